@@ -1,1 +1,4 @@
 //! Under construction.
+
+mod openai;
+mod transport;
