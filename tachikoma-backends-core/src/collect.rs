@@ -1,0 +1,234 @@
+//! From chunks to a whole answer.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures::{Stream, StreamExt};
+use thiserror::Error;
+
+use crate::{
+    BackendError, CompletionChunk, CompletionResponse, CompletionStream, ErrorDetails, FinishReason,
+    ToolCallAccumulator,
+};
+
+/// Puts a streamed answer together. It passes the chunks on as a [`Stream`] itself, so that an answer can be shown while
+/// it arrives and had whole in the end.
+///
+/// ```
+/// # use futures::{StreamExt, stream};
+/// # use tachikoma_backends_core::*;
+/// # futures::executor::block_on(async {
+/// # let chunks = [Ok(CompletionChunk { delta: "Hi".into(), ..Default::default() }),
+/// #     Ok(CompletionChunk::last(FinishReason::Stop, None))];
+/// # let stream = stream::iter(chunks).boxed();
+/// let mut stream = CollectingStream::new(stream);
+/// while let Some(Ok(chunk)) = stream.next().await {
+///     print!("{}", chunk.delta);
+/// }
+/// let answer = stream.collect().await?;
+/// assert_eq!(answer.content.as_deref(), Some("Hi"));
+/// # Ok::<(), CollectError>(())
+/// # }).unwrap();
+/// ```
+pub struct CollectingStream {
+    inner: CompletionStream,
+    response: CompletionResponse,
+    tool_calls: ToolCallAccumulator,
+    end: Option<Result<(), BackendError>>,
+}
+
+impl CollectingStream {
+    /// Collects what `stream` yields.
+    pub fn new(stream: CompletionStream) -> Self {
+        Self {
+            inner: stream,
+            response: CompletionResponse::default(),
+            tool_calls: ToolCallAccumulator::default(),
+            end: None,
+        }
+    }
+
+    /// Reads the rest of the stream and returns the whole answer.
+    ///
+    /// # Errors
+    /// [`CollectError`], which holds what had arrived: the text so far and the tool calls that were whole.
+    pub async fn collect(mut self) -> Result<CompletionResponse, CollectError> {
+        while self.next().await.is_some() {}
+        let mut response = self.response;
+        match self.end {
+            Some(Ok(())) => {
+                (response.tool_calls, response.incomplete_tool_calls) =
+                    self.tool_calls.finish(response.finish_reason.is_cut());
+                Ok(response)
+            }
+            Some(Err(error)) => {
+                (response.tool_calls, response.incomplete_tool_calls) = self.tool_calls.finish(true);
+                response.finish_reason = FinishReason::Error;
+                Err(CollectError { error, partial: Box::new(response) })
+            }
+            None => Err(CollectError { error: no_end(), partial: Box::new(response) }),
+        }
+    }
+
+    fn absorb(&mut self, chunk: &CompletionChunk) {
+        let response = &mut self.response;
+        append(&mut response.content, &chunk.delta);
+        append(&mut response.refusal, chunk.refusal.as_deref().unwrap_or_default());
+        append(&mut response.reasoning, chunk.reasoning.as_deref().unwrap_or_default());
+        for delta in &chunk.tool_calls {
+            self.tool_calls.push(delta);
+        }
+        if chunk.is_final {
+            let CompletionChunk { usage, finish_reason, finish_reason_text, .. } = chunk.clone();
+            response.usage = usage;
+            response.finish_reason = finish_reason.unwrap_or_default();
+            response.finish_reason_text = finish_reason_text;
+            response.model = chunk.model.clone().unwrap_or_default();
+            response.id.clone_from(&chunk.id);
+            response.request_id.clone_from(&chunk.request_id);
+            response.service_tier.clone_from(&chunk.service_tier);
+            response.provider_state.clone_from(&chunk.provider_state);
+        }
+    }
+}
+
+fn append(text: &mut Option<String>, delta: &str) {
+    if !delta.is_empty() {
+        text.get_or_insert_default().push_str(delta);
+    }
+}
+
+fn no_end() -> BackendError {
+    let message = "the stream ended without a final chunk: the answer is not whole".to_owned();
+    BackendError::TruncatedStream(Box::new(ErrorDetails { message, retryable: true, ..Default::default() }))
+}
+
+impl Stream for CollectingStream {
+    type Item = Result<CompletionChunk, BackendError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.end.is_some() {
+            return Poll::Ready(None);
+        }
+        let item = match ready!(self.inner.poll_next_unpin(context)) {
+            Some(Ok(chunk)) => {
+                self.absorb(&chunk);
+                if chunk.is_final {
+                    self.end = Some(Ok(()));
+                }
+                Ok(chunk)
+            }
+            Some(Err(error)) => {
+                self.end = Some(Err(error.clone()));
+                Err(error)
+            }
+            None => {
+                self.end = Some(Err(no_end()));
+                Err(no_end())
+            }
+        };
+        Poll::Ready(Some(item))
+    }
+}
+
+impl fmt::Debug for CollectingStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CollectingStream").field("response", &self.response).finish_non_exhaustive()
+    }
+}
+
+/// A streamed answer that failed, with what had arrived of it.
+#[derive(Clone, Debug, Error)]
+#[error("{error}")]
+pub struct CollectError {
+    /// What went wrong.
+    #[source]
+    pub error: BackendError,
+    /// The text so far and the tool calls that were whole. Calls that were cut are apart.
+    pub partial: Box<CompletionResponse>,
+}
+
+impl From<CollectError> for BackendError {
+    fn from(error: CollectError) -> Self {
+        error.error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+    use futures::stream;
+
+    use super::*;
+    use crate::{ToolCall, ToolCallDelta, Usage};
+
+    fn text(delta: &str) -> Result<CompletionChunk, BackendError> {
+        Ok(CompletionChunk { delta: delta.into(), ..Default::default() })
+    }
+
+    fn call(index: usize, id: &str, arguments: &str) -> Result<CompletionChunk, BackendError> {
+        let delta = ToolCallDelta {
+            index,
+            id: Some(id.into()),
+            name: Some("now".into()),
+            arguments_delta: arguments.into(),
+        };
+        Ok(CompletionChunk { tool_calls: vec![delta], ..Default::default() })
+    }
+
+    fn collect(
+        chunks: Vec<Result<CompletionChunk, BackendError>>,
+    ) -> Result<CompletionResponse, CollectError> {
+        block_on(CollectingStream::new(stream::iter(chunks).boxed()).collect())
+    }
+
+    #[test]
+    fn the_pieces_make_the_whole() {
+        let usage = Usage { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3, ..Default::default() };
+        let last = CompletionChunk {
+            model: Some("m".into()),
+            ..CompletionChunk::last(FinishReason::ToolUse, Some(usage))
+        };
+        let thought = CompletionChunk { reasoning: Some("Hm.".into()), ..Default::default() };
+        let answer =
+            collect(vec![Ok(thought), text("Hel"), text("lo"), call(0, "call_1", "{}"), Ok(last)]).unwrap();
+        let expected = CompletionResponse {
+            content: Some("Hello".into()),
+            reasoning: Some("Hm.".into()),
+            tool_calls: vec![ToolCall::new("call_1", "now", "{}")],
+            finish_reason: FinishReason::ToolUse,
+            usage: Some(usage),
+            model: "m".into(),
+            ..Default::default()
+        };
+        assert_eq!(answer, expected);
+    }
+
+    #[test]
+    fn an_error_keeps_what_had_arrived() {
+        let failed = || Err(BackendError::Network("connection reset".into()));
+        let error =
+            collect(vec![text("Hel"), call(0, "a", "{}"), call(1, "b", "{\"x"), failed()]).unwrap_err();
+        assert_eq!(error.to_string(), "network failure: connection reset");
+        assert_eq!(error.partial.content.as_deref(), Some("Hel"));
+        assert_eq!(error.partial.tool_calls, [ToolCall::new("a", "now", "{}")]);
+        assert_eq!(error.partial.incomplete_tool_calls, [ToolCall::new("b", "now", "{\"x")]);
+    }
+
+    #[test]
+    fn an_end_without_a_final_chunk_is_an_error() {
+        let error = collect(vec![text("Hel")]).unwrap_err();
+        assert_eq!(error.error.category(), crate::ErrorCategory::TruncatedStream);
+        assert_eq!(error.partial.content.as_deref(), Some("Hel"));
+        assert!(collect(vec![]).is_err());
+    }
+
+    #[test]
+    fn a_cut_call_is_never_among_the_whole_ones() {
+        let cut = Ok(CompletionChunk::last(FinishReason::Length, None));
+        let answer = collect(vec![call(0, "a", "{\"path\": \"li"), cut]).unwrap();
+        assert_eq!(answer.tool_calls, []);
+        assert_eq!(answer.incomplete_tool_calls, [ToolCall::new("a", "now", "{\"path\": \"li")]);
+    }
+}

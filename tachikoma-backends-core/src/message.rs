@@ -1,0 +1,294 @@
+//! What a conversation is made of.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ToolCall;
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Instructions to the model.
+    System,
+    /// The person, or the program that asks.
+    #[default]
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool call.
+    Tool,
+}
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    #[serde(default)]
+    pub content: MessageContent,
+    /// The speaker's name, to tell participants of the same role apart; on a tool result, the tool's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// On a tool result: the call that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+    /// On an assistant turn: the calls that the model made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// On an assistant turn: the words with which the model declined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// On an assistant turn: what the backend that made it wants back in the next request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_state: Option<ProviderState>,
+}
+
+impl Message {
+    fn of(role: Role, content: impl Into<MessageContent>) -> Self {
+        Self { role, content: content.into(), ..Self::default() }
+    }
+
+    /// Instructions to the model.
+    pub fn system(content: impl Into<MessageContent>) -> Self {
+        Self::of(Role::System, content)
+    }
+
+    /// A question or a request.
+    pub fn user(content: impl Into<MessageContent>) -> Self {
+        Self::of(Role::User, content)
+    }
+
+    /// An answer of the model.
+    pub fn assistant(content: impl Into<MessageContent>) -> Self {
+        Self::of(Role::Assistant, content)
+    }
+
+    /// An assistant turn with tool calls. `content` is often empty: `""`.
+    pub fn assistant_with_tool_calls(content: impl Into<MessageContent>, tool_calls: Vec<ToolCall>) -> Self {
+        Self { tool_calls, ..Self::assistant(content) }
+    }
+
+    /// The result of the tool call with this id.
+    pub fn tool_result(tool_call_id: impl Into<String>, content: impl Into<MessageContent>) -> Self {
+        Self { tool_call_id: Some(tool_call_id.into()), ..Self::of(Role::Tool, content) }
+    }
+
+    /// The same message with the speaker's name.
+    pub fn with_name(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+}
+
+/// Text, or a list of parts. In serde a string or an array.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MessageContent {
+    /// Plain text.
+    Text(String),
+    /// Text and images in order.
+    Parts(Vec<ContentPart>),
+}
+
+impl MessageContent {
+    /// The text, if this is nothing but text in one piece.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Parts(parts) => match parts.as_slice() {
+                [ContentPart::Text { text }] => Some(text),
+                _ => None,
+            },
+        }
+    }
+
+    /// All the text in it, the parts joined as they are; images are left out.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Parts(parts) => parts
+                .iter()
+                .filter_map(|part| match part {
+                    ContentPart::Text { text } => Some(text.as_str()),
+                    ContentPart::Image { .. } => None,
+                })
+                .collect(),
+        }
+    }
+
+    /// Whether nothing is said: no part, or no text.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Parts(parts) => parts.is_empty(),
+        }
+    }
+}
+
+impl Default for MessageContent {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl From<&str> for MessageContent {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for MessageContent {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Vec<ContentPart>> for MessageContent {
+    fn from(parts: Vec<ContentPart>) -> Self {
+        Self::Parts(parts)
+    }
+}
+
+/// A piece of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ContentPart {
+    /// Text.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// An image.
+    Image {
+        /// Where it is.
+        source: ImageSource,
+        /// How closely the model should look; the provider decides where this is `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<ImageDetail>,
+    },
+}
+
+impl ContentPart {
+    /// A piece of text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text { text: text.into() }
+    }
+
+    /// An image that the provider fetches.
+    pub fn image_url(url: impl Into<String>) -> Self {
+        Self::Image { source: ImageSource::Url { url: url.into() }, detail: None }
+    }
+
+    /// An image that travels within the request. `media_type` is for example `image/png`, `data` is base64.
+    pub fn image_base64(media_type: impl Into<String>, data: impl Into<String>) -> Self {
+        let source = ImageSource::Base64 { media_type: media_type.into(), data: data.into() };
+        Self::Image { source, detail: None }
+    }
+
+    /// The same part, an image looked at with this much care. Text stays as it is.
+    pub fn with_detail(self, detail: ImageDetail) -> Self {
+        match self {
+            Self::Image { source, .. } => Self::Image { source, detail: Some(detail) },
+            text @ Self::Text { .. } => text,
+        }
+    }
+}
+
+/// Where an image is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ImageSource {
+    /// Within the request.
+    Base64 {
+        /// For example `image/png`.
+        media_type: String,
+        /// The bytes in base64, without a `data:` prefix.
+        data: String,
+    },
+    /// Somewhere the provider can reach.
+    Url {
+        /// `https:` or `data:`.
+        url: String,
+    },
+}
+
+/// How closely a model looks at an image: finer costs more tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ImageDetail {
+    /// The provider decides.
+    Auto,
+    /// A small version of it.
+    Low,
+    /// All of it.
+    High,
+}
+
+/// What a backend needs back in the next request, opaque to everyone else: reasoning items, signatures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProviderState {
+    /// The name of the backend (and its API) that made it; others leave it out.
+    pub origin: String,
+    /// Its own data.
+    pub data: Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(message: Message, expected: Value) {
+        assert_eq!(serde_json::to_value(&message).unwrap(), expected);
+        assert_eq!(serde_json::from_value::<Message>(expected).unwrap(), message);
+    }
+
+    #[test]
+    fn messages_survive_serde() {
+        check(Message::system("Be brief."), json!({"role": "system", "content": "Be brief."}));
+        check(Message::user("Hi").with_name("ann"), json!({"role": "user", "content": "Hi", "name": "ann"}));
+        check(
+            Message::user(vec![
+                ContentPart::text("What is this?"),
+                ContentPart::image_url("https://example.org/a.png").with_detail(ImageDetail::Low),
+                ContentPart::image_base64("image/png", "AAAA"),
+            ]),
+            json!({"role": "user", "content": [
+                {"type": "text", "text": "What is this?"},
+                {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}, "detail": "low"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+            ]}),
+        );
+        check(
+            Message::assistant_with_tool_calls("", vec![ToolCall::new("call_1", "now", "{}")]),
+            json!({"role": "assistant", "content": "", "tool_calls":
+                [{"id": "call_1", "name": "now", "arguments": "{}"}]}),
+        );
+        check(
+            Message::tool_result("call_1", "noon"),
+            json!({"role": "tool", "content": "noon", "tool_call_id": "call_1"}),
+        );
+    }
+
+    #[test]
+    fn text_of_content() {
+        let image = || ContentPart::image_url("https://example.org/a.png");
+        let one = MessageContent::from(vec![ContentPart::text("a")]);
+        let mixed = MessageContent::from(vec![ContentPart::text("a"), image(), ContentPart::text("b")]);
+        for (content, as_text, to_text, is_empty) in [
+            (MessageContent::from("a"), Some("a"), "a", false),
+            (one, Some("a"), "a", false),
+            (mixed, None, "ab", false),
+            (MessageContent::from(vec![image()]), None, "", false),
+            (MessageContent::default(), Some(""), "", true),
+        ] {
+            assert_eq!(content.as_text(), as_text, "{content:?}");
+            assert_eq!(content.to_text(), to_text, "{content:?}");
+            assert_eq!(content.is_empty(), is_empty, "{content:?}");
+        }
+    }
+}

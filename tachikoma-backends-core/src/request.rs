@@ -1,0 +1,349 @@
+//! What is asked of a model.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{BackendError, Message, ToolDefinition};
+
+/// A request for one answer. What is not set is left to the provider.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CompletionRequest {
+    /// The conversation, oldest turn first.
+    pub messages: Vec<Message>,
+    /// The model; the backend's own default where this is `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Limit on the answer, in tokens, reasoning included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// Sampling temperature; 0 is the most predictable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Nucleus sampling: the share of probability mass that is considered, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Texts that end the answer before they appear in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
+    /// Tools that the model may call.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolDefinition>,
+    /// Whether and which tool it must call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether it may make several calls in one answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel_tool_calls: Option<bool>,
+    /// The form of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<ResponseFormat>,
+    /// How long it may think.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_effort: Option<ReasoningEffort>,
+    /// How wordy the answer should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verbosity: Option<Verbosity>,
+    /// Asks for repeatable sampling, as far as the provider can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// Lowers the chance of tokens by how often they occurred, -2 to 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f64>,
+    /// Lowers the chance of tokens that occurred at all, -2 to 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f64>,
+    /// Raises or lowers the chance of tokens, by token id, -100 to 100.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub logit_bias: BTreeMap<String, i32>,
+    /// The provider's class of service, in its own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<String>,
+    /// Whether the provider may keep the answer for later retrieval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<bool>,
+    /// Labels that the provider keeps with a stored answer.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// A stable id of the end user, for the provider's abuse detection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Further fields of the request body, which travel as they are. A field that the backend sets itself wins over one of
+    /// the same name here only where its value was asked for in this request; see the backend's documentation.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
+    /// How often the backend may try again by itself; its own setting where this is `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_retries: Option<u32>,
+}
+
+/// Writes the builder methods of plain optional fields: one row a field.
+macro_rules! with {
+    ($($(#[$doc:meta])* $method:ident($field:ident: $type:ty);)*) => {
+        $($(#[$doc])* #[must_use] pub fn $method(mut self, $field: impl Into<$type>) -> Self {
+            self.$field = Some($field.into());
+            self
+        })*
+    };
+}
+
+impl CompletionRequest {
+    /// A request for the answer to this conversation.
+    pub fn new(messages: Vec<Message>) -> Self {
+        Self { messages, ..Self::default() }
+    }
+
+    with! {
+        /// Sets [`model`](Self::model).
+        with_model(model: String);
+        /// Sets [`max_tokens`](Self::max_tokens).
+        with_max_tokens(max_tokens: u32);
+        /// Sets [`temperature`](Self::temperature).
+        with_temperature(temperature: f64);
+        /// Sets [`top_p`](Self::top_p).
+        with_top_p(top_p: f64);
+        /// Sets [`tool_choice`](Self::tool_choice).
+        with_tool_choice(tool_choice: ToolChoice);
+        /// Sets [`parallel_tool_calls`](Self::parallel_tool_calls).
+        with_parallel_tool_calls(parallel_tool_calls: bool);
+        /// Sets [`response_format`](Self::response_format).
+        with_response_format(response_format: ResponseFormat);
+        /// Sets [`reasoning_effort`](Self::reasoning_effort).
+        with_reasoning_effort(reasoning_effort: ReasoningEffort);
+        /// Sets [`verbosity`](Self::verbosity).
+        with_verbosity(verbosity: Verbosity);
+        /// Sets [`seed`](Self::seed).
+        with_seed(seed: i64);
+        /// Sets [`frequency_penalty`](Self::frequency_penalty).
+        with_frequency_penalty(frequency_penalty: f64);
+        /// Sets [`presence_penalty`](Self::presence_penalty).
+        with_presence_penalty(presence_penalty: f64);
+        /// Sets [`service_tier`](Self::service_tier).
+        with_service_tier(service_tier: String);
+        /// Sets [`store`](Self::store).
+        with_store(store: bool);
+        /// Sets [`user`](Self::user).
+        with_user(user: String);
+        /// Sets [`max_retries`](Self::max_retries).
+        with_max_retries(max_retries: u32);
+    }
+
+    /// Sets [`stop`](Self::stop).
+    #[must_use]
+    pub fn with_stop(mut self, stop: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.stop = stop.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets [`tools`](Self::tools).
+    #[must_use]
+    pub fn with_tools(mut self, tools: impl IntoIterator<Item = ToolDefinition>) -> Self {
+        self.tools = tools.into_iter().collect();
+        self
+    }
+
+    /// Sets [`logit_bias`](Self::logit_bias).
+    #[must_use]
+    pub fn with_logit_bias(mut self, bias: impl IntoIterator<Item = (impl Into<String>, i32)>) -> Self {
+        self.logit_bias = bias.into_iter().map(|(token, bias)| (token.into(), bias)).collect();
+        self
+    }
+
+    /// Sets [`metadata`](Self::metadata).
+    #[must_use]
+    pub fn with_metadata(
+        mut self,
+        metadata: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+    ) -> Self {
+        self.metadata = metadata.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        self
+    }
+
+    /// Adds one field to [`extra`](Self::extra).
+    #[must_use]
+    pub fn with_extra(mut self, field: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extra.insert(field.into(), value.into());
+        self
+    }
+}
+
+/// Whether and which tool a model must call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolChoice {
+    /// The model decides.
+    #[default]
+    Auto,
+    /// Some tool.
+    Required,
+    /// No tool.
+    None,
+    /// This tool.
+    Tool {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl ToolChoice {
+    /// This tool.
+    pub fn tool(name: impl Into<String>) -> Self {
+        Self::Tool { name: name.into() }
+    }
+}
+
+/// The form of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ResponseFormat {
+    /// Text.
+    #[default]
+    Text,
+    /// Some JSON object; the prompt has to say so as well.
+    JsonObject,
+    /// JSON that follows a schema.
+    JsonSchema {
+        /// A name for the schema: letters, digits, `_` and `-`, 64 at most.
+        name: String,
+        /// What the answer is for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+        /// The JSON Schema.
+        schema: Value,
+        /// Whether the answer must follow it to the letter; the provider decides where this is `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        strict: Option<bool>,
+    },
+}
+
+/// Writes an enum of lowercase words, one row a word, with the ways to and from text.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)* }
+
+        impl $name {
+            /// All of them, in order.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The word for it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BackendError;
+
+            fn from_str(word: &str) -> Result<Self, BackendError> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == word).ok_or_else(|| {
+                    let known: Vec<_> = Self::ALL.iter().map(|known| known.as_str()).collect();
+                    let name = stringify!($name);
+                    BackendError::InvalidRequest(format!("{word:?} is no {name}; use one of {}", known.join(", ")))
+                })
+            }
+        }
+    };
+}
+
+words! {
+    /// How long a model may think before it answers. Not every model knows every effort.
+    ReasoningEffort {
+        /// Not at all.
+        None = "none",
+        /// As little as it can.
+        Minimal = "minimal",
+        /// A little.
+        Low = "low",
+        /// As usual.
+        Medium = "medium",
+        /// Longer.
+        High = "high",
+        /// Much longer.
+        XHigh = "xhigh",
+        /// As long as it can.
+        Max = "max",
+    }
+}
+
+words! {
+    /// How wordy an answer should be.
+    Verbosity {
+        /// Terse.
+        Low = "low",
+        /// As usual.
+        Medium = "medium",
+        /// Thorough.
+        High = "high",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_builder_sets_its_field() {
+        let request = CompletionRequest::new(vec![Message::user("Hi")])
+            .with_model("m")
+            .with_max_tokens(1u32)
+            .with_temperature(0.2)
+            .with_top_p(0.5)
+            .with_stop(["END"])
+            .with_tools([ToolDefinition::new("now", "The time", Default::default())])
+            .with_tool_choice(ToolChoice::tool("now"))
+            .with_parallel_tool_calls(false)
+            .with_response_format(ResponseFormat::JsonObject)
+            .with_reasoning_effort(ReasoningEffort::Low)
+            .with_verbosity(Verbosity::High)
+            .with_seed(7)
+            .with_frequency_penalty(0.1)
+            .with_presence_penalty(0.3)
+            .with_logit_bias([("50256", -100)])
+            .with_service_tier("flex")
+            .with_store(false)
+            .with_metadata([("job", "1")])
+            .with_user("u")
+            .with_extra("top_k", 40)
+            .with_max_retries(0u32);
+        let value = serde_json::to_value(&request).unwrap();
+        let set = value.as_object().unwrap().keys().count();
+        assert_eq!(set, 22, "{value:#}");
+        assert_eq!(value["tool_choice"], json!({"tool": {"name": "now"}}));
+        assert_eq!(value["temperature"], json!(0.2));
+        assert_eq!(serde_json::from_value::<CompletionRequest>(value).unwrap(), request);
+    }
+
+    #[test]
+    fn what_is_not_set_is_not_written() {
+        let value = serde_json::to_value(CompletionRequest::new(vec![])).unwrap();
+        assert_eq!(value, json!({"messages": []}));
+    }
+
+    #[test]
+    fn words_go_to_text_and_back() {
+        for effort in ReasoningEffort::ALL {
+            assert_eq!(effort.as_str().parse::<ReasoningEffort>().unwrap(), *effort);
+            assert_eq!(serde_json::to_value(effort).unwrap(), json!(effort.to_string()));
+        }
+        let error = "loud".parse::<Verbosity>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "invalid request: \"loud\" is no Verbosity; use one of low, medium, high"
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! What a model answered.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Message, MessageContent, ProviderState, ToolCall};
+
+/// A whole answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CompletionResponse {
+    /// The text of the answer; `None` where the model said nothing, as with most tool calls.
+    pub content: Option<String>,
+    /// The calls that the model made, each whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Calls that were cut before their end, as by the limit on tokens. Never run these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete_tool_calls: Vec<ToolCall>,
+    /// Why the answer ended.
+    pub finish_reason: FinishReason,
+    /// The provider's own word for it, where [`finish_reason`](Self::finish_reason) is [`FinishReason::Other`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish_reason_text: Option<String>,
+    /// What it cost in tokens; `None` where the server did not say.
+    pub usage: Option<Usage>,
+    /// The model that answered, in the server's words.
+    pub model: String,
+    /// The words with which the model declined to answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// The model's thinking, where the server shows it. It is not part of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    /// The answer's id at the provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The id of the HTTP request at the provider, for support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The class of service that was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<String>,
+    /// What the backend wants back in the next request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_state: Option<ProviderState>,
+}
+
+impl CompletionResponse {
+    /// The assistant turn to append to the conversation: text, refusal, tool calls and provider state, nothing lost
+    /// but calls that were cut.
+    pub fn to_message(&self) -> Message {
+        self.clone().into()
+    }
+}
+
+impl From<CompletionResponse> for Message {
+    fn from(response: CompletionResponse) -> Self {
+        let content = MessageContent::Text(response.content.unwrap_or_default());
+        Self {
+            refusal: response.refusal,
+            provider_state: response.provider_state,
+            ..Self::assistant_with_tool_calls(content, response.tool_calls)
+        }
+    }
+}
+
+/// Why an answer ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model was done, or met a stop text.
+    #[default]
+    Stop,
+    /// The limit on tokens was met: the answer is cut.
+    Length,
+    /// The model wants tools to be run.
+    ToolUse,
+    /// The provider's content filter cut the answer.
+    ContentFilter,
+    /// The server failed while answering.
+    Error,
+    /// A reason that nobody knows; its text is kept beside it.
+    Other,
+}
+
+impl FinishReason {
+    /// Whether the answer was cut, so that its last tool call may be half.
+    pub const fn is_cut(self) -> bool {
+        matches!(self, Self::Length | Self::ContentFilter | Self::Error)
+    }
+}
+
+/// What an answer cost, in tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// Tokens of the prompt, cached ones included.
+    pub prompt_tokens: u32,
+    /// Tokens of the answer, reasoning included.
+    pub completion_tokens: u32,
+    /// Both together.
+    pub total_tokens: u32,
+    /// Tokens of the prompt that came from the provider's cache; `None` where the server did not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached_tokens: Option<u32>,
+    /// Tokens of the answer that were spent on thinking; `None` where the server did not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_tokens: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::Role;
+
+    #[test]
+    fn a_response_becomes_the_next_turn_without_loss() {
+        let state = ProviderState { origin: "codex".into(), data: json!([{"type": "reasoning"}]) };
+        let response = CompletionResponse {
+            content: Some("Let me look.".into()),
+            tool_calls: vec![ToolCall::new("call_1", "now", "{}")],
+            refusal: Some("Not that.".into()),
+            provider_state: Some(state.clone()),
+            ..Default::default()
+        };
+        let message = response.to_message();
+        assert_eq!(message.role, Role::Assistant);
+        assert_eq!(message.content.as_text(), Some("Let me look."));
+        assert_eq!(message.tool_calls, response.tool_calls);
+        assert_eq!(message.refusal, response.refusal);
+        assert_eq!(message.provider_state, Some(state));
+    }
+}

@@ -1,0 +1,164 @@
+//! Retries on top of any backend.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{Backend, BackendError, CompletionRequest, CompletionResponse};
+
+/// The first wait where the server states none; each further one doubles.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// No wait of our own is longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// A server that asks for a longer wait gets no further attempt here: the caller decides.
+const LONGEST_STATED_WAIT: Duration = Duration::from_secs(60);
+
+/// What every backend can do on top of the trait.
+#[async_trait]
+pub trait BackendExt: Backend {
+    /// Like [`Backend::complete`], tried again up to `max_retries` times while the error is
+    /// [retryable](BackendError::is_retryable).
+    ///
+    /// The request is sent at most `max_retries + 1` times in all: the backend is told not to retry by itself
+    /// ([`CompletionRequest::max_retries`]), and the attempts of one that does so nevertheless are counted where its
+    /// error states them. The wait is what the server asks for, else 0.5 s, doubled every time up to 8 s, with jitter.
+    /// A server that asks for more than 60 s is not waited for: its error is returned.
+    ///
+    /// # Errors
+    /// The last attempt's.
+    async fn complete_with_retry(
+        &self,
+        request: CompletionRequest,
+        max_retries: u32,
+    ) -> Result<CompletionResponse, BackendError> {
+        let request = request.with_max_retries(0u32);
+        let mut attempts = 0;
+        loop {
+            let error = match self.complete(request.clone()).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            attempts += error.details().map_or(1, |details| details.attempts.max(1));
+            let too_long = error.retry_after().is_some_and(|wait| wait > LONGEST_STATED_WAIT);
+            if !error.is_retryable() || attempts > max_retries || too_long {
+                return Err(error);
+            }
+            let wait = error.retry_after().unwrap_or_else(|| backoff(attempts, fastrand::f64()));
+            tracing::info!(%error, attempts, ?wait, "trying again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+impl<B: Backend + ?Sized> BackendExt for B {}
+
+/// The wait after this many attempts; `random` from 0 to 1 takes up to a quarter off, so that clients spread out.
+fn backoff(attempts: u32, random: f64) -> Duration {
+    let doubled = FIRST_WAIT.saturating_mul(2u32.saturating_pow(attempts.saturating_sub(1)));
+    doubled.min(LONGEST_WAIT).mul_f64(1.0 - random.clamp(0.0, 1.0) / 4.0)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use futures::{StreamExt, stream};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{BackendCapabilities, BackendInfo, CompletionStream, ErrorCategory, ErrorDetails};
+
+    /// A backend that fails as it is told and then answers.
+    #[derive(Debug)]
+    pub(crate) struct Scripted {
+        info: BackendInfo,
+        errors: Mutex<VecDeque<BackendError>>,
+        asked: Mutex<Vec<CompletionRequest>>,
+    }
+
+    impl Scripted {
+        pub(crate) fn new(errors: Vec<BackendError>) -> Self {
+            let info = BackendInfo {
+                name: "scripted".into(),
+                default_model: "default".into(),
+                available_models: vec!["listed".into()],
+                capabilities: BackendCapabilities { streaming: true, ..Default::default() },
+                ..Default::default()
+            };
+            Self { info, errors: Mutex::new(errors.into()), asked: Mutex::default() }
+        }
+    }
+
+    #[async_trait]
+    impl Backend for Scripted {
+        fn info(&self) -> &BackendInfo {
+            &self.info
+        }
+        async fn complete(&self, request: CompletionRequest) -> Result<CompletionResponse, BackendError> {
+            self.asked.lock().unwrap().push(request);
+            let error = self.errors.lock().unwrap().pop_front();
+            error.map_or_else(|| Ok(CompletionResponse::default()), Err)
+        }
+        async fn complete_stream(&self, _: CompletionRequest) -> Result<CompletionStream, BackendError> {
+            Ok(stream::empty().boxed())
+        }
+        async fn health_check(&self) -> Result<bool, BackendError> {
+            Ok(true)
+        }
+    }
+
+    fn limited(seconds: u64) -> BackendError {
+        BackendError::RateLimit {
+            retry_after: Some(Duration::from_secs(seconds)),
+            message: "slow down".into(),
+        }
+    }
+
+    /// Runs on a paused clock and checks the outcome, the number of calls and the range of time that passed.
+    async fn check(errors: Vec<BackendError>, retries: u32, ok: bool, calls: usize, range: (f64, f64)) {
+        let backend = Scripted::new(errors.clone());
+        let start = Instant::now();
+        let outcome =
+            (&backend as &dyn Backend).complete_with_retry(CompletionRequest::default(), retries).await;
+        assert_eq!(outcome.is_ok(), ok, "{errors:?}");
+        let asked = backend.asked.lock().unwrap();
+        assert_eq!(asked.len(), calls, "{errors:?}");
+        assert!(
+            asked.iter().all(|request| request.max_retries == Some(0)),
+            "backends must not retry as well"
+        );
+        let seconds = start.elapsed().as_secs_f64();
+        assert!((range.0..=range.1).contains(&seconds), "{seconds} s for {errors:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retries() {
+        let network = || BackendError::Network("reset".into());
+        let invalid = || BackendError::InvalidRequest("no".into());
+        let thrice = BackendError::from_details(
+            ErrorCategory::Timeout,
+            ErrorDetails { attempts: 3, retryable: true, ..ErrorDetails::new("slow") },
+        );
+        check(vec![], 2, true, 1, (0.0, 0.0)).await;
+        check(vec![network()], 2, true, 2, (0.375, 0.501)).await;
+        check(vec![network(), network()], 2, true, 3, (1.125, 1.502)).await;
+        check(vec![network(), network()], 1, false, 2, (0.375, 0.501)).await;
+        check(vec![network()], 0, false, 1, (0.0, 0.0)).await;
+        check(vec![invalid()], 5, false, 1, (0.0, 0.0)).await;
+        check(vec![limited(7)], 2, true, 2, (7.0, 7.01)).await;
+        check(vec![limited(61)], 2, false, 1, (0.0, 0.0)).await;
+        // A backend that made three attempts by itself has used up two retries.
+        check(vec![thrice.clone()], 2, false, 1, (0.0, 0.0)).await;
+        check(vec![thrice], 3, true, 2, (1.5, 2.01)).await;
+    }
+
+    #[test]
+    fn waits_double_up_to_a_limit() {
+        for (attempts, random, milliseconds) in
+            [(1, 0.0, 500), (2, 0.0, 1000), (3, 0.0, 2000), (5, 0.0, 8000), (40, 0.0, 8000), (1, 1.0, 375)]
+        {
+            assert_eq!(backoff(attempts, random).as_millis(), milliseconds, "{attempts}");
+        }
+    }
+}

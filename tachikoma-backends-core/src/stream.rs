@@ -1,0 +1,63 @@
+//! An answer as it arrives.
+
+use std::pin::Pin;
+
+use futures::Stream;
+use serde::{Deserialize, Serialize};
+
+use crate::{BackendError, FinishReason, ProviderState, ToolCallDelta, Usage};
+
+/// An answer as it arrives: any number of delta chunks, then exactly one final chunk or exactly one error, then the end.
+///
+/// Dropping it cancels the request.
+pub type CompletionStream = Pin<Box<dyn Stream<Item = Result<CompletionChunk, BackendError>> + Send>>;
+
+/// A piece of a streamed answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CompletionChunk {
+    /// The next piece of text, often empty.
+    pub delta: String,
+    /// Pieces of tool calls; feed them to a [`ToolCallAccumulator`](crate::ToolCallAccumulator).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCallDelta>,
+    /// The next piece of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// The next piece of the model's thinking, which is not part of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    /// Whether this is the last chunk. The fields below are set only there.
+    pub is_final: bool,
+    /// What the answer cost; `None` where the server did not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// Why the answer ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish_reason: Option<FinishReason>,
+    /// The provider's own word for it, where the reason is [`FinishReason::Other`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish_reason_text: Option<String>,
+    /// The model that answered, in the server's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The answer's id at the provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The id of the HTTP request at the provider, for support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The class of service that was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<String>,
+    /// What the backend wants back in the next request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_state: Option<ProviderState>,
+}
+
+impl CompletionChunk {
+    /// The chunk that ends a stream.
+    pub fn last(finish_reason: FinishReason, usage: Option<Usage>) -> Self {
+        Self { is_final: true, finish_reason: Some(finish_reason), usage, ..Self::default() }
+    }
+}
