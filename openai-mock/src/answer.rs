@@ -1,0 +1,181 @@
+//! What the model says, before any API gives it a shape: from a [`Prompt`] to an [`Answer`], by fixed rules.
+
+use serde_json::{Value, json};
+
+use crate::schema_example::example;
+use crate::tokens::{BYTES_PER_TOKEN, whole_characters};
+
+/// What an answer depends on.
+#[derive(Debug, Default)]
+pub(crate) struct Prompt {
+    /// The text of the last user message.
+    pub(crate) user: String,
+    /// The number of images in it.
+    pub(crate) images: usize,
+    /// The tool results after it: the tool's name and what it returned.
+    pub(crate) results: Vec<(String, String)>,
+    /// The functions that may be called.
+    pub(crate) functions: Vec<Function>,
+    /// Whether one answer may hold several calls.
+    pub(crate) parallel: bool,
+    pub(crate) format: Format,
+    pub(crate) stop: Vec<String>,
+    pub(crate) max_tokens: Option<usize>,
+}
+
+/// A function on offer: its name and the JSON schema of its arguments.
+#[derive(Debug, Clone)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) parameters: Value,
+}
+
+/// The form of the answer's text.
+#[derive(Debug, Default)]
+pub(crate) enum Format {
+    #[default]
+    Text,
+    JsonObject,
+    JsonSchema(Value),
+}
+
+/// One answer: words, thinking, or calls.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) reasoning: Option<String>,
+    pub(crate) content: Option<String>,
+    pub(crate) refusal: Option<String>,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) finish_reason: String,
+}
+
+/// A call of a function that the request offered.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Call {
+    pub(crate) name: String,
+    /// JSON text, whole or cut.
+    pub(crate) arguments: String,
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        let finish_reason = "stop".to_owned();
+        Self { reasoning: None, content: None, refusal: None, calls: Vec::new(), finish_reason }
+    }
+}
+
+impl Answer {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self { content: Some(text.into()), ..Self::default() }
+    }
+
+    /// The bytes that the completion's tokens are counted from.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [&self.reasoning, &self.content, &self.refusal].into_iter().flatten();
+        texts.chain(self.calls.iter().map(|call| &call.arguments)).map(String::len).sum()
+    }
+
+    /// Ends the content before the first stop sequence in it.
+    fn stop_at(&mut self, sequences: &[String]) {
+        if let Some(content) = &mut self.content
+            && let Some(end) = sequences.iter().filter_map(|stop| content.find(stop)).min()
+        {
+            content.truncate(end);
+        }
+    }
+
+    /// Keeps the first `max_tokens` of thinking, content and arguments, in this order.
+    fn limit(&mut self, max_tokens: usize) {
+        let whole = self.bytes();
+        let mut left = max_tokens.saturating_mul(BYTES_PER_TOKEN);
+        let texts = [&mut self.reasoning, &mut self.content].into_iter().flatten();
+        for text in texts.chain(self.calls.iter_mut().map(|call| &mut call.arguments)) {
+            text.truncate(whole_characters(text, left));
+            left -= text.len();
+        }
+        if self.bytes() < whole {
+            self.calls.retain(|call| !call.arguments.is_empty());
+            self.finish_reason = "length".to_owned();
+        }
+    }
+}
+
+impl Prompt {
+    /// The answer number `choice` of `choices`, from 1.
+    pub(crate) fn answer(&self, choice: usize, choices: usize) -> Answer {
+        let mut answer = if self.results.is_empty() && !self.functions.is_empty() {
+            self.calls()
+        } else {
+            Answer::text(match &self.format {
+                Format::JsonSchema(schema) => example(schema).to_string(),
+                Format::JsonObject => json!({ "answer": self.words() }).to_string(),
+                Format::Text if choices > 1 => format!("{} (Choice {choice} of {choices}.)", self.words()),
+                Format::Text => self.words(),
+            })
+        };
+        if self.asks_for("THINK") {
+            answer.reasoning = Some(format!(
+                "The request is {}. I will weigh it for a moment, then answer briefly.",
+                quoted(&self.user)
+            ));
+        }
+        answer.stop_at(&self.stop);
+        if let Some(max_tokens) = self.max_tokens {
+            answer.limit(max_tokens);
+        }
+        answer
+    }
+
+    fn calls(&self) -> Answer {
+        let number = if self.parallel && self.asks_for("TWO") { 2 } else { 1 };
+        let call = |function: &Function| Call {
+            name: function.name.clone(),
+            arguments: example(&function.parameters).to_string(),
+        };
+        Answer {
+            calls: self.functions.iter().cycle().take(number).map(call).collect(),
+            finish_reason: "tool_calls".to_owned(),
+            ..Answer::default()
+        }
+    }
+
+    fn words(&self) -> String {
+        if !self.results.is_empty() {
+            let results = self
+                .results
+                .iter()
+                .map(|(name, result)| format!("The tool {name} returned {}.", quoted(result)));
+            let results = results.collect::<Vec<_>>().join(" ");
+            return format!("{results} With that I can answer {}.", quoted(&self.user));
+        }
+        if ["hello", "hi", "hey"].iter().any(|greeting| self.asks_for(greeting)) {
+            return "Hello! I am the assistant of the mock server, and the same request always gets the same \
+                    answer from me. How can I help you today?"
+                .to_owned();
+        }
+        let seen = match (self.user.is_empty(), self.images) {
+            (true, 0) => "There is no user message to answer.".to_owned(),
+            (_, 0) => format!("You said {}.", quoted(&self.user)),
+            (_, images) => format!("You said {} and sent {images} image(s).", quoted(&self.user)),
+        };
+        format!(
+            "{seen} This answer comes from the mock server: it costs nothing and is the same every time. \
+             Point the base URL at a real server to hear what a model makes of it."
+        )
+    }
+
+    /// Whether the user's text holds this word; a word in capitals must be in capitals there too.
+    fn asks_for(&self, word: &str) -> bool {
+        self.user
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|held| held == word || (word != word.to_uppercase() && held.eq_ignore_ascii_case(word)))
+    }
+}
+
+/// The text in quotation marks, its end left out where it is long.
+fn quoted(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let start: String = text.chars().take(LONGEST).collect();
+    let more = if start.len() < text.len() { "…" } else { "" };
+    format!("\"{start}{more}\"")
+}

@@ -1,0 +1,59 @@
+//! `POST /v1/chat/completions`: from the request to the answer, plain or as a stream.
+
+mod chunks;
+mod completion;
+mod request;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+
+use crate::errors::ApiError;
+use crate::reply::{self, Content};
+use crate::server::Shared;
+use crate::{hash, models, stream};
+use completion::{Exchange, Usage};
+use request::ChatRequest;
+
+/// When everything here was made: a constant, for there is no clock.
+pub(crate) const CREATED: u64 = 1_735_689_600;
+
+pub(crate) async fn completions(
+    State(shared): State<Arc<Shared>>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let request = ChatRequest::read(&body)?;
+    models::check(&request.model)?;
+    let prompt_tokens = request.tokens();
+    let limit = shared.config.context_tokens;
+    if prompt_tokens > limit {
+        return Err(ApiError::invalid(format!(
+            "This model's maximum context length is {limit} tokens. However, your messages resulted in \
+             {prompt_tokens} tokens. Please reduce the length of the messages."
+        ))
+        .param("messages")
+        .code("context_length_exceeded"));
+    }
+
+    let choices = request.choices();
+    let (answers, headers) = match shared.next_reply() {
+        None => {
+            let prompt = request.prompt();
+            ((1..=choices).map(|choice| prompt.answer(choice, choices)).collect(), Vec::new())
+        }
+        Some(reply) => match reply.content {
+            Content::Answer(answer) => (vec![answer; choices], reply.headers),
+            Content::Http { status, body } => return reply::http(status, body, reply.headers),
+        },
+    };
+    let usage = Usage::new(prompt_tokens, &answers);
+    let exchange = Exchange { id: hash::id("chatcmpl-", &[&body]), request: &request, answers, usage };
+    let response = match request.stream {
+        Some(true) => stream::respond(shared, chunks::events(&exchange)),
+        _ => Json(exchange.completion()).into_response(),
+    };
+    reply::with_headers(response, headers)
+}

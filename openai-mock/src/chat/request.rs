@@ -1,0 +1,325 @@
+//! The body of a chat request: what is read of it, what is refused, and the prompt it comes to.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::answer::{self, Prompt};
+use crate::errors::ApiError;
+use crate::tokens;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ChatRequest {
+    pub(super) model: String,
+    pub(super) stream: Option<bool>,
+    pub(super) service_tier: Option<String>,
+    messages: Vec<Message>,
+    stream_options: Option<StreamOptions>,
+    n: Option<usize>,
+    max_tokens: Option<usize>,
+    max_completion_tokens: Option<usize>,
+    stop: Option<Stop>,
+    tools: Option<Vec<Tool>>,
+    tool_choice: Option<ToolChoice>,
+    parallel_tool_calls: Option<bool>,
+    response_format: Option<ResponseFormat>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    role: Role,
+    content: Option<Content>,
+    #[serde(default)]
+    tool_calls: Option<Vec<ToolCall>>,
+    tool_call_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Role {
+    System,
+    Developer,
+    User,
+    Assistant,
+    Tool,
+    Function,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a string or an array of content parts")]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Debug, Deserialize)]
+struct Part {
+    #[serde(rename = "type")]
+    kind: String,
+    text: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ToolCall {
+    id: String,
+    function: Option<CalledFunction>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CalledFunction {
+    name: String,
+    arguments: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "expected a string or an array of strings")]
+enum Stop {
+    One(String),
+    Several(Vec<String>),
+}
+
+#[derive(Debug, Deserialize)]
+struct Tool {
+    function: ToolFunction,
+}
+
+#[derive(Debug, Deserialize)]
+struct ToolFunction {
+    name: String,
+    description: Option<String>,
+    parameters: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected 'none', 'auto', 'required' or a function to call")]
+enum ToolChoice {
+    Mode(Mode),
+    Named { function: FunctionName },
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    None,
+    Auto,
+    Required,
+}
+
+#[derive(Debug, Deserialize)]
+struct FunctionName {
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ResponseFormat {
+    Text,
+    JsonObject,
+    JsonSchema { json_schema: NamedSchema },
+}
+
+#[derive(Debug, Deserialize)]
+struct NamedSchema {
+    schema: Option<Value>,
+}
+
+impl ChatRequest {
+    /// Reads a body, or says in OpenAI's words what is wrong with it.
+    pub(super) fn read(body: &[u8]) -> Result<Self, ApiError> {
+        let value: Value = serde_json::from_slice(body).map_err(|error| {
+            ApiError::invalid(format!(
+                "We could not parse the JSON body of your request: {error}. The OpenAI API expects a JSON \
+                 payload, but what was sent was not valid JSON."
+            ))
+        })?;
+        if let Some(missing) = ["model", "messages"].into_iter().find(|name| value.get(name).is_none()) {
+            return Err(ApiError::missing_parameter(missing));
+        }
+        let request: Self = serde_path_to_error::deserialize(&value).map_err(|error| {
+            let path = error.path().to_string();
+            ApiError::invalid(format!("Invalid value for '{path}': {}.", error.inner()))
+                .param(path)
+                .code("invalid_value")
+        })?;
+        request.check_numbers()?;
+        request.check_tools()?;
+        request.check_messages()?;
+        Ok(request)
+    }
+
+    fn check_numbers(&self) -> Result<(), ApiError> {
+        let limits = [
+            ("max_tokens", self.max_tokens, usize::MAX),
+            ("max_completion_tokens", self.max_completion_tokens, usize::MAX),
+            ("n", self.n, 128),
+        ];
+        for (name, value, most) in limits {
+            let (least_or_most, bound, code) = match value {
+                Some(0) => (">= 1", "below minimum", "integer_below_min_value"),
+                Some(value) if value > most => ("<= 128", "above maximum", "integer_above_max_value"),
+                _ => continue,
+            };
+            let message =
+                format!("Invalid '{name}': integer {bound} value. Expected a value {least_or_most}.");
+            return Err(ApiError::invalid(message).param(name).code(code));
+        }
+        Ok(())
+    }
+
+    fn check_tools(&self) -> Result<(), ApiError> {
+        let tools = self.tools.as_deref().unwrap_or_default();
+        match &self.tool_choice {
+            None | Some(ToolChoice::Mode(Mode::None)) => Ok(()),
+            Some(_) if tools.is_empty() => {
+                let message = "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.";
+                Err(ApiError::invalid(message).param("tool_choice"))
+            }
+            Some(ToolChoice::Named { function: FunctionName { name } })
+                if !tools.iter().any(|tool| tool.function.name == *name) =>
+            {
+                let message = format!("Tool choice '{name}' not found in 'tools' parameter.");
+                Err(ApiError::invalid(message).param("tool_choice"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Holds each tool message to a call before it, and each call to a tool message after it.
+    fn check_messages(&self) -> Result<(), ApiError> {
+        if self.messages.is_empty() {
+            let message = "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an \
+                           empty array instead.";
+            return Err(ApiError::invalid(message).param("messages").code("empty_array"));
+        }
+        let mut open: Vec<&str> = Vec::new();
+        for (index, message) in self.messages.iter().enumerate() {
+            let param = format!("messages[{index}]");
+            if message.role == Role::Tool {
+                let id = message
+                    .tool_call_id
+                    .as_deref()
+                    .ok_or_else(|| ApiError::missing_parameter(&format!("{param}.tool_call_id")))?;
+                let Some(answered) = open.iter().position(|call| *call == id) else {
+                    return Err(ApiError::invalid(
+                        "Invalid parameter: messages with role 'tool' must be a response to a preceding message \
+                         with 'tool_calls'.",
+                    )
+                    .param(format!("{param}.role")));
+                };
+                open.remove(answered);
+                continue;
+            }
+            unanswered(&open, &param)?;
+            open = message.calls().iter().map(|call| call.id.as_str()).collect();
+        }
+        unanswered(&open, "messages")
+    }
+
+    pub(super) fn choices(&self) -> usize {
+        self.n.unwrap_or(1)
+    }
+
+    pub(super) fn include_usage(&self) -> bool {
+        self.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false)
+    }
+
+    /// The prompt's tokens: every text of the messages, the arguments of their calls, and the tools.
+    pub(super) fn tokens(&self) -> usize {
+        let messages = self.messages.iter().map(|message| {
+            let arguments = message.calls().iter().filter_map(|call| call.function.as_ref());
+            message.text().len() + arguments.map(|function| function.arguments.len()).sum::<usize>()
+        });
+        let tools = self.tools.iter().flatten().map(|Tool { function }| {
+            let parameters = function.parameters.as_ref().map_or(0, |schema| schema.to_string().len());
+            function.name.len() + function.description.as_ref().map_or(0, String::len) + parameters
+        });
+        tokens::count(messages.chain(tools).sum())
+    }
+
+    pub(super) fn prompt(&self) -> Prompt {
+        let last_user = self.messages.iter().rev().find(|message| message.role == Role::User);
+        let may_call = |function: &ToolFunction| match &self.tool_choice {
+            Some(ToolChoice::Mode(Mode::None)) => false,
+            Some(ToolChoice::Named { function: FunctionName { name } }) => function.name == *name,
+            _ => true,
+        };
+        let functions = self.tools.iter().flatten().map(|tool| &tool.function);
+        let functions = functions.filter(|function| may_call(function)).map(|function| answer::Function {
+            name: function.name.clone(),
+            parameters: function.parameters.clone().unwrap_or_else(|| serde_json::json!({"type": "object"})),
+        });
+        Prompt {
+            user: last_user.map(Message::text).unwrap_or_default(),
+            images: last_user.map_or(0, Message::images),
+            results: self.results(),
+            functions: functions.collect(),
+            parallel: self.parallel_tool_calls != Some(false),
+            format: match &self.response_format {
+                None | Some(ResponseFormat::Text) => answer::Format::Text,
+                Some(ResponseFormat::JsonObject) => answer::Format::JsonObject,
+                Some(ResponseFormat::JsonSchema { json_schema }) => {
+                    answer::Format::JsonSchema(json_schema.schema.clone().unwrap_or_default())
+                }
+            },
+            stop: match self.stop.clone() {
+                None => Vec::new(),
+                Some(Stop::One(stop)) => vec![stop],
+                Some(Stop::Several(stops)) => stops,
+            },
+            max_tokens: self.max_completion_tokens.or(self.max_tokens),
+        }
+    }
+
+    /// The tool messages that end the conversation, each with the name of the function it answers.
+    fn results(&self) -> Vec<(String, String)> {
+        let start =
+            self.messages.iter().rposition(|message| message.role != Role::Tool).map_or(0, |last| last + 1);
+        let (before, results) = self.messages.split_at(start);
+        let calls = before.last().map(Message::calls).unwrap_or_default();
+        let result = |message: &Message| {
+            let call = calls.iter().find(|call| Some(&call.id) == message.tool_call_id.as_ref());
+            let name = call.and_then(|call| call.function.as_ref()).map_or("", |function| &function.name);
+            (name.to_owned(), message.text())
+        };
+        results.iter().map(result).collect()
+    }
+}
+
+impl Message {
+    fn calls(&self) -> &[ToolCall] {
+        self.tool_calls.as_deref().unwrap_or_default()
+    }
+
+    fn text(&self) -> String {
+        match &self.content {
+            None => String::new(),
+            Some(Content::Text(text)) => text.clone(),
+            Some(Content::Parts(parts)) => {
+                parts.iter().filter_map(|part| part.text.as_deref()).collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+
+    fn images(&self) -> usize {
+        match &self.content {
+            Some(Content::Parts(parts)) => parts.iter().filter(|part| part.kind == "image_url").count(),
+            _ => 0,
+        }
+    }
+}
+
+fn unanswered(calls: &[&str], param: &str) -> Result<(), ApiError> {
+    if calls.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!(
+        "An assistant message with 'tool_calls' must be followed by tool messages responding to each \
+         'tool_call_id'. The following tool_call_ids did not have response messages: {}",
+        calls.join(", ")
+    ))
+    .param(param))
+}

@@ -1,0 +1,115 @@
+//! What a server is told before it starts.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::key::Key;
+use crate::reply::Reply;
+use crate::server::MockServer;
+
+/// The settings of a [`MockServer`] or a [`router`](crate::router). Every setting has a default.
+#[derive(Debug, Clone)]
+pub struct MockConfig {
+    pub(crate) address: SocketAddr,
+    pub(crate) key: Option<Key>,
+    pub(crate) models: Vec<String>,
+    pub(crate) chunk_delay: Duration,
+    pub(crate) context_tokens: usize,
+    pub(crate) body_limit: usize,
+    pub(crate) replies: Vec<Reply>,
+    pub(crate) recording: bool,
+    pub(crate) log: bool,
+}
+
+impl Default for MockConfig {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            key: None,
+            models: ["gpt-4o", "gpt-4o-mini", "gpt-5.6-terra", "o3", "text-embedding-3-small"]
+                .map(str::to_owned)
+                .into(),
+            chunk_delay: Duration::ZERO,
+            context_tokens: 128_000,
+            body_limit: 32 * 1024 * 1024,
+            replies: Vec::new(),
+            recording: true,
+            log: false,
+        }
+    }
+}
+
+impl MockConfig {
+    /// Listens on this port of the configured host. The default, 0, takes any free port.
+    pub fn with_port(mut self, port: u16) -> Self {
+        self.address.set_port(port);
+        self
+    }
+
+    /// Listens on this address. The default is 127.0.0.1.
+    pub fn with_host(mut self, host: impl Into<IpAddr>) -> Self {
+        self.address.set_ip(host.into());
+        self
+    }
+
+    /// Accepts only this key. By default any bearer key that is not empty is accepted.
+    pub fn with_key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(Key(key.into()));
+        self
+    }
+
+    /// What `GET /v1/models` lists. Requests for other models are answered too, see the
+    /// [crate's documentation](crate).
+    pub fn with_models<S: Into<String>>(mut self, models: impl IntoIterator<Item = S>) -> Self {
+        self.models = models.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How long a stream waits before each chunk but the first. None by default.
+    pub fn with_chunk_delay(mut self, delay: Duration) -> Self {
+        self.chunk_delay = delay;
+        self
+    }
+
+    /// The longest prompt, in tokens by the [counting rule](crate#tokens), that is not refused with
+    /// `context_length_exceeded`. 128,000 by default.
+    pub fn with_context_tokens(mut self, tokens: usize) -> Self {
+        self.context_tokens = tokens;
+        self
+    }
+
+    /// The longest request body, in bytes, that is not refused with status 413. 32 MiB by default.
+    pub fn with_body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
+    /// Queues a reply: each valid chat request takes the oldest one, and is answered by the general
+    /// rules once there are none left.
+    pub fn with_reply(mut self, reply: Reply) -> Self {
+        self.replies.push(reply);
+        self
+    }
+
+    /// Whether [`MockServer::requests`] keeps what it has seen, as it does by default. Switch it off
+    /// for a server that runs for long.
+    pub fn with_recording(mut self, recording: bool) -> Self {
+        self.recording = recording;
+        self
+    }
+
+    /// Whether each request writes a line to standard error: method, path and status. Off by default.
+    pub fn with_log(mut self, log: bool) -> Self {
+        self.log = log;
+        self
+    }
+
+    /// Starts a server with these settings on the current Tokio runtime.
+    ///
+    /// # Errors
+    /// Where the address cannot be bound, for instance because the port is in use.
+    pub async fn start(self) -> io::Result<MockServer> {
+        MockServer::bind(self).await
+    }
+}

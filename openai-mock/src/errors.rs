@@ -1,0 +1,81 @@
+//! Refusals in the shape of OpenAI's error bodies.
+
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// A refusal: an HTTP status and OpenAI's `{"error": {"message", "type", "param", "code"}}`.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    body: ErrorBody,
+}
+
+/// The object under `error`.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorBody {
+    message: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    param: Option<String>,
+    code: Option<String>,
+}
+
+impl ErrorBody {
+    /// A body whose `type` follows from the status.
+    pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
+        let kind = match status {
+            429 => "requests",
+            500.. => "server_error",
+            _ => "invalid_request_error",
+        };
+        Self { message: message.into(), kind, param: None, code: None }
+    }
+
+    pub(crate) fn code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    pub(crate) fn to_json(&self) -> String {
+        #[derive(Serialize)]
+        struct Envelope<'a> {
+            error: &'a ErrorBody,
+        }
+        serde_json::to_string(&Envelope { error: self }).unwrap_or_default()
+    }
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, body: ErrorBody::new(status.as_u16(), message) }
+    }
+
+    /// A 400: the request itself is at fault.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    pub(crate) fn param(mut self, param: impl Into<String>) -> Self {
+        self.body.param = Some(param.into());
+        self
+    }
+
+    pub(crate) fn code(mut self, code: &'static str) -> Self {
+        self.body = self.body.code(code);
+        self
+    }
+
+    pub(crate) fn missing_parameter(name: &str) -> Self {
+        Self::invalid(format!("Missing required parameter: '{name}'."))
+            .param(name)
+            .code("missing_required_parameter")
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, [(CONTENT_TYPE, "application/json")], self.body.to_json()).into_response()
+    }
+}

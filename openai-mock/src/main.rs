@@ -1,0 +1,75 @@
+//! The binary: `cargo run -p openai-mock -- --port 8080`.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use openai_mock::MockServer;
+
+/// A small deterministic OpenAI-compatible server for examples and tests.
+///
+/// Point any OpenAI client at the base URL that it prints. The same request is always answered with the
+/// same bytes. Ctrl-C ends it.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Port to listen on; 0 takes any free one
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Address to listen on; 0.0.0.0 is reachable from other machines
+    #[arg(long, default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// Accept only this API key [default: any key that is not empty]
+    #[arg(long)]
+    key: Option<String>,
+    /// Wait this long before each chunk of a stream, for instance 20ms or 1s
+    #[arg(long, default_value = "20ms", value_parser = humantime::parse_duration)]
+    chunk_delay: Duration,
+    /// Write a line to standard error for each request: method, path and status
+    #[arg(long)]
+    log: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.and_then(|runtime| runtime.block_on(serve(&arguments))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(arguments: &Arguments) -> io::Result<()> {
+    let Arguments { port, host, key, chunk_delay, log } = arguments;
+    let mut config = MockServer::builder()
+        .with_port(*port)
+        .with_host(*host)
+        .with_chunk_delay(*chunk_delay)
+        .with_log(*log)
+        .with_recording(false);
+    if let Some(key) = key {
+        config = config.with_key(key);
+    }
+    let server = config.start().await.map_err(|error| {
+        let hint = "Choose another port with --port, or any free one with --port 0.";
+        io::Error::new(error.kind(), format!("cannot listen on {host} port {port}: {error}. {hint}"))
+    })?;
+    // A key stays where it was typed: the line to paste reads it from the environment.
+    let shown = if key.is_some() { "$OPENAI_API_KEY" } else { "sk-mock" };
+    let url = server.base_url();
+    writeln!(
+        io::stdout(),
+        r#"Listening on {url}
+
+curl {url}/chat/completions -H "authorization: Bearer {shown}" -H "content-type: application/json" -d '{{"model": "gpt-4o", "messages": [{{"role": "user", "content": "Say hello"}}]}}'
+"#
+    )?;
+    tokio::signal::ctrl_c().await?;
+    server.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Scripted replies: what a test wants to be answered, whatever it asks.
+
+use std::fmt::Display;
+
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::answer::{Answer, Call};
+use crate::errors::{ApiError, ErrorBody};
+
+/// A canned answer to one chat request. See [`MockConfig::with_reply`](crate::MockConfig::with_reply)
+/// and [`MockServer::push_reply`](crate::MockServer::push_reply).
+///
+/// It is sent as it is: `max_tokens`, `stop` and `response_format` do not change it. A request that asks
+/// for a stream gets it as a stream.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub(crate) content: Content,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    Answer(Answer),
+    Http { status: u16, body: String },
+}
+
+impl Reply {
+    /// An answer in words.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::answer(Answer::text(text))
+    }
+
+    /// The model declines to answer.
+    pub fn refusal(text: impl Into<String>) -> Self {
+        Self::answer(Answer { refusal: Some(text.into()), ..Answer::default() })
+    }
+
+    /// A call of the function `name`. The arguments are a `serde_json::Value`, or a text that is sent as
+    /// it is, valid JSON or not.
+    pub fn tool_call(name: impl Into<String>, arguments: impl Display) -> Self {
+        Self::answer(Answer::default()).and_tool_call(name, arguments)
+    }
+
+    /// A response that is no answer: this status and this body.
+    ///
+    /// ```
+    /// # use openai_mock::Reply;
+    /// Reply::http(503, "<html>Bad gateway</html>").with_header("content-type", "text/html");
+    /// ```
+    pub fn http(status: u16, body: impl Into<String>) -> Self {
+        Self { content: Content::Http { status, body: body.into() }, headers: Vec::new() }
+    }
+
+    /// An error in OpenAI's shape, with the `type` that goes with the status.
+    ///
+    /// ```
+    /// # use openai_mock::Reply;
+    /// Reply::error(429, "rate_limit_exceeded", "Slow down.").with_header("retry-after", "2");
+    /// ```
+    pub fn error(status: u16, code: &str, message: &str) -> Self {
+        Self::http(status, ErrorBody::new(status, message).code(code).to_json())
+            .with_header("content-type", "application/json")
+    }
+
+    /// Adds a call to the answer. An error is left as it is.
+    pub fn and_tool_call(self, name: impl Into<String>, arguments: impl Display) -> Self {
+        self.edit(|answer| {
+            answer.calls.push(Call { name: name.into(), arguments: arguments.to_string() });
+            answer.finish_reason = "tool_calls".to_owned();
+        })
+    }
+
+    /// Adds thinking to the answer, as `reasoning_content`. An error is left as it is.
+    pub fn with_reasoning(self, text: impl Into<String>) -> Self {
+        self.edit(|answer| answer.reasoning = Some(text.into()))
+    }
+
+    /// Ends the answer with this `finish_reason`, known to OpenAI or not. An error is left as it is.
+    pub fn with_finish_reason(self, reason: impl Into<String>) -> Self {
+        self.edit(|answer| answer.finish_reason = reason.into())
+    }
+
+    /// Adds a header to the response, in place of the one that the server would send.
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    fn answer(answer: Answer) -> Self {
+        Self { content: Content::Answer(answer), headers: Vec::new() }
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut Answer)) -> Self {
+        if let Content::Answer(answer) = &mut self.content {
+            change(answer);
+        }
+        self
+    }
+}
+
+/// The response of [`Reply::http`].
+pub(crate) fn http(status: u16, body: String, headers: Vec<(String, String)>) -> Result<Response, ApiError> {
+    let status = StatusCode::from_u16(status).map_err(|error| unsendable(&error))?;
+    with_headers((status, body).into_response(), headers)
+}
+
+/// Adds the scripted headers to a response.
+pub(crate) fn with_headers(
+    mut response: Response,
+    headers: Vec<(String, String)>,
+) -> Result<Response, ApiError> {
+    for (name, value) in headers {
+        let name: HeaderName = name.parse().map_err(|error| unsendable(&error))?;
+        let value = HeaderValue::try_from(value).map_err(|error| unsendable(&error))?;
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
+}
+
+fn unsendable(error: &dyn Display) -> ApiError {
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, format!("The scripted reply cannot be sent: {error}."))
+}

@@ -1,0 +1,102 @@
+//! The routes, and what happens around each of them: recording, the key, the headers of every response.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::config::MockConfig;
+use crate::errors::ApiError;
+use crate::record::RecordedRequest;
+use crate::server::Shared;
+use crate::{chat, hash, key, models};
+
+/// The routes alone, to be served by an application of your own. The address in the settings is not
+/// used, and requests are not recorded.
+pub fn router(config: MockConfig) -> Router {
+    build(Shared::new(config.with_recording(false)))
+}
+
+pub(crate) fn build(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(chat::completions))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*id}", get(models::retrieve))
+        .method_not_allowed_fallback(method_not_allowed)
+        .route_layer(from_fn_with_state(Arc::clone(&shared), authorise))
+        .fallback(unknown_url)
+        .layer(from_fn_with_state(Arc::clone(&shared), observe))
+        .with_state(shared)
+}
+
+async fn unknown_url(method: Method, uri: Uri) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, format!("Invalid URL ({method} {})", uri.path()))
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("Not allowed to {method} on {}. (HINT: see the allow header.)", uri.path()),
+    )
+    .code("method_not_supported")
+}
+
+async fn authorise(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    key::authorise(request.headers(), shared.config.key.as_ref())?;
+    Ok(next.run(request).await)
+}
+
+/// Reads the body once for the record and for the request's id, then answers.
+async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let line = format!("{} {}", parts.method, parts.uri.path());
+    let limit = shared.config.body_limit;
+    let mut response = match to_bytes(body, limit).await {
+        Ok(body) => {
+            if shared.config.recording {
+                shared.record(RecordedRequest::new(&parts, &body));
+            }
+            let id = hash::id("req_", &[line.as_bytes(), &body]);
+            let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
+            if let Ok(id) = HeaderValue::from_str(&id) {
+                response.headers_mut().entry("x-request-id").or_insert(id);
+            }
+            response
+        }
+        Err(_) => ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The request's body could not be read, or is larger than the limit of {limit} bytes."),
+        )
+        .into_response(),
+    };
+    for (name, value) in HEADERS {
+        let name = HeaderName::from_static(name);
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if shared.config.log {
+        eprintln!("{line} {}", response.status().as_u16());
+    }
+    response
+}
+
+/// What OpenAI sends with every response, with a clock that stands still.
+const HEADERS: [(&str, &str); 9] = [
+    ("date", "Wed, 01 Jan 2025 00:00:00 GMT"),
+    ("openai-processing-ms", "12"),
+    ("openai-version", "2020-10-01"),
+    ("x-ratelimit-limit-requests", "10000"),
+    ("x-ratelimit-limit-tokens", "2000000"),
+    ("x-ratelimit-remaining-requests", "9999"),
+    ("x-ratelimit-remaining-tokens", "1999000"),
+    ("x-ratelimit-reset-requests", "6ms"),
+    ("x-ratelimit-reset-tokens", "30ms"),
+];

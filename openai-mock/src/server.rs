@@ -1,0 +1,133 @@
+//! The server: it owns the listening socket and the state that its routes share.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::MockConfig;
+use crate::record::RecordedRequest;
+use crate::reply::Reply;
+use crate::routes;
+
+/// How long [`MockServer::shutdown`] waits for clients that do not read their answers.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the routes share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: MockConfig,
+    replies: Mutex<VecDeque<Reply>>,
+    requests: Mutex<Vec<RecordedRequest>>,
+    pub(crate) open_streams: watch::Sender<usize>,
+    pub(crate) stopping: watch::Sender<bool>,
+}
+
+impl Shared {
+    pub(crate) fn new(mut config: MockConfig) -> Arc<Self> {
+        Arc::new(Self {
+            replies: Mutex::new(std::mem::take(&mut config.replies).into()),
+            config,
+            requests: Mutex::default(),
+            open_streams: watch::Sender::new(0),
+            stopping: watch::Sender::new(false),
+        })
+    }
+
+    pub(crate) fn next_reply(&self) -> Option<Reply> {
+        lock(&self.replies).pop_front()
+    }
+
+    pub(crate) fn record(&self, request: RecordedRequest) {
+        lock(&self.requests).push(request);
+    }
+}
+
+/// No code holds these locks across anything that could leave the data half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A running server. Dropping it stops it.
+#[derive(Debug)]
+pub struct MockServer {
+    base_url: String,
+    shared: Arc<Shared>,
+    serving: JoinHandle<io::Result<()>>,
+}
+
+impl MockServer {
+    /// Starts a server with the default settings on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// Where no port can be bound.
+    pub async fn start() -> io::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// Settings to change before [`MockConfig::start`].
+    pub fn builder() -> MockConfig {
+        MockConfig::default()
+    }
+
+    pub(crate) async fn bind(config: MockConfig) -> io::Result<Self> {
+        let listener = TcpListener::bind(config.address).await?;
+        let base_url = format!("http://{}/v1", reachable(listener.local_addr()?));
+        let shared = Shared::new(config);
+        let mut stopping = shared.stopping.subscribe();
+        // Chunks leave one by one, as they do from a real server.
+        let listener = listener.tap_io(|socket| _ = socket.set_nodelay(true));
+        let serving = axum::serve(listener, routes::build(Arc::clone(&shared)))
+            .with_graceful_shutdown(async move { _ = stopping.wait_for(|stopping| *stopping).await });
+        Ok(Self { base_url, shared, serving: tokio::spawn(async move { serving.await }) })
+    }
+
+    /// What a client takes as its base URL, for instance `http://127.0.0.1:8080/v1`.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The requests that have arrived so far, the oldest first, refused ones too.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        lock(&self.shared.requests).clone()
+    }
+
+    /// Queues a reply behind those that are still waiting, see [`MockConfig::with_reply`].
+    pub fn push_reply(&self, reply: Reply) {
+        lock(&self.shared.replies).push_back(reply);
+    }
+
+    /// The number of streams that are being sent, to look at or to wait for:
+    /// `server.open_streams().wait_for(|open| *open == 0).await` returns once every stream has been
+    /// sent to its end or given up by its client.
+    pub fn open_streams(&self) -> watch::Receiver<usize> {
+        self.shared.open_streams.subscribe()
+    }
+
+    /// Takes no new requests, sends the rest of the running streams without further delays, and returns
+    /// when all is sent. A client that does not read is given up after five seconds.
+    pub async fn shutdown(mut self) {
+        self.shared.stopping.send_replace(true);
+        _ = tokio::time::timeout(PATIENCE, &mut self.serving).await;
+    }
+}
+
+impl Drop for MockServer {
+    fn drop(&mut self) {
+        self.shared.stopping.send_replace(true);
+    }
+}
+
+/// Where a client on this machine finds a socket that is bound to every address.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    address
+}

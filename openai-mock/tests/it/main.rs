@@ -1,0 +1,3 @@
+//! Drives the server over HTTP, as its users do.
+
+mod chat;
