@@ -78,7 +78,8 @@ impl Answer {
     /// Ends the content before the first stop sequence in it.
     fn stop_at(&mut self, sequences: &[String]) {
         if let Some(content) = &mut self.content
-            && let Some(end) = sequences.iter().filter_map(|stop| content.find(stop)).min()
+            && let Some(end) =
+                sequences.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| content.find(stop)).min()
         {
             content.truncate(end);
         }

@@ -11,8 +11,10 @@
 //! ```
 
 mod answer;
+mod body;
 mod chat;
 mod config;
+mod embeddings;
 mod errors;
 mod hash;
 mod key;

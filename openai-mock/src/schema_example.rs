@@ -2,13 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-/// No schema makes an example of more values than this; the rest becomes null.
-const MOST_VALUES: usize = 10_000;
+/// No schema makes an example of more values and bytes of text than this; the rest becomes null.
+const LARGEST: usize = 20_000;
+
+/// From this depth on, the example of a schema that contains itself takes the first way out.
+const DEEP: usize = 8;
 
 /// The example of a schema. `$ref` is followed inside the schema; properties that are not required are
 /// left out; what the rules cannot honour (`pattern`, `not`, conditions) is ignored.
 pub(crate) fn example(schema: &Value) -> Value {
-    Examples { root: schema, left: MOST_VALUES }.value(schema, 0)
+    Examples { root: schema, left: LARGEST }.value(schema, 0)
 }
 
 struct Examples<'a> {
@@ -18,31 +21,37 @@ struct Examples<'a> {
 
 impl<'a> Examples<'a> {
     fn value(&mut self, schema: &'a Value, depth: usize) -> Value {
-        const DEEPEST: usize = 32;
-        if self.left == 0 || depth > DEEPEST {
+        const DEEPEST: usize = 4 * DEEP;
+        let exhausted = self.left == 0 || depth > DEEPEST;
+        self.left = self.left.saturating_sub(1);
+        if exhausted {
             return Value::Null;
         }
-        self.left -= 1;
         let depth = depth + 1;
-        if let Some(known) =
-            schema.get("const").or_else(|| schema.get("default")).or_else(|| first(schema, "enum"))
-        {
+        if let Some(known) = schema.get("const").or_else(|| list(schema, "enum").first()) {
             return known.clone();
         }
         if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
             let target = target.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
             return target.map_or(Value::Null, |target| self.value(target, depth));
         }
-        if let Some(arm) = ["anyOf", "oneOf"].into_iter().find_map(|union| useful_arm(schema.get(union)?)) {
-            return self.value(arm, depth);
-        }
-        if let ([only], None) = (list(schema, "allOf"), schema.get("properties")) {
-            return self.value(only, depth);
+        if schema.get("properties").is_none() {
+            let unions = ["anyOf", "oneOf"].map(|union| list(schema, union));
+            if let Some(arm) = unions.into_iter().find_map(|arms| arm(arms, depth)) {
+                return self.value(arm, depth);
+            }
+            if let [only] = list(schema, "allOf") {
+                return self.value(only, depth);
+            }
         }
         match kind(schema) {
             "object" => self.object(schema, depth),
             "array" => self.array(schema, depth),
-            "string" => string(schema).into(),
+            "string" => {
+                let text = string(schema);
+                self.left = self.left.saturating_sub(text.len());
+                text.into()
+            }
             "integer" => json!(number(schema, 1.0).ceil() as i64),
             "number" => json!(number(schema, 1.5)),
             "boolean" => true.into(),
@@ -72,7 +81,8 @@ impl<'a> Examples<'a> {
         let bound = |name| schema.get(name).and_then(Value::as_u64);
         let most = bound("maxItems").unwrap_or(u64::MAX);
         let fixed = list(schema, "prefixItems");
-        let number = bound("minItems").unwrap_or(0).max(fixed.len() as u64).max(1).min(most);
+        let number =
+            bound("minItems").unwrap_or(0).max(fixed.len() as u64).max(u64::from(depth < DEEP)).min(most);
         let rest = schema.get("items");
         let mut items = Vec::new();
         for index in 0..usize::try_from(number).unwrap_or(usize::MAX) {
@@ -87,14 +97,9 @@ fn list<'a>(schema: &'a Value, name: &str) -> &'a [Value] {
     schema.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn first<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
-    list(schema, name).first()
-}
-
-/// The first arm of a union that is not just null.
-fn useful_arm(arms: &Value) -> Option<&Value> {
-    let arms = arms.as_array()?;
-    arms.iter().find(|arm| kind(arm) != "null").or(arms.first())
+/// The first arm of a union that is not just null, or deep down the one that is.
+fn arm(arms: &[Value], depth: usize) -> Option<&Value> {
+    arms.iter().find(|arm| (kind(arm) == "null") == (depth > DEEP)).or(arms.first())
 }
 
 /// The schema's type; where it has several, the first that is not null; where it has none, what its
@@ -127,7 +132,7 @@ fn string(schema: &Value) -> String {
     };
     let bound =
         |name| schema.get(name).and_then(Value::as_u64).and_then(|length| usize::try_from(length).ok());
-    let shortest = bound("minLength").unwrap_or(0).min(MOST_VALUES);
+    let shortest = bound("minLength").unwrap_or(0).min(LARGEST);
     let longest = bound("maxLength").unwrap_or(usize::MAX);
     let length = example.len().max(shortest).min(longest);
     example.chars().cycle().take(length).collect()
@@ -146,4 +151,128 @@ fn number(schema: &Value, usual: f64) -> f64 {
     };
     let step = bound("multipleOf").filter(|step| *step > 0.0);
     step.map_or(number, |step| (number / step).ceil() * step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example is this one, and it fits the schema by the judgement of a validator.
+    fn check(schema: Value, expected: Value) {
+        let example = example(&schema);
+        assert_eq!(example, expected, "the example of {schema}");
+        assert!(jsonschema::is_valid(&schema, &example), "{example} does not fit {schema}");
+    }
+
+    #[test]
+    fn each_type_has_its_usual_value() {
+        check(json!({"type": "string"}), json!("example"));
+        check(json!({"type": "integer"}), json!(1));
+        check(json!({"type": "number"}), json!(1.5));
+        check(json!({"type": "boolean"}), json!(true));
+        check(json!({"type": "null"}), json!(null));
+        check(json!({"type": "array", "items": {"type": "integer"}}), json!([1]));
+        check(json!({"type": "array"}), json!([]));
+        check(json!({"type": "object"}), json!({}));
+        check(json!({"type": ["null", "string"]}), json!("example"));
+        check(json!({}), json!("example"));
+        check(json!(true), json!("example"));
+        check(json!({"enum": ["celsius", "fahrenheit"]}), json!("celsius"));
+        check(json!({"const": 7}), json!(7));
+        check(json!({"type": "string", "format": "date"}), json!("2025-01-01"));
+    }
+
+    #[test]
+    fn objects_hold_what_is_required() {
+        check(
+            json!({
+                "type": "object",
+                "properties": {
+                    "place": {
+                        "type": "object",
+                        "properties": {"city": {"type": "string"}, "country": {"type": "string"}},
+                        "required": ["city"],
+                    },
+                    "days": {"type": "array", "items": {"type": "integer"}, "minItems": 2},
+                    "unit": {"type": "string"},
+                },
+                "required": ["place", "days"],
+            }),
+            json!({"place": {"city": "example"}, "days": [1, 1]}),
+        );
+        check(json!({"type": "object", "required": ["unknown"]}), json!({"unknown": "example"}));
+        check(
+            json!({"allOf": [
+                {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+                {"type": "object", "properties": {"b": {"type": "boolean"}}, "required": ["b"]},
+            ]}),
+            json!({"a": 1, "b": true}),
+        );
+    }
+
+    #[test]
+    fn bounds_are_kept() {
+        check(json!({"type": "integer", "minimum": 5}), json!(6));
+        check(json!({"type": "integer", "maximum": -5}), json!(-6));
+        check(json!({"type": "integer", "minimum": 1, "maximum": 10}), json!(6));
+        check(json!({"type": "integer", "multipleOf": 5}), json!(5));
+        check(json!({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}), json!(0.5));
+        check(json!({"type": "string", "minLength": 9}), json!("exampleex"));
+        check(json!({"type": "string", "maxLength": 2}), json!("ex"));
+        check(json!({"type": "array", "items": {"type": "string"}, "maxItems": 0}), json!([]));
+        check(
+            json!({"type": "array", "prefixItems": [{"type": "string"}, {"type": "boolean"}]}),
+            json!(["example", true]),
+        );
+    }
+
+    #[test]
+    fn references_and_unions_are_followed() {
+        check(
+            json!({
+                "$defs": {"Unit": {"enum": ["c", "f"]}},
+                "type": "object",
+                "properties": {
+                    "unit": {"$ref": "#/$defs/Unit"},
+                    "described": {"allOf": [{"$ref": "#/$defs/Unit"}], "description": "the unit"},
+                    "maybe": {"anyOf": [{"type": "null"}, {"type": "integer"}]},
+                },
+                "required": ["unit", "described", "maybe"],
+            }),
+            json!({"unit": "c", "described": "c", "maybe": 1}),
+        );
+    }
+
+    #[test]
+    fn a_schema_that_contains_itself_ends() {
+        let list = json!({
+            "type": "object",
+            "properties": {"next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}},
+            "required": ["next"],
+        });
+        let tree = json!({
+            "type": "object",
+            "properties": {"children": {"type": "array", "items": {"$ref": "#"}}},
+            "required": ["children"],
+        });
+        for schema in [list, tree] {
+            let example = example(&schema);
+            assert!(jsonschema::is_valid(&schema, &example), "{example} does not fit {schema}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_schema_ends() {
+        let check = |schema: Value| {
+            let length = example(&schema).to_string().len();
+            assert!(length < 10 * LARGEST, "{length} bytes for {schema}");
+        };
+        check(json!({"$ref": "#"}));
+        check(json!({"$ref": "#/nowhere"}));
+        check(json!({"type": "array", "minItems": u64::MAX, "items": {"type": "string", "minLength": 500}}));
+        check(json!({"type": "array", "minItems": 1_000_000_000_u64, "items": {"$ref": "#"}}));
+        check(json!({"type": "integer", "minimum": 1e300}));
+        check(json!({"type": "string", "minLength": u64::MAX}));
+        check(json!({"type": "number", "multipleOf": 1e-320}));
+    }
 }

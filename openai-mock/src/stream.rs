@@ -38,9 +38,13 @@ impl OpenStream {
 
     /// Waits for the configured time; not at all when the server is stopping.
     async fn pause(&self) {
+        let delay = self.0.config.chunk_delay;
+        if delay.is_zero() {
+            return;
+        }
         let mut stopping = self.0.stopping.subscribe();
         tokio::select! {
-            () = tokio::time::sleep(self.0.config.chunk_delay) => {}
+            () = tokio::time::sleep(delay) => {}
             _ = stopping.wait_for(|stopping| *stopping) => {}
         }
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::answer::{self, Prompt};
 use crate::errors::ApiError;
-use crate::tokens;
+use crate::{body, tokens};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ChatRequest {
@@ -128,23 +128,9 @@ struct NamedSchema {
 }
 
 impl ChatRequest {
-    /// Reads a body, or says in OpenAI's words what is wrong with it.
+    /// Reads a body and refuses what OpenAI would refuse.
     pub(super) fn read(body: &[u8]) -> Result<Self, ApiError> {
-        let value: Value = serde_json::from_slice(body).map_err(|error| {
-            ApiError::invalid(format!(
-                "We could not parse the JSON body of your request: {error}. The OpenAI API expects a JSON \
-                 payload, but what was sent was not valid JSON."
-            ))
-        })?;
-        if let Some(missing) = ["model", "messages"].into_iter().find(|name| value.get(name).is_none()) {
-            return Err(ApiError::missing_parameter(missing));
-        }
-        let request: Self = serde_path_to_error::deserialize(&value).map_err(|error| {
-            let path = error.path().to_string();
-            ApiError::invalid(format!("Invalid value for '{path}': {}.", error.inner()))
-                .param(path)
-                .code("invalid_value")
-        })?;
+        let request: Self = body::read(body, &["model", "messages"])?;
         request.check_numbers()?;
         request.check_tools()?;
         request.check_messages()?;

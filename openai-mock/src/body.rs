@@ -1,0 +1,25 @@
+//! Reads a JSON body, or says in OpenAI's words what is wrong with it.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::errors::ApiError;
+
+/// Reads a body that has at least the `required` fields.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8], required: &[&str]) -> Result<T, ApiError> {
+    let value: Value = serde_json::from_slice(body).map_err(|error| {
+        ApiError::invalid(format!(
+            "We could not parse the JSON body of your request: {error}. The OpenAI API expects a JSON payload, \
+             but what was sent was not valid JSON."
+        ))
+    })?;
+    if let Some(missing) = required.iter().find(|name| value.get(name).is_none()) {
+        return Err(ApiError::missing_parameter(missing));
+    }
+    serde_path_to_error::deserialize(&value).map_err(|error| {
+        let path = error.path().to_string();
+        ApiError::invalid(format!("Invalid value for '{path}': {}.", error.inner()))
+            .param(path)
+            .code("invalid_value")
+    })
+}
