@@ -13,7 +13,7 @@ use crate::{body, hash, models, tokens};
 struct EmbeddingRequest {
     model: String,
     input: Input,
-    dimensions: Option<usize>,
+    dimensions: Option<i64>,
     encoding_format: Option<Encoding>,
 }
 
@@ -62,7 +62,7 @@ struct Usage {
 }
 
 pub(crate) async fn create(request: Bytes) -> Result<Json<Embeddings>, ApiError> {
-    const MOST_DIMENSIONS: usize = 3072;
+    const MOST_DIMENSIONS: i64 = 3072;
     const MOST_INPUTS: usize = 2048;
     let request: EmbeddingRequest = body::read(&request, &["model", "input"])?;
     models::check(&request.model)?;
@@ -120,8 +120,8 @@ impl Input {
 
 /// A vector of length 1. Fewer dimensions are the start of more, scaled to length 1 again, as with
 /// OpenAI's models.
-fn vector(seed: u64, dimensions: usize) -> Vec<f32> {
-    let numbers: Vec<f64> = (1..=dimensions as u64).map(|index| scatter(seed, index)).collect();
+fn vector(seed: u64, dimensions: i64) -> Vec<f32> {
+    let numbers: Vec<f64> = (1..=dimensions).map(|index| scatter(seed, index as u64)).collect();
     let length = numbers.iter().map(|number| number * number).sum::<f64>().sqrt();
     numbers.iter().map(|number| (number / length) as f32).collect()
 }

@@ -1,14 +1,5 @@
 //! A small deterministic OpenAI-compatible server for examples and tests.
-//!
-//! ```
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> std::io::Result<()> {
-//! let server = openai_mock::MockServer::start().await?;
-//! println!("point any OpenAI client at {}", server.base_url());
-//! server.shutdown().await;
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod answer;
 mod body;

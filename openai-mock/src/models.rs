@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -36,8 +37,9 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Json<Models> {
 
 pub(crate) async fn retrieve(
     State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Model>, ApiError> {
+    let Path(id) = id.map_err(|error| ApiError::invalid(error.body_text()))?;
     match shared.config.models.contains(&id) {
         true => Ok(Json(model(&id))),
         false => Err(not_found(format!("The model '{id}' does not exist")).param("model")),

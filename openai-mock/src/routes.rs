@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -31,6 +31,8 @@ pub(crate) fn build(shared: Arc<Shared>) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .route_layer(from_fn_with_state(Arc::clone(&shared), authorise))
         .fallback(unknown_url)
+        // `observe` holds bodies to the configured limit.
+        .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(&shared), observe))
         .with_state(shared)
 }
@@ -61,17 +63,14 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
     let (parts, body) = request.into_parts();
     let line = format!("{} {}", parts.method, parts.uri.path());
     let limit = shared.config.body_limit;
-    let mut response = match to_bytes(body, limit).await {
+    let body = to_bytes(body, limit).await;
+    let id = hash::id("req_", &[line.as_bytes(), body.as_deref().unwrap_or_default()]);
+    let mut response = match body {
         Ok(body) => {
             if shared.config.recording {
                 shared.record(RecordedRequest::new(&parts, &body));
             }
-            let id = hash::id("req_", &[line.as_bytes(), &body]);
-            let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
-            if let Ok(id) = HeaderValue::from_str(&id) {
-                response.headers_mut().entry("x-request-id").or_insert(id);
-            }
-            response
+            next.run(Request::from_parts(parts, Body::from(body))).await
         }
         Err(_) => ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -79,6 +78,9 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
         )
         .into_response(),
     };
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().entry("x-request-id").or_insert(id);
+    }
     for (name, value) in HEADERS {
         let name = HeaderName::from_static(name);
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));

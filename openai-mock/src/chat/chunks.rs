@@ -90,7 +90,7 @@ fn choices<'a>(exchange: &Exchange<'_>, index: usize, answer: &'a Answer) -> Vec
         refusal: Some(None),
         ..Delta::default()
     }];
-    let texts = |text: &'a Option<String>| pieces(text.as_deref().unwrap_or_default());
+    let texts = |text: &'a Option<String>| pieces(text.as_deref().unwrap_or_default(), 16);
     deltas.extend(
         texts(&answer.reasoning).map(|piece| Delta { reasoning_content: Some(piece), ..Delta::default() }),
     );
@@ -109,7 +109,7 @@ fn choices<'a>(exchange: &Exchange<'_>, index: usize, answer: &'a Answer) -> Vec
             ..Delta::default()
         };
         deltas.push(delta(Some(exchange.call_id(index, number)), Some(call.name.as_str()), ""));
-        deltas.extend(pieces(&call.arguments).map(|piece| delta(None, None, piece)));
+        deltas.extend(pieces(&call.arguments, 8).map(|piece| delta(None, None, piece)));
     }
     let choice = |delta, finish_reason| Choice { index, delta, logprobs: None, finish_reason };
     let mut choices: Vec<_> = deltas.into_iter().map(|delta| choice(delta, None)).collect();
@@ -117,15 +117,14 @@ fn choices<'a>(exchange: &Exchange<'_>, index: usize, answer: &'a Answer) -> Vec
     choices
 }
 
-/// Cuts a text before each space, and where there are none for long; never within a character.
-fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    const LONGEST: usize = 16;
+/// Cuts a text before each space, and after so many bytes without one, but never within a character.
+fn pieces(text: &str, longest: usize) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let start = rest.chars().next()?.len_utf8();
         let after = rest.get(start..).unwrap_or_default();
         let end = after.find(char::is_whitespace).map_or(rest.len(), |space| start + space);
-        let (piece, more) = rest.split_at(whole_characters(rest, end.min(LONGEST)));
+        let (piece, more) = rest.split_at(whole_characters(rest, end.min(longest)));
         rest = more;
         Some(piece)
     })
@@ -137,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_before_its_spaces() {
-        let check = |text, expected: &[&str]| assert_eq!(pieces(text).collect::<Vec<_>>(), expected);
+        let check = |text, expected: &[&str]| assert_eq!(pieces(text, 16).collect::<Vec<_>>(), expected);
         check("", &[]);
         check("Hello!", &["Hello!"]);
         check("Hello! I am", &["Hello!", " I", " am"]);

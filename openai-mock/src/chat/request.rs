@@ -14,9 +14,9 @@ pub(super) struct ChatRequest {
     pub(super) service_tier: Option<String>,
     messages: Vec<Message>,
     stream_options: Option<StreamOptions>,
-    n: Option<usize>,
-    max_tokens: Option<usize>,
-    max_completion_tokens: Option<usize>,
+    n: Option<i64>,
+    max_tokens: Option<i64>,
+    max_completion_tokens: Option<i64>,
     stop: Option<Stop>,
     tools: Option<Vec<Tool>>,
     tool_choice: Option<ToolChoice>,
@@ -138,19 +138,20 @@ impl ChatRequest {
     }
 
     fn check_numbers(&self) -> Result<(), ApiError> {
-        let limits = [
-            ("max_tokens", self.max_tokens, usize::MAX),
-            ("max_completion_tokens", self.max_completion_tokens, usize::MAX),
+        let numbers = [
+            ("max_tokens", self.max_tokens, i64::MAX),
+            ("max_completion_tokens", self.max_completion_tokens, i64::MAX),
             ("n", self.n, 128),
         ];
-        for (name, value, most) in limits {
-            let (least_or_most, bound, code) = match value {
-                Some(0) => (">= 1", "below minimum", "integer_below_min_value"),
-                Some(value) if value > most => ("<= 128", "above maximum", "integer_above_max_value"),
+        for (name, number, most) in numbers {
+            let (wrong, code) = match number {
+                Some(..1) => ("below minimum value. Expected a value >= 1", "integer_below_min_value"),
+                Some(number) if number > most => {
+                    ("above maximum value. Expected a value <= 128", "integer_above_max_value")
+                }
                 _ => continue,
             };
-            let message =
-                format!("Invalid '{name}': integer {bound} value. Expected a value {least_or_most}.");
+            let message = format!("Invalid '{name}': integer {wrong}.");
             return Err(ApiError::invalid(message).param(name).code(code));
         }
         Ok(())
@@ -161,7 +162,8 @@ impl ChatRequest {
         match &self.tool_choice {
             None | Some(ToolChoice::Mode(Mode::None)) => Ok(()),
             Some(_) if tools.is_empty() => {
-                let message = "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.";
+                let message = "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are \
+                               specified.";
                 Err(ApiError::invalid(message).param("tool_choice"))
             }
             Some(ToolChoice::Named { function: FunctionName { name } })
@@ -177,8 +179,8 @@ impl ChatRequest {
     /// Holds each tool message to a call before it, and each call to a tool message after it.
     fn check_messages(&self) -> Result<(), ApiError> {
         if self.messages.is_empty() {
-            let message = "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an \
-                           empty array instead.";
+            let message = "Invalid 'messages': empty array. Expected an array with minimum length 1, but got \
+                           an empty array instead.";
             return Err(ApiError::invalid(message).param("messages").code("empty_array"));
         }
         let mut open: Vec<&str> = Vec::new();
@@ -191,8 +193,8 @@ impl ChatRequest {
                     .ok_or_else(|| ApiError::missing_parameter(&format!("{param}.tool_call_id")))?;
                 let Some(answered) = open.iter().position(|call| *call == id) else {
                     return Err(ApiError::invalid(
-                        "Invalid parameter: messages with role 'tool' must be a response to a preceding message \
-                         with 'tool_calls'.",
+                        "Invalid parameter: messages with role 'tool' must be a response to a preceding \
+                         message with 'tool_calls'.",
                     )
                     .param(format!("{param}.role")));
                 };
@@ -206,7 +208,7 @@ impl ChatRequest {
     }
 
     pub(super) fn choices(&self) -> usize {
-        self.n.unwrap_or(1)
+        self.n.and_then(|n| usize::try_from(n).ok()).unwrap_or(1)
     }
 
     pub(super) fn include_usage(&self) -> bool {
@@ -256,7 +258,10 @@ impl ChatRequest {
                 Some(Stop::One(stop)) => vec![stop],
                 Some(Stop::Several(stops)) => stops,
             },
-            max_tokens: self.max_completion_tokens.or(self.max_tokens),
+            max_tokens: self
+                .max_completion_tokens
+                .or(self.max_tokens)
+                .and_then(|most| usize::try_from(most).ok()),
         }
     }
 

@@ -1,0 +1,81 @@
+//! A server and a client that has a key for it.
+
+use std::collections::BTreeMap;
+
+use openai_mock::{MockConfig, MockServer};
+use reqwest::{Client, RequestBuilder};
+use serde_json::{Value, json};
+
+pub(crate) struct Mock {
+    pub(crate) server: MockServer,
+    client: Client,
+}
+
+impl Mock {
+    pub(crate) async fn start() -> Self {
+        Self::with(MockServer::builder()).await
+    }
+
+    pub(crate) async fn with(config: MockConfig) -> Self {
+        Self { server: config.start().await.unwrap(), client: Client::new() }
+    }
+
+    /// A request with a key; the path is what follows `/v1`.
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.client.get(format!("{}{path}", self.server.base_url())).bearer_auth("sk-test")
+    }
+
+    /// A request with a key; the path is what follows `/v1`.
+    pub(crate) fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
+        self.client.post(format!("{}{path}", self.server.base_url())).bearer_auth("sk-test").body(body)
+    }
+
+    pub(crate) fn chat(&self, body: &Value) -> RequestBuilder {
+        self.post("/chat/completions", sorted(body).to_string())
+    }
+
+    /// The answer to a chat request that must succeed.
+    pub(crate) async fn answer(&self, body: &Value) -> Value {
+        let response = self.chat(body).send().await.unwrap();
+        let status = response.status();
+        let answer = sorted(&response.json().await.unwrap());
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    /// The chunks of a chat request that must succeed, without `[DONE]`, which must be there.
+    pub(crate) async fn chunks(&self, body: &Value) -> Vec<Value> {
+        let body = merge(body, json!({"stream": true}));
+        let text = self.chat(&body).send().await.unwrap().text().await.unwrap();
+        let events: Vec<&str> =
+            text.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap()).collect();
+        let (last, chunks) = events.split_last().unwrap();
+        assert_eq!(*last, "[DONE]");
+        chunks.iter().map(|chunk| sorted(&serde_json::from_str(chunk).unwrap())).collect()
+    }
+}
+
+/// A chat request with one user message.
+pub(crate) fn ask(text: &str) -> Value {
+    json!({"model": "gpt-4o", "messages": [{"role": "user", "content": text}]})
+}
+
+/// The request with further fields.
+pub(crate) fn merge(request: &Value, fields: Value) -> Value {
+    let mut merged = request.as_object().unwrap().clone();
+    merged.extend(fields.as_object().unwrap().clone());
+    merged.into()
+}
+
+/// The value with the keys of its objects in order, whatever serde_json's features make of them: ids follow
+/// from the bytes of a request.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Object(fields) => {
+            let fields: BTreeMap<_, _> = fields.iter().map(|(name, field)| (name, sorted(field))).collect();
+            json!(fields)
+        }
+        _ => value.clone(),
+    }
+}

@@ -1,0 +1,123 @@
+//! The server around the routes: records, headers, models, and its life.
+
+use openai_mock::MockServer;
+use serde_json::{Value, json};
+
+use crate::client::{Mock, ask};
+
+#[tokio::test]
+async fn requests_are_recorded_without_their_key() {
+    let mock = Mock::start().await;
+    mock.answer(&ask("hi")).await;
+    let client = reqwest::Client::new();
+    let url = format!("{}/nothing?limit=1", mock.server.base_url());
+    let key = "Bearer sk-1234567890abcd";
+    client.get(url).header("Authorization", key).header("X-Custom", "yes").send().await.unwrap();
+
+    let requests = mock.server.requests();
+    assert_eq!(requests.len(), 2);
+    let (chat, other) = (&requests[0], &requests[1]);
+    assert_eq!((chat.method.as_str(), chat.path.as_str()), ("POST", "/v1/chat/completions"));
+    assert_eq!((chat.query.as_deref(), chat.body.as_ref()), (None, Some(&ask("hi"))));
+    assert_eq!(chat.header("authorization"), Some("Bearer ***"));
+    assert_eq!((other.method.as_str(), other.path.as_str()), ("GET", "/v1/nothing"));
+    assert_eq!((other.query.as_deref(), other.body.as_ref()), (Some("limit=1"), None));
+    assert_eq!(other.header("AUTHORIZATION"), Some("Bearer sk-12***cd"));
+    assert_eq!(other.header("x-custom"), Some("yes"));
+    assert_eq!(other.header("absent"), None);
+}
+
+#[tokio::test]
+async fn recording_can_be_off() {
+    let mock = Mock::with(MockServer::builder().with_recording(false)).await;
+    mock.answer(&ask("hi")).await;
+    assert_eq!(mock.server.requests(), []);
+}
+
+#[tokio::test]
+async fn a_required_key_is_not_in_debug() {
+    let server = MockServer::builder().with_key("sk-1234567890abcd").start().await.unwrap();
+    let shown = format!("{server:?}");
+    assert!(shown.contains("sk-12***cd") && !shown.contains("1234567890"), "{shown}");
+}
+
+#[tokio::test]
+async fn every_response_has_the_headers_of_openai() {
+    let mock = Mock::start().await;
+    let check = async |request: reqwest::RequestBuilder| {
+        let response = request.send().await.unwrap();
+        let header = |name| response.headers()[name].to_str().unwrap().to_owned();
+        let id = header("x-request-id");
+        assert!(id.starts_with("req_") && id.len() == 20, "{id}");
+        assert_eq!(header("openai-version"), "2020-10-01");
+        assert_eq!(header("openai-processing-ms"), "12");
+        assert_eq!(header("x-ratelimit-limit-requests"), "10000");
+        assert_eq!(header("x-ratelimit-remaining-tokens"), "1999000");
+        assert_eq!(header("x-ratelimit-reset-requests"), "6ms");
+        id
+    };
+    let plain = check(mock.chat(&ask("hi"))).await;
+    assert_eq!(plain, check(mock.chat(&ask("hi"))).await);
+    assert_ne!(plain, check(mock.chat(&ask("ho"))).await);
+    check(mock.get("/models")).await;
+    check(mock.get("/nothing")).await;
+}
+
+#[tokio::test]
+async fn models_are_listed() {
+    let mock = Mock::with(MockServer::builder().with_models(["small", "org/large"])).await;
+    let get = async |path: &str| -> Value { mock.get(path).send().await.unwrap().json().await.unwrap() };
+    let model =
+        |id: &str| json!({"id": id, "object": "model", "created": 1_735_689_600, "owned_by": "openai"});
+    assert_eq!(get("/models").await, json!({"object": "list", "data": [model("small"), model("org/large")]}));
+    assert_eq!(get("/models/small").await, model("small"));
+    assert_eq!(get("/models/org/large").await, model("org/large"));
+    assert_eq!(get("/models/org%2Flarge").await, model("org/large"));
+}
+
+#[tokio::test]
+async fn a_taken_port_is_an_error() {
+    let first = MockServer::start().await.unwrap();
+    let port = first.base_url().rsplit(':').next().unwrap().trim_end_matches("/v1").parse().unwrap();
+    let error = MockServer::builder().with_port(port).start().await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+}
+
+#[tokio::test]
+async fn the_url_of_a_server_for_everyone_is_one_to_connect_to() {
+    let server = MockServer::builder().with_host([0, 0, 0, 0]).start().await.unwrap();
+    assert!(server.base_url().starts_with("http://127.0.0.1:"), "{}", server.base_url());
+}
+
+#[tokio::test]
+async fn a_stopped_server_takes_no_requests() {
+    let mock = Mock::start().await;
+    mock.answer(&ask("hi")).await;
+    let url = mock.server.base_url().to_owned();
+    mock.server.shutdown().await;
+    assert!(reqwest::get(url).await.unwrap_err().is_connect());
+}
+
+#[tokio::test]
+async fn a_dropped_server_stops() {
+    let server = MockServer::start().await.unwrap();
+    let url = server.base_url().to_owned();
+    // The receiver hears of the end once the routes, which hold the sender too, are gone.
+    let mut open = server.open_streams();
+    drop(server);
+    assert!(open.changed().await.is_err());
+    assert!(reqwest::get(url).await.unwrap_err().is_connect());
+}
+
+#[tokio::test]
+async fn the_routes_fit_into_another_application() {
+    let app = openai_mock::router(MockServer::builder().with_models(["mine"]))
+        .route("/health", axum::routing::get(async || "fine"));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async { axum::serve(listener, app).await });
+    assert_eq!(reqwest::get(format!("{origin}/health")).await.unwrap().text().await.unwrap(), "fine");
+    let request = reqwest::Client::new().get(format!("{origin}/v1/models/mine")).bearer_auth("sk-test");
+    assert_eq!(request.send().await.unwrap().status().as_u16(), 200);
+    serving.abort();
+}
