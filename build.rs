@@ -1,0 +1,49 @@
+//! Generates the client and its types from `openapi/openai.json`. All lowering is done by `cargo xtask regen`.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::{env, fs};
+
+use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle, TagStyle, TypePatch};
+use serde_json::Value;
+
+const DOCUMENT: &str = "openapi/openai.json";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={DOCUMENT}");
+    let code = generate().map_err(|error| format!("{DOCUMENT}: {error} (made by `cargo xtask regen`)"))?;
+    let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run this through cargo")?;
+    fs::write(PathBuf::from(out).join("openai.rs"), code)?;
+    Ok(())
+}
+
+fn generate() -> Result<String, Box<dyn Error>> {
+    let document: Value = serde_json::from_str(&fs::read_to_string(DOCUMENT)?)?;
+    let mut settings = GenerationSettings::new();
+    settings
+        .with_interface(InterfaceStyle::Positional)
+        .with_tag(TagStyle::Merged)
+        .with_hooks(HooksMode::Expected)
+        .with_inner_type("crate::transport::Attempt".parse()?)
+        .with_map_type("::std::collections::BTreeMap")
+        .with_derive("PartialEq");
+    for (name, traits) in derives(&document) {
+        let mut patch = TypePatch::default();
+        traits.for_each(|name| {
+            patch.with_derive(name);
+        });
+        settings.with_patch(name, &patch);
+    }
+    let tokens = Generator::new(&settings).generate_tokens(&serde_json::from_value(document.clone())?)?;
+    Ok(prettyplease::unparse(&syn::parse2(tokens)?))
+}
+
+/// The types that openapi/overlay.yaml asks further derives for.
+fn derives(document: &Value) -> impl Iterator<Item = (&str, impl Iterator<Item = &str>)> {
+    let schemas = document.pointer("/components/schemas").and_then(Value::as_object).into_iter().flatten();
+    schemas.filter_map(|(name, schema)| {
+        let traits = schema.get("x-codex-derive")?.as_array()?;
+        Some((name.as_str(), traits.iter().filter_map(Value::as_str)))
+    })
+}

@@ -1,0 +1,23 @@
+//! The generated client and its types: what `build.rs` makes of `openapi/openai.json`.
+//!
+//! Private, so that a refresh of the document is no change of this crate's interface.
+
+#![allow(clippy::all, clippy::restriction, reason = "generated code")]
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "the adapter uses a part of it")]
+
+use crate::transport::Attempt;
+
+include!(concat!(env!("OUT_DIR"), "/openai.rs"));
+
+impl ClientHooks<Attempt> for Client {
+    /// Puts the attempt's own headers on the request, in the place of the ones that the generator writes.
+    async fn pre<E>(&self, request: &mut reqwest::Request, _: &OperationInfo) -> Result<(), Error<E>> {
+        let headers = request.headers_mut();
+        // The document's `info.version`, which no server asks for and Azure would misread.
+        headers.remove("api-version");
+        for (name, value) in &self.inner().headers {
+            headers.insert(name, value.clone());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! Turns the pruned 3.1 document into the 3.0.3 document that progenitor can turn into honest types.
+//!
+//! Each rule is a small function in one of the modules below, numbered as in `openapi/README.md`; this file is the order
+//! in which they run. Nothing passes unseen: a keyword or a hint that no rule knows is an error with its path.
+
+mod guard;
+mod hints;
+mod keywords;
+mod names;
+mod null;
+mod objects;
+mod operations;
+mod sides;
+mod unions;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+
+use crate::prune::GENERATED_BY;
+use crate::schema::{self, Place, component_path, sorted};
+use hints::Hints;
+use operations::Operation;
+pub use sides::Side;
+
+/// A lowered document and what was done to it.
+pub struct Lowered {
+    /// The 3.0.3 document.
+    pub document: Value,
+    /// How often each rule changed something.
+    pub rules: BTreeMap<String, usize>,
+}
+
+/// How often each rule changed something.
+#[derive(Debug, Default)]
+struct Tally(BTreeMap<String, usize>);
+
+impl Tally {
+    fn add(&mut self, rule: &str, times: usize) {
+        *self.0.entry(rule.to_owned()).or_default() += times;
+    }
+}
+
+/// One schema component on its way down.
+#[derive(Clone, Debug)]
+struct Component {
+    schema: Value,
+    side: Side,
+    /// Its path in the closure, for errors.
+    path: String,
+}
+
+type Components = BTreeMap<String, Component>;
+
+/// Lowers a pruned document to which the overlay has been applied.
+pub fn lower(closure: &Value) -> Result<Lowered> {
+    let mut closure = sorted(closure.clone());
+    let mut tally = Tally::default();
+    let mut hints = Hints::default();
+    let mut operations = operations::read(&mut closure, &mut tally)?;
+    let mut components = sides::split(&closure, &mut operations, &mut hints, &mut tally)?;
+    keywords::check(&components)?;
+
+    rewrite(&mut components, &mut |schema, _, place| {
+        keywords::normalise(schema, place, &mut tally);
+        null::collapse(schema, &mut tally);
+        unions::one_of(schema, place, &mut tally)
+    })?;
+    objects::merge_all_of(&mut components, &mut tally)?;
+    loop {
+        let nulls = null::push_to_use_sites(&mut components, &mut tally)?;
+        let unions = unions::simplify(&mut components, &mut tally)?;
+        let aliases = objects::inline_aliases(&mut components, &mut tally)?;
+        if nulls + unions + aliases == 0 {
+            break;
+        }
+    }
+    rewrite(&mut components, &mut |schema, component, place| {
+        objects::settle(schema, component.side, place, &mut hints, &mut tally)
+    })?;
+    drop_unreachable(&mut components, &operations);
+    let mut components = names::hoist(components, &mut tally)?;
+    let tags = unions::tags(&components);
+    names::name_branches(&mut components, &tags, &mut hints, &mut tally)?;
+    sides::relax(&mut components, &tags, &mut hints, &mut tally)?;
+    let paths = operations::write(&operations, &components);
+    drop_unreachable(&mut components, &operations);
+    hints.finish(&mut components)?;
+    null::wrap_references(&mut components)?;
+    let roots = roots(&operations);
+    components.retain(|name, item| !(roots.contains(name) && objects::is_alias(&item.schema)));
+
+    let schemas: BTreeMap<&String, &Value> =
+        components.iter().map(|(name, item)| (name, &item.schema)).collect();
+    let info = |key: &str| closure.pointer(&format!("/info/{key}")).cloned().unwrap_or_default();
+    let document = sorted(json!({
+        "openapi": "3.0.3",
+        "info": { "title": info("title"), "version": info("version"), "x-generated-by": GENERATED_BY },
+        "paths": paths,
+        "components": { "schemas": schemas },
+    }));
+    let swallowing = guard::check(&document);
+    if !swallowing.is_empty() {
+        bail!("{}", swallowing.join("\n"));
+    }
+    Ok(Lowered { document, rules: tally.0 })
+}
+
+/// Runs `rule` over every schema of every component, children first.
+fn rewrite(
+    components: &mut Components,
+    rule: &mut dyn FnMut(&mut Value, &Component, Place<'_>) -> Result<()>,
+) -> Result<()> {
+    for component in components.values_mut() {
+        let mut schema = component.schema.take();
+        let place = Place { path: &component.path, branch: false };
+        schema::bottom_up(&mut schema, place, &mut |schema, place| rule(schema, component, place))?;
+        component.schema = schema;
+    }
+    Ok(())
+}
+
+fn roots(operations: &[Operation]) -> BTreeSet<String> {
+    operations
+        .iter()
+        .flat_map(|operation| operation.requests.iter().chain(&operation.answers))
+        .cloned()
+        .collect()
+}
+
+fn drop_unreachable(components: &mut Components, operations: &[Operation]) {
+    let kept =
+        schema::reachable(roots(operations), |name| components.get(name).map(|component| &component.schema));
+    components.retain(|name, _| kept.contains(name));
+}
+
+fn component(name: &str, schema: Value, side: Side) -> Component {
+    Component { schema, side, path: component_path(name) }
+}

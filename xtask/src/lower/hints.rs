@@ -1,0 +1,136 @@
+//! R24: `x-codex-*` hints, which the overlay writes and a rule consumes. One that nobody consumes is an error.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+
+use super::Components;
+use crate::schema::{self, Map, Place};
+
+/// What every hint starts with.
+pub(super) const PREFIX: &str = "x-codex-";
+/// The variant name of a union branch.
+pub(super) const NAME: &str = "x-codex-name";
+/// Properties of an answer that stay required.
+pub(super) const REQUIRED: &str = "x-codex-required";
+/// Whether a request object carries further fields of the caller.
+pub(super) const EXTRA: &str = "x-codex-extra";
+/// Traits that build.rs derives on the type.
+pub(super) const DERIVE: &str = "x-codex-derive";
+/// A JSON merge patch for the response side.
+pub(super) const RESPONSE: &str = "x-codex-response";
+
+/// Which hints there are, by place, and which were consumed. A hint travels as `{at, is}`, so that a copy (a split
+/// component, an inlined alias) counts for its origin.
+#[derive(Debug, Default)]
+pub(super) struct Hints {
+    seen: BTreeSet<String>,
+    used: BTreeSet<String>,
+}
+
+impl Hints {
+    /// Notes every hint under `schema`, and refuses unknown and misshapen ones.
+    pub(super) fn mark(&mut self, schema: &mut Value, path: &str) -> Result<()> {
+        schema::bottom_up(schema, Place { path, branch: false }, &mut |schema, place| {
+            let Some(object) = schema.as_object_mut() else { return Ok(()) };
+            for (key, value) in object.iter_mut().filter(|(key, _)| key.starts_with(PREFIX)) {
+                let fits = match key.as_str() {
+                    NAME => value.is_string(),
+                    EXTRA => value.is_boolean(),
+                    REQUIRED | DERIVE => {
+                        value.as_array().is_some_and(|list| list.iter().all(Value::is_string))
+                    }
+                    RESPONSE => value.is_object(),
+                    _ => bail!("{}: no such hint, {key}; openapi/README.md lists them", place.path),
+                };
+                if !fits {
+                    bail!("{}: {key} cannot be {value}; openapi/README.md says what it takes", place.path);
+                }
+                let at = format!("{}{}", place.path, schema::step(key));
+                self.seen.insert(at.clone());
+                *value = json!({ "at": at, "is": value.take() });
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes a hint off `schema`: it is consumed.
+    pub(super) fn take(&mut self, schema: &mut Map, hint: &str) -> Option<Value> {
+        let mut marked = schema.remove(hint)?;
+        self.used.insert(marked.get("at")?.as_str()?.to_owned());
+        marked.get_mut("is").map(Value::take)
+    }
+
+    /// [`Hints::take`] for a list of strings.
+    pub(super) fn take_list(&mut self, schema: &mut Map, hint: &str) -> Vec<String> {
+        let list = self.take(schema, hint);
+        let strings = list.as_ref().and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        strings.map(str::to_owned).collect()
+    }
+
+    /// Applies the merge patches under `schema`, the response side's view of it.
+    pub(super) fn apply_response_patches(&mut self, schema: &mut Value) -> Result<()> {
+        schema::bottom_up(schema, Place { path: "", branch: false }, &mut |schema, _| {
+            let patch = schema.as_object_mut().and_then(|object| self.take(object, RESPONSE));
+            if let Some(patch) = patch {
+                merge_patch(schema, &patch);
+            }
+            Ok(())
+        })
+    }
+
+    /// Hands the derives on to build.rs, removes what other copies consumed, and refuses what nobody did.
+    pub(super) fn finish(mut self, components: &mut Components) -> Result<()> {
+        for component in components.values_mut() {
+            let Some(object) = component.schema.as_object_mut() else { continue };
+            let derives = self.take_list(object, DERIVE);
+            schema::bottom_up(&mut component.schema, Place { path: "", branch: false }, &mut |schema, _| {
+                if let Some(object) = schema.as_object_mut() {
+                    object.retain(|key, _| !key.starts_with(PREFIX));
+                }
+                Ok(())
+            })?;
+            if let Some(object) = component.schema.as_object_mut().filter(|_| !derives.is_empty()) {
+                object.insert(DERIVE.to_owned(), json!(derives));
+            }
+        }
+        let idle: Vec<&str> = self.seen.difference(&self.used).map(String::as_str).collect();
+        if !idle.is_empty() {
+            bail!(
+                "no rule uses these hints where they stand; move or drop them in openapi/overlay.yaml:\n{}",
+                idle.join("\n")
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The request side's view of a schema: no patches for the other side.
+pub(super) fn drop_response_patches(schema: &mut Value) -> Result<()> {
+    schema::bottom_up(schema, Place { path: "", branch: false }, &mut |schema, _| {
+        if let Some(object) = schema.as_object_mut() {
+            object.remove(RESPONSE);
+        }
+        Ok(())
+    })
+}
+
+/// RFC 7396: objects are merged, null removes, anything else replaces.
+fn merge_patch(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let Some(object) = target.as_object_mut() else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            object.remove(key);
+        } else {
+            merge_patch(object.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}

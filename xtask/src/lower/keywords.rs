@@ -1,0 +1,151 @@
+//! R3, R5, R11, R14: keywords that the generator must not see, and other spellings of those that it may.
+
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+
+use super::{Components, Tally, hints};
+use crate::schema::{self, Map, Place};
+
+/// Keywords that a rule reads.
+const STRUCTURE: [&str; 13] = [
+    "$ref",
+    "additionalProperties",
+    "allOf",
+    "anyOf",
+    "const",
+    "discriminator",
+    "enum",
+    "items",
+    "oneOf",
+    "properties",
+    "required",
+    "title",
+    "type",
+];
+/// R5: what typify would turn into further crates, newtypes or narrower numbers.
+const CONSTRAINTS: [&str; 21] = [
+    "$recursiveAnchor",
+    "contentEncoding",
+    "contentMediaType",
+    "deprecated",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "format",
+    "maxItems",
+    "maxLength",
+    "maxProperties",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minProperties",
+    "minimum",
+    "multipleOf",
+    "not",
+    "pattern",
+    "propertyNames",
+    "readOnly",
+    "uniqueItems",
+];
+/// R11: prose, should the overlay have brought some.
+const PROSE: [&str; 6] = ["description", "example", "examples", "externalDocs", "summary", "writeOnly"];
+
+/// Refuses every keyword that no rule knows, with the path of each.
+pub(super) fn check(components: &Components) -> Result<()> {
+    let mut unknown = Vec::new();
+    for component in components.values() {
+        schema::walk(
+            &component.schema,
+            Place { path: &component.path, branch: false },
+            &mut |schema, place| {
+                let alien = |key: &&String| {
+                    let key = key.as_str();
+                    !(STRUCTURE.contains(&key)
+                        || CONSTRAINTS.contains(&key)
+                        || PROSE.contains(&key)
+                        || key == "default"
+                        || key.starts_with(hints::PREFIX))
+                };
+                unknown.extend(
+                    schema.keys().filter(alien).map(|key| format!("{}{}", place.path, schema::step(key))),
+                );
+            },
+        );
+    }
+    unknown.sort();
+    unknown.dedup();
+    if !unknown.is_empty() {
+        bail!(
+            "the lowering does not know these keywords; give xtask a rule for them, or remove them in openapi/overlay.yaml:\n{}",
+            unknown.join("\n")
+        );
+    }
+    Ok(())
+}
+
+/// The rules that look at one schema alone.
+pub(super) fn normalise(schema: &mut Value, place: Place<'_>, tally: &mut Tally) {
+    let Some(object) = schema.as_object_mut() else { return };
+    tally.add("R14", plain_reference(object) + single_value(object) + missing_type(object));
+    tally.add("R3", usize::from(object.remove("default").is_some()));
+    tally.add("R5", remove_all(object, &CONSTRAINTS) + open_scalar(object));
+    tally.add(
+        "R11",
+        remove_all(object, &PROSE) + usize::from(!place.branch && object.remove("title").is_some()),
+    );
+}
+
+fn remove_all(schema: &mut Map, keywords: &[&str]) -> usize {
+    keywords.iter().filter(|keyword| schema.remove(**keyword).is_some()).count()
+}
+
+/// R14: `$recursiveRef: '#'` refers to the component that it stands in.
+pub(super) fn name_recursion(schema: &mut Value, component: &str, tally: &mut Tally) -> Result<()> {
+    schema::bottom_up(schema, Place { path: "", branch: false }, &mut |schema, _| {
+        if schema.get("$recursiveRef").is_some() {
+            *schema = schema::reference(component);
+            tally.add("R14", 1);
+        }
+        Ok(())
+    })
+}
+
+/// R14: a reference stands alone, but for hints.
+fn plain_reference(schema: &mut Map) -> usize {
+    let before = schema.len();
+    if schema.contains_key("$ref") {
+        schema.retain(|key, _| key == "$ref" || key.starts_with(hints::PREFIX));
+    }
+    before - schema.len()
+}
+
+/// R14: `const` is an enum of one.
+fn single_value(schema: &mut Map) -> usize {
+    schema.remove("const").map(|value| schema.insert("enum".into(), json!([value]))).map_or(0, |_| 1)
+}
+
+/// R14: properties make an object, items an array, strings in an enum a string.
+fn missing_type(schema: &mut Map) -> usize {
+    if schema.contains_key("type") {
+        return 0;
+    }
+    let strings = |list: &Value| list.as_array().is_some_and(|list| list.iter().any(Value::is_string));
+    let kind = if schema.contains_key("properties") || schema.contains_key("additionalProperties") {
+        "object"
+    } else if schema.contains_key("items") {
+        "array"
+    } else if schema.get("enum").is_some_and(strings) {
+        "string"
+    } else {
+        return 0;
+    };
+    schema.insert("type".into(), json!(kind));
+    1
+}
+
+/// R5: an enum of numbers or booleans is just its type.
+fn open_scalar(schema: &mut Map) -> usize {
+    let scalar =
+        schema.get("enum").and_then(Value::as_array).is_some_and(|list| !list.iter().any(Value::is_string));
+    let typed = schema.contains_key("type");
+    usize::from(scalar && typed && schema.remove("enum").is_some())
+}
