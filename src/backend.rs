@@ -1,0 +1,170 @@
+//! [`CodexBackend`]: the pipeline that a request passes through.
+//!
+//! 1. `validate`: what cannot succeed is refused before it costs anything.
+//! 2. `chat::request`: the core request becomes the generated one.
+//! 3. `transport`: credentials, timeouts and retries around the generated client's operation.
+//! 4. `decode`: bytes become events, error bodies become categories.
+//! 5. `chat::response`, `chat::stream`: the generated answer becomes the core one.
+
+mod stream;
+
+use futures::{Stream, StreamExt};
+use serde_json::Value;
+use tachikoma_backends_core::{
+    Backend, BackendCapabilities, BackendError, BackendInfo, CompletionChunk, CompletionRequest,
+    CompletionResponse, CompletionStream, ErrorCategory, async_trait,
+};
+
+use crate::chat;
+use crate::config::CodexBackendConfig;
+use crate::error::CodexError;
+use crate::models::OpenAIModel;
+use crate::openai::types::CreateChatCompletionRequest;
+use crate::openai::{ByteStream, Client, ResponseValue};
+use crate::transport::Transport;
+
+/// The OpenAI backend.
+///
+/// It is cheap to share as an `Arc<dyn Backend>`; connections are kept and used again.
+#[derive(Debug)]
+pub struct CodexBackend {
+    config: CodexBackendConfig,
+    info: BackendInfo,
+    transport: Transport,
+}
+
+/// What would be sent: see [`CodexBackend::preview`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RequestPreview {
+    /// Where it would go.
+    pub url: String,
+    /// The JSON body.
+    pub body: Value,
+}
+
+impl CodexBackend {
+    /// A backend with this configuration. It connects with the first request.
+    ///
+    /// # Errors
+    /// The configuration holds what no request can carry: a key with a line break, a base URL that is none.
+    pub fn new(config: CodexBackendConfig) -> Result<Self, CodexError> {
+        let transport = Transport::new(&config)?;
+        let info = BackendInfo {
+            name: "codex".to_owned(),
+            version: "v1".to_owned(),
+            default_model: config.model().to_string(),
+            available_models: OpenAIModel::all().iter().map(OpenAIModel::to_string).collect(),
+            capabilities: config.model().capabilities(),
+        };
+        Ok(Self { config, info, transport })
+    }
+
+    /// The configuration that it was made from.
+    pub fn config(&self) -> &CodexBackendConfig {
+        &self.config
+    }
+
+    /// What a model can do; the configured one's is in [`info`](Backend::info).
+    pub fn capabilities_for(&self, model: impl Into<OpenAIModel>) -> BackendCapabilities {
+        model.into().capabilities()
+    }
+
+    /// The URL and body that would be sent for this request, without sending it.
+    ///
+    /// # Errors
+    /// The request would be refused before sending.
+    pub fn preview(&self, request: &CompletionRequest) -> Result<RequestPreview, CodexError> {
+        let body = self.prepare(request.clone(), false)?;
+        let body = serde_json::to_value(body).map_err(|error| {
+            CodexError::new(ErrorCategory::InvalidRequest, format!("the request cannot be written: {error}"))
+        })?;
+        Ok(RequestPreview { url: self.transport.url_of("chat/completions"), body })
+    }
+
+    /// Like [`Backend::complete`], with everything known of a failure.
+    ///
+    /// # Errors
+    /// By [category](CodexError::category).
+    pub async fn try_complete(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
+        let max_retries = request.max_retries;
+        let body = self.prepare(request, false)?;
+        let answer = self.send(max_retries, &body).await?;
+        let mut body = self.transport.body(answer);
+        let bytes = body.read().await?;
+        let response = chat::response::decode(&bytes);
+        let request_id = body.request_id().map(str::to_owned);
+        match response {
+            Ok(response) => Ok(CompletionResponse { request_id, ..response }),
+            Err(error) => Err(error.with_request_id(request_id)),
+        }
+    }
+
+    /// Like [`Backend::complete_stream`], with everything known of a failure.
+    ///
+    /// # Errors
+    /// What fails before the first chunk is returned here, everything later comes as the stream's last item.
+    pub async fn try_complete_stream(
+        &self,
+        request: CompletionRequest,
+    ) -> Result<impl Stream<Item = Result<CompletionChunk, CodexError>> + Send + 'static, CodexError> {
+        let max_retries = request.max_retries;
+        let body = self.prepare(request, true)?;
+        let answer = self.send(max_retries, &body).await?;
+        Ok(stream::chunks(self.transport.body(answer), chat::stream::ChatStream::default()))
+    }
+
+    async fn send(
+        &self,
+        max_retries: Option<u32>,
+        body: &CreateChatCompletionRequest,
+    ) -> Result<ResponseValue<ByteStream>, CodexError> {
+        let operation = |client: Client| async move { client.create_chat_completion(body).await };
+        self.transport.send(max_retries, operation).await
+    }
+
+    /// From the core request to the generated one.
+    fn prepare(
+        &self,
+        mut request: CompletionRequest,
+        stream: bool,
+    ) -> Result<CreateChatCompletionRequest, CodexError> {
+        let model = request.model.take().map_or_else(|| self.config.model().clone(), OpenAIModel::from);
+        request.max_tokens = request.max_tokens.or(self.config.max_tokens());
+        let dialect = chat::request::Dialect { token_parameter: model.token_parameter() };
+        chat::request::convert(request, &model, dialect, stream)
+    }
+}
+
+#[async_trait]
+impl Backend for CodexBackend {
+    fn info(&self) -> &BackendInfo {
+        &self.info
+    }
+
+    /// Any name may be a model's: new ones need no new release of this crate.
+    fn supports_model(&self, model: &str) -> bool {
+        !model.trim().is_empty()
+    }
+
+    async fn complete(&self, request: CompletionRequest) -> Result<CompletionResponse, BackendError> {
+        Ok(self.try_complete(request).await?)
+    }
+
+    async fn complete_stream(&self, request: CompletionRequest) -> Result<CompletionStream, BackendError> {
+        let chunks = self.try_complete_stream(request).await?;
+        Ok(chunks.map(|chunk| chunk.map_err(BackendError::from)).boxed())
+    }
+
+    /// Asks for the list of models, which costs no tokens. A server that limits the rate of requests is healthy, and so is
+    /// one that answers but has no such list.
+    async fn health_check(&self) -> Result<bool, BackendError> {
+        match self.transport.send(Some(0), |client: Client| async move { client.list_models().await }).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.category() {
+                ErrorCategory::RateLimit | ErrorCategory::NotFound => Ok(true),
+                _ => Err(error.into()),
+            },
+        }
+    }
+}

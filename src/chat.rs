@@ -1,0 +1,7 @@
+//! Between the core types and the generated ones of Chat Completions. Pure.
+
+mod fields;
+mod message;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod stream;

@@ -1,0 +1,158 @@
+//! The fields that whole answers and chunks share.
+
+use serde_json::Value;
+use tachikoma_backends_core::{FinishReason, Usage};
+
+use crate::openai::types::CompletionUsage;
+
+/// What a `finish_reason` means; `None` where it says nothing. `has_tool_calls` because Gemini ends tool calls with `stop`.
+pub(super) fn finish_reason(reason: &str, has_tool_calls: bool) -> Option<FinishReason> {
+    Some(match reason {
+        "" => return None,
+        "stop" if has_tool_calls => FinishReason::ToolUse,
+        "stop" => FinishReason::Stop,
+        "length" => FinishReason::Length,
+        "tool_calls" | "function_call" => FinishReason::ToolUse,
+        "content_filter" => FinishReason::ContentFilter,
+        "error" => FinishReason::Error,
+        _ => FinishReason::Other,
+    })
+}
+
+/// Text and thinking out of `content`: a string, or a list of parts.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Content {
+    pub(super) text: String,
+    pub(super) reasoning: String,
+}
+
+impl Content {
+    /// # Errors
+    /// The JSON that is neither text nor a list of parts.
+    pub(super) fn of(content: Option<Value>) -> Result<Self, Value> {
+        let mut found = Self::default();
+        match content {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) => found.text = text,
+            Some(Value::Array(parts)) => {
+                for part in parts {
+                    found.part(part)?;
+                }
+            }
+            Some(other) => return Err(other),
+        }
+        Ok(found)
+    }
+
+    fn part(&mut self, part: Value) -> Result<(), Value> {
+        match (part.get("text"), part.get("thinking")) {
+            (Some(Value::String(text)), _) => self.text.push_str(text),
+            (_, Some(Value::String(text))) => self.reasoning.push_str(text),
+            (_, Some(thinking @ Value::Array(_))) => {
+                let inner = Self::of(Some(thinking.clone()))?;
+                self.reasoning.push_str(&inner.text);
+            }
+            _ => match part {
+                Value::String(text) => self.text.push_str(&text),
+                other => return Err(other),
+            },
+        }
+        Ok(())
+    }
+
+    /// Adds the thinking that stands in fields of its own. Servers that have both fields say the same in both.
+    pub(super) fn with_reasoning(mut self, fields: [Option<Value>; 2]) -> Result<Self, Value> {
+        for field in fields {
+            let field = Self::of(field)?;
+            if !field.text.is_empty() {
+                self.reasoning.push_str(&field.text);
+                break;
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// The arguments of a call as JSON text. Some servers send the object itself.
+pub(super) fn arguments(arguments: Option<Value>) -> String {
+    match arguments {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text,
+        Some(object) => object.to_string(),
+    }
+}
+
+/// What an answer cost. `None` where no number in it is known.
+pub(super) fn usage(usage: CompletionUsage) -> Option<Usage> {
+    let prompt = usage.prompt_tokens.and_then(count);
+    let completion = usage.completion_tokens.and_then(count);
+    let total = usage.total_tokens.and_then(count);
+    if let (None, None, None) = (prompt, completion, total) {
+        return None;
+    }
+    let (prompt_tokens, completion_tokens) = (prompt.unwrap_or_default(), completion.unwrap_or_default());
+    Some(Usage {
+        prompt_tokens,
+        completion_tokens,
+        total_tokens: total.unwrap_or(prompt_tokens.saturating_add(completion_tokens)),
+        cached_tokens: usage.prompt_tokens_details.and_then(|details| count(details.cached_tokens?)),
+        reasoning_tokens: usage.completion_tokens_details.and_then(|details| count(details.reasoning_tokens?)),
+    })
+}
+
+/// A count of tokens; servers write `9.0`, and what is no count is unknown.
+fn count(number: f64) -> Option<u32> {
+    let in_range = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+    in_range.then_some(number as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn content_in_every_shape() {
+        #[track_caller]
+        fn check(content: Value, text: &str, reasoning: &str) {
+            let expected = Content { text: text.into(), reasoning: reasoning.into() };
+            assert_eq!(Content::of(Some(content)), Ok(expected));
+        }
+        check(json!(null), "", "");
+        check(json!("Hi"), "Hi", "");
+        check(json!([{"type": "text", "text": "a"}, {"type": "output_text", "text": "b"}, "c"]), "abc", "");
+        check(json!([{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]), "", "Hm.");
+        check(json!([{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "a"}]), "a", "Hm.");
+        for wrong in [json!(1), json!({"a": 1}), json!([{"type": "image"}])] {
+            assert!(Content::of(Some(wrong.clone())).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn counts() {
+        for (number, expected) in
+            [(9.0, Some(9)), (0.0, Some(0)), (-1.0, None), (1.5, None), (f64::NAN, None), (1e35, None)]
+        {
+            assert_eq!(count(number), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn reasons() {
+        for (reason, has_tool_calls, expected) in [
+            ("stop", false, Some(FinishReason::Stop)),
+            ("stop", true, Some(FinishReason::ToolUse)),
+            ("length", true, Some(FinishReason::Length)),
+            ("tool_calls", true, Some(FinishReason::ToolUse)),
+            ("function_call", false, Some(FinishReason::ToolUse)),
+            ("content_filter", false, Some(FinishReason::ContentFilter)),
+            ("error", false, Some(FinishReason::Error)),
+            ("", false, None),
+            ("weird", false, Some(FinishReason::Other)),
+        ] {
+            assert_eq!(finish_reason(reason, has_tool_calls), expected, "{reason}");
+        }
+    }
+}

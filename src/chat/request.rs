@@ -1,0 +1,194 @@
+//! From the core request to the generated one. Where do I add a request field? Here: the core request is taken apart
+//! exhaustively, so that the compiler asks for it.
+
+use serde_json::{Map, Value};
+use tachikoma_backends_core::{
+    CompletionRequest, ErrorCategory, ReasoningEffort, ResponseFormat, ToolChoice, ToolDefinition, Verbosity,
+};
+
+use super::message;
+use crate::error::CodexError;
+use crate::models::{OpenAIModel, TokenParameter};
+use crate::openai::types;
+
+/// What the server and the model want of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    /// The name of the limit on the answer.
+    pub(crate) token_parameter: TokenParameter,
+}
+
+/// Fields of the body that this crate sets by itself.
+const RESERVED: &[&str] = &["messages", "model", "stream", "stream_options", "n"];
+
+/// # Errors
+/// The request cannot be said in Chat Completions; nothing of it is left out.
+pub(crate) fn convert(
+    request: CompletionRequest,
+    model: &OpenAIModel,
+    dialect: Dialect,
+    stream: bool,
+) -> Result<types::CreateChatCompletionRequest, CodexError> {
+    let CompletionRequest {
+        messages,
+        // The caller has resolved it against the configuration.
+        model: _,
+        max_tokens,
+        temperature,
+        top_p,
+        stop,
+        tools,
+        tool_choice,
+        parallel_tool_calls,
+        response_format,
+        reasoning_effort,
+        verbosity,
+        seed,
+        frequency_penalty,
+        presence_penalty,
+        logit_bias,
+        service_tier,
+        store,
+        metadata,
+        user,
+        mut extra,
+        // The transport's.
+        max_retries: _,
+    } = request;
+
+    let max_tokens = max_tokens.map(i64::from);
+    let (max_tokens, max_completion_tokens) = match dialect.token_parameter {
+        TokenParameter::MaxTokens => (max_tokens, None),
+        TokenParameter::MaxCompletionTokens => (None, max_tokens),
+    };
+    let has_tools = !tools.is_empty();
+    let mut body = types::CreateChatCompletionRequest {
+        messages: messages.into_iter().map(message::convert).collect::<Result<_, _>>()?,
+        model: model.as_str().to_owned(),
+        max_tokens,
+        max_completion_tokens,
+        temperature,
+        top_p,
+        stop: stop_texts(stop),
+        tools: has_tools.then(|| tools.into_iter().map(tool).collect()),
+        tool_choice: tool_choice.map(choice),
+        parallel_tool_calls,
+        response_format: response_format.map(format).transpose()?,
+        reasoning_effort: word(reasoning_effort.map(ReasoningEffort::as_str), "reasoning_effort", &mut extra),
+        verbosity: word(verbosity.map(Verbosity::as_str), "verbosity", &mut extra),
+        service_tier: word(service_tier.as_deref(), "service_tier", &mut extra),
+        seed,
+        frequency_penalty,
+        presence_penalty,
+        logit_bias: (!logit_bias.is_empty())
+            .then(|| logit_bias.into_iter().map(|(token, bias)| (token, i64::from(bias))).collect()),
+        store,
+        metadata: (!metadata.is_empty()).then(|| metadata.into_iter().collect()),
+        user,
+        stream: stream.then_some(true),
+        stream_options: stream.then(|| types::ChatCompletionStreamOptions {
+            include_usage: Some(true),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    refuse_doubles(&mut body, &extra)?;
+    body.extra = extra;
+    Ok(body)
+}
+
+/// A word that the document knows, typed; one that it does not know yet travels as it is, for the server to judge.
+fn word<T: std::str::FromStr>(word: Option<&str>, field: &str, extra: &mut Map<String, Value>) -> Option<T> {
+    let word = word?;
+    let known = word.parse().ok();
+    if known.is_none() {
+        extra.insert(field.to_owned(), Value::from(word));
+    }
+    known
+}
+
+fn stop_texts(mut stop: Vec<String>) -> Option<types::StopConfiguration> {
+    match stop.len() {
+        0 => None,
+        1 => stop.pop().map(types::StopConfiguration::Text),
+        _ => Some(types::StopConfiguration::Array(stop)),
+    }
+}
+
+fn tool(tool: ToolDefinition) -> types::CreateChatCompletionRequestToolsItem {
+    let ToolDefinition { name, description, parameters, strict } = tool;
+    types::CreateChatCompletionRequestToolsItem::Function(types::ChatCompletionTool {
+        function: types::FunctionObject {
+            name,
+            description: (!description.is_empty()).then_some(description),
+            parameters: Some(parameters.into_json_schema()),
+            strict,
+        },
+        type_: types::ChatCompletionToolType::Function,
+    })
+}
+
+fn choice(choice: ToolChoice) -> types::ChatCompletionToolChoiceOption {
+    use types::ChatCompletionToolChoiceOptionMode as Mode;
+    let mode = match choice {
+        ToolChoice::Auto => Mode::Auto,
+        ToolChoice::Required => Mode::Required,
+        ToolChoice::None => Mode::None,
+        ToolChoice::Tool { name } => {
+            return types::ChatCompletionToolChoiceOption::Function(types::ChatCompletionNamedToolChoice {
+                function: types::ChatCompletionNamedToolChoiceFunction { name },
+                type_: types::ChatCompletionNamedToolChoiceType::Function,
+            });
+        }
+    };
+    types::ChatCompletionToolChoiceOption::Mode(mode)
+}
+
+fn format(format: ResponseFormat) -> Result<types::CreateChatCompletionRequestResponseFormat, CodexError> {
+    use types::CreateChatCompletionRequestResponseFormat as Format;
+    Ok(match format {
+        ResponseFormat::Text => {
+            Format::Text(types::ResponseFormatText { type_: types::ResponseFormatTextType::Text })
+        }
+        ResponseFormat::JsonObject => Format::JsonObject(types::ResponseFormatJsonObject {
+            type_: types::ResponseFormatJsonObjectType::JsonObject,
+        }),
+        ResponseFormat::JsonSchema { name, description, schema, strict } => {
+            let Value::Object(schema) = schema else {
+                let message = format!("the schema {name:?} of the response format is no JSON object: {schema}");
+                return Err(CodexError::new(ErrorCategory::InvalidRequest, message));
+            };
+            Format::JsonSchema(types::ResponseFormatJsonSchema {
+                json_schema: types::ResponseFormatJsonSchemaJsonSchema {
+                    name,
+                    description,
+                    schema: Some(schema),
+                    strict,
+                },
+                type_: types::ResponseFormatJsonSchemaType::JsonSchema,
+            })
+        }
+    })
+}
+
+/// A key that stands twice in a body means whatever the server makes of it.
+fn refuse_doubles(
+    body: &mut types::CreateChatCompletionRequest,
+    extra: &Map<String, Value>,
+) -> Result<(), CodexError> {
+    if extra.is_empty() {
+        return Ok(());
+    }
+    // The conversation is not needed to tell which fields are set, and may be large.
+    let messages = std::mem::take(&mut body.messages);
+    let set = serde_json::to_value(&*body).unwrap_or_default();
+    body.messages = messages;
+    let double = extra.keys().find(|key| RESERVED.contains(&key.as_str()) || set.get(key.as_str()).is_some());
+    match double {
+        None => Ok(()),
+        Some(key) => {
+            let message = format!("the extra field {key:?} is also set by the request itself");
+            Err(CodexError::new(ErrorCategory::InvalidRequest, message).with_hint("Set it in one place."))
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! From bytes to events, from error bodies to categories, from headers to limits. Pure.
+
+pub(crate) mod error_body;
+pub(crate) mod rate_limit;
+pub(crate) mod sse;

@@ -1,0 +1,166 @@
+//! What goes wrong here, and the one place where it becomes a [`BackendError`].
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use tachikoma_backends_core::{BackendError, ErrorCategory, ErrorDetails};
+
+/// Everything that is known of a failure. Inherent methods of [`CodexBackend`](crate::CodexBackend) return it; through the
+/// [`Backend`](tachikoma_backends_core::Backend) trait it arrives as a [`BackendError`].
+///
+/// Neither its text nor its `Debug` form holds credentials.
+pub struct CodexError(Box<Inner>);
+
+struct Inner {
+    category: ErrorCategory,
+    details: ErrorDetails,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl CodexError {
+    pub(crate) fn new(category: ErrorCategory, message: impl Into<String>) -> Self {
+        let retryable = category.is_retryable();
+        let details = ErrorDetails { retryable, ..ErrorDetails::new(message) };
+        Self(Box::new(Inner { category, details, source: None }))
+    }
+
+    pub(crate) fn configuration(message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorCategory::Configuration, message);
+        error.details_mut().attempts = 0;
+        error
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.details.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn with_request_id(mut self, request_id: Option<String>) -> Self {
+        self.0.details.request_id = request_id.or(self.0.details.request_id);
+        self
+    }
+
+    pub(crate) fn details_mut(&mut self) -> &mut ErrorDetails {
+        &mut self.0.details
+    }
+
+    /// What kind of failure it was.
+    pub fn category(&self) -> ErrorCategory {
+        self.0.category
+    }
+
+    /// Everything that the server and this crate say of it.
+    pub fn details(&self) -> &ErrorDetails {
+        &self.0.details
+    }
+
+    /// The server's own words, or this crate's where it never answered.
+    pub fn message(&self) -> &str {
+        &self.0.details.message
+    }
+
+    /// HTTP status, where there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        self.0.details.status
+    }
+
+    /// The server's error code, for example `model_not_found`.
+    pub fn code(&self) -> Option<&str> {
+        self.0.details.code.as_deref()
+    }
+
+    /// The id under which OpenAI's support finds the request.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.details.request_id.as_deref()
+    }
+
+    /// How often the request was sent; 0 where it was never sent.
+    pub fn attempts(&self) -> u32 {
+        self.0.details.attempts
+    }
+
+    /// How long the server asks to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.details.retry_after
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        self.0.details.retryable
+    }
+
+    /// Whether a timeout ended it.
+    pub fn is_timeout(&self) -> bool {
+        self.0.category == ErrorCategory::Timeout
+    }
+
+    /// Whether the server could not be reached or the connection broke.
+    pub fn is_network(&self) -> bool {
+        self.0.category == ErrorCategory::Network
+    }
+
+    /// Whether other credentials are needed.
+    pub fn is_authentication(&self) -> bool {
+        self.0.category == ErrorCategory::Authentication
+    }
+
+    /// Whether there were too many requests; an exhausted quota is not meant.
+    pub fn is_rate_limit(&self) -> bool {
+        self.0.category == ErrorCategory::RateLimit
+    }
+}
+
+impl fmt::Display for CodexError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.category, self.0.details)
+    }
+}
+
+impl fmt::Debug for CodexError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodexError")
+            .field("category", &self.0.category)
+            .field("details", &self.0.details)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for CodexError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
+    }
+}
+
+impl From<CodexError> for BackendError {
+    fn from(error: CodexError) -> Self {
+        let Inner { category, details, .. } = *error.0;
+        Self::from_details(category, details)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_known_reaches_the_caller() {
+        let mut error = CodexError::new(ErrorCategory::RateLimit, "Slow down.")
+            .with_source("the cause")
+            .with_request_id(Some("req_1".into()))
+            .with_hint("Wait.");
+        error.details_mut().retry_after = Some(Duration::from_secs(2));
+        assert!(error.is_rate_limit() && error.is_retryable() && !error.is_timeout());
+        assert_eq!(error.to_string(), "rate_limit: Slow down. (request id req_1). Wait.");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the cause"));
+        let error = BackendError::from(error);
+        let message = "Slow down. (request id req_1). Wait.".to_owned();
+        assert_eq!(error, BackendError::RateLimit { retry_after: Some(Duration::from_secs(2)), message });
+    }
+}

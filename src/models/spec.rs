@@ -1,0 +1,223 @@
+//! What is known of one model, and the questions that the rest of the crate asks of it.
+
+use tachikoma_backends_core::{ReasoningEffort, Usage};
+
+use super::Date;
+
+/// Whether a model can do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Support {
+    /// It can.
+    Yes,
+    /// It cannot.
+    No,
+    /// Nobody has said, or the sources contradict each other. Taken as yes: the server decides.
+    Unknown,
+}
+
+impl Support {
+    /// Whether there is a chance: yes or unknown.
+    pub const fn is_possible(self) -> bool {
+        !matches!(self, Self::No)
+    }
+}
+
+/// The field of Chat Completions that limits the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenParameter {
+    /// `max_tokens`.
+    MaxTokens,
+    /// `max_completion_tokens`.
+    MaxCompletionTokens,
+}
+
+/// When a model takes `temperature`, `top_p` and `logprobs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sampling {
+    /// Always.
+    Allowed,
+    /// Where the reasoning effort is `none`.
+    OnlyWithoutReasoning,
+    /// Never.
+    Rejected,
+}
+
+/// Who speaks the instructions to a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InstructionRole {
+    /// `system`.
+    System,
+    /// `developer`. `system` is taken for it, but not both in one request.
+    Developer,
+    /// The model knows no such role: instructions go into a `user` turn.
+    UserOnly,
+}
+
+/// How text becomes tokens, in tiktoken's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// `cl100k_base`.
+    Cl100kBase,
+    /// `o200k_base`.
+    O200kBase,
+    /// `o200k_harmony`.
+    O200kHarmony,
+}
+
+/// What a model costs, in USD for a million tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Price {
+    /// Input.
+    pub input: f64,
+    /// Input that the server had cached; as [`input`](Self::input) where there is no discount or none is known.
+    pub cached_input: Option<f64>,
+    /// Output, reasoning included.
+    pub output: f64,
+}
+
+/// One row of the model table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ModelSpec {
+    /// The id as the API spells it.
+    pub id: &'static str,
+    /// Further names of the same model.
+    pub aliases: &'static [&'static str],
+    /// Suffixes of its dated snapshots, for example `2026-03-05`. A snapshot that differs has a row of its own.
+    pub snapshots: &'static [&'static str],
+    /// Input and output together, in tokens.
+    pub context_window: Option<u32>,
+    /// Input, in tokens.
+    pub max_input_tokens: Option<u32>,
+    /// Output, in tokens, reasoning included.
+    pub max_output_tokens: Option<u32>,
+    /// Takes images.
+    pub image_input: Support,
+    /// Takes files (PDF).
+    pub file_input: Support,
+    /// Takes audio.
+    pub audio_input: Support,
+    /// Calls tools.
+    pub tools: Support,
+    /// Makes several calls in one answer.
+    pub parallel_tool_calls: Support,
+    /// Answers by a JSON Schema.
+    pub structured_outputs: Support,
+    /// Answers with some JSON object.
+    pub json_mode: Support,
+    /// Streams its answer.
+    pub streaming: Support,
+    /// Thinks before it answers.
+    pub reasoning: Support,
+    /// The efforts it knows, ascending. Empty where it does not reason, and where nobody has said.
+    pub efforts: &'static [ReasoningEffort],
+    /// Its effort where a request names none.
+    pub default_effort: Option<ReasoningEffort>,
+    /// Answers on Chat Completions.
+    pub chat: Support,
+    /// Answers on the Responses API.
+    pub responses: Support,
+    /// On Chat Completions, takes tools only together with the effort `none`.
+    pub chat_tools_need_no_reasoning: bool,
+    /// The field that limits the answer on Chat Completions; `None` where the server decides.
+    pub token_parameter: Option<TokenParameter>,
+    /// When it takes `temperature`, `top_p` and `logprobs`.
+    pub sampling: Sampling,
+    /// Takes `presence_penalty`, `frequency_penalty` and `logit_bias`.
+    pub penalties: Support,
+    /// Takes stop texts.
+    pub stop: Support,
+    /// Who speaks its instructions.
+    pub instruction_role: InstructionRole,
+    /// How it counts tokens.
+    pub encoding: Option<Encoding>,
+    /// The day on which OpenAI shuts it down, where one is announced.
+    pub shutdown: Option<Date>,
+    /// What it costs.
+    pub price: Option<Price>,
+    /// With more input tokens than this, input costs twice and output one and a half times its price.
+    pub long_context_from: Option<u32>,
+}
+
+impl ModelSpec {
+    /// A model of which nothing is known: everything is left to the server.
+    pub const UNKNOWN: Self = Self {
+        id: "",
+        aliases: &[],
+        snapshots: &[],
+        context_window: None,
+        max_input_tokens: None,
+        max_output_tokens: None,
+        image_input: Support::Unknown,
+        file_input: Support::Unknown,
+        audio_input: Support::Unknown,
+        tools: Support::Unknown,
+        parallel_tool_calls: Support::Unknown,
+        structured_outputs: Support::Unknown,
+        json_mode: Support::Unknown,
+        streaming: Support::Unknown,
+        reasoning: Support::Unknown,
+        efforts: &[],
+        default_effort: None,
+        chat: Support::Unknown,
+        responses: Support::Unknown,
+        chat_tools_need_no_reasoning: false,
+        token_parameter: None,
+        sampling: Sampling::Allowed,
+        penalties: Support::Unknown,
+        stop: Support::Unknown,
+        instruction_role: InstructionRole::System,
+        encoding: None,
+        shutdown: None,
+        price: None,
+        long_context_from: None,
+    };
+
+    /// Whether it knows this reasoning effort.
+    pub fn takes_effort(&self, effort: ReasoningEffort) -> Support {
+        match (self.efforts.contains(&effort), self.efforts.is_empty(), self.reasoning) {
+            (true, _, _) => Support::Yes,
+            (_, false, _) | (_, _, Support::No) => Support::No,
+            _ => Support::Unknown,
+        }
+    }
+
+    /// The effort to send on Chat Completions: the one that was asked for, or `none` where tools are offered that the model
+    /// takes only without reasoning. A model that does not reason anyway is not told so.
+    pub fn chat_effort(&self, asked: Option<ReasoningEffort>, tools: bool) -> Option<ReasoningEffort> {
+        const NONE: ReasoningEffort = ReasoningEffort::None;
+        match asked {
+            None if tools && self.chat_tools_need_no_reasoning => {
+                self.takes_effort(NONE).is_possible().then_some(NONE)
+            }
+            Some(NONE) if self.reasoning == Support::No => None,
+            asked => asked,
+        }
+    }
+
+    /// Whether it takes `temperature`, `top_p` and `logprobs` at this effort (`None`: the model's own default).
+    pub fn takes_temperature(&self, effort: Option<ReasoningEffort>) -> bool {
+        match self.sampling {
+            Sampling::Allowed => true,
+            Sampling::OnlyWithoutReasoning => effort.or(self.default_effort) == Some(ReasoningEffort::None),
+            Sampling::Rejected => false,
+        }
+    }
+
+    /// Whether it takes `presence_penalty`, `frequency_penalty` and `logit_bias`.
+    pub fn takes_penalties(&self) -> bool {
+        self.penalties.is_possible()
+    }
+
+    /// What an answer cost, in USD, without the fees of built-in tools and service tiers; `None` where the price is unknown.
+    pub fn cost(&self, usage: &Usage) -> Option<f64> {
+        let Price { input, cached_input, output } = self.price?;
+        let is_long = self.long_context_from.is_some_and(|limit| usage.prompt_tokens > limit);
+        let (input_factor, output_factor) = if is_long { (2.0, 1.5) } else { (1.0, 1.0) };
+        let cached = usage.cached_tokens.unwrap_or(0).min(usage.prompt_tokens);
+        let cached_cost = f64::from(cached) * cached_input.unwrap_or(input);
+        let input_cost = f64::from(usage.prompt_tokens - cached) * input + cached_cost;
+        let output_cost = f64::from(usage.completion_tokens) * output;
+        Some((input_cost * input_factor + output_cost * output_factor) / 1e6)
+    }
+}
