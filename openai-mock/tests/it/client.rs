@@ -69,7 +69,7 @@ pub(crate) fn merge(request: &Value, fields: Value) -> Value {
 
 /// The value with the keys of its objects in order, whatever serde_json's features make of them: ids follow
 /// from the bytes of a request.
-fn sorted(value: &Value) -> Value {
+pub(crate) fn sorted(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(sorted).collect(),
         Value::Object(fields) => {

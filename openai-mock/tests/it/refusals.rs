@@ -4,7 +4,7 @@ use openai_mock::MockServer;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::client::{Mock, ask, merge};
+use crate::client::{Mock, ask, merge, sorted};
 
 /// Sends the request and gives its status, `code`, `param` and message.
 async fn refused(request: RequestBuilder) -> String {
@@ -24,8 +24,8 @@ async fn bodies_that_are_no_chat_request() {
     let calls = json!([{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]);
     let turn = json!({"role": "assistant", "content": null, "tool_calls": calls});
     let user = json!({"role": "user", "content": "hi"});
-    let messages = |messages: Value| json!({"model": "m", "messages": messages}).to_string();
-    let with = |fields| merge(&ask("hi"), fields).to_string();
+    let messages = |messages: Value| sorted(&json!({"model": "m", "messages": messages})).to_string();
+    let with = |fields| sorted(&merge(&ask("hi"), fields)).to_string();
     let function = |name| json!({"type": "function", "function": {"name": name}});
     let bodies = [
         String::new(),
