@@ -1,0 +1,167 @@
+//! [`OpenAIModel`]: the id of a model.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use tachikoma_backends_core::BackendCapabilities;
+
+use super::lookup::{family, lookup};
+use super::{Date, Lookup, Match, ModelSpec};
+
+/// What [`BackendCapabilities`] reports where neither a model's limits nor its family's are known.
+const USUAL_CONTEXT_WINDOW: u32 = 128_000;
+const USUAL_MAX_OUTPUT_TOKENS: u32 = 16_384;
+
+/// How many days before its shutdown a model is warned of.
+const NOTICE_DAYS: i64 = 90;
+
+/// The id of a model. Any id will do: one that the table does not know is passed on, and the server decides.
+///
+/// The constants are the models that OpenAI serves, without their dated snapshots.
+///
+/// ```
+/// # use tachikoma_backend_codex::OpenAIModel;
+/// let model = OpenAIModel::GPT_5_6_TERRA;
+/// assert_eq!(model.context_window(), Some(1_050_000));
+/// assert_eq!(OpenAIModel::from("gpt-5.6-terra"), model);
+/// assert_eq!(OpenAIModel::new("my-deployment").context_window(), None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OpenAIModel(Cow<'static, str>);
+
+impl OpenAIModel {
+    /// The model with this id.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(Cow::Owned(id.into()))
+    }
+
+    pub(super) const fn known(id: &'static str) -> Self {
+        Self(Cow::Borrowed(id))
+    }
+
+    /// The id as the API spells it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What the table says of this model, and how it found it: by id, alias, dated snapshot, fine-tuned model or family.
+    pub fn lookup(&self) -> Lookup {
+        lookup(self.as_str())
+    }
+
+    /// What the table says of this model.
+    pub fn spec(&self) -> ModelSpec {
+        self.lookup().spec
+    }
+
+    /// Input and output together, in tokens; `None` where it is not known of this very model.
+    pub fn context_window(&self) -> Option<u32> {
+        self.own_limit(|spec| spec.context_window)
+    }
+
+    /// Output, reasoning included, in tokens; `None` where it is not known of this very model.
+    pub fn max_output_tokens(&self) -> Option<u32> {
+        self.own_limit(|spec| spec.max_output_tokens)
+    }
+
+    fn own_limit(&self, limit: impl Fn(&ModelSpec) -> Option<u32>) -> Option<u32> {
+        let Lookup { spec, by } = self.lookup();
+        limit(&spec).filter(|_| by != Match::Family)
+    }
+
+    /// Whether images can be sent. True where nobody knows.
+    pub fn supports_vision(&self) -> bool {
+        self.spec().image_input.is_possible()
+    }
+
+    /// Whether tools can be offered. True where nobody knows.
+    pub fn supports_tools(&self) -> bool {
+        self.spec().tools.is_possible()
+    }
+
+    /// What the model can do. What is not known is taken as possible; an unknown limit is the one that its family has,
+    /// else 128,000 tokens of context and 16,384 of output.
+    pub fn capabilities(&self) -> BackendCapabilities {
+        let spec = self.spec();
+        let limit = |limit: fn(&ModelSpec) -> Option<u32>, usual| {
+            limit(&spec).or_else(|| limit(&family(self.as_str())?)).unwrap_or(usual)
+        };
+        BackendCapabilities {
+            streaming: spec.streaming.is_possible(),
+            tool_calling: spec.tools.is_possible(),
+            vision: spec.image_input.is_possible(),
+            json_mode: spec.json_mode.is_possible(),
+            max_context_tokens: limit(|spec| spec.context_window, USUAL_CONTEXT_WINDOW),
+            max_output_tokens: limit(|spec| spec.max_output_tokens, USUAL_MAX_OUTPUT_TOKENS),
+        }
+    }
+
+    /// What to tell the user of this model's end: `None` unless it has been shut down, or will be within 90 days.
+    pub fn shutdown_warning(&self, today: Date) -> Option<String> {
+        let shutdown = self.spec().shutdown?;
+        let advice = format!("use another model, for example {}", Self::default());
+        match shutdown.days_since(today) {
+            ..=0 => Some(format!("OpenAI shut the model {self} down on {shutdown}: {advice}")),
+            days @ 1..=NOTICE_DAYS => {
+                let unit = if days == 1 { "day" } else { "days" };
+                Some(format!("OpenAI shuts the model {self} down on {shutdown}, in {days} {unit}: {advice}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A model of the current generation at a middle price.
+impl Default for OpenAIModel {
+    fn default() -> Self {
+        Self::GPT_5_6_TERRA
+    }
+}
+
+impl fmt::Display for OpenAIModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for OpenAIModel {
+    type Err = Infallible;
+
+    fn from_str(id: &str) -> Result<Self, Infallible> {
+        Ok(Self::new(id))
+    }
+}
+
+impl From<&str> for OpenAIModel {
+    fn from(id: &str) -> Self {
+        Self::new(id)
+    }
+}
+
+impl From<String> for OpenAIModel {
+    fn from(id: String) -> Self {
+        Self::new(id)
+    }
+}
+
+impl AsRef<str> for OpenAIModel {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl PartialEq<str> for OpenAIModel {
+    fn eq(&self, id: &str) -> bool {
+        self.as_str() == id
+    }
+}
+
+impl PartialEq<&str> for OpenAIModel {
+    fn eq(&self, id: &&str) -> bool {
+        self.as_str() == *id
+    }
+}
