@@ -1,6 +1,8 @@
 //! Streams one reply. Without `OPENAI_API_KEY` it talks to a mock server inside this process.
 
+use std::error::Error;
 use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
@@ -23,8 +25,17 @@ struct Arguments {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Arguments { prompt, system } = Arguments::parse();
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(Arguments { prompt, system }: Arguments) -> Result<(), Box<dyn Error>> {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let mut mock = None;
     let config = if is_set("OPENAI_API_KEY") || is_set("OPENAI_BASE_URL") {

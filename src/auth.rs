@@ -30,10 +30,9 @@ impl Credentials {
             bearer.set_sensitive(true);
             headers.insert(AUTHORIZATION, bearer);
         }
-        for (name, value, what) in [
-            (ORGANIZATION, &self.organization, "the organization"),
-            (PROJECT, &self.project, "the project"),
-        ] {
+        for (name, value, what) in
+            [(ORGANIZATION, &self.organization, "the organization"), (PROJECT, &self.project, "the project")]
+        {
             if let Some(value) = value {
                 check(what, value, "Leave it out to use the key's own.")?;
                 headers.insert(name, header(what, value)?);
@@ -52,13 +51,16 @@ fn check(what: &str, value: &str, hint: &str) -> Result<(), CodexError> {
         None => Ok(()),
         Some((at, '\n' | '\r')) => wrong(format!("holds a line break at character {}", at + 1)),
         Some((at, c)) if c.is_whitespace() => wrong(format!("holds a space at character {}", at + 1)),
-        Some((at, _)) => wrong(format!("holds a character at position {} that no HTTP header can carry", at + 1)),
+        Some((at, _)) => {
+            wrong(format!("holds a character at position {} that no HTTP header can carry", at + 1))
+        }
     }
 }
 
 fn header(what: &str, value: &str) -> Result<HeaderValue, CodexError> {
-    HeaderValue::from_str(value)
-        .map_err(|_| CodexError::configuration(format!("{what} holds a character that no HTTP header can carry")))
+    HeaderValue::from_str(value).map_err(|_| {
+        CodexError::configuration(format!("{what} holds a character that no HTTP header can carry"))
+    })
 }
 
 #[cfg(test)]

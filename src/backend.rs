@@ -16,12 +16,13 @@ use tachikoma_backends_core::{
 };
 
 use crate::chat;
+use crate::chat::stream::ChatStream;
 use crate::config::CodexBackendConfig;
 use crate::error::CodexError;
 use crate::models::OpenAIModel;
 use crate::openai::types::CreateChatCompletionRequest;
 use crate::openai::{ByteStream, Client, ResponseValue};
-use crate::transport::Transport;
+use crate::transport::{Body, Transport};
 
 /// The OpenAI backend.
 ///
@@ -90,14 +91,7 @@ impl CodexBackend {
         let max_retries = request.max_retries;
         let body = self.prepare(request, false)?;
         let answer = self.send(max_retries, &body).await?;
-        let mut body = self.transport.body(answer);
-        let bytes = body.read().await?;
-        let response = chat::response::decode(&bytes);
-        let request_id = body.request_id().map(str::to_owned);
-        match response {
-            Ok(response) => Ok(CompletionResponse { request_id, ..response }),
-            Err(error) => Err(error.with_request_id(request_id)),
-        }
+        read_whole(self.transport.body(answer)).await
     }
 
     /// Like [`Backend::complete_stream`], with everything known of a failure.
@@ -111,7 +105,12 @@ impl CodexBackend {
         let max_retries = request.max_retries;
         let body = self.prepare(request, true)?;
         let answer = self.send(max_retries, &body).await?;
-        Ok(stream::chunks(self.transport.body(answer), chat::stream::ChatStream::default()))
+        let body = self.transport.body(answer);
+        if body.is_event_stream() {
+            return Ok(stream::chunks(body, ChatStream::default()).left_stream());
+        }
+        // A server that does not stream, or that says what is wrong.
+        Ok(stream::whole(read_whole(body).await?).right_stream())
     }
 
     async fn send(
@@ -133,6 +132,16 @@ impl CodexBackend {
         request.max_tokens = request.max_tokens.or(self.config.max_tokens());
         let dialect = chat::request::Dialect { token_parameter: model.token_parameter() };
         chat::request::convert(request, &model, dialect, stream)
+    }
+}
+
+/// Reads an answer that is not streamed.
+async fn read_whole(mut body: Body) -> Result<CompletionResponse, CodexError> {
+    let bytes = body.read().await?;
+    let request_id = body.request_id().map(str::to_owned);
+    match chat::response::decode(&bytes) {
+        Ok(response) => Ok(CompletionResponse { request_id, ..response }),
+        Err(error) => Err(error.with_request_id(request_id)),
     }
 }
 
@@ -161,10 +170,10 @@ impl Backend for CodexBackend {
     async fn health_check(&self) -> Result<bool, BackendError> {
         match self.transport.send(Some(0), |client: Client| async move { client.list_models().await }).await {
             Ok(_) => Ok(true),
-            Err(error) => match error.category() {
-                ErrorCategory::RateLimit | ErrorCategory::NotFound => Ok(true),
-                _ => Err(error.into()),
-            },
+            Err(error) if error.is_rate_limit() || matches!(error.status(), Some(404 | 405 | 501)) => {
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
         }
     }
 }

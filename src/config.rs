@@ -106,9 +106,7 @@ impl CodexBackendConfig {
         })
     }
 
-    fn from_variables(
-        read: impl Fn(&str) -> Result<Option<String>, CodexError>,
-    ) -> Result<Self, CodexError> {
+    fn from_variables(read: impl Fn(&str) -> Result<Option<String>, CodexError>) -> Result<Self, CodexError> {
         let read = |name: &str| Ok::<_, CodexError>(read(name)?.filter(|value| !value.is_empty()));
         let Some(key) = read(KEY)? else {
             let message = format!("there is no API key: the environment variable {KEY} is not set or empty");
@@ -311,7 +309,8 @@ impl CodexBackendConfig {
             CodexError::configuration(format!("the base URL {problem}"))
                 .with_hint("It looks like https://api.openai.com/v1 or http://localhost:8080/v1.")
         };
-        let mut url = Url::parse(self.base_url.0.trim()).map_err(|error| wrong(format!("is no URL: {error}")))?;
+        let mut url =
+            Url::parse(self.base_url.0.trim()).map_err(|error| wrong(format!("is no URL: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong(format!("has the scheme {:?}; use http or https", url.scheme())));
         }
@@ -319,7 +318,9 @@ impl CodexBackendConfig {
             return Err(wrong("has a query or a fragment; paths are appended to it".into()));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("holds a user name or a password; send such credentials with_default_headers".into()));
+            return Err(wrong(
+                "holds a user name or a password; send such credentials with_default_headers".into(),
+            ));
         }
         let path = url.path().trim_end_matches('/').to_owned();
         if let Some(endpoint) = ["/chat/completions", "/responses", "/models", "/embeddings"]
@@ -355,7 +356,10 @@ mod tests {
         check("localhost:8080", "the base URL has the scheme \"localhost\"; use http or https");
         check("http://", "the base URL is no URL: empty host");
         check("http://a/v1?x=1", "the base URL has a query or a fragment; paths are appended to it");
-        check("http://a:b@c", "the base URL holds a user name or a password; send such credentials with_default_headers");
+        check(
+            "http://a:b@c",
+            "the base URL holds a user name or a password; send such credentials with_default_headers",
+        );
         let message = "the base URL ends in /chat/completions; give it without, the crate appends it";
         check("http://a/v1/chat/completions", message);
     }

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use progenitor_client::{ByteStream, Error, ResponseValue};
 use reqwest::Url;
-use reqwest::header::{HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use tachikoma_backends_core::ErrorCategory;
 
 use self::retry::Decision;
@@ -46,10 +46,12 @@ impl Transport {
         let timeouts = config.timeouts();
         let http = match config.http_client() {
             Some(client) => client.clone(),
-            None => reqwest::Client::builder().connect_timeout(timeouts.connect).build().map_err(|error| {
-                CodexError::configuration(format!("no HTTP client can be made: {}", root_cause(&error)))
-                    .with_source(error)
-            })?,
+            None => {
+                reqwest::Client::builder().connect_timeout(timeouts.connect).build().map_err(|error| {
+                    CodexError::configuration(format!("no HTTP client can be made: {}", root_cause(&error)))
+                        .with_source(error)
+                })?
+            }
         };
         let url = config.endpoint()?;
         Ok(Self { http, url, headers, timeouts, limits: config.limits(), max_retries: config.max_retries() })
@@ -116,7 +118,9 @@ impl Transport {
                 let body = Body::new(Box::pin(response.bytes_stream()), self).read_what_comes().await;
                 error_body::from_response(status, &headers, &body, SystemTime::now())
             }
-            Error::InvalidResponsePayload(body, error) => error_body::not_json(&body, &error).with_source(error),
+            Error::InvalidResponsePayload(body, error) => {
+                error_body::not_json(&body, &error).with_source(error)
+            }
             Error::CommunicationError(error) | Error::InvalidUpgrade(error) => self.unreachable(error),
             Error::ResponseBodyError(error) => broken(error),
             Error::ErrorResponse(answer) => {
@@ -134,9 +138,12 @@ impl Transport {
         let server = self.url.origin().ascii_serialization();
         let cause = root_cause(&error);
         if error.is_timeout() {
-            return CodexError::new(ErrorCategory::Timeout, format!("no connection to {server} in time: {cause}"))
-                .with_hint("Check the network, or allow more with_connect_timeout.")
-                .with_source(error);
+            return CodexError::new(
+                ErrorCategory::Timeout,
+                format!("no connection to {server} in time: {cause}"),
+            )
+            .with_hint("Check the network, or allow more with_connect_timeout.")
+            .with_source(error);
         }
         if error.is_connect() {
             return CodexError::new(ErrorCategory::Network, format!("no connection to {server}: {cause}"))
@@ -144,7 +151,8 @@ impl Transport {
                 .with_source(error);
         }
         if error.is_builder() || error.is_redirect() {
-            return CodexError::configuration(format!("no request can go to {server}: {cause}")).with_source(error);
+            return CodexError::configuration(format!("no request can go to {server}: {cause}"))
+                .with_source(error);
         }
         let message = format!("the connection to {server} broke before an answer came: {cause}");
         CodexError::new(ErrorCategory::Network, message).with_source(error)
@@ -153,7 +161,12 @@ impl Transport {
     /// The body of an answer, read under this server's limits.
     pub(crate) fn body(&self, answer: ResponseValue<ByteStream>) -> Body {
         let request_id = rate_limit::request_id(answer.headers());
-        Body { request_id, ..Body::new(answer.into_inner_stream(), self) }
+        let content_type =
+            answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        // Some servers stream without saying so, but none streams what it calls JSON or a web page.
+        let content_type = content_type.to_ascii_lowercase();
+        let is_event_stream = !["json", "text/html"].iter().any(|other| content_type.contains(other));
+        Body { request_id, is_event_stream, ..Body::new(answer.into_inner_stream(), self) }
     }
 }
 
@@ -165,11 +178,23 @@ pub(crate) struct Body {
     idle: Duration,
     limits: Limits,
     request_id: Option<String>,
+    is_event_stream: bool,
 }
 
 impl Body {
     fn new(bytes: ByteStreamInner, transport: &Transport) -> Self {
-        Self { bytes, idle: transport.timeouts.idle, limits: transport.limits, request_id: None }
+        Self {
+            bytes,
+            idle: transport.timeouts.idle,
+            limits: transport.limits,
+            request_id: None,
+            is_event_stream: false,
+        }
+    }
+
+    /// Whether it can be a stream of events, by its content type.
+    pub(crate) fn is_event_stream(&self) -> bool {
+        self.is_event_stream
     }
 
     pub(crate) fn request_id(&self) -> Option<&str> {
@@ -190,7 +215,9 @@ impl Body {
             Ok(None) => Ok(None),
             Ok(Some(Ok(bytes))) => Ok(Some(bytes)),
             Ok(Some(Err(error))) => Err(broken(error)),
-            Err(_) => Err(timed_out("the server fell silent within its answer", self.idle, "with_idle_timeout")),
+            Err(_) => {
+                Err(timed_out("the server fell silent within its answer", self.idle, "with_idle_timeout"))
+            }
         }
         .map_err(|error| error.with_request_id(self.request_id.clone()))
     }

@@ -1,7 +1,7 @@
 //! Drives a decoder over a connection: bytes, events, chunks, on the caller's own task.
 
-use futures::{Stream, stream};
-use tachikoma_backends_core::CompletionChunk;
+use futures::{Stream, StreamExt, stream};
+use tachikoma_backends_core::{CompletionChunk, CompletionResponse};
 
 use crate::chat::stream::{ChatStream, Progress};
 use crate::decode::sse::SseDecoder;
@@ -16,14 +16,23 @@ pub(super) fn chunks(
 ) -> impl Stream<Item = Result<CompletionChunk, CodexError>> + Send + 'static {
     let events = SseDecoder::new(body.max_event_bytes());
     let connection = Connection { body, events, decoder, ended: false };
-    stream::unfold(Some(connection), async |connection| {
+    let items = stream::unfold(Some(connection), async |connection| {
         let mut connection = connection?;
-        let item = connection.next().await.map_err(|error| {
-            error.with_request_id(connection.body.request_id().map(str::to_owned))
-        });
+        let item = connection
+            .next()
+            .await
+            .map_err(|error| error.with_request_id(connection.body.request_id().map(str::to_owned)));
         let go_on = item.as_ref().is_ok_and(|chunk| !chunk.is_final);
         Some((item, go_on.then_some(connection)))
-    })
+    });
+    items.fuse()
+}
+
+/// A whole answer as the chunks of a stream.
+pub(super) fn whole(
+    response: CompletionResponse,
+) -> impl Stream<Item = Result<CompletionChunk, CodexError>> + Send + 'static {
+    stream::iter(response.into_chunks().map(Ok))
 }
 
 struct Connection {

@@ -96,7 +96,9 @@ pub(super) fn usage(usage: CompletionUsage) -> Option<Usage> {
         completion_tokens,
         total_tokens: total.unwrap_or(prompt_tokens.saturating_add(completion_tokens)),
         cached_tokens: usage.prompt_tokens_details.and_then(|details| count(details.cached_tokens?)),
-        reasoning_tokens: usage.completion_tokens_details.and_then(|details| count(details.reasoning_tokens?)),
+        reasoning_tokens: usage
+            .completion_tokens_details
+            .and_then(|details| count(details.reasoning_tokens?)),
     })
 }
 

@@ -47,7 +47,10 @@ pub(super) fn convert(message: Message) -> Result<Wire, CodexError> {
                 _ if silent => None,
                 Texts::One(text) => Some(types::ChatCompletionRequestAssistantMessageContent::Text(text)),
                 Texts::Parts(parts) => Some(types::ChatCompletionRequestAssistantMessageContent::Array(
-                    parts.into_iter().map(types::ChatCompletionRequestAssistantMessageContentPart::Text).collect(),
+                    parts
+                        .into_iter()
+                        .map(types::ChatCompletionRequestAssistantMessageContentPart::Text)
+                        .collect(),
                 )),
             };
             Wire::Assistant(types::ChatCompletionRequestAssistantMessage {
@@ -67,8 +70,11 @@ pub(super) fn convert(message: Message) -> Result<Wire, CodexError> {
             },
             role: types::ChatCompletionRequestToolMessageRole::Tool,
             tool_call_id: tool_call_id.ok_or_else(|| {
-                CodexError::new(ErrorCategory::InvalidRequest, "a tool result does not say which call it answers")
-                    .with_hint("Make it with Message::tool_result or ToolResult::to_message.")
+                CodexError::new(
+                    ErrorCategory::InvalidRequest,
+                    "a tool result does not say which call it answers",
+                )
+                .with_hint("Make it with Message::tool_result or ToolResult::to_message.")
             })?,
         }),
     })
@@ -88,7 +94,8 @@ fn text_only(content: MessageContent, whose: &str) -> Result<Texts, CodexError> 
         ContentPart::Text { text } => Ok(text_part(text)),
         ContentPart::Image { .. } => {
             let message = format!("{whose} cannot hold an image");
-            Err(CodexError::new(ErrorCategory::InvalidRequest, message).with_hint("Put it into a user message."))
+            Err(CodexError::new(ErrorCategory::InvalidRequest, message)
+                .with_hint("Put it into a user message."))
         }
     });
     parts.collect::<Result<_, _>>().map(Texts::Parts)
@@ -120,7 +127,9 @@ fn user_part(part: ContentPart) -> Result<types::ChatCompletionRequestUserMessag
         Some(ImageDetail::High) => Some(Detail::High),
         Some(other) => {
             let message = format!("Chat Completions has no image detail {other:?}");
-            return Err(CodexError::new(ErrorCategory::InvalidRequest, message).with_hint("Use auto, low or high."));
+            return Err(
+                CodexError::new(ErrorCategory::InvalidRequest, message).with_hint("Use auto, low or high.")
+            );
         }
     };
     Ok(types::ChatCompletionRequestUserMessageContentPart::ImageUrl(
@@ -133,9 +142,11 @@ fn user_part(part: ContentPart) -> Result<types::ChatCompletionRequestUserMessag
 
 fn tool_call(call: ToolCall) -> types::ChatCompletionRequestAssistantMessageToolCallsItem {
     let ToolCall { id, name, arguments } = call;
-    types::ChatCompletionRequestAssistantMessageToolCallsItem::Function(types::ChatCompletionMessageToolCall {
-        function: types::ChatCompletionMessageToolCallFunction { arguments, name },
-        id,
-        type_: types::ChatCompletionMessageToolCallType::Function,
-    })
+    types::ChatCompletionRequestAssistantMessageToolCallsItem::Function(
+        types::ChatCompletionMessageToolCall {
+            function: types::ChatCompletionMessageToolCallFunction { arguments, name },
+            id,
+            type_: types::ChatCompletionMessageToolCallType::Function,
+        },
+    )
 }

@@ -86,10 +86,8 @@ pub(crate) fn convert(
         metadata: (!metadata.is_empty()).then(|| metadata.into_iter().collect()),
         user,
         stream: stream.then_some(true),
-        stream_options: stream.then(|| types::ChatCompletionStreamOptions {
-            include_usage: Some(true),
-            ..Default::default()
-        }),
+        stream_options: stream
+            .then(|| types::ChatCompletionStreamOptions { include_usage: Some(true), ..Default::default() }),
         ..Default::default()
     };
     refuse_doubles(&mut body, &extra)?;
@@ -155,7 +153,8 @@ fn format(format: ResponseFormat) -> Result<types::CreateChatCompletionRequestRe
         }),
         ResponseFormat::JsonSchema { name, description, schema, strict } => {
             let Value::Object(schema) = schema else {
-                let message = format!("the schema {name:?} of the response format is no JSON object: {schema}");
+                let message =
+                    format!("the schema {name:?} of the response format is no JSON object: {schema}");
                 return Err(CodexError::new(ErrorCategory::InvalidRequest, message));
             };
             Format::JsonSchema(types::ResponseFormatJsonSchema {

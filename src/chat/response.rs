@@ -29,7 +29,8 @@ pub(crate) fn decode(body: &[u8]) -> Result<CompletionResponse, CodexError> {
             let path = error.path().to_string();
             let reason = error.into_inner();
             if reason.is_data() && path != "." {
-                let message = format!("the server's answer is not of the documented form at {path}: {reason}");
+                let message =
+                    format!("the server's answer is not of the documented form at {path}: {reason}");
                 return Err(CodexError::new(ErrorCategory::Parse, message).with_source(reason));
             }
             Err(error_body::not_json(body, &reason).with_source(reason))
@@ -39,7 +40,8 @@ pub(crate) fn decode(body: &[u8]) -> Result<CompletionResponse, CodexError> {
 
 fn convert(answer: CreateChatCompletionResponse, body: &[u8]) -> Result<CompletionResponse, CodexError> {
     let CreateChatCompletionResponse { choices, error, id, model, service_tier, usage, .. } = answer;
-    let choice = choices.unwrap_or_default().into_iter().find(|choice| choice.index.is_none_or(|index| index == 0.0));
+    let choice =
+        choices.unwrap_or_default().into_iter().find(|choice| choice.index.is_none_or(|index| index == 0.0));
     let message = match choice {
         Some(choice) if error.is_none() => choice,
         _ => return Err(no_answer(body)),
@@ -78,10 +80,14 @@ fn convert(answer: CreateChatCompletionResponse, body: &[u8]) -> Result<Completi
     if finish_reason == Some(FinishReason::Error) {
         return Err(no_answer(body));
     }
-    let finish_reason = finish_reason.unwrap_or(if calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolUse });
+    let finish_reason =
+        finish_reason.unwrap_or(if calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolUse });
     let (tool_calls, incomplete_tool_calls) = calls.finish(finish_reason.is_cut());
     if !finish_reason.is_cut() && !incomplete_tool_calls.is_empty() {
-        return Err(CodexError::new(ErrorCategory::Parse, "the server's answer holds a tool call without a name"));
+        return Err(CodexError::new(
+            ErrorCategory::Parse,
+            "the server's answer holds a tool call without a name",
+        ));
     }
     let some = |text: String| (!text.is_empty()).then_some(text);
     Ok(CompletionResponse {

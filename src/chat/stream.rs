@@ -57,7 +57,9 @@ impl ChatStream {
             Ok(chunk) if event.event != "error" => chunk,
             read => return Err(self.unreadable(data, read.err())),
         };
-        let CreateChatCompletionStreamResponse { choices, error, object, id, model, service_tier, usage, .. } = chunk;
+        let CreateChatCompletionStreamResponse {
+            choices, error, object, id, model, service_tier, usage, ..
+        } = chunk;
         if error.is_some() || object.as_deref() == Some("error") {
             return Err(self.unreadable(data, None));
         }
@@ -75,7 +77,8 @@ impl ChatStream {
                 Some(reason) => self.finish_reason = Some(reason.to_owned()),
             }
         }
-        if !had_choices && usage.is_none()
+        if !had_choices
+            && usage.is_none()
             && let Ok(value) = serde_json::from_str::<Value>(data)
             && let Some(error) = error_body::inside_success(&value)
         {
@@ -144,7 +147,10 @@ impl ChatStream {
         let otherwise = if has_calls { FinishReason::ToolUse } else { FinishReason::Stop };
         let reason = fields::finish_reason(&text, has_calls).unwrap_or(otherwise);
         if !reason.is_cut() && !self.tool_calls.finish(false).1.is_empty() {
-            return Err(CodexError::new(ErrorCategory::Parse, "the server streamed a tool call without a name"));
+            return Err(CodexError::new(
+                ErrorCategory::Parse,
+                "the server streamed a tool call without a name",
+            ));
         }
         Ok(CompletionChunk {
             finish_reason_text: (reason == FinishReason::Other).then_some(text),
@@ -161,7 +167,8 @@ impl ChatStream {
             Ok(value) => error_body::inside_success(&value).unwrap_or_else(|| match reason {
                 None => error_body::without_answer(&value),
                 Some(reason) => {
-                    let message = format!("the server streamed an event that is not of the documented form: {reason}");
+                    let message =
+                        format!("the server streamed an event that is not of the documented form: {reason}");
                     CodexError::new(ErrorCategory::Parse, message).with_source(reason)
                 }
             }),

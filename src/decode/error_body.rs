@@ -146,20 +146,25 @@ pub(crate) fn inside_success(body: &Value) -> Option<CodexError> {
     let said = Said::of(body);
     let by_code = said.status().map(|status| by_status(status).0);
     let category = said.category(by_code).or(by_code).unwrap_or(Server);
-    Some(said.into_error(category, 200))
+    let status = said.status();
+    let mut error = said.into_error(category, 200);
+    error.details_mut().status = status;
+    Some(error)
 }
 
 /// The error that a body is which was promised to be an answer but is not even JSON: a web page, text, nothing.
 pub(crate) fn not_json(body: &[u8], reason: &serde_json::Error) -> CodexError {
-    let cut = reason.is_eof() && !body.is_empty();
+    let is_empty = body.iter().all(u8::is_ascii_whitespace);
+    let cut = reason.is_eof() && !is_empty;
     let category = if cut { TruncatedStream } else { Parse };
     let said = Said::read(body).message.filter(|_| !cut);
     let message = match said {
-        _ if body.iter().all(u8::is_ascii_whitespace) => "the server answered with an empty body".to_owned(),
+        _ if is_empty => "the server answered with an empty body".to_owned(),
         Some(said) => format!("the server's answer is not JSON ({reason}): {said}"),
         None => format!("the server's answer ends in the middle: {reason}"),
     };
-    CodexError::new(category, message).with_hint("Check that the base URL is that of an OpenAI-compatible API.")
+    CodexError::new(category, message)
+        .with_hint("Check that the base URL is that of an OpenAI-compatible API.")
 }
 
 /// JSON that is neither an answer nor an error that can be told.
@@ -208,7 +213,8 @@ impl Said {
         let text = |key: &str| body.get(key).and_then(text_of);
         // OpenRouter keeps the provider's own words apart.
         let raw = body.pointer("/metadata/raw").and_then(text_of);
-        let message = ["message", "detail", "error_description", "title", "msg", "errors"].into_iter().find_map(text);
+        let message =
+            ["message", "detail", "error_description", "title", "msg", "errors"].into_iter().find_map(text);
         let message = match (message, raw) {
             (Some(message), Some(raw)) => Some(format!("{message}: {raw}")),
             (message, raw) => message.or(raw),
@@ -248,15 +254,16 @@ impl Said {
             PHRASES.iter().find(|(phrase, _)| message.contains(phrase)).map(|(_, category)| *category)
         };
         // A bare "server_error" beside a telling status adds nothing.
-        let by_code = row(&self.code).or_else(|| row(&self.kind)).filter(|category| {
-            *category != Server || matches!(by_status, None | Some(Server))
-        });
+        let by_code = row(&self.code)
+            .or_else(|| row(&self.kind))
+            .filter(|category| *category != Server || matches!(by_status, None | Some(Server)));
         by_code.filter(|category| *category != RateLimit).or_else(|| vague.then(phrase).flatten()).or(by_code)
     }
 
     fn into_error(self, category: ErrorCategory, status: u16) -> CodexError {
         let message = self.message.unwrap_or_else(|| {
-            let reason = reqwest::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+            let reason =
+                reqwest::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
             match (self.code.as_ref().or(self.kind.as_ref()), reason) {
                 (Some(code), _) => format!("the server says only {code:?}"),
                 (None, Some(reason)) => format!("the server says nothing but {status} {reason}"),
@@ -282,9 +289,13 @@ fn text_of(value: &Value) -> Option<String> {
             (!texts.is_empty()).then(|| texts.join("; "))
         }
         Value::Object(fields) => {
-            let message = ["msg", "message", "detail"].iter().find_map(|key| fields.get(*key).and_then(text_of));
+            let message =
+                ["msg", "message", "detail"].iter().find_map(|key| fields.get(*key).and_then(text_of));
             let place = fields.get("loc").and_then(Value::as_array).map(|path| {
-                let path: Vec<_> = path.iter().map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned)).collect();
+                let path: Vec<_> = path
+                    .iter()
+                    .map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned))
+                    .collect();
                 path.join(".")
             });
             match (place, message) {
@@ -340,17 +351,54 @@ mod tests {
     }
 
     fn openai(message: &str, kind: &str, code: &str) -> String {
-        serde_json::json!({"error": {"message": message, "type": kind, "param": null, "code": code}}).to_string()
+        serde_json::json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
+            .to_string()
     }
 
     #[test]
     fn openai_errors() {
-        check(401, &openai("Incorrect API key provided", "invalid_request_error", "invalid_api_key"), Authentication, false, "Incorrect API key provided");
-        check(403, &openai("Country not supported", "request_forbidden", "unsupported_country_region_territory"), Permission, false, "Country not supported");
-        check(404, &openai("No such model", "invalid_request_error", "model_not_found"), NotFound, false, "No such model");
-        check(400, &openai("Too long", "invalid_request_error", "context_length_exceeded"), ContextLength, false, "Too long");
-        check(400, &openai("Bad", "invalid_request_error", "unsupported_value"), InvalidRequest, false, "Bad");
-        check(400, &openai("No", "invalid_request_error", "content_policy_violation"), ContentFilter, false, "No");
+        check(
+            401,
+            &openai("Incorrect API key provided", "invalid_request_error", "invalid_api_key"),
+            Authentication,
+            false,
+            "Incorrect API key provided",
+        );
+        check(
+            403,
+            &openai("Country not supported", "request_forbidden", "unsupported_country_region_territory"),
+            Permission,
+            false,
+            "Country not supported",
+        );
+        check(
+            404,
+            &openai("No such model", "invalid_request_error", "model_not_found"),
+            NotFound,
+            false,
+            "No such model",
+        );
+        check(
+            400,
+            &openai("Too long", "invalid_request_error", "context_length_exceeded"),
+            ContextLength,
+            false,
+            "Too long",
+        );
+        check(
+            400,
+            &openai("Bad", "invalid_request_error", "unsupported_value"),
+            InvalidRequest,
+            false,
+            "Bad",
+        );
+        check(
+            400,
+            &openai("No", "invalid_request_error", "content_policy_violation"),
+            ContentFilter,
+            false,
+            "No",
+        );
         check(429, &openai("Slow", "requests", "rate_limit_exceeded"), RateLimit, true, "Slow");
         check(429, &openai("Pay", "insufficient_quota", "insufficient_quota"), Quota, false, "Pay");
         check(500, &openai("Oops", "server_error", ""), Server, true, "Oops");
@@ -359,20 +407,62 @@ mod tests {
 
     #[test]
     fn other_servers_errors() {
-        check(400, r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error"}}"#, ContextLength, false, "the request exceeds the available context size");
+        check(
+            400,
+            r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error"}}"#,
+            ContextLength,
+            false,
+            "the request exceeds the available context size",
+        );
         check(404, r#"{"error":"model 'x' not found"}"#, NotFound, false, "model 'x' not found");
-        check(422, r#"{"detail":[{"loc":["body","model"],"msg":"field required"}]}"#, InvalidRequest, false, "body.model: field required");
+        check(
+            422,
+            r#"{"detail":[{"loc":["body","model"],"msg":"field required"}]}"#,
+            InvalidRequest,
+            false,
+            "body.model: field required",
+        );
         check(404, r#"{"detail":"Not Found"}"#, NotFound, false, "Not Found");
-        check(400, r#"[{"error":{"code":400,"message":"API key not valid","status":"INVALID_ARGUMENT"}}]"#, InvalidRequest, false, "API key not valid");
+        check(
+            400,
+            r#"[{"error":{"code":400,"message":"API key not valid","status":"INVALID_ARGUMENT"}}]"#,
+            InvalidRequest,
+            false,
+            "API key not valid",
+        );
         check(401, r#"{"statusCode":401,"message":"Access denied"}"#, Authentication, false, "Access denied");
-        check(400, r#"{"error":{"code":"content_filter","message":"Filtered","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#, ContentFilter, false, "Filtered");
-        check(400, r#"{"object":"error","message":"This model's maximum context length is 10 tokens","type":"BadRequestError","code":400}"#, ContextLength, false, "This model's maximum context length is 10 tokens");
-        check(429, r#"{"error":{"message":"Provider returned error","code":429,"metadata":{"raw":"upstream is busy"}}}"#, RateLimit, true, "Provider returned error: upstream is busy");
+        check(
+            400,
+            r#"{"error":{"code":"content_filter","message":"Filtered","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
+            ContentFilter,
+            false,
+            "Filtered",
+        );
+        check(
+            400,
+            r#"{"object":"error","message":"This model's maximum context length is 10 tokens","type":"BadRequestError","code":400}"#,
+            ContextLength,
+            false,
+            "This model's maximum context length is 10 tokens",
+        );
+        check(
+            429,
+            r#"{"error":{"message":"Provider returned error","code":429,"metadata":{"raw":"upstream is busy"}}}"#,
+            RateLimit,
+            true,
+            "Provider returned error: upstream is busy",
+        );
     }
 
     #[test]
     fn the_status_decides_where_the_body_says_nothing() {
-        check(502, "<html><head><title>502 Bad Gateway</title></head></html>", Server, true, "a web page with the title \"502 Bad Gateway\"");
+        check(
+            502,
+            "<html><head><title>502 Bad Gateway</title></head></html>",
+            Server,
+            true,
+            "a web page with the title \"502 Bad Gateway\"",
+        );
         check(503, "<!DOCTYPE html><p>x", Overloaded, true, "a web page without a title");
         check(500, "", Server, true, "the server says nothing but 500 Internal Server Error");
         check(529, "", Overloaded, true, "the server says nothing but 529");
@@ -385,13 +475,17 @@ mod tests {
     #[test]
     fn headers_count() {
         let headers = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
-            pairs.iter().map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap())).collect()
+            pairs
+                .iter()
+                .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap()))
+                .collect()
         };
         let told = |pairs| from_response(500, &headers(pairs), b"x", SystemTime::UNIX_EPOCH);
         assert!(!told(&[("x-should-retry", "false")]).is_retryable());
         assert_eq!(told(&[("retry-after", "3")]).retry_after(), Some(Duration::from_secs(3)));
         assert_eq!(told(&[("x-request-id", "req_1")]).request_id(), Some("req_1"));
-        let stated = from_response(429, &HeaderMap::new(), b"Please retry after 12 seconds.", SystemTime::UNIX_EPOCH);
+        let stated =
+            from_response(429, &HeaderMap::new(), b"Please retry after 12 seconds.", SystemTime::UNIX_EPOCH);
         assert_eq!(stated.retry_after(), Some(Duration::from_secs(12)));
     }
 
@@ -403,10 +497,16 @@ mod tests {
             let found = error.as_ref().map(|error| (error.category(), error.message()));
             assert_eq!(found, expected);
         }
-        check(r#"{"error":{"message":"Overloaded","type":"overloaded_error"}}"#, Some((Overloaded, "Overloaded")));
+        check(
+            r#"{"error":{"message":"Overloaded","type":"overloaded_error"}}"#,
+            Some((Overloaded, "Overloaded")),
+        );
         check(r#"{"error":"no such model"}"#, Some((Server, "no such model")));
         check(r#"{"error":{"code":"429","message":"slow"}}"#, Some((RateLimit, "slow")));
-        check(r#"{"object":"error","message":"EngineDeadError","code":500}"#, Some((Server, "EngineDeadError")));
+        check(
+            r#"{"object":"error","message":"EngineDeadError","code":500}"#,
+            Some((Server, "EngineDeadError")),
+        );
         check(r#"{"type":"error","message":"exploded"}"#, Some((Server, "exploded")));
         check(r#"{"message":"exploded"}"#, Some((Server, "exploded")));
         check(r#"{"error":null,"choices":[]}"#, None);
@@ -425,7 +525,11 @@ mod tests {
         check("", Parse, "the server answered with an empty body");
         check(" \n", Parse, "the server answered with an empty body");
         check("{\"id\": \"chat", TruncatedStream, "the server's answer ends in the middle");
-        check("<html><title>Hi</title></html>", Parse, "the server's answer is not JSON (expected value at line 1 column 1): a web page with the title \"Hi\"");
+        check(
+            "<html><title>Hi</title></html>",
+            Parse,
+            "the server's answer is not JSON (expected value at line 1 column 1): a web page with the title \"Hi\"",
+        );
         check("hello", Parse, "the server's answer is not JSON");
     }
 }

@@ -24,7 +24,8 @@ pub(crate) fn should_retry(headers: &HeaderMap) -> Option<bool> {
 
 /// How long the server asks to wait: `retry-after-ms`, else `retry-after` in seconds or as a date.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let milliseconds = text(headers, "retry-after-ms").and_then(|text| wait(text.parse::<f64>().ok()? / 1000.0));
+    let milliseconds =
+        text(headers, "retry-after-ms").and_then(|text| wait(text.parse::<f64>().ok()? / 1000.0));
     milliseconds.or_else(|| {
         let text = text(headers, RETRY_AFTER.as_str())?;
         if let Ok(seconds) = text.parse() {
@@ -98,7 +99,10 @@ mod tests {
     fn hostile_waits_are_no_waits() {
         for value in ["inf", "NaN", "-1", "1e35", "soon", "", "86401", "Sun, 06 Nov 9994 08:49:37 GMT"] {
             check(&[("retry-after", value)], None);
-            check(&[("retry-after-ms", value), ("retry-after", "3")], if value == "86401" { Some(86.401) } else { Some(3.0) });
+            check(
+                &[("retry-after-ms", value), ("retry-after", "3")],
+                if value == "86401" { Some(86.401) } else { Some(3.0) },
+            );
         }
     }
 

@@ -100,7 +100,11 @@ impl SseDecoder {
             let rest = self.buffer.get(self.scanned..).unwrap_or_default();
             let Some(offset) = memchr::memchr2(b'\n', b'\r', rest) else {
                 self.scanned = self.buffer.len();
-                return if self.buffer.len() > self.max_event_bytes { Err(self.too_large()) } else { Ok(None) };
+                return if self.buffer.len() > self.max_event_bytes {
+                    Err(self.too_large())
+                } else {
+                    Ok(None)
+                };
             };
             let line_end = self.scanned + offset;
             self.after_cr = self.buffer.get(line_end) == Some(&b'\r');
@@ -157,8 +161,10 @@ fn read_block(block: &[u8]) -> Result<Option<SseEvent>, CodexError> {
         CodexError::new(ErrorCategory::Parse, format!("the server sent an event that is not UTF-8: {error}"))
             .with_source(error)
     })?;
-    // Some servers write an error as a bare JSON object where an event belongs.
-    if text.starts_with('{') {
+    // Some servers write an error as bare JSON, text or a web page where an event belongs. It has no fields, and would be
+    // ignored without a word.
+    if text.starts_with(['{', '[', '<']) || !text.contains(':') && !text.trim().is_empty() && !has_field(text)
+    {
         return Ok(Some(SseEvent { event: "message".to_owned(), data: text.trim_end().to_owned() }));
     }
     let mut terminated =
@@ -177,6 +183,11 @@ fn read_block(block: &[u8]) -> Result<Option<SseEvent>, CodexError> {
             format!("the server sent an event that cannot be read: {error}"),
         )),
     }
+}
+
+/// Whether some line is a field without a colon, which the specification reads as an empty one.
+fn has_field(text: &str) -> bool {
+    text.split(['\n', '\r']).any(|line| matches!(line, "data" | "event" | "id" | "retry"))
 }
 
 #[cfg(test)]
@@ -246,8 +257,11 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_json_line_is_an_event() {
+    fn what_stands_in_the_place_of_an_event_is_not_lost() {
         check(b"data: a\n\n{\"error\":\"x\"}\n\n", &[("message", "a"), ("message", "{\"error\":\"x\"}")]);
+        check(b"<html>\n<body>", &[("message", "<html>\n<body>")]);
+        check(b"no such page", &[("message", "no such page")]);
+        check(b"data\n\nid\n\nunknown: field\n\n", &[]);
     }
 
     #[test]

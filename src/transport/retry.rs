@@ -41,10 +41,18 @@ mod tests {
     #[test]
     fn decisions() {
         #[track_caller]
-        fn check(attempt: u32, max_retries: u32, category: ErrorCategory, stated: Option<u64>, random: f64, expected: Option<u64>) {
+        fn check(
+            attempt: u32,
+            max_retries: u32,
+            category: ErrorCategory,
+            stated: Option<u64>,
+            random: f64,
+            expected: Option<u64>,
+        ) {
             let mut error = CodexError::new(category, "m");
             error.details_mut().retry_after = stated.map(Duration::from_secs);
-            let expected = expected.map_or(Decision::Stop, |wait| Decision::After(Duration::from_millis(wait)));
+            let expected =
+                expected.map_or(Decision::Stop, |wait| Decision::After(Duration::from_millis(wait)));
             assert_eq!(decide(attempt, max_retries, &error, random), expected);
         }
         check(1, 2, Server, None, 0.0, Some(500));

@@ -135,9 +135,14 @@ impl fmt::Display for ErrorDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         let said = |text: &&String| !self.message.contains(text.as_str());
+        let is_status = |code: &str| self.status.is_some_and(|status| status.to_string() == code);
         let notes: Vec<String> = [
             self.status.map(|status| format!("status {status}")),
-            self.code.as_ref().filter(said).map(|code| format!("code {code}")),
+            self.code
+                .as_ref()
+                .filter(said)
+                .filter(|code| !is_status(code))
+                .map(|code| format!("code {code}")),
             self.param.as_ref().filter(said).map(|param| format!("param {param}")),
             self.request_id.as_ref().map(|id| format!("request id {id}")),
             (self.attempts > 1).then(|| format!("{} attempts", self.attempts)),
@@ -424,5 +429,7 @@ mod tests {
             },
             "Unsupported value: 'temperature' (status 400, code unsupported_value, request id req_1, 3 attempts). Leave it out.",
         );
+        let twice = ErrorDetails { status: Some(401), code: Some("401".into()), ..ErrorDetails::new("No.") };
+        check(twice, "No. (status 401)");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Message, MessageContent, ProviderState, ToolCall};
+use crate::{CompletionChunk, Message, MessageContent, ProviderState, ToolCall, ToolCallDelta};
 
 /// A whole answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,39 @@ impl CompletionResponse {
     /// but calls that were cut.
     pub fn to_message(&self) -> Message {
         self.clone().into()
+    }
+}
+
+impl CompletionResponse {
+    /// The answer as the chunks of a stream, for a backend that cannot stream: one with all that was said, then the final
+    /// one. [`CollectingStream`](crate::CollectingStream) makes the same answer of them again.
+    pub fn into_chunks(self) -> impl Iterator<Item = CompletionChunk> + Send {
+        let calls = self.tool_calls.into_iter().chain(self.incomplete_tool_calls);
+        let said = CompletionChunk {
+            delta: self.content.unwrap_or_default(),
+            tool_calls: calls
+                .enumerate()
+                .map(|(index, ToolCall { id, name, arguments })| ToolCallDelta {
+                    index,
+                    id: Some(id),
+                    name: Some(name),
+                    arguments_delta: arguments,
+                })
+                .collect(),
+            refusal: self.refusal,
+            reasoning: self.reasoning,
+            ..CompletionChunk::default()
+        };
+        let last = CompletionChunk {
+            finish_reason_text: self.finish_reason_text,
+            model: Some(self.model),
+            id: self.id,
+            request_id: self.request_id,
+            service_tier: self.service_tier,
+            provider_state: self.provider_state,
+            ..CompletionChunk::last(self.finish_reason, self.usage)
+        };
+        [said, last].into_iter()
     }
 }
 
@@ -112,8 +145,31 @@ pub struct Usage {
 mod tests {
     use serde_json::json;
 
+    use futures::executor::block_on;
+    use futures::{StreamExt, stream};
+
     use super::*;
-    use crate::Role;
+    use crate::{CollectingStream, Role};
+
+    #[test]
+    fn a_response_survives_the_way_through_chunks() {
+        let response = CompletionResponse {
+            content: Some("Let me look.".into()),
+            tool_calls: vec![ToolCall::new("call_1", "now", "{}")],
+            incomplete_tool_calls: vec![ToolCall::new("call_2", "write", "{\"te")],
+            finish_reason: FinishReason::Length,
+            usage: Some(Usage { prompt_tokens: 1, ..Default::default() }),
+            model: "m".into(),
+            refusal: Some("Not that.".into()),
+            reasoning: Some("Hm.".into()),
+            id: Some("id".into()),
+            request_id: Some("req_1".into()),
+            service_tier: Some("flex".into()),
+            ..Default::default()
+        };
+        let stream = stream::iter(response.clone().into_chunks().map(Ok)).boxed();
+        assert_eq!(block_on(CollectingStream::new(stream).collect()).unwrap(), response);
+    }
 
     #[test]
     fn a_response_becomes_the_next_turn_without_loss() {

@@ -169,6 +169,11 @@ impl ToolParameters {
     pub fn to_json_schema(&self) -> Value {
         Value::Object(self.0.clone())
     }
+
+    /// The fields of the JSON Schema.
+    pub fn into_json_schema(self) -> Map<String, Value> {
+        self.0
+    }
 }
 
 impl Default for ToolParameters {

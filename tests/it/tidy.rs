@@ -16,7 +16,22 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("transport", &["openai", "auth", "config", "decode", "error"]),
     ("chat", &["openai", "models", "decode", "error"]),
     ("responses", &["openai", "models", "decode", "error"]),
-    ("backend", &["auth", "chat", "config", "decode", "error", "models", "openai", "responses", "tokens", "transport", "validate"]),
+    (
+        "backend",
+        &[
+            "auth",
+            "chat",
+            "config",
+            "decode",
+            "error",
+            "models",
+            "openai",
+            "responses",
+            "tokens",
+            "transport",
+            "validate",
+        ],
+    ),
 ];
 
 /// Longest hand-written file, in lines; tests and tables aside.
@@ -102,7 +117,9 @@ fn imports_go_one_way() {
 
 #[test]
 fn files_are_short_and_say_what_they_are_for() {
-    for folder in ["src", "xtask/src", "tachikoma-backends-core/src", "openai-mock/src", "examples", "tests/it"] {
+    for folder in
+        ["src", "xtask/src", "tachikoma-backends-core/src", "openai-mock/src", "examples", "tests/it"]
+    {
         for path in rust_files(folder) {
             let file = name(&path);
             let text = std::fs::read_to_string(&path).unwrap();
@@ -110,7 +127,10 @@ fn files_are_short_and_say_what_they_are_for() {
             assert!(starts, "{file} does not start with a //! line that says what it is for");
             let lines = code(&path).len();
             if !TABLES.contains(&file.as_str()) && !file.starts_with("tests/") {
-                assert!(lines <= MAX_LINES, "{file} has {lines} lines: which two reasons to change does it have?");
+                assert!(
+                    lines <= MAX_LINES,
+                    "{file} has {lines} lines: which two reasons to change does it have?"
+                );
             }
         }
     }

@@ -1,0 +1,131 @@
+//! Against a real server: llama.cpp's, with a small deterministic model. Its base URL and key come from `OPENAI_BASE_URL`
+//! and `OPENAI_API_KEY`; without them these tests say that they skip.
+
+use std::sync::Arc;
+
+use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
+use tachikoma_backends_core::{
+    Backend, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, FinishReason, Message,
+    ToolDefinition, ToolParameter,
+};
+
+const GREETING: &str = "Hello from a real é你😀 server.";
+
+/// The server's settings, or `None` after saying what is skipped.
+fn config(what: &str) -> Option<CodexBackendConfig> {
+    if std::env::var_os("OPENAI_BASE_URL").is_none() {
+        println!("skipped, since OPENAI_BASE_URL is not set: {what}");
+        return None;
+    }
+    Some(CodexBackendConfig::from_env().unwrap().with_model("tiny-random"))
+}
+
+fn request(text: &str) -> CompletionRequest {
+    CompletionRequest::new(vec![Message::user(text)])
+}
+
+fn weather() -> ToolDefinition {
+    let city = ToolParameter::string("Name of the city");
+    ToolDefinition::builder("get_weather")
+        .description("The weather now")
+        .parameter("city", city)
+        .build()
+        .unwrap()
+}
+
+/// Asks twice, whole and streamed, and returns both answers.
+async fn ask(config: &CodexBackendConfig, request: &CompletionRequest) -> [CompletionResponse; 2] {
+    let backend: Arc<dyn Backend> = Arc::new(CodexBackend::new(config.clone()).unwrap());
+    let whole = backend.complete(request.clone()).await.unwrap();
+    let stream = backend.complete_stream(request.clone()).await.unwrap();
+    [whole, CollectingStream::new(stream).collect().await.unwrap()]
+}
+
+/// The same error, whole and streamed.
+async fn fail(config: CodexBackendConfig, request: CompletionRequest, category: ErrorCategory, words: &str) {
+    let backend: Arc<dyn Backend> = Arc::new(CodexBackend::new(config).unwrap());
+    let whole = backend.complete(request.clone()).await.unwrap_err();
+    let streamed = match backend.complete_stream(request).await {
+        Ok(stream) => CollectingStream::new(stream).collect().await.unwrap_err().into(),
+        Err(error) => error,
+    };
+    for error in [whole, streamed] {
+        assert_eq!(error.category(), category, "{error}");
+        assert!(error.to_string().contains(words), "{words:?} is not in {error}");
+    }
+}
+
+#[tokio::test]
+async fn text() {
+    let Some(config) = config("plain text") else { return };
+    for answer in ask(&config, &request("Say hello")).await {
+        assert_eq!(answer.content.as_deref(), Some(GREETING));
+        assert_eq!(answer.finish_reason, FinishReason::Stop);
+        let usage = answer.usage.unwrap();
+        assert!(usage.prompt_tokens > 0 && usage.completion_tokens > 0, "{usage:?}");
+    }
+}
+
+#[tokio::test]
+async fn tool_calls_and_their_results() {
+    let Some(config) = config("tool calls") else { return };
+    for (text, calls) in [("Weather?", 1), ("TWO of them, please", 2)] {
+        let mut request = request(text).with_tools([weather()]);
+        for answer in ask(&config, &request).await {
+            assert_eq!(answer.finish_reason, FinishReason::ToolUse, "{answer:?}");
+            assert_eq!(answer.tool_calls.len(), calls, "{answer:?}");
+            for call in &answer.tool_calls {
+                assert_eq!(call.name, "get_weather");
+                assert!(call.parse_arguments().unwrap()["city"].is_string(), "{call:?}");
+            }
+        }
+        let [answer, _] = ask(&config, &request).await;
+        request.messages.push(answer.to_message());
+        request.messages.extend(answer.tool_calls.iter().map(|call| Message::tool_result(&call.id, "Snow")));
+        for answer in ask(&config, &request).await {
+            assert_eq!(answer.finish_reason, FinishReason::Stop, "{answer:?}");
+            assert!(answer.content.is_some(), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn thinking_stays_apart() {
+    let Some(config) = config("reasoning") else { return };
+    for answer in ask(&config, &request("THINK")).await {
+        assert_eq!(answer.content.as_deref(), Some("The answer is 42."));
+        assert!(answer.reasoning.as_deref().is_some_and(|text| text.contains("think")), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_endless_text_is_cut_by_length() {
+    let Some(config) = config("finish reason length") else { return };
+    for answer in ask(&config, &request("LONG").with_max_tokens(20u32)).await {
+        assert_eq!(answer.finish_reason, FinishReason::Length, "{answer:?}");
+        assert!(answer.content.is_some_and(|text| !text.is_empty()));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_key() {
+    let Some(config) = config("a wrong key") else { return };
+    let wrong = CodexBackendConfig::new("sk-wrong").with_base_url(config.base_url());
+    let backend = CodexBackend::new(wrong.clone()).unwrap();
+    fail(wrong, request("Hi"), ErrorCategory::Authentication, "Invalid API Key").await;
+    let error = backend.health_check().await.unwrap_err();
+    assert_eq!(error.category(), ErrorCategory::Authentication, "{error}");
+}
+
+#[tokio::test]
+async fn a_prompt_that_is_too_long() {
+    let Some(config) = config("a prompt over the context window") else { return };
+    let long = request(&"word ".repeat(20_000));
+    fail(config, long, ErrorCategory::ContextLength, "context").await;
+}
+
+#[tokio::test]
+async fn health() {
+    let Some(config) = config("the health check") else { return };
+    assert_eq!(CodexBackend::new(config).unwrap().health_check().await, Ok(true));
+}

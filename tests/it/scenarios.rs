@@ -1,0 +1,72 @@
+//! A folder a scenario: what is asked and what goes out, what comes in and what is handed out.
+//!
+//! `input.json` is a core request, `request.snap` the body it becomes. `response.json` or `response.sse` is what a server
+//! sends, `output.snap` what the caller gets.
+
+use std::fs;
+use std::path::Path;
+
+use futures::StreamExt;
+use futures::executor::block_on;
+use insta::Settings;
+use serde_json::{Value, json};
+use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CodexError, internals};
+use tachikoma_backends_core::{BackendError, CollectingStream, CompletionRequest};
+
+/// Puts the snapshot into the scenario's folder, as `<name>.snap`.
+fn snapshot(path: &Path, name: &str, value: &Value) {
+    let mut settings = Settings::clone_current();
+    settings.set_snapshot_path(path.parent().unwrap());
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.remove_snapshot_suffix();
+    settings.remove_input_file();
+    settings.bind(|| insta::assert_json_snapshot!(name, value));
+}
+
+fn shown(error: BackendError) -> Value {
+    json!({"error": error.to_string(), "category": error.category().as_str(), "retryable": error.is_retryable()})
+}
+
+fn preview(request: &CompletionRequest) -> Result<Value, CodexError> {
+    let config = CodexBackendConfig::new("sk-test");
+    Ok(CodexBackend::new(config)?.preview(request)?.body)
+}
+
+#[test]
+fn requests() {
+    insta::glob!("../scenarios", "*/*/input.json", |path| {
+        let request: CompletionRequest = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        let body = preview(&request).unwrap_or_else(|error| shown(error.into()));
+        snapshot(path, "request", &body);
+    });
+}
+
+#[test]
+fn answers() {
+    insta::glob!("../scenarios", "chat/*/response.json", |path| {
+        let output = match internals::chat_response(&fs::read(path).unwrap()) {
+            Ok(response) => serde_json::to_value(response).unwrap(),
+            Err(error) => shown(error.into()),
+        };
+        snapshot(path, "output", &output);
+    });
+}
+
+#[test]
+fn streams() {
+    insta::glob!("../scenarios", "chat/*/response.sse", |path| {
+        let body = fs::read(path).unwrap();
+        let stream = || internals::chat_stream([body.as_slice()]);
+        let chunks: Vec<Value> = block_on(
+            stream()
+                .map(|item| item.map_or_else(shown, |chunk| serde_json::to_value(chunk).unwrap()))
+                .collect(),
+        );
+        let collected = match block_on(CollectingStream::new(stream()).collect()) {
+            Ok(response) => serde_json::to_value(response).unwrap(),
+            Err(error) => json!({"error": error.to_string(), "partial": error.partial}),
+        };
+        snapshot(path, "output", &json!({"chunks": chunks, "collected": collected}));
+    });
+}

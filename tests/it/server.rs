@@ -1,0 +1,55 @@
+//! A server that sends exact bytes, whatever it was asked.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Starts it on the current runtime, with which it ends. Every connection gets `answer` and is then closed.
+///
+/// Returns the base URL.
+pub(crate) async fn start(answer: impl Into<Vec<u8>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let answer = answer.into();
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            read_request(&mut connection).await;
+            // The client may have gone away: then there is nobody to tell.
+            let _ = connection.write_all(&answer).await;
+            let _ = connection.shutdown().await;
+        }
+    });
+    url
+}
+
+/// A whole answer of this status, content type and body.
+pub(crate) fn http(status: u16, content_type: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 {status} Whatever\r\ncontent-type: {content_type}\r\nx-request-id: req_raw\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// Leaves `missing` bytes of the body out that its length promises.
+pub(crate) fn cut(answer: Vec<u8>, missing: usize) -> Vec<u8> {
+    let length = answer.len() - missing;
+    answer[..length].to_vec()
+}
+
+async fn read_request(connection: &mut TcpStream) {
+    let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&request[..end]).to_ascii_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+            let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
+            if request.len() >= end + 4 + length {
+                return;
+            }
+        }
+        match connection.read(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(read) => request.extend_from_slice(&buffer[..read]),
+        }
+    }
+}
