@@ -22,14 +22,14 @@ use crate::prune::GENERATED_BY;
 use crate::schema::{self, Place, component_path, sorted};
 use hints::Hints;
 use operations::Operation;
-pub use sides::Side;
+use sides::Side;
 
 /// A lowered document and what was done to it.
-pub struct Lowered {
+pub(crate) struct Lowered {
     /// The 3.0.3 document.
-    pub document: Value,
+    pub(crate) document: Value,
     /// How often each rule changed something.
-    pub rules: BTreeMap<String, usize>,
+    pub(crate) rules: BTreeMap<String, usize>,
 }
 
 /// How often each rule changed something.
@@ -38,7 +38,9 @@ struct Tally(BTreeMap<String, usize>);
 
 impl Tally {
     fn add(&mut self, rule: &str, times: usize) {
-        *self.0.entry(rule.to_owned()).or_default() += times;
+        if times > 0 {
+            *self.0.entry(rule.to_owned()).or_default() += times;
+        }
     }
 }
 
@@ -54,7 +56,7 @@ struct Component {
 type Components = BTreeMap<String, Component>;
 
 /// Lowers a pruned document to which the overlay has been applied.
-pub fn lower(closure: &Value) -> Result<Lowered> {
+pub(crate) fn lower(closure: &Value) -> Result<Lowered> {
     let mut closure = sorted(closure.clone());
     let mut tally = Tally::default();
     let mut hints = Hints::default();
@@ -81,12 +83,13 @@ pub fn lower(closure: &Value) -> Result<Lowered> {
     })?;
     drop_unreachable(&mut components, &operations);
     let mut components = names::hoist(components, &mut tally)?;
+    unions::flatten_answers(&mut components, &mut tally);
     let tags = unions::tags(&components);
     names::name_branches(&mut components, &tags, &mut hints, &mut tally)?;
     sides::relax(&mut components, &tags, &mut hints, &mut tally)?;
     let paths = operations::write(&operations, &components);
     drop_unreachable(&mut components, &operations);
-    hints.finish(&mut components)?;
+    hints.finish(&mut components, &mut tally)?;
     null::wrap_references(&mut components)?;
     let roots = roots(&operations);
     components.retain(|name, item| !(roots.contains(name) && objects::is_alias(&item.schema)));

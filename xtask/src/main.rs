@@ -1,23 +1,45 @@
-//! Maintenance commands of this repository.
+//! Maintenance commands of this repository: `cargo xtask --help`.
 
+mod ci;
+mod files;
 mod lower;
 mod overlay;
+mod provenance;
 mod prune;
+mod regen;
 mod schema;
+mod source;
 
-fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [from, operations] = arguments.as_slice() else {
-        anyhow::bail!("usage: xtask DOCUMENT OPERATION,...")
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Maintenance commands of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Make openapi/closure.json, openai.json and provenance.json from OpenAI's document.
+    Regen(regen::Options),
+    /// Run what continuous integration runs, in its order, up to the first failure.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().verb {
+        Verb::Regen(options) => regen::run(&options),
+        Verb::Ci => ci::run(),
     };
-    let upstream: serde_json::Value = serde_saphyr::from_str(&std::fs::read_to_string(from)?)?;
-    let operations: Vec<String> = operations.split(',').map(str::to_owned).collect();
-    let closure = schema::sorted(prune::prune(&upstream, &operations)?);
-    std::fs::write("openapi/closure.json", serde_json::to_string_pretty(&closure)? + "\n")?;
-    let mut patched = closure;
-    overlay::Overlay::parse(&std::fs::read_to_string("openapi/overlay.yaml")?)?.apply(&mut patched)?;
-    let lowered = lower::lower(&patched)?;
-    std::fs::write("openapi/openai.json", serde_json::to_string_pretty(&lowered.document)? + "\n")?;
-    println!("{:?}", lowered.rules);
-    Ok(())
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

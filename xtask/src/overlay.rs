@@ -8,7 +8,7 @@ use serde_json_path::JsonPath;
 /// An overlay document.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Overlay {
+pub(crate) struct Overlay {
     overlay: String,
     #[serde(rename = "info")]
     _info: Value,
@@ -30,7 +30,7 @@ struct Action {
 
 impl Overlay {
     /// Reads an overlay from YAML.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         let overlay: Self =
             serde_saphyr::from_str(text).context("openapi/overlay.yaml is not an OpenAPI Overlay")?;
         if !overlay.overlay.starts_with("1.") {
@@ -40,7 +40,7 @@ impl Overlay {
     }
 
     /// Applies every action in order; returns how many places were patched.
-    pub fn apply(&self, document: &mut Value) -> Result<usize> {
+    pub(crate) fn apply(&self, document: &mut Value) -> Result<usize> {
         let mut patched = 0;
         for (index, action) in self.actions.iter().enumerate() {
             patched += action.apply(document).with_context(|| {

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::schema::{Map, UNIONS};
 
 /// What an error answer is decoded into; no operation refers to it.
-pub const ERROR_ROOT: &str = "ErrorResponse";
+pub(crate) const ERROR_ROOT: &str = "ErrorResponse";
 
 /// The command that a generated file names as its maker.
-pub const GENERATED_BY: &str = "cargo xtask regen";
+pub(crate) const GENERATED_BY: &str = "cargo xtask regen";
 
 /// Parts of an operation that shape requests and answers; tags, security and callbacks do not.
 const OPERATION_PARTS: [&str; 4] = ["operationId", "parameters", "requestBody", "responses"];
@@ -36,7 +36,7 @@ const DATA: [&str; 5] = ["enum", "const", "default", "required", "operationId"];
 const PROSE: [&str; 6] = ["description", "summary", "example", "examples", "externalDocs", "$comment"];
 
 /// The operations of `upstream` that `wanted` lists, with everything they refer to.
-pub fn prune(upstream: &Value, wanted: &[String]) -> Result<Value> {
+pub(crate) fn prune(upstream: &Value, wanted: &[String]) -> Result<Value> {
     let paths = upstream.get("paths").and_then(Value::as_object).context("the document has no `paths`")?;
     let mut kept = Map::new();
     let mut found = BTreeSet::new();
@@ -71,6 +71,14 @@ pub fn prune(upstream: &Value, wanted: &[String]) -> Result<Value> {
         "paths": paths,
         "components": components,
     }))
+}
+
+/// The operationIds of a document, sorted.
+pub(crate) fn operation_ids(document: &Value) -> Vec<String> {
+    let paths = document.get("paths").and_then(Value::as_object).into_iter().flatten();
+    let operations = paths.flat_map(|(_, item)| item.as_object().into_iter().flatten());
+    let ids = operations.filter_map(|(_, operation)| operation.get("operationId")?.as_str());
+    ids.map(str::to_owned).collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 fn operation_parts(operation: &Value) -> Value {

@@ -7,10 +7,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 /// A JSON object.
-pub type Map = serde_json::Map<String, Value>;
+pub(crate) type Map = serde_json::Map<String, Value>;
 
 /// What every reference to a schema component starts with.
-pub const SCHEMAS: &str = "#/components/schemas/";
+pub(crate) const SCHEMAS: &str = "#/components/schemas/";
 
 /// Keywords whose value maps names to schemas.
 const NAMED: [&str; 2] = ["properties", "patternProperties"];
@@ -20,19 +20,19 @@ const LISTED: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
 const SINGLE: [&str; 4] = ["additionalProperties", "items", "not", "propertyNames"];
 
 /// The keywords that make a union.
-pub const UNIONS: [&str; 2] = ["anyOf", "oneOf"];
+pub(crate) const UNIONS: [&str; 2] = ["anyOf", "oneOf"];
 
 /// Where a schema stands.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub(crate) struct Place<'a> {
     /// The JSONPath of the schema, as an overlay target would spell it.
-    pub path: &'a str,
+    pub(crate) path: &'a str,
     /// Whether it is one branch of a union.
-    pub branch: bool,
+    pub(crate) branch: bool,
 }
 
 /// One step of a JSONPath: `.name`, or `['name']` where the name is not an identifier.
-pub fn step(name: &str) -> String {
+pub(crate) fn step(name: &str) -> String {
     if !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_') {
         format!(".{name}")
     } else {
@@ -41,12 +41,12 @@ pub fn step(name: &str) -> String {
 }
 
 /// The JSONPath of a schema component.
-pub fn component_path(name: &str) -> String {
+pub(crate) fn component_path(name: &str) -> String {
     format!("$.components.schemas{}", step(name))
 }
 
 /// The schemas directly under `schema`, each with the keyword it stands under and the path that leads to it.
-pub fn children(schema: &Value) -> Vec<(&str, String, &Value)> {
+pub(crate) fn children(schema: &Value) -> Vec<(&str, String, &Value)> {
     let mut found = Vec::new();
     for (keyword, value) in schema.as_object().into_iter().flatten() {
         let keyword = keyword.as_str();
@@ -64,7 +64,7 @@ pub fn children(schema: &Value) -> Vec<(&str, String, &Value)> {
 }
 
 /// [`children`], to be changed in place.
-pub fn children_mut(schema: &mut Value) -> Vec<(&str, String, &mut Value)> {
+pub(crate) fn children_mut(schema: &mut Value) -> Vec<(&str, String, &mut Value)> {
     let mut found = Vec::new();
     for (keyword, value) in schema.as_object_mut().into_iter().flatten() {
         let keyword = keyword.as_str();
@@ -82,7 +82,7 @@ pub fn children_mut(schema: &mut Value) -> Vec<(&str, String, &mut Value)> {
 }
 
 /// Calls `visit` for `schema` and every schema under it, parents first.
-pub fn walk(schema: &Value, place: Place<'_>, visit: &mut dyn FnMut(&Map, Place<'_>)) {
+pub(crate) fn walk(schema: &Value, place: Place<'_>, visit: &mut dyn FnMut(&Map, Place<'_>)) {
     if let Some(object) = schema.as_object() {
         visit(object, place);
     }
@@ -93,7 +93,7 @@ pub fn walk(schema: &Value, place: Place<'_>, visit: &mut dyn FnMut(&Map, Place<
 }
 
 /// Calls `visit` for every schema under `schema` and then for itself, so that a rule finds its children done.
-pub fn bottom_up(
+pub(crate) fn bottom_up(
     schema: &mut Value,
     place: Place<'_>,
     visit: &mut dyn FnMut(&mut Value, Place<'_>) -> Result<()>,
@@ -106,17 +106,17 @@ pub fn bottom_up(
 }
 
 /// The component that a `$ref` schema points at.
-pub fn target(schema: &Value) -> Option<&str> {
+pub(crate) fn target(schema: &Value) -> Option<&str> {
     schema.get("$ref")?.as_str()?.strip_prefix(SCHEMAS)
 }
 
 /// A schema that refers to the component `name`.
-pub fn reference(name: &str) -> Value {
+pub(crate) fn reference(name: &str) -> Value {
     json!({ "$ref": format!("{SCHEMAS}{name}") })
 }
 
 /// The components that `schema` refers to, anywhere inside.
-pub fn targets(schema: &Value) -> BTreeSet<String> {
+pub(crate) fn targets(schema: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     walk(schema, Place { path: "", branch: false }, &mut |object, _| {
         let name = object.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix(SCHEMAS));
@@ -126,7 +126,7 @@ pub fn targets(schema: &Value) -> BTreeSet<String> {
 }
 
 /// The components that can be reached from `roots`, themselves included; `schema_of` looks a name up.
-pub fn reachable<'a>(
+pub(crate) fn reachable<'a>(
     roots: impl IntoIterator<Item = String>,
     schema_of: impl Fn(&str) -> Option<&'a Value>,
 ) -> BTreeSet<String> {
@@ -142,18 +142,18 @@ pub fn reachable<'a>(
 }
 
 /// The values of a closed set of strings.
-pub fn enum_values(schema: &Value) -> Option<Vec<&str>> {
+pub(crate) fn enum_values(schema: &Value) -> Option<Vec<&str>> {
     schema.get("enum")?.as_array()?.iter().map(Value::as_str).collect()
 }
 
 /// The branches of a lowered union.
-pub fn branches(schema: &Value) -> Option<&Vec<Value>> {
+pub(crate) fn branches(schema: &Value) -> Option<&Vec<Value>> {
     schema.get("oneOf")?.as_array()
 }
 
 /// Whether two documents hold the same, and the keys of every object in order: the form in which files are written,
 /// whichever map type serde_json was built with.
-pub fn sorted(value: Value) -> Value {
+pub(crate) fn sorted(value: Value) -> Value {
     match value {
         Value::Object(map) => {
             let ordered: BTreeMap<String, Value> =

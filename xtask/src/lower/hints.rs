@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use super::Components;
+use super::{Components, Tally};
 use crate::schema::{self, Map, Place};
 
 /// What every hint starts with.
@@ -81,7 +81,7 @@ impl Hints {
     }
 
     /// Hands the derives on to build.rs, removes what other copies consumed, and refuses what nobody did.
-    pub(super) fn finish(mut self, components: &mut Components) -> Result<()> {
+    pub(super) fn finish(mut self, components: &mut Components, tally: &mut Tally) -> Result<()> {
         for component in components.values_mut() {
             let Some(object) = component.schema.as_object_mut() else { continue };
             let derives = self.take_list(object, DERIVE);
@@ -95,6 +95,7 @@ impl Hints {
                 object.insert(DERIVE.to_owned(), json!(derives));
             }
         }
+        tally.add("R24", self.used.len());
         let idle: Vec<&str> = self.seen.difference(&self.used).map(String::as_str).collect();
         if !idle.is_empty() {
             bail!(

@@ -128,12 +128,11 @@ fn missing_type(schema: &mut Map) -> usize {
     if schema.contains_key("type") {
         return 0;
     }
-    let strings = |list: &Value| list.as_array().is_some_and(|list| list.iter().any(Value::is_string));
     let kind = if schema.contains_key("properties") || schema.contains_key("additionalProperties") {
         "object"
     } else if schema.contains_key("items") {
         "array"
-    } else if schema.get("enum").is_some_and(strings) {
+    } else if schema.get("enum").is_some_and(is_closed) {
         "string"
     } else {
         return 0;
@@ -142,10 +141,14 @@ fn missing_type(schema: &mut Map) -> usize {
     1
 }
 
-/// R5: an enum of numbers or booleans is just its type.
+/// R5: an enum of anything but strings (and null) is just its type.
 fn open_scalar(schema: &mut Map) -> usize {
-    let scalar =
-        schema.get("enum").and_then(Value::as_array).is_some_and(|list| !list.iter().any(Value::is_string));
-    let typed = schema.contains_key("type");
-    usize::from(scalar && typed && schema.remove("enum").is_some())
+    let open = schema.get("enum").is_some_and(|values| !is_closed(values));
+    usize::from(open && schema.remove("enum").is_some())
+}
+
+fn is_closed(values: &Value) -> bool {
+    values.as_array().is_some_and(|list| {
+        list.iter().all(|value| value.is_string() || value.is_null()) && list.iter().any(Value::is_string)
+    })
 }

@@ -93,9 +93,12 @@ fn branch_part(schema: &Value) -> String {
     let hint = schema.get(hints::NAME).and_then(|hint| hint.get("is")?.as_str()).map(str::to_owned);
     let title = || schema.get("title").and_then(Value::as_str).map(pascal);
     let tag = || {
-        let properties = schema.get("properties")?.as_object()?;
-        let mut constants = properties.values().filter_map(schema::enum_values);
-        constants.find_map(|values| if let [value] = values.as_slice() { Some(pascal(value)) } else { None })
+        let properties = schema.get("properties")?.as_object()?.iter();
+        let constant = |(name, property): (&String, _)| match schema::enum_values(property)?.as_slice() {
+            [value] => Some((name != "type", name.clone(), pascal(value))),
+            _ => None,
+        };
+        properties.filter_map(constant).min().map(|(_, _, value)| value)
     };
     hint.or_else(title).or_else(tag).unwrap_or_else(|| kind(schema))
 }
@@ -207,10 +210,10 @@ fn common_words(names: &[&str]) -> usize {
 
 fn array_name(schema: &Value) -> String {
     let item = match schema.get("items") {
-        Some(items) if items.get("type") == Some(&json!("array")) => array_name(items),
+        Some(items) if kind(items) == "Array" => array_name(items),
         Some(items) if items.get("type") == Some(&json!("string")) => "String".to_owned(),
         Some(items) => schema::target(items).map_or_else(|| kind(items), str::to_owned),
         None => "Any".to_owned(),
     };
-    if item.ends_with("Array") || schema.get("items").is_some() { format!("{item}Array") } else { item }
+    format!("{item}Array")
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::hints::{self, Hints};
-use super::{Components, Side, Tally, null, rewrite};
+use super::{Components, Side, Tally, null, rewrite, unions};
 use crate::schema::{self, Map, Place};
 
 type Schemas = BTreeMap<String, Value>;
@@ -50,7 +50,7 @@ fn merged(
         }
     }
     *schema = whole;
-    Ok(())
+    unions::one_of(schema, place, tally)
 }
 
 fn take_all(object: &mut Map, wanted: impl Fn(&str) -> bool) -> Map {
@@ -83,12 +83,7 @@ fn resolve(
 /// One schema that says what both say; the later word counts where both describe a property.
 fn merge(one: Value, two: Value) -> Result<Value> {
     let (Value::Object(mut one), Value::Object(two)) = (one, two) else { bail!("a part is no schema") };
-    let union = |schema: &Map| schema.contains_key("oneOf");
-    let fields = |schema: &Map| schema.contains_key("properties");
-    ensure!(
-        !(union(&one) && (union(&two) || fields(&two)) || union(&two) && fields(&one)),
-        "a union meets other fields"
-    );
+    ensure!(!(one.contains_key("oneOf") && two.contains_key("oneOf")), "two unions meet");
     for (key, value) in two {
         match (key.as_str(), one.get_mut(&key)) {
             ("properties", Some(Value::Object(present))) => {

@@ -13,16 +13,18 @@ use crate::schema::{self, Map};
 
 /// Who a schema belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     /// What we send: strict.
     Request,
     /// What we are sent: lenient.
     Response,
 }
 
-/// What the request copy of a shared schema is called.
-fn request_copy(name: &str) -> String {
-    format!("{name}Param")
+/// What the request copy of a shared schema is called: `{Name}Param`, or `{Name}RequestParam` where the document has
+/// another schema of that name (`FunctionTool`, `FunctionToolParam`).
+fn request_copy(name: &str, taken: &dyn Fn(&str) -> bool) -> String {
+    let short = format!("{name}Param");
+    if taken(&short) { format!("{name}RequestParam") } else { short }
 }
 
 /// R19: the components of each side; those of both become two, and the operations follow.
@@ -53,8 +55,10 @@ pub(super) fn split(
     let shared: BTreeSet<&String> = requests.intersection(&answers).collect();
     tally.add("R19", shared.len());
 
-    let rename =
-        |name: &str| if shared.contains(&name.to_owned()) { request_copy(name) } else { name.to_owned() };
+    let taken = |name: &str| requests.contains(name) || answers.contains(name);
+    let copies: BTreeMap<&str, String> =
+        shared.into_iter().map(|name| (name.as_str(), request_copy(name, &taken))).collect();
+    let rename = |name: &str| copies.get(name).cloned().unwrap_or_else(|| name.to_owned());
     let mut components = Components::new();
     for name in &answers {
         let schema = received.remove(name).unwrap_or_default();
@@ -99,7 +103,15 @@ pub(super) fn relax(
         let Some(object) = item.schema.as_object_mut() else { continue };
         if object.contains_key("properties") {
             let mut required = hints.take_list(object, hints::REQUIRED);
-            required.extend(tags.of_member(name));
+            for tag in tags.of_member(name) {
+                // The tag tells the members apart, so it is there and says something.
+                if let Some(property) =
+                    object.get_mut("properties").and_then(|map| map.get_mut(&tag)?.as_object_mut())
+                {
+                    property.remove("nullable");
+                }
+                required.push(tag);
+            }
             tally.add("R20", optional(object, &required));
         } else if let Some(branches) = object.get_mut("oneOf").and_then(Value::as_array_mut) {
             branches.push(json!({ "title": "Unknown" }));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use super::{Component, Components, Tally, rewrite};
+use super::{Component, Components, Side, Tally, rewrite};
 use crate::schema::{self, Map, Place, UNIONS};
 
 /// R6, R8: `anyOf` is read as `oneOf`; a union that only says which fields go together is dropped.
@@ -31,10 +31,14 @@ pub(super) fn one_of(schema: &mut Value, place: Place<'_>, tally: &mut Tally) ->
         tally.add("R6", 1);
     }
     if object.contains_key("oneOf") {
-        if object.contains_key("properties") {
-            bail!("{}: has properties beside a union; put them right in openapi/overlay.yaml", place.path);
-        }
         tally.add("R8", usize::from(object.remove("type").is_some()));
+        if let Some(key) = ["additionalProperties", "enum", "items", "properties"]
+            .iter()
+            .find(|key| object.contains_key(**key))
+        {
+            bail!("{}: has {key} beside a union; put that right in openapi/overlay.yaml", place.path);
+        }
+        object.remove("required");
     }
     Ok(())
 }
@@ -84,6 +88,29 @@ fn flatten(branches: &mut Vec<Value>) -> usize {
         *branches = std::mem::take(branches).into_iter().flat_map(splice).collect();
     }
     nested
+}
+
+/// R8: in answers a union that is a branch of another is spelt out there, or its `Unknown` would take all that comes
+/// after it.
+pub(super) fn flatten_answers(components: &mut Components, tally: &mut Tally) {
+    let unions: BTreeMap<String, Vec<Value>> = components
+        .iter()
+        .filter(|(_, item)| item.side == Side::Response)
+        .filter_map(|(name, item)| Some((name.clone(), schema::branches(&item.schema)?.clone())))
+        .collect();
+    for name in unions.keys() {
+        let Some(item) = components.get_mut(name) else { continue };
+        let Some(branches) = item.schema.get_mut("oneOf").and_then(Value::as_array_mut) else { continue };
+        let mut seen = BTreeSet::from([name.clone()]);
+        let nested = |branch: &Value| schema::target(branch).is_some_and(|to| unions.contains_key(to));
+        while let Some(index) = branches.iter().position(nested) {
+            let branch = branches.remove(index);
+            let fresh = schema::target(&branch).filter(|to| seen.insert((*to).to_owned()));
+            branches.splice(index..index, fresh.and_then(|to| unions.get(to)).into_iter().flatten().cloned());
+            tally.add("R8", 1);
+        }
+        deduplicate(branches);
+    }
 }
 
 /// R8: the same branch twice, whatever its title.

@@ -1,0 +1,81 @@
+//! `cargo xtask ci`: the checks of continuous integration, as one list.
+
+use std::env;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::files;
+
+/// What is run, as arguments to cargo.
+const STEPS: [&[&str]; 5] = [
+    &["fmt", "--all", "--check"],
+    &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+    &["doc", "--workspace", "--no-deps"],
+    &["test", "--workspace"],
+    &["xtask", "regen", "--check"],
+];
+
+/// The crate outside the workspace that uses the published ones, where it is there.
+const DOWNSTREAM: &str = "tests/downstream/Cargo.toml";
+
+/// Runs every step up to the first that fails.
+pub(crate) fn run() -> Result<()> {
+    for step in steps(files::root().join(DOWNSTREAM).exists(), has_deny()) {
+        println!("== cargo {}", step.join(" "));
+        let status =
+            cargo().args(&step).env("RUSTDOCFLAGS", "-D warnings").status().context("cannot run cargo")?;
+        if !status.success() {
+            bail!("`cargo {}` failed", step.join(" "));
+        }
+    }
+    println!("== all passed");
+    Ok(())
+}
+
+fn steps(downstream: bool, deny: bool) -> Vec<Vec<&'static str>> {
+    let mut steps: Vec<Vec<&str>> = STEPS.iter().map(|step| step.to_vec()).collect();
+    if downstream {
+        steps.extend(["build", "test"].map(|verb| vec![verb, "--manifest-path", DOWNSTREAM]));
+    }
+    if deny {
+        steps.push(vec!["deny", "check"]);
+    }
+    steps
+}
+
+fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(files::root());
+    cargo
+}
+
+fn has_deny() -> bool {
+    let silent = || Stdio::null();
+    cargo()
+        .args(["deny", "--version"])
+        .stdout(silent())
+        .stderr(silent())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn optional_steps_come_last_and_only_where_they_can_run() {
+        assert_eq!(steps(false, false).len(), STEPS.len());
+        let all: Vec<String> =
+            steps(true, true).iter().skip(STEPS.len()).map(|step| step.join(" ")).collect();
+        assert_eq!(
+            all,
+            [
+                "build --manifest-path tests/downstream/Cargo.toml",
+                "test --manifest-path tests/downstream/Cargo.toml",
+                "deny check"
+            ]
+        );
+    }
+}

@@ -1,0 +1,216 @@
+//! `cargo xtask regen`: from OpenAI's document to the generated files of `openapi/`, and the proof that they follow.
+
+use std::io::{IsTerminal, stderr, stdout};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
+
+use crate::overlay::Overlay;
+use crate::provenance::{Provenance, Size, Upstream};
+use crate::{files, lower, prune, schema, source};
+
+const CLOSURE: &str = "closure.json";
+const LOWERED: &str = "openai.json";
+const PROVENANCE: &str = "provenance.json";
+
+/// Makes the files of `openapi/` that build.rs and the reviewers read.
+///
+/// The document is pruned to the operations of openapi/operations.txt (closure.json), patched by openapi/overlay.yaml and
+/// lowered to OpenAPI 3.0.3 (openai.json). The same input gives the same bytes.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The document: a URL or a file, YAML or JSON, plain or gzip [default: the main branch of openai/openai-openapi].
+    #[arg(long, value_name = "PATH|URL")]
+    from: Option<String>,
+    /// What to record as its source, where that is neither the URL nor known: a URL or a package.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// The document's own date, where it is not known.
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    date: Option<String>,
+    /// Keep closure.json and only lower it again, after a change of overlay.yaml or of the rules.
+    #[arg(long, conflicts_with_all = ["from", "source", "date"])]
+    offline: bool,
+    /// Write nothing; fail with a diff where the files do not follow from closure.json and overlay.yaml.
+    #[arg(long, conflicts_with_all = ["from", "source", "date", "offline"])]
+    check: bool,
+}
+
+/// The generated files, in the order in which one follows from the other.
+struct Generated {
+    closure: String,
+    lowered: String,
+    provenance: Provenance,
+}
+
+/// Runs the command.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let start = Instant::now();
+    if options.check {
+        check()?;
+        println!("openapi/{LOWERED} follows from {CLOSURE} and overlay.yaml.");
+        return Ok(());
+    }
+    let generated = if options.offline { vendored()? } else { fresh(options)? };
+    let provenance = files::canonical(serde_json::to_value(&generated.provenance)?)?;
+    let files = [(CLOSURE, &*generated.closure), (LOWERED, &*generated.lowered), (PROVENANCE, &*provenance)];
+    let written = files::replace(&files::path(""), &files)?;
+    let Provenance { upstream, closure, lowered, .. } = &generated.provenance;
+    let date = upstream.date.as_deref().unwrap_or("unknown date");
+    println!(
+        "{} ({date}): {} paths, {} schemas",
+        upstream.source, upstream.size.paths, upstream.size.schemas
+    );
+    let counts = [Some(closure.schemas), Some(lowered.schemas), None];
+    for (((name, _), written), schemas) in files.iter().zip(written).zip(counts) {
+        let schemas = schemas.map(|count| format!(", {count} schemas")).unwrap_or_default();
+        println!("openapi/{name}: {}{schemas}", if written { "written" } else { "unchanged" });
+    }
+    if upstream.date.is_none() {
+        println!("The document's date is not known: pass --date to record it.");
+    }
+    println!("{:.1} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// From the upstream document.
+fn fresh(options: &Options) -> Result<Generated> {
+    let from = options.from.as_deref().unwrap_or(source::UPSTREAM);
+    step(&format!("reading {from}"));
+    let read = source::read(from)?;
+    step("parsing");
+    let document = source::parse(&read.text).with_context(|| format!("{from} is not an OpenAPI document"))?;
+    let (source, date) = origin(options, from, &read.sha256);
+    let upstream = Upstream::new(source, date, read.sha256, &document, &read.text);
+    step("pruning");
+    let closure = prune::prune(&document, &files::operations(&files::read("operations.txt")?))?;
+    generate(&closure, upstream)
+}
+
+/// What the options say, else what is known of the document, else what was recorded of the same bytes before.
+fn origin(options: &Options, from: &str, sha256: &str) -> (String, Option<String>) {
+    let (known, known_date) = source::origin(from, sha256);
+    let before =
+        recorded().ok().map(|old| old.upstream).filter(|old| known_date.is_none() && old.sha256 == sha256);
+    let (old_source, old_date) = before.map_or((None, None), |old| (Some(old.source), old.date));
+    (options.source.clone().or(old_source).unwrap_or(known), options.date.clone().or(old_date).or(known_date))
+}
+
+/// From the vendored closure.
+fn vendored() -> Result<Generated> {
+    let closure =
+        serde_json::from_str(&files::read(CLOSURE)?).with_context(|| format!("openapi/{CLOSURE}"))?;
+    generate(&closure, recorded()?.upstream)
+}
+
+fn recorded() -> Result<Provenance> {
+    serde_json::from_str(&files::read(PROVENANCE)?).with_context(|| format!("openapi/{PROVENANCE}"))
+}
+
+/// The overlay, the lowering, and the texts of the files.
+fn generate(closure: &Value, upstream: Upstream) -> Result<Generated> {
+    let closure = schema::sorted(closure.clone());
+    let mut patched = closure.clone();
+    step("applying overlay.yaml");
+    let patches = Overlay::parse(&files::read("overlay.yaml")?)?.apply(&mut patched)?;
+    step("lowering");
+    let lowered = lower::lower(&patched)?;
+    let operations = prune::operation_ids(&closure);
+    let closure_text = files::canonical(closure.clone())?;
+    let lowered_text = files::canonical(lowered.document.clone())?;
+    let sizes = (Size::of(&closure, &closure_text), Size::of(&lowered.document, &lowered_text));
+    let provenance = Provenance::new(upstream, operations, sizes, patches, lowered.rules);
+    Ok(Generated { closure: closure_text, lowered: lowered_text, provenance })
+}
+
+/// Holds the files against each other, without the network.
+fn check() -> Result<()> {
+    let generated = vendored()?;
+    let mut wanted = files::operations(&files::read("operations.txt")?);
+    wanted.sort();
+    ensure!(
+        wanted == generated.provenance.operations,
+        "openapi/{CLOSURE} holds {}, operations.txt lists {}: run `cargo xtask regen`",
+        generated.provenance.operations.join(", "),
+        wanted.join(", "),
+    );
+    let provenance = files::canonical(serde_json::to_value(&generated.provenance)?)?;
+    let expected = [(CLOSURE, &generated.closure), (LOWERED, &generated.lowered), (PROVENANCE, &provenance)];
+    let mut stale = Vec::new();
+    for (name, expected) in expected {
+        let present = files::read(name)?;
+        if present != *expected {
+            print!("{}", diff(name, &present, expected, stdout().is_terminal()));
+            stale.push(format!("openapi/{name}"));
+        }
+    }
+    if !stale.is_empty() {
+        bail!(
+            "{} would be made otherwise now (diff above): run `cargo xtask regen --offline`",
+            stale.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// A unified diff from what is there to what should be.
+fn diff(name: &str, present: &str, expected: &str, colours: bool) -> String {
+    let diff = TextDiff::from_lines(present, expected);
+    let mut text = format!("--- openapi/{name}\n+++ made by `cargo xtask regen`\n");
+    for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
+        text.push_str(&format!("{}\n", hunk.header()));
+        for change in hunk.iter_changes() {
+            let (sign, colour) = match change.tag() {
+                ChangeTag::Delete => ("-", "\x1b[31m"),
+                ChangeTag::Insert => ("+", "\x1b[32m"),
+                ChangeTag::Equal => (" ", ""),
+            };
+            let (on, off) = if colours && !colour.is_empty() { (colour, "\x1b[0m") } else { ("", "") };
+            text.push_str(&format!("{on}{sign}{}{off}\n", change.value().trim_end_matches('\n')));
+        }
+    }
+    text
+}
+
+/// Says what is being done, to a person who waits.
+fn step(what: &str) {
+    if stderr().is_terminal() {
+        eprintln!("... {what}");
+    }
+}
+
+fn date(text: &str) -> Result<String, String> {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    if shape == "0000-00-00" { Ok(text.to_owned()) } else { Err("write it as YYYY-MM-DD".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_vendored_files_follow_from_each_other() {
+        check().unwrap();
+    }
+
+    #[test]
+    fn a_difference_is_shown_in_its_place() {
+        let shown = diff("openai.json", "a\nb\nc\n", "a\nB\nc\n", false);
+        assert_eq!(
+            shown,
+            "--- openapi/openai.json\n+++ made by `cargo xtask regen`\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"
+        );
+        assert!(diff("x", "a\n", "b\n", true).contains("\x1b[31m-a\x1b[0m"));
+    }
+
+    #[test]
+    fn a_date_has_one_shape() {
+        assert_eq!(date("2026-05-31"), Ok("2026-05-31".to_owned()));
+        for other in ["31.05.2026", "2026-5-31", "today", ""] {
+            assert!(date(other).is_err(), "{other}");
+        }
+    }
+}

