@@ -154,17 +154,16 @@ pub(crate) fn inside_success(body: &Value) -> Option<CodexError> {
 
 /// The error that a body is which was promised to be an answer but is not even JSON: a web page, text, nothing.
 pub(crate) fn not_json(body: &[u8], reason: &serde_json::Error) -> CodexError {
-    let is_empty = body.iter().all(u8::is_ascii_whitespace);
-    let cut = reason.is_eof() && !is_empty;
-    let category = if cut { TruncatedStream } else { Parse };
-    let said = Said::read(body).message.filter(|_| !cut);
-    let message = match said {
-        _ if is_empty => "the server answered with an empty body".to_owned(),
-        Some(said) => format!("the server's answer is not JSON ({reason}): {said}"),
-        None => format!("the server's answer ends in the middle: {reason}"),
+    let wrong_server = "Check that the base URL is that of an OpenAI-compatible API.";
+    let (category, message, hint) = if body.iter().all(u8::is_ascii_whitespace) {
+        (Parse, "the server answered with an empty body".to_owned(), wrong_server)
+    } else if reason.is_eof() {
+        (TruncatedStream, format!("the server's answer ends in the middle: {reason}"), "Ask again.")
+    } else {
+        let said = Said::read(body).message.map(|said| format!(": {said}")).unwrap_or_default();
+        (Parse, format!("the server's answer is not JSON ({reason}){said}"), wrong_server)
     };
-    CodexError::new(category, message)
-        .with_hint("Check that the base URL is that of an OpenAI-compatible API.")
+    CodexError::new(category, message).with_hint(hint)
 }
 
 /// JSON that is neither an answer nor an error that can be told.

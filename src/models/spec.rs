@@ -182,12 +182,12 @@ impl ModelSpec {
         }
     }
 
-    /// The effort to send on Chat Completions: the one that was asked for, or `none` where tools are offered that the model
+    /// The effort to send: the one that was asked for, or `none` where tools are offered on Chat Completions that the model
     /// takes only without reasoning. A model that does not reason anyway is not told so.
-    pub fn chat_effort(&self, asked: Option<ReasoningEffort>, tools: bool) -> Option<ReasoningEffort> {
+    pub fn effort(&self, asked: Option<ReasoningEffort>, chat_tools: bool) -> Option<ReasoningEffort> {
         const NONE: ReasoningEffort = ReasoningEffort::None;
         match asked {
-            None if tools && self.chat_tools_need_no_reasoning => {
+            None if chat_tools && self.chat_tools_need_no_reasoning => {
                 self.takes_effort(NONE).is_possible().then_some(NONE)
             }
             Some(NONE) if self.reasoning == Support::No => None,

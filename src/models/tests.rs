@@ -321,7 +321,7 @@ fn rules_that_depend_on_the_effort() {
         ("gpt-4o", Some(OFF), false, None),
         ("my-deployment", Some(OFF), true, Some(OFF)),
     ] {
-        assert_eq!(spec_or_family(id).chat_effort(asked, tools), expected, "{id} {asked:?} {tools}");
+        assert_eq!(spec_or_family(id).effort(asked, tools), expected, "{id} {asked:?} {tools}");
     }
 }
 
