@@ -1,0 +1,775 @@
+//! What cannot succeed is found before it is sent, and what a model rejects without harm is left out. Pure functions.
+
+use std::collections::BTreeSet;
+
+use tachikoma_backends_core::{
+    BackendError, CompletionRequest, ContentPart, ImageSource, MessageContent, ReasoningEffort,
+    ResponseFormat, Role, ToolChoice,
+};
+
+use crate::models::{Lookup, Match, ModelSpec, OpenAIModel, Support};
+
+/// Limits of OpenAI's API, whichever the model.
+const MAX_STOP_TEXTS: usize = 4;
+const MAX_METADATA: usize = 16;
+const MAX_METADATA_KEY: usize = 64;
+const MAX_METADATA_VALUE: usize = 512;
+
+/// The longest name of a JSON Schema, in characters.
+const MAX_SCHEMA_NAME: usize = 64;
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    /// Chat Completions.
+    Chat,
+    /// The Responses API.
+    Responses,
+}
+
+/// Why something is taken to be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Basis {
+    /// It can be right nowhere.
+    Request,
+    /// OpenAI's API or this model refuses it, by what is known of them. Another server may have other rules.
+    OpenAI,
+    /// The models with names of this beginning refuse it. This one may not.
+    Family,
+}
+
+/// Something wrong with a request: what, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) message: String,
+    pub(crate) basis: Basis,
+}
+
+impl Finding {
+    /// Whether the request must not be sent; else a warning is enough. `to_openai`: it goes to OpenAI's or Azure's host.
+    pub(crate) fn is_error(&self, to_openai: bool) -> bool {
+        match self.basis {
+            Basis::Request => true,
+            Basis::OpenAI => to_openai,
+            Basis::Family => false,
+        }
+    }
+}
+
+/// Everything wrong with a request, as the model of this request and the endpoint have it. Of temperature, top_p and penalties
+/// only the range is judged: where the model rejects them, [`adapt`] leaves them out.
+pub(crate) fn validate(
+    request: &CompletionRequest,
+    model: &OpenAIModel,
+    endpoint: Endpoint,
+    stream: bool,
+) -> Vec<Finding> {
+    let (mut wrong, mut over_limits, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    conversation(request, &mut wrong);
+    tools(request, &mut wrong);
+    numbers(request, &mut wrong);
+    texts(request, &mut wrong);
+    api_limits(request, &mut over_limits);
+    let Lookup { spec, by, .. } = model.lookup();
+    let (name, basis) = match by {
+        Match::Family => (format!("{model} (as the {} family)", spec.id), Basis::Family),
+        _ => (model.to_string(), Basis::OpenAI),
+    };
+    let of = Of { spec: &spec, name: &name, endpoint };
+    of.abilities(request, stream, &mut refused);
+    of.effort_and_tools(request, &mut refused);
+    of.rejected_fields(request, &mut refused);
+    [(Basis::Request, wrong), (Basis::OpenAI, over_limits), (basis, refused)]
+        .into_iter()
+        .flat_map(|(basis, messages)| messages.into_iter().map(move |message| Finding { message, basis }))
+        .collect()
+}
+
+/// Leaves out of a request what its model rejects and can be done without, and asks for no reasoning where the model takes tools
+/// only so. Returns what the user should be told. It is for OpenAI's and Azure's hosts; other servers have their own rules.
+pub(crate) fn adapt(request: &mut CompletionRequest, model: &OpenAIModel, endpoint: Endpoint) -> Vec<String> {
+    let spec = model.spec();
+    let mut notes = Vec::new();
+    let asked = request.reasoning_effort;
+    request.reasoning_effort = effort(request, &spec, endpoint);
+    if asked.is_none() && request.reasoning_effort.is_some() {
+        notes.push(format!(
+            "{model} takes tools on Chat Completions only without reasoning: reasoning_effort none is sent; \
+             use the Responses API for both"
+        ));
+    }
+    // A value that is the default anyway goes without a word.
+    let mut left_out = Vec::new();
+    let mut leave_out = |name: &'static str, field: &mut Option<f64>, default: f64| {
+        left_out.extend(field.take().filter(|value| *value != default).map(|_| name));
+    };
+    if !spec.takes_temperature(request.reasoning_effort) {
+        leave_out("temperature", &mut request.temperature, 1.0);
+        leave_out("top_p", &mut request.top_p, 1.0);
+    }
+    if !spec.takes_penalties() {
+        leave_out("frequency_penalty", &mut request.frequency_penalty, 0.0);
+        leave_out("presence_penalty", &mut request.presence_penalty, 0.0);
+    }
+    if !left_out.is_empty() {
+        notes.push(format!("{model} does not take {}: left out of the request", left_out.join(", ")));
+    }
+    if spec.parallel_tool_calls == Support::No && request.parallel_tool_calls == Some(false) {
+        request.parallel_tool_calls = None;
+    }
+    notes
+}
+
+/// The effort that is sent.
+fn effort(request: &CompletionRequest, spec: &ModelSpec, endpoint: Endpoint) -> Option<ReasoningEffort> {
+    let tools = endpoint == Endpoint::Chat && !request.tools.is_empty();
+    spec.effort(request.reasoning_effort, tools)
+}
+
+/// Whether the server already has the beginning of this conversation.
+fn is_continued(request: &CompletionRequest) -> bool {
+    ["previous_response_id", "conversation", "prompt"].iter().any(|field| request.extra.contains_key(*field))
+}
+
+fn conversation(request: &CompletionRequest, found: &mut Vec<String>) {
+    let continued = is_continued(request);
+    if request.messages.is_empty() && !continued {
+        found.push(
+            "the conversation is empty: add a message, for example `Message::user(\"...\")`".to_owned(),
+        );
+    }
+    let mut calls = BTreeSet::new();
+    for (i, message) in request.messages.iter().enumerate() {
+        calls.extend(message.tool_calls.iter().map(|call| call.id.as_str()));
+        match (message.role, message.tool_call_id.as_deref()) {
+            (Role::Tool, None | Some("")) => found.push(format!(
+                "messages[{i}] is a tool result without the id of its call: make it with `Message::tool_result(id, ...)`"
+            )),
+            (Role::Tool, Some(id)) if !calls.contains(id) && !continued => found.push(format!(
+                "messages[{i}] is the result of the tool call {id:?}, which no earlier message makes: \
+                 put the assistant's turn with that call before it"
+            )),
+            _ => {}
+        }
+        for source in images(&message.content) {
+            let ImageSource::Base64 { media_type, data } = source else { continue };
+            if !is_image_type(media_type) {
+                found.push(format!(
+                    "messages[{i}] has an image of media type {media_type:?}: use one such as \"image/png\""
+                ));
+            }
+            if data.starts_with("data:") {
+                found.push(format!(
+                    "messages[{i}] has an image whose base64 data begins with \"data:\": give the data alone, \
+                     or the whole as the image's URL"
+                ));
+            }
+        }
+    }
+}
+
+fn images(content: &MessageContent) -> impl Iterator<Item = &ImageSource> {
+    let parts = match content {
+        MessageContent::Parts(parts) => parts.as_slice(),
+        MessageContent::Text(_) => &[],
+    };
+    parts.iter().filter_map(|part| match part {
+        ContentPart::Image { source, .. } => Some(source),
+        ContentPart::Text { .. } => None,
+    })
+}
+
+fn is_image_type(media_type: &str) -> bool {
+    media_type.strip_prefix("image/").is_some_and(|kind| {
+        !kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-'))
+    })
+}
+
+fn tools(request: &CompletionRequest, found: &mut Vec<String>) {
+    let mut names = BTreeSet::new();
+    for tool in &request.tools {
+        if let Err(BackendError::InvalidRequest(message)) = tool.validate() {
+            found.push(message);
+        }
+        if !names.insert(tool.name.as_str()) {
+            found.push(format!("two tools have the name {:?}: give each a name of its own", tool.name));
+        }
+    }
+    if request.extra.contains_key("tools") {
+        return;
+    }
+    match &request.tool_choice {
+        Some(ToolChoice::Tool { name }) if !names.contains(name.as_str()) => {
+            let offered = names.into_iter().collect::<Vec<_>>().join(", ");
+            let offered = if offered.is_empty() { "none" } else { &offered };
+            found.push(format!(
+                "tool_choice is the tool {name:?}, which is not offered ({offered} is): add it to `tools`, or choose another"
+            ));
+        }
+        Some(ToolChoice::Required) if names.is_empty() => {
+            found.push("tool_choice is `required`, but no tool is offered: add one to `tools`".to_owned());
+        }
+        _ => {}
+    }
+}
+
+fn numbers(request: &CompletionRequest, found: &mut Vec<String>) {
+    for (field, value, range) in [
+        ("temperature", request.temperature, 0.0..=2.0),
+        ("top_p", request.top_p, 0.0..=1.0),
+        ("frequency_penalty", request.frequency_penalty, -2.0..=2.0),
+        ("presence_penalty", request.presence_penalty, -2.0..=2.0),
+    ] {
+        if let Some(value) = value.filter(|value| !range.contains(value)) {
+            found.push(format!("{field} is {value}: use a value from {} to {}", range.start(), range.end()));
+        }
+    }
+    for (token, bias) in request.logit_bias.iter().filter(|(_, bias)| !(-100..=100).contains(*bias)) {
+        found.push(format!("logit_bias of token {token} is {bias}: use a value from -100 to 100"));
+    }
+    if request.max_tokens == Some(0) {
+        found.push("max_tokens is 0: leave it out for the server's own limit, or use 1 at least".to_owned());
+    }
+}
+
+fn texts(request: &CompletionRequest, found: &mut Vec<String>) {
+    if request.stop.iter().any(String::is_empty) {
+        found.push("a stop text is empty: leave it out".to_owned());
+    }
+    if let Some(ResponseFormat::JsonSchema { name, schema, .. }) = &request.response_format {
+        let is_name = (1..=MAX_SCHEMA_NAME).contains(&name.len())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+        if !is_name {
+            found.push(format!(
+                "the name of the response format is {name:?}: use 1 to {MAX_SCHEMA_NAME} letters, digits, '_' and '-'"
+            ));
+        }
+        if !schema.is_object() {
+            found.push(format!(
+                "the schema of the response format {name:?} is no JSON object: give a JSON Schema"
+            ));
+        }
+    }
+}
+
+fn api_limits(request: &CompletionRequest, found: &mut Vec<String>) {
+    if request.stop.len() > MAX_STOP_TEXTS {
+        found.push(format!(
+            "{} stop texts: OpenAI takes {MAX_STOP_TEXTS} at most, keep the likeliest",
+            request.stop.len()
+        ));
+    }
+    if request.metadata.len() > MAX_METADATA {
+        found.push(format!(
+            "{} pairs of metadata: OpenAI takes {MAX_METADATA} at most, leave some out",
+            request.metadata.len()
+        ));
+    }
+    for (key, value) in &request.metadata {
+        if key.chars().count() > MAX_METADATA_KEY {
+            found.push(format!(
+                "the metadata key {key:?} is too long: OpenAI takes {MAX_METADATA_KEY} characters, shorten it"
+            ));
+        }
+        if value.chars().count() > MAX_METADATA_VALUE {
+            found.push(format!("the metadata of {key:?} is too long: OpenAI takes {MAX_METADATA_VALUE} characters, shorten it"));
+        }
+    }
+}
+
+/// A model on an endpoint.
+struct Of<'a> {
+    spec: &'a ModelSpec,
+    name: &'a str,
+    endpoint: Endpoint,
+}
+
+impl Of<'_> {
+    fn abilities(&self, request: &CompletionRequest, stream: bool, found: &mut Vec<String>) {
+        let Self { spec, name, endpoint } = *self;
+        let another = OpenAIModel::default();
+        match endpoint {
+            Endpoint::Chat if spec.chat == Support::No => {
+                found.push(format!("{name} does not answer on Chat Completions: use the Responses API"));
+            }
+            Endpoint::Responses if spec.responses == Support::No => {
+                found.push(format!("{name} does not answer on the Responses API: use Chat Completions"));
+            }
+            _ => {}
+        }
+        if spec.image_input == Support::No
+            && request.messages.iter().any(|message| images(&message.content).next().is_some())
+        {
+            found.push(format!(
+                "{name} takes no images: leave them out, or use a model that does, such as {another}"
+            ));
+        }
+        if spec.tools == Support::No && !request.tools.is_empty() {
+            found.push(format!(
+                "{name} takes no tools: leave them out, or use a model that does, such as {another}"
+            ));
+        }
+        if spec.parallel_tool_calls == Support::No && request.parallel_tool_calls == Some(true) {
+            found.push(format!("{name} makes one tool call at a time: leave parallel_tool_calls out"));
+        }
+        if let (Some(asked), Some(limit)) = (request.max_tokens, spec.max_output_tokens)
+            && asked > limit
+        {
+            found.push(format!(
+                "max_tokens is {asked}, but {name} answers with {limit} at most: ask for fewer"
+            ));
+        }
+        match &request.response_format {
+            Some(ResponseFormat::JsonSchema { .. }) if spec.structured_outputs == Support::No => found.push(format!(
+                "{name} does not follow a JSON Schema: use a model that does, such as {another}, \
+                 or describe the form in the prompt"
+            )),
+            Some(ResponseFormat::JsonObject) if spec.json_mode == Support::No => found.push(format!(
+                "{name} has no JSON mode: use a model that has, such as {another}, or ask for JSON in the prompt"
+            )),
+            _ => {}
+        }
+        if stream && spec.streaming == Support::No {
+            found.push(format!("{name} does not stream its answer: ask for the whole of it with `complete`"));
+        }
+    }
+
+    fn effort_and_tools(&self, request: &CompletionRequest, found: &mut Vec<String>) {
+        let Self { spec, name, endpoint } = *self;
+        let asked = request.reasoning_effort;
+        let sent = effort(request, spec, endpoint);
+        if let Some(effort) = sent.filter(|effort| spec.takes_effort(*effort) == Support::No) {
+            let known: Vec<_> = spec.efforts.iter().map(|effort| effort.as_str()).collect();
+            found.push(if known.is_empty() {
+                format!("{name} does not reason: leave reasoning_effort ({effort}) out")
+            } else {
+                format!("{name} does not know the reasoning effort {effort}: use one of {}", known.join(", "))
+            });
+        } else if endpoint == Endpoint::Chat && sent == Some(ReasoningEffort::Max) && !spec.efforts.is_empty()
+        {
+            found.push(format!(
+                "{name} takes the effort max only on the Responses API: use that, or a lower effort"
+            ));
+        }
+        if endpoint == Endpoint::Chat && spec.chat_tools_need_no_reasoning && !request.tools.is_empty() {
+            match asked {
+                _ if !spec.takes_effort(ReasoningEffort::None).is_possible() => {
+                    found.push(format!("{name} takes no tools on Chat Completions: use the Responses API"));
+                }
+                None | Some(ReasoningEffort::None) => {}
+                Some(effort) => found.push(format!(
+                    "{name} takes tools on Chat Completions only with the reasoning effort none, not {effort}: \
+                     set it to none, or use the Responses API"
+                )),
+            }
+        }
+    }
+
+    fn rejected_fields(&self, request: &CompletionRequest, found: &mut Vec<String>) {
+        let Self { spec, name, endpoint } = *self;
+        if spec.stop == Support::No && !request.stop.is_empty() {
+            found.push(format!(
+                "{name} takes no stop texts: leave them out, and cut the answer after it has come"
+            ));
+        }
+        if !spec.takes_penalties() && !request.logit_bias.is_empty() {
+            found.push(format!("{name} does not take logit_bias: leave it out"));
+        }
+        let asks = |field| request.extra.get(field).is_some_and(|value| !value.is_null() && *value != false);
+        if !spec.takes_temperature(effort(request, spec, endpoint))
+            && (asks("logprobs") || asks("top_logprobs"))
+        {
+            let only = if spec.efforts.contains(&ReasoningEffort::None) {
+                " with reasoning: leave them out, or set reasoning_effort to none"
+            } else {
+                ": leave them out"
+            };
+            found.push(format!("{name} gives no logprobs{only}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tachikoma_backends_core::{Message, ToolCall, ToolDefinition, ToolParameters};
+
+    use super::*;
+
+    fn request() -> CompletionRequest {
+        CompletionRequest::new(vec![Message::user("Hi")])
+    }
+
+    fn of(messages: impl Into<Vec<Message>>) -> CompletionRequest {
+        CompletionRequest::new(messages.into())
+    }
+
+    fn tool(name: &str) -> ToolDefinition {
+        ToolDefinition::new(name, "The time", ToolParameters::new())
+    }
+
+    fn calls() -> Message {
+        Message::assistant_with_tool_calls("", vec![ToolCall::new("call_1", "now", "{}")])
+    }
+
+    fn image(media_type: &str, data: &str) -> Message {
+        Message::user(vec![ContentPart::image_base64(media_type, data)])
+    }
+
+    fn schema(name: &str, schema: serde_json::Value) -> ResponseFormat {
+        ResponseFormat::JsonSchema { name: name.to_owned(), description: None, schema, strict: None }
+    }
+
+    fn messages(request: &CompletionRequest, model: &str, endpoint: Endpoint, basis: Basis) -> Vec<String> {
+        let findings = validate(request, &model.into(), endpoint, false);
+        assert!(findings.iter().all(|finding| finding.basis == basis), "{findings:#?}");
+        findings.into_iter().map(|finding| finding.message).collect()
+    }
+
+    /// Wrong everywhere: the model does not matter.
+    #[track_caller]
+    fn check_request(request: CompletionRequest, expected: &[&str]) {
+        for model in ["gpt-5.6-terra", "my-deployment"] {
+            assert_eq!(messages(&request, model, Endpoint::Responses, Basis::Request), expected);
+        }
+    }
+
+    #[test]
+    fn what_can_be_right_nowhere() {
+        check_request(request(), &[]);
+        check_request(
+            of([]),
+            &["the conversation is empty: add a message, for example `Message::user(\"...\")`"],
+        );
+        check_request(of([]).with_extra("previous_response_id", "resp_1"), &[]);
+        check_request(of([calls(), Message::tool_result("call_1", "noon")]), &[]);
+        let orphan = "messages[0] is the result of the tool call \"call_1\", which no earlier message makes: \
+                      put the assistant's turn with that call before it";
+        check_request(of([Message::tool_result("call_1", "noon")]), &[orphan]);
+        check_request(of([Message::tool_result("call_1", "noon"), calls()]), &[orphan]);
+        check_request(of([Message::tool_result("call_1", "noon")]).with_extra("conversation", "conv_1"), &[]);
+        let no_id = "messages[1] is a tool result without the id of its call: make it with `Message::tool_result(id, ...)`";
+        check_request(
+            of([calls(), Message { tool_call_id: None, ..Message::tool_result("", "noon") }]),
+            &[no_id],
+        );
+        check_request(of([calls(), Message::tool_result("", "noon")]), &[no_id]);
+        check_request(of([image("image/svg+xml", "AAAA")]), &[]);
+        for wrong in ["", "png", "image/", "image/png;base64", "text/plain"] {
+            let expected =
+                format!("messages[0] has an image of media type {wrong:?}: use one such as \"image/png\"");
+            check_request(of([image(wrong, "AAAA")]), &[&expected]);
+        }
+        check_request(
+            of([image("image/png", "data:image/png;base64,AAAA")]),
+            &["messages[0] has an image whose base64 data begins with \"data:\": give the data alone, \
+               or the whole as the image's URL"],
+        );
+    }
+
+    #[test]
+    fn tools_that_can_be_right_nowhere() {
+        check_request(
+            request().with_tools([tool("get time")]),
+            &["tool \"get time\": the name holds ' '; use letters, digits, '_' and '-'"],
+        );
+        check_request(
+            request().with_tools([tool("now"), tool("now")]),
+            &["two tools have the name \"now\": give each a name of its own"],
+        );
+        check_request(request().with_tools([tool("now")]).with_tool_choice(ToolChoice::tool("now")), &[]);
+        check_request(
+            request().with_tools([tool("now"), tool("then")]).with_tool_choice(ToolChoice::tool("when")),
+            &[
+                "tool_choice is the tool \"when\", which is not offered (now, then is): add it to `tools`, or choose another",
+            ],
+        );
+        check_request(
+            request().with_tool_choice(ToolChoice::tool("now")),
+            &[
+                "tool_choice is the tool \"now\", which is not offered (none is): add it to `tools`, or choose another",
+            ],
+        );
+        check_request(
+            request().with_tool_choice(ToolChoice::Required),
+            &["tool_choice is `required`, but no tool is offered: add one to `tools`"],
+        );
+        check_request(request().with_tool_choice(ToolChoice::None), &[]);
+        let built_in = json!([{"type": "web_search"}]);
+        check_request(request().with_tool_choice(ToolChoice::Required).with_extra("tools", built_in), &[]);
+    }
+
+    #[test]
+    fn values_that_can_be_right_nowhere() {
+        check_request(request().with_temperature(2.0).with_top_p(0.0).with_presence_penalty(-2.0), &[]);
+        check_request(
+            request()
+                .with_temperature(2.1)
+                .with_top_p(-0.1)
+                .with_frequency_penalty(3.0)
+                .with_presence_penalty(f64::NAN),
+            &[
+                "temperature is 2.1: use a value from 0 to 2",
+                "top_p is -0.1: use a value from 0 to 1",
+                "frequency_penalty is 3: use a value from -2 to 2",
+                "presence_penalty is NaN: use a value from -2 to 2",
+            ],
+        );
+        check_request(
+            request().with_max_tokens(0u32),
+            &["max_tokens is 0: leave it out for the server's own limit, or use 1 at least"],
+        );
+        for (name, fits) in
+            [("a-B_1", true), (&"a".repeat(64), true), ("", false), ("a b", false), (&"a".repeat(65), false)]
+        {
+            let expected = format!(
+                "the name of the response format is {name:?}: use 1 to 64 letters, digits, '_' and '-'"
+            );
+            let expected: &[&str] = if fits { &[] } else { &[&expected] };
+            check_request(request().with_response_format(schema(name, json!({}))), expected);
+        }
+        check_request(
+            request().with_response_format(schema("a", json!([]))),
+            &["the schema of the response format \"a\" is no JSON object: give a JSON Schema"],
+        );
+        let expected = [
+            "logit_bias of token 7 is 101: use a value from -100 to 100",
+            "a stop text is empty: leave it out",
+        ];
+        let model = "my-deployment";
+        let request = request().with_logit_bias([("7", 101), ("8", -100)]).with_stop(["a", ""]);
+        assert_eq!(messages(&request, model, Endpoint::Chat, Basis::Request), expected);
+    }
+
+    #[test]
+    fn limits_of_openai_hold_for_every_model() {
+        #[track_caller]
+        fn check(request: CompletionRequest, expected: &[&str]) {
+            assert_eq!(messages(&request, "my-deployment", Endpoint::Chat, Basis::OpenAI), expected);
+        }
+        check(request().with_stop(["a", "b", "c", "d"]), &[]);
+        check(
+            request().with_stop(["a", "b", "c", "d", "e"]),
+            &["5 stop texts: OpenAI takes 4 at most, keep the likeliest"],
+        );
+        let pairs = |n| (0..n).map(|i| (i.to_string(), "v"));
+        check(request().with_metadata(pairs(16)), &[]);
+        check(
+            request().with_metadata(pairs(17)),
+            &["17 pairs of metadata: OpenAI takes 16 at most, leave some out"],
+        );
+        check(request().with_metadata([("é".repeat(64), "é".repeat(512))]), &[]);
+        let long = "k".repeat(65);
+        check(
+            request().with_metadata([(long.as_str(), "v".repeat(513))]),
+            &[
+                &format!("the metadata key {long:?} is too long: OpenAI takes 64 characters, shorten it"),
+                &format!("the metadata of {long:?} is too long: OpenAI takes 512 characters, shorten it"),
+            ],
+        );
+    }
+
+    const MODEL: Basis = Basis::OpenAI;
+
+    #[test]
+    fn what_a_model_cannot_do() {
+        use Endpoint::{Chat, Responses};
+        #[track_caller]
+        fn check(request: CompletionRequest, model: &str, endpoint: Endpoint, expected: &[&str]) {
+            assert_eq!(messages(&request, model, endpoint, MODEL), expected, "{model}");
+            assert_eq!(
+                messages(&request, "my-deployment", endpoint, MODEL),
+                [""; 0],
+                "unknown models refuse nothing"
+            );
+        }
+        let picture = || of([image("image/png", "AAAA")]);
+        check(picture(), "gpt-4o", Chat, &[]);
+        check(picture(), "gpt-6.2-sol", Chat, &[]);
+        let blind = "gpt-3.5-turbo-0125 takes no images: leave them out, or use a model that does, such as gpt-5.6-terra";
+        check(picture(), "gpt-3.5-turbo-0125", Chat, &[blind]);
+        let armless =
+            "o1-mini takes no tools: leave them out, or use a model that does, such as gpt-5.6-terra";
+        check(request().with_tools([tool("now")]), "o1-mini", Chat, &[armless]);
+        let one = "o3 makes one tool call at a time: leave parallel_tool_calls out";
+        check(request().with_parallel_tool_calls(true), "o3", Chat, &[one]);
+        check(request().with_max_tokens(16_384u32), "gpt-4o", Chat, &[]);
+        let fewer = "max_tokens is 16385, but gpt-4o answers with 16384 at most: ask for fewer";
+        check(request().with_max_tokens(16_385u32), "gpt-4o", Chat, &[fewer]);
+        for model in ["gpt-5.3-codex", "gpt-5.4-pro", "o3-pro-2025-06-10"] {
+            let elsewhere = format!("{model} does not answer on Chat Completions: use the Responses API");
+            check(request(), model, Chat, &[&elsewhere]);
+            check(request(), model, Responses, &[]);
+        }
+        let elsewhere = "gpt-audio-1.5 does not answer on the Responses API: use Chat Completions";
+        check(request(), "gpt-audio-1.5", Responses, &[elsewhere]);
+        check(
+            request().with_response_format(schema("a", json!({}))),
+            "gpt-4-turbo",
+            Chat,
+            &["gpt-4-turbo does not follow a JSON Schema: use a model that does, such as gpt-5.6-terra, \
+               or describe the form in the prompt"],
+        );
+        check(
+            request().with_response_format(ResponseFormat::JsonObject),
+            "gpt-4",
+            Chat,
+            &[
+                "gpt-4 has no JSON mode: use a model that has, such as gpt-5.6-terra, or ask for JSON in the prompt",
+            ],
+        );
+        let no_stop = "o3 takes no stop texts: leave them out, and cut the answer after it has come";
+        check(request().with_stop(["END"]), "o3", Chat, &[no_stop]);
+        check(request().with_stop(["END"]), "gpt-4o", Chat, &[]);
+        let no_bias = "gpt-5.1 does not take logit_bias: leave it out";
+        check(request().with_logit_bias([("7", 1)]), "gpt-5.1", Chat, &[no_bias]);
+        check(request().with_extra("logprobs", true), "o3", Chat, &["o3 gives no logprobs: leave them out"]);
+        check(request().with_extra("logprobs", false), "o3", Chat, &[]);
+        let thinks =
+            "gpt-5.5 gives no logprobs with reasoning: leave them out, or set reasoning_effort to none";
+        check(request().with_extra("top_logprobs", 2), "gpt-5.5", Chat, &[thinks]);
+        check(request().with_extra("logprobs", true).with_tools([tool("now")]), "gpt-5.5", Chat, &[]);
+    }
+
+    #[test]
+    fn efforts_and_tools() {
+        use Endpoint::{Chat, Responses};
+        use ReasoningEffort::{High, Low, Max, XHigh};
+        const NONE: ReasoningEffort = ReasoningEffort::None;
+        #[track_caller]
+        fn check(
+            effort: Option<ReasoningEffort>,
+            with_tool: bool,
+            model: &str,
+            endpoint: Endpoint,
+            expected: &[&str],
+        ) {
+            let request = CompletionRequest {
+                reasoning_effort: effort,
+                ..request().with_tools(with_tool.then(|| tool("now")))
+            };
+            assert_eq!(messages(&request, model, endpoint, MODEL), expected, "{model}");
+        }
+        check(Some(High), false, "gpt-5.1", Chat, &[]);
+        let unknown = "gpt-5.1 does not know the reasoning effort xhigh: use one of none, low, medium, high";
+        check(Some(XHigh), false, "gpt-5.1", Chat, &[unknown]);
+        check(
+            Some(Low),
+            false,
+            "gpt-4o",
+            Chat,
+            &["gpt-4o does not reason: leave reasoning_effort (low) out"],
+        );
+        check(Some(NONE), false, "gpt-4o", Chat, &[]);
+        check(Some(Low), false, "o1-mini", Chat, &[]);
+        let lower =
+            "gpt-5.6-terra takes the effort max only on the Responses API: use that, or a lower effort";
+        check(Some(Max), false, "gpt-5.6-terra", Chat, &[lower]);
+        check(Some(Max), false, "gpt-5.6-terra", Responses, &[]);
+        check(Some(Max), false, "my-deployment", Chat, &[]);
+        let not_both = "gpt-5.4 takes tools on Chat Completions only with the reasoning effort none, not low: \
+                        set it to none, or use the Responses API";
+        check(Some(Low), true, "gpt-5.4", Chat, &[not_both]);
+        check(Some(Low), true, "gpt-5.4", Responses, &[]);
+        check(None, true, "gpt-5.4", Chat, &[]);
+        check(Some(NONE), true, "gpt-5.4", Chat, &[]);
+        check(Some(Low), true, "gpt-5.2", Chat, &[]);
+        let nowhere = "gpt-6-astra takes no tools on Chat Completions: use the Responses API";
+        check(None, true, "gpt-6-astra", Chat, &[nowhere]);
+        check(Some(Low), true, "gpt-6-astra", Chat, &[nowhere]);
+        check(None, true, "gpt-6.2-astra", Chat, &[]);
+    }
+
+    #[test]
+    fn a_model_that_does_not_stream() {
+        for (stream, expected) in [(true, 1), (false, 0)] {
+            let findings = validate(&request(), &"o3-pro".into(), Endpoint::Responses, stream);
+            assert_eq!(findings.len(), expected, "{findings:?}");
+        }
+        let finding = validate(&request(), &"o3-pro".into(), Endpoint::Responses, true).remove(0);
+        assert_eq!(
+            finding.message,
+            "o3-pro does not stream its answer: ask for the whole of it with `complete`"
+        );
+    }
+
+    #[test]
+    fn only_what_is_sure_is_refused() {
+        for (basis, to_openai, elsewhere) in
+            [(Basis::Request, true, true), (Basis::OpenAI, true, false), (Basis::Family, false, false)]
+        {
+            let finding = Finding { message: String::new(), basis };
+            assert_eq!(
+                (finding.is_error(true), finding.is_error(false)),
+                (to_openai, elsewhere),
+                "{basis:?}"
+            );
+        }
+        let request = request().with_max_tokens(100_000u32);
+        let expected = "max_tokens is 100000, but gpt-4.1-prod (as the gpt-4.1 family) answers with 32768 at most: \
+                        ask for fewer";
+        assert_eq!(messages(&request, "gpt-4.1-prod", Endpoint::Chat, Basis::Family), [expected]);
+    }
+
+    #[test]
+    fn rejected_sampling_is_left_out() {
+        #[track_caller]
+        fn check(
+            mut request: CompletionRequest,
+            model: &str,
+            endpoint: Endpoint,
+            expected: &CompletionRequest,
+            notes: &[&str],
+        ) {
+            assert_eq!(adapt(&mut request, &model.into(), endpoint), notes, "{model}");
+            assert_eq!(request, *expected, "{model}");
+        }
+        let all = || {
+            let with_sampling = request().with_temperature(0.2).with_top_p(0.9);
+            with_sampling.with_frequency_penalty(0.5).with_presence_penalty(0.5)
+        };
+        for model in ["gpt-4o", "my-deployment", "gpt-oss-20b", "gpt-4o-prod"] {
+            check(all(), model, Endpoint::Chat, &all(), &[]);
+        }
+        let names = "temperature, top_p, frequency_penalty, presence_penalty";
+        for model in ["o3", "gpt-5.6-terra", "gpt-5.6-nova"] {
+            let note = format!("{model} does not take {names}: left out of the request");
+            check(all(), model, Endpoint::Chat, &request(), &[&note]);
+        }
+        let penalties = "gpt-5.1 does not take frequency_penalty, presence_penalty: left out of the request";
+        check(
+            all(),
+            "gpt-5.1",
+            Endpoint::Chat,
+            &request().with_temperature(0.2).with_top_p(0.9),
+            &[penalties],
+        );
+        let usual = request().with_temperature(1.0).with_top_p(1.0).with_presence_penalty(0.0);
+        check(usual, "o3", Endpoint::Chat, &request(), &[]);
+    }
+
+    #[test]
+    fn tools_go_without_reasoning_where_they_must() {
+        #[track_caller]
+        fn check(model: &str, endpoint: Endpoint, expected: Option<ReasoningEffort>, notes: usize) {
+            let mut request =
+                request().with_tools([tool("now")]).with_temperature(0.2).with_parallel_tool_calls(false);
+            let told = adapt(&mut request, &model.into(), endpoint);
+            assert_eq!((request.reasoning_effort, told.len()), (expected, notes), "{model}: {told:?}");
+        }
+        // With the effort none, temperature stays; else a second note says that it is left out.
+        check("gpt-5.6-terra", Endpoint::Chat, Some(ReasoningEffort::None), 1);
+        check("gpt-5.6-terra", Endpoint::Responses, None, 1);
+        check("gpt-6.2-astra", Endpoint::Chat, Some(ReasoningEffort::None), 2);
+        check("gpt-5.1", Endpoint::Chat, None, 0);
+        check("gpt-4o", Endpoint::Chat, None, 0);
+        for (model, expected) in [("o3", None), ("gpt-5.1", Some(false)), ("my-deployment", Some(false))] {
+            let mut request = request().with_parallel_tool_calls(false);
+            adapt(&mut request, &model.into(), Endpoint::Chat);
+            assert_eq!(request.parallel_tool_calls, expected, "{model}");
+        }
+        let mut request = CompletionRequest { reasoning_effort: Some(ReasoningEffort::None), ..request() };
+        assert_eq!(adapt(&mut request, &OpenAIModel::GPT_4O, Endpoint::Chat), [""; 0]);
+        assert_eq!(request.reasoning_effort, None);
+    }
+}
