@@ -16,11 +16,12 @@ use tachikoma_backends_core::{
 };
 
 use crate::chat;
+use crate::chat::request::Converted;
 use crate::chat::stream::ChatStream;
+use crate::chat::target::Target;
 use crate::config::CodexBackendConfig;
 use crate::error::CodexError;
 use crate::models::OpenAIModel;
-use crate::openai::types::CreateChatCompletionRequest;
 use crate::openai::{ByteStream, Client, ResponseValue};
 use crate::transport::{Body, Transport};
 
@@ -42,6 +43,8 @@ pub struct RequestPreview {
     pub url: String,
     /// The JSON body.
     pub body: Value,
+    /// What was left out or added for the model, and why. When sending, these are logged.
+    pub warnings: Vec<String>,
 }
 
 impl CodexBackend {
@@ -76,11 +79,11 @@ impl CodexBackend {
     /// # Errors
     /// The request would be refused before sending.
     pub fn preview(&self, request: &CompletionRequest) -> Result<RequestPreview, CodexError> {
-        let body = self.prepare(request.clone(), false)?;
+        let Converted { body, warnings } = self.prepare(request.clone(), false)?;
         let body = serde_json::to_value(body).map_err(|error| {
             CodexError::new(ErrorCategory::InvalidRequest, format!("the request cannot be written: {error}"))
         })?;
-        Ok(RequestPreview { url: self.transport.url_of("chat/completions"), body })
+        Ok(RequestPreview { url: self.transport.url_of("chat/completions"), body, warnings })
     }
 
     /// Like [`Backend::complete`], with everything known of a failure.
@@ -89,8 +92,7 @@ impl CodexBackend {
     /// By [category](CodexError::category).
     pub async fn try_complete(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
         let max_retries = request.max_retries;
-        let body = self.prepare(request, false)?;
-        let answer = self.send(max_retries, &body).await?;
+        let answer = self.send(max_retries, self.prepare(request, false)?).await?;
         read_whole(self.transport.body(answer)).await
     }
 
@@ -103,8 +105,7 @@ impl CodexBackend {
         request: CompletionRequest,
     ) -> Result<impl Stream<Item = Result<CompletionChunk, CodexError>> + Send + 'static, CodexError> {
         let max_retries = request.max_retries;
-        let body = self.prepare(request, true)?;
-        let answer = self.send(max_retries, &body).await?;
+        let answer = self.send(max_retries, self.prepare(request, true)?).await?;
         let body = self.transport.body(answer);
         if body.is_event_stream() {
             return Ok(stream::chunks(body, ChatStream::default()).left_stream());
@@ -116,22 +117,23 @@ impl CodexBackend {
     async fn send(
         &self,
         max_retries: Option<u32>,
-        body: &CreateChatCompletionRequest,
+        Converted { body, warnings }: Converted,
     ) -> Result<ResponseValue<ByteStream>, CodexError> {
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let body = &body;
         let operation = |client: Client| async move { client.create_chat_completion(body).await };
         self.transport.send(max_retries, operation).await
     }
 
     /// From the core request to the generated one.
-    fn prepare(
-        &self,
-        mut request: CompletionRequest,
-        stream: bool,
-    ) -> Result<CreateChatCompletionRequest, CodexError> {
+    fn prepare(&self, mut request: CompletionRequest, stream: bool) -> Result<Converted, CodexError> {
         let model = request.model.take().map_or_else(|| self.config.model().clone(), OpenAIModel::from);
         request.max_tokens = request.max_tokens.or(self.config.max_tokens());
-        let dialect = chat::request::Dialect { token_parameter: model.token_parameter() };
-        chat::request::convert(request, &model, dialect, stream)
+        let is_official = self.transport.is_official();
+        let target = Target { model: model.to_string(), spec: model.spec(), is_official, stream };
+        chat::request::convert(request, &target)
     }
 }
 

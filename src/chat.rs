@@ -5,3 +5,4 @@ mod message;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod stream;
+pub(crate) mod target;

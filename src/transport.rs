@@ -24,6 +24,10 @@ pub(crate) struct Attempt {
     pub(crate) headers: HeaderMap,
 }
 
+/// The domains of OpenAI's servers and Azure's.
+const OFFICIAL: &[&str] =
+    &["openai.com", "openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"];
+
 /// The way to one server.
 #[derive(Clone, Debug)]
 pub(crate) struct Transport {
@@ -33,6 +37,7 @@ pub(crate) struct Transport {
     timeouts: Timeouts,
     limits: Limits,
     max_retries: u32,
+    is_official: bool,
 }
 
 impl Transport {
@@ -54,7 +59,26 @@ impl Transport {
             }
         };
         let url = config.endpoint()?;
-        Ok(Self { http, url, headers, timeouts, limits: config.limits(), max_retries: config.max_retries() })
+        let is_official = url.host_str().is_some_and(|host| {
+            let within = |domain: &&str| {
+                host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            };
+            OFFICIAL.iter().any(within)
+        });
+        Ok(Self {
+            http,
+            url,
+            headers,
+            timeouts,
+            limits: config.limits(),
+            max_retries: config.max_retries(),
+            is_official,
+        })
+    }
+
+    /// Whether the server is OpenAI's or Azure's, of whose models the table speaks.
+    pub(crate) fn is_official(&self) -> bool {
+        self.is_official
     }
 
     /// Runs an operation of the generated client, again where that may help, and returns its answer.

@@ -5,12 +5,13 @@ use tachikoma_backends_core::{
 };
 
 use crate::error::CodexError;
+use crate::models::InstructionRole;
 use crate::openai::types;
 use crate::openai::types::ChatCompletionRequestMessage as Wire;
 
 /// # Errors
 /// The message holds what a message of its role cannot say.
-pub(super) fn convert(message: Message) -> Result<Wire, CodexError> {
+pub(super) fn convert(message: Message, instruction_role: InstructionRole) -> Result<Wire, CodexError> {
     let Message {
         role,
         content,
@@ -22,15 +23,10 @@ pub(super) fn convert(message: Message) -> Result<Wire, CodexError> {
         provider_state: _,
     } = message;
     Ok(match role {
-        Role::System => Wire::System(types::ChatCompletionRequestSystemMessage {
-            content: match text_only(content, "a system message")? {
-                Texts::One(text) => types::ChatCompletionRequestSystemMessageContent::Text(text),
-                Texts::Parts(parts) => types::ChatCompletionRequestSystemMessageContent::Array(parts),
-            },
-            name,
-            role: types::ChatCompletionRequestSystemMessageRole::System,
-        }),
-        Role::User => Wire::User(types::ChatCompletionRequestUserMessage {
+        Role::System if instruction_role != InstructionRole::UserOnly => {
+            instructions(text_only(content, "a system message")?, name, instruction_role)
+        }
+        Role::System | Role::User => Wire::User(types::ChatCompletionRequestUserMessage {
             content: match content {
                 MessageContent::Text(text) => types::ChatCompletionRequestUserMessageContent::Text(text),
                 MessageContent::Parts(parts) => types::ChatCompletionRequestUserMessageContent::Array(
@@ -77,6 +73,27 @@ pub(super) fn convert(message: Message) -> Result<Wire, CodexError> {
                 .with_hint("Make it with Message::tool_result or ToolResult::to_message.")
             })?,
         }),
+    })
+}
+
+fn instructions(texts: Texts, name: Option<String>, role: InstructionRole) -> Wire {
+    if role == InstructionRole::Developer {
+        return Wire::Developer(types::ChatCompletionRequestDeveloperMessage {
+            content: match texts {
+                Texts::One(text) => types::ChatCompletionRequestDeveloperMessageContent::Text(text),
+                Texts::Parts(parts) => types::ChatCompletionRequestDeveloperMessageContent::Array(parts),
+            },
+            name,
+            role: types::ChatCompletionRequestDeveloperMessageRole::Developer,
+        });
+    }
+    Wire::System(types::ChatCompletionRequestSystemMessage {
+        content: match texts {
+            Texts::One(text) => types::ChatCompletionRequestSystemMessageContent::Text(text),
+            Texts::Parts(parts) => types::ChatCompletionRequestSystemMessageContent::Array(parts),
+        },
+        name,
+        role: types::ChatCompletionRequestSystemMessageRole::System,
     })
 }
 

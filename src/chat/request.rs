@@ -7,15 +7,17 @@ use tachikoma_backends_core::{
 };
 
 use super::message;
+use super::target::Target;
 use crate::error::CodexError;
-use crate::models::{OpenAIModel, TokenParameter};
+use crate::models::TokenParameter;
 use crate::openai::types;
 
-/// What the server and the model want of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dialect {
-    /// The name of the limit on the answer.
-    pub(crate) token_parameter: TokenParameter,
+/// A request as it goes out.
+#[derive(Debug)]
+pub(crate) struct Converted {
+    pub(crate) body: types::CreateChatCompletionRequest,
+    /// What was left out or added for this model, and why; for people.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Fields of the body that this crate sets by itself.
@@ -23,12 +25,8 @@ const RESERVED: &[&str] = &["messages", "model", "stream", "stream_options", "n"
 
 /// # Errors
 /// The request cannot be said in Chat Completions; nothing of it is left out.
-pub(crate) fn convert(
-    request: CompletionRequest,
-    model: &OpenAIModel,
-    dialect: Dialect,
-    stream: bool,
-) -> Result<types::CreateChatCompletionRequest, CodexError> {
+pub(crate) fn convert(mut request: CompletionRequest, target: &Target) -> Result<Converted, CodexError> {
+    let warnings = target.adjust(&mut request);
     let CompletionRequest {
         messages,
         // The caller has resolved it against the configuration.
@@ -57,14 +55,18 @@ pub(crate) fn convert(
     } = request;
 
     let max_tokens = max_tokens.map(i64::from);
-    let (max_tokens, max_completion_tokens) = match dialect.token_parameter {
+    let (max_tokens, max_completion_tokens) = match target.token_parameter() {
         TokenParameter::MaxTokens => (max_tokens, None),
         TokenParameter::MaxCompletionTokens => (None, max_tokens),
     };
     let has_tools = !tools.is_empty();
+    let role = target.instruction_role();
     let mut body = types::CreateChatCompletionRequest {
-        messages: messages.into_iter().map(message::convert).collect::<Result<_, _>>()?,
-        model: model.as_str().to_owned(),
+        messages: messages
+            .into_iter()
+            .map(|message| message::convert(message, role))
+            .collect::<Result<_, _>>()?,
+        model: target.model.clone(),
         max_tokens,
         max_completion_tokens,
         temperature,
@@ -85,14 +87,15 @@ pub(crate) fn convert(
         store,
         metadata: (!metadata.is_empty()).then(|| metadata.into_iter().collect()),
         user,
-        stream: stream.then_some(true),
-        stream_options: stream
+        stream: target.stream.then_some(true),
+        stream_options: target
+            .stream
             .then(|| types::ChatCompletionStreamOptions { include_usage: Some(true), ..Default::default() }),
         ..Default::default()
     };
     refuse_doubles(&mut body, &extra)?;
     body.extra = extra;
-    Ok(body)
+    Ok(Converted { body, warnings })
 }
 
 /// A word that the document knows, typed; one that it does not know yet travels as it is, for the server to judge.

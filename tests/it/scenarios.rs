@@ -28,9 +28,13 @@ fn shown(error: BackendError) -> Value {
     json!({"error": error.to_string(), "category": error.category().as_str(), "retryable": error.is_retryable()})
 }
 
+/// The body that a request becomes for OpenAI's own server, with what is said of it.
 fn preview(request: &CompletionRequest) -> Result<Value, CodexError> {
-    let config = CodexBackendConfig::new("sk-test");
-    Ok(CodexBackend::new(config)?.preview(request)?.body)
+    let preview = CodexBackend::new(CodexBackendConfig::new("sk-test"))?.preview(request)?;
+    Ok(match preview.warnings.as_slice() {
+        [] => json!({"body": preview.body}),
+        warnings => json!({"body": preview.body, "warnings": warnings}),
+    })
 }
 
 #[test]
