@@ -5,8 +5,8 @@
 //! been shut down are not. What the sources leave open stays `None` or `Unknown`, and nothing is refused because of it.
 //!
 //! The facts were compared on 2026-11-22: OpenAI's model pages, its API document and its Python SDK (ids and shutdown dates)
-//! against the tables of LiteLLM, LangChain, Pydantic AI and models.dev. Where these contradict each other OpenAI's own
-//! word counts, and a capability that only a missing flag denies is `Unknown`.
+//! against the tables of LiteLLM, LangChain, Pydantic AI and models.dev. Where these contradict each other, a limit or a rule
+//! follows OpenAI's page or a measurement, and what only one doubtful flag denies is `Unknown`.
 
 mod date;
 mod lookup;
@@ -51,7 +51,7 @@ macro_rules! models {
                 pub const $name: Self = Self::known($id);
             )?)*
 
-            /// The models that have a constant: those that OpenAI serves, without their dated snapshots.
+            /// The models that have a constant: known, not shut down, without their dated snapshots.
             pub const fn all() -> &'static [Self] {
                 const ALL: &[OpenAIModel] = &[$($(OpenAIModel::$name,)?)*];
                 ALL

@@ -20,7 +20,7 @@ const NOTICE_DAYS: i64 = 90;
 
 /// The id of a model. Any id will do: one that the table does not know is passed on, and the server decides.
 ///
-/// The constants are the models that OpenAI serves, without their dated snapshots.
+/// The constants are the known models that have not been shut down, without their dated snapshots.
 ///
 /// ```
 /// # use tachikoma_backend_codex::OpenAIModel;
