@@ -8,6 +8,10 @@
 
 mod stream;
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::time::SystemTime;
+
 use futures::{Stream, StreamExt};
 use serde_json::Value;
 use tachikoma_backends_core::{
@@ -16,14 +20,15 @@ use tachikoma_backends_core::{
 };
 
 use crate::chat;
-use crate::chat::request::Converted;
+use crate::chat::request::Target;
 use crate::chat::stream::ChatStream;
-use crate::chat::target::Target;
 use crate::config::CodexBackendConfig;
 use crate::error::CodexError;
-use crate::models::OpenAIModel;
+use crate::models::{Date, OpenAIModel};
+use crate::openai::types::CreateChatCompletionRequest;
 use crate::openai::{ByteStream, Client, ResponseValue};
 use crate::transport::{Body, Transport};
+use crate::validate::{Endpoint, adapt, validate};
 
 /// The OpenAI backend.
 ///
@@ -79,7 +84,7 @@ impl CodexBackend {
     /// # Errors
     /// The request would be refused before sending.
     pub fn preview(&self, request: &CompletionRequest) -> Result<RequestPreview, CodexError> {
-        let Converted { body, warnings } = self.prepare(request.clone(), false)?;
+        let Prepared { body, warnings } = self.prepare(request.clone(), false)?;
         let body = serde_json::to_value(body).map_err(|error| {
             CodexError::new(ErrorCategory::InvalidRequest, format!("the request cannot be written: {error}"))
         })?;
@@ -117,9 +122,12 @@ impl CodexBackend {
     async fn send(
         &self,
         max_retries: Option<u32>,
-        Converted { body, warnings }: Converted,
+        Prepared { body, warnings }: Prepared,
     ) -> Result<ResponseValue<ByteStream>, CodexError> {
         for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        if let Some(warning) = self.transport.is_official().then(|| shutdown_warning(&body.model)).flatten() {
             tracing::warn!("{warning}");
         }
         let body = &body;
@@ -128,13 +136,31 @@ impl CodexBackend {
     }
 
     /// From the core request to the generated one.
-    fn prepare(&self, mut request: CompletionRequest, stream: bool) -> Result<Converted, CodexError> {
+    fn prepare(&self, mut request: CompletionRequest, stream: bool) -> Result<Prepared, CodexError> {
         let model = request.model.take().map_or_else(|| self.config.model().clone(), OpenAIModel::from);
         request.max_tokens = request.max_tokens.or(self.config.max_tokens());
         let is_official = self.transport.is_official();
-        let target = Target { model: model.to_string(), spec: model.spec(), is_official, stream };
-        chat::request::convert(request, &target)
+        let findings = validate(&request, &model, Endpoint::Chat, stream);
+        let (errors, findings): (Vec<_>, Vec<_>) =
+            findings.into_iter().partition(|finding| finding.is_error(is_official));
+        if !errors.is_empty() {
+            let messages: Vec<_> = errors.into_iter().map(|error| error.message).collect();
+            return Err(CodexError::unsent(ErrorCategory::InvalidRequest, messages.join("; ")));
+        }
+        let mut warnings: Vec<_> = findings.into_iter().map(|finding| finding.message).collect();
+        if is_official {
+            warnings.extend(adapt(&mut request, &model, Endpoint::Chat));
+        }
+        let body = chat::request::convert(request, &Target { model, is_official, stream })?;
+        Ok(Prepared { body, warnings })
     }
+}
+
+/// A request that is ready to go.
+#[derive(Debug)]
+struct Prepared {
+    body: CreateChatCompletionRequest,
+    warnings: Vec<String>,
 }
 
 /// Reads an answer that is not streamed.
@@ -145,6 +171,13 @@ async fn read_whole(mut body: Body) -> Result<CompletionResponse, CodexError> {
         Ok(response) => Ok(CompletionResponse { request_id, ..response }),
         Err(error) => Err(error.with_request_id(request_id)),
     }
+}
+
+/// The warning that a model ends soon, once in a process for each model.
+fn shutdown_warning(model: &str) -> Option<String> {
+    static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let warning = OpenAIModel::new(model).shutdown_warning(Date::from(SystemTime::now()))?;
+    WARNED.lock().is_ok_and(|mut warned| warned.insert(model.to_owned())).then_some(warning)
 }
 
 #[async_trait]

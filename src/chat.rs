@@ -5,4 +5,3 @@ mod message;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod stream;
-pub(crate) mod target;

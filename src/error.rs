@@ -25,10 +25,15 @@ impl CodexError {
         Self(Box::new(Inner { category, details, source: None }))
     }
 
-    pub(crate) fn configuration(message: impl Into<String>) -> Self {
-        let mut error = Self::new(ErrorCategory::Configuration, message);
+    /// A failure before anything was sent.
+    pub(crate) fn unsent(category: ErrorCategory, message: impl Into<String>) -> Self {
+        let mut error = Self::new(category, message);
         error.details_mut().attempts = 0;
         error
+    }
+
+    pub(crate) fn configuration(message: impl Into<String>) -> Self {
+        Self::unsent(ErrorCategory::Configuration, message)
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

@@ -12,6 +12,7 @@ pub mod internals;
 pub mod models;
 mod openai;
 mod transport;
+mod validate;
 
 pub use backend::{CodexBackend, RequestPreview};
 pub use config::CodexBackendConfig;

@@ -1,13 +1,18 @@
 //! What cannot succeed is found before it is sent, and what a model rejects without harm is left out. Pure functions.
 
+mod adapt;
+mod model;
+
 use std::collections::BTreeSet;
 
 use tachikoma_backends_core::{
-    BackendError, CompletionRequest, ContentPart, ImageSource, MessageContent, ReasoningEffort,
-    ResponseFormat, Role, ToolChoice,
+    BackendError, CompletionRequest, ContentPart, ImageSource, MessageContent, ResponseFormat, Role,
+    ToolChoice,
 };
 
-use crate::models::{Lookup, Match, ModelSpec, OpenAIModel, Support};
+pub(crate) use self::adapt::adapt;
+use self::model::Of;
+use crate::models::{Lookup, Match, OpenAIModel};
 
 /// Limits of OpenAI's API, whichever the model.
 const MAX_STOP_TEXTS: usize = 4;
@@ -24,6 +29,10 @@ pub(crate) enum Endpoint {
     /// Chat Completions.
     Chat,
     /// The Responses API.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the rules are there before the adapter that asks for them")
+    )]
     Responses,
 }
 
@@ -65,10 +74,12 @@ pub(crate) fn validate(
     stream: bool,
 ) -> Vec<Finding> {
     let (mut wrong, mut over_limits, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-    conversation(request, &mut wrong);
-    tools(request, &mut wrong);
-    numbers(request, &mut wrong);
-    texts(request, &mut wrong);
+    conversation(request, &mut wrong, &mut over_limits);
+    images_are_images(request, &mut wrong);
+    schema_is_object(request, &mut wrong);
+    tools(request, &mut over_limits);
+    numbers(request, &mut over_limits);
+    texts(request, &mut over_limits);
     api_limits(request, &mut over_limits);
     let Lookup { spec, by, .. } = model.lookup();
     let (name, basis) = match by {
@@ -85,56 +96,15 @@ pub(crate) fn validate(
         .collect()
 }
 
-/// Leaves out of a request what its model rejects and can be done without, and asks for no reasoning where the model takes tools
-/// only so. Returns what the user should be told. It is for OpenAI's and Azure's hosts; other servers have their own rules.
-pub(crate) fn adapt(request: &mut CompletionRequest, model: &OpenAIModel, endpoint: Endpoint) -> Vec<String> {
-    let spec = model.spec();
-    let mut notes = Vec::new();
-    let asked = request.reasoning_effort;
-    request.reasoning_effort = effort(request, &spec, endpoint);
-    if asked.is_none() && request.reasoning_effort.is_some() {
-        notes.push(format!(
-            "{model} takes tools on Chat Completions only without reasoning: reasoning_effort none is sent; \
-             use the Responses API for both"
-        ));
-    }
-    // A value that is the default anyway goes without a word.
-    let mut left_out = Vec::new();
-    let mut leave_out = |name: &'static str, field: &mut Option<f64>, default: f64| {
-        left_out.extend(field.take().filter(|value| *value != default).map(|_| name));
-    };
-    if !spec.takes_temperature(request.reasoning_effort) {
-        leave_out("temperature", &mut request.temperature, 1.0);
-        leave_out("top_p", &mut request.top_p, 1.0);
-    }
-    if !spec.takes_penalties() {
-        leave_out("frequency_penalty", &mut request.frequency_penalty, 0.0);
-        leave_out("presence_penalty", &mut request.presence_penalty, 0.0);
-    }
-    if !left_out.is_empty() {
-        notes.push(format!("{model} does not take {}: left out of the request", left_out.join(", ")));
-    }
-    if spec.parallel_tool_calls == Support::No && request.parallel_tool_calls == Some(false) {
-        request.parallel_tool_calls = None;
-    }
-    notes
-}
-
-/// The effort that is sent.
-fn effort(request: &CompletionRequest, spec: &ModelSpec, endpoint: Endpoint) -> Option<ReasoningEffort> {
-    let tools = endpoint == Endpoint::Chat && !request.tools.is_empty();
-    spec.effort(request.reasoning_effort, tools)
-}
-
 /// Whether the server already has the beginning of this conversation.
 fn is_continued(request: &CompletionRequest) -> bool {
     ["previous_response_id", "conversation", "prompt"].iter().any(|field| request.extra.contains_key(*field))
 }
 
-fn conversation(request: &CompletionRequest, found: &mut Vec<String>) {
+fn conversation(request: &CompletionRequest, wrong: &mut Vec<String>, refused: &mut Vec<String>) {
     let continued = is_continued(request);
     if request.messages.is_empty() && !continued {
-        found.push(
+        refused.push(
             "the conversation is empty: add a message, for example `Message::user(\"...\")`".to_owned(),
         );
     }
@@ -142,15 +112,20 @@ fn conversation(request: &CompletionRequest, found: &mut Vec<String>) {
     for (i, message) in request.messages.iter().enumerate() {
         calls.extend(message.tool_calls.iter().map(|call| call.id.as_str()));
         match (message.role, message.tool_call_id.as_deref()) {
-            (Role::Tool, None | Some("")) => found.push(format!(
+            (Role::Tool, None | Some("")) => wrong.push(format!(
                 "messages[{i}] is a tool result without the id of its call: make it with `Message::tool_result(id, ...)`"
             )),
-            (Role::Tool, Some(id)) if !calls.contains(id) && !continued => found.push(format!(
+            (Role::Tool, Some(id)) if !calls.contains(id) && !continued => refused.push(format!(
                 "messages[{i}] is the result of the tool call {id:?}, which no earlier message makes: \
                  put the assistant's turn with that call before it"
             )),
             _ => {}
         }
+    }
+}
+
+fn images_are_images(request: &CompletionRequest, found: &mut Vec<String>) {
+    for (i, message) in request.messages.iter().enumerate() {
         for source in images(&message.content) {
             let ImageSource::Base64 { media_type, data } = source else { continue };
             if !is_image_type(media_type) {
@@ -236,7 +211,7 @@ fn texts(request: &CompletionRequest, found: &mut Vec<String>) {
     if request.stop.iter().any(String::is_empty) {
         found.push("a stop text is empty: leave it out".to_owned());
     }
-    if let Some(ResponseFormat::JsonSchema { name, schema, .. }) = &request.response_format {
+    if let Some(ResponseFormat::JsonSchema { name, .. }) = &request.response_format {
         let is_name = (1..=MAX_SCHEMA_NAME).contains(&name.len())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
         if !is_name {
@@ -244,6 +219,11 @@ fn texts(request: &CompletionRequest, found: &mut Vec<String>) {
                 "the name of the response format is {name:?}: use 1 to {MAX_SCHEMA_NAME} letters, digits, '_' and '-'"
             ));
         }
+    }
+}
+
+fn schema_is_object(request: &CompletionRequest, found: &mut Vec<String>) {
+    if let Some(ResponseFormat::JsonSchema { name, schema, .. }) = &request.response_format {
         if !schema.is_object() {
             found.push(format!(
                 "the schema of the response format {name:?} is no JSON object: give a JSON Schema"
@@ -277,122 +257,10 @@ fn api_limits(request: &CompletionRequest, found: &mut Vec<String>) {
     }
 }
 
-/// A model on an endpoint.
-struct Of<'a> {
-    spec: &'a ModelSpec,
-    name: &'a str,
-    endpoint: Endpoint,
-}
-
-impl Of<'_> {
-    fn abilities(&self, request: &CompletionRequest, stream: bool, found: &mut Vec<String>) {
-        let Self { spec, name, endpoint } = *self;
-        let another = OpenAIModel::default();
-        match endpoint {
-            Endpoint::Chat if spec.chat == Support::No => {
-                found.push(format!("{name} does not answer on Chat Completions: use the Responses API"));
-            }
-            Endpoint::Responses if spec.responses == Support::No => {
-                found.push(format!("{name} does not answer on the Responses API: use Chat Completions"));
-            }
-            _ => {}
-        }
-        if spec.image_input == Support::No
-            && request.messages.iter().any(|message| images(&message.content).next().is_some())
-        {
-            found.push(format!(
-                "{name} takes no images: leave them out, or use a model that does, such as {another}"
-            ));
-        }
-        if spec.tools == Support::No && !request.tools.is_empty() {
-            found.push(format!(
-                "{name} takes no tools: leave them out, or use a model that does, such as {another}"
-            ));
-        }
-        if spec.parallel_tool_calls == Support::No && request.parallel_tool_calls == Some(true) {
-            found.push(format!("{name} makes one tool call at a time: leave parallel_tool_calls out"));
-        }
-        if let (Some(asked), Some(limit)) = (request.max_tokens, spec.max_output_tokens)
-            && asked > limit
-        {
-            found.push(format!(
-                "max_tokens is {asked}, but {name} answers with {limit} at most: ask for fewer"
-            ));
-        }
-        match &request.response_format {
-            Some(ResponseFormat::JsonSchema { .. }) if spec.structured_outputs == Support::No => found.push(format!(
-                "{name} does not follow a JSON Schema: use a model that does, such as {another}, \
-                 or describe the form in the prompt"
-            )),
-            Some(ResponseFormat::JsonObject) if spec.json_mode == Support::No => found.push(format!(
-                "{name} has no JSON mode: use a model that has, such as {another}, or ask for JSON in the prompt"
-            )),
-            _ => {}
-        }
-        if stream && spec.streaming == Support::No {
-            found.push(format!("{name} does not stream its answer: ask for the whole of it with `complete`"));
-        }
-    }
-
-    fn effort_and_tools(&self, request: &CompletionRequest, found: &mut Vec<String>) {
-        let Self { spec, name, endpoint } = *self;
-        let asked = request.reasoning_effort;
-        let sent = effort(request, spec, endpoint);
-        if let Some(effort) = sent.filter(|effort| spec.takes_effort(*effort) == Support::No) {
-            let known: Vec<_> = spec.efforts.iter().map(|effort| effort.as_str()).collect();
-            found.push(if known.is_empty() {
-                format!("{name} does not reason: leave reasoning_effort ({effort}) out")
-            } else {
-                format!("{name} does not know the reasoning effort {effort}: use one of {}", known.join(", "))
-            });
-        } else if endpoint == Endpoint::Chat && sent == Some(ReasoningEffort::Max) && !spec.efforts.is_empty()
-        {
-            found.push(format!(
-                "{name} takes the effort max only on the Responses API: use that, or a lower effort"
-            ));
-        }
-        if endpoint == Endpoint::Chat && spec.chat_tools_need_no_reasoning && !request.tools.is_empty() {
-            match asked {
-                _ if !spec.takes_effort(ReasoningEffort::None).is_possible() => {
-                    found.push(format!("{name} takes no tools on Chat Completions: use the Responses API"));
-                }
-                None | Some(ReasoningEffort::None) => {}
-                Some(effort) => found.push(format!(
-                    "{name} takes tools on Chat Completions only with the reasoning effort none, not {effort}: \
-                     set it to none, or use the Responses API"
-                )),
-            }
-        }
-    }
-
-    fn rejected_fields(&self, request: &CompletionRequest, found: &mut Vec<String>) {
-        let Self { spec, name, endpoint } = *self;
-        if spec.stop == Support::No && !request.stop.is_empty() {
-            found.push(format!(
-                "{name} takes no stop texts: leave them out, and cut the answer after it has come"
-            ));
-        }
-        if !spec.takes_penalties() && !request.logit_bias.is_empty() {
-            found.push(format!("{name} does not take logit_bias: leave it out"));
-        }
-        let asks = |field| request.extra.get(field).is_some_and(|value| !value.is_null() && *value != false);
-        if !spec.takes_temperature(effort(request, spec, endpoint))
-            && (asks("logprobs") || asks("top_logprobs"))
-        {
-            let only = if spec.efforts.contains(&ReasoningEffort::None) {
-                " with reasoning: leave them out, or set reasoning_effort to none"
-            } else {
-                ": leave them out"
-            };
-            found.push(format!("{name} gives no logprobs{only}"));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use tachikoma_backends_core::{Message, ToolCall, ToolDefinition, ToolParameters};
+    use tachikoma_backends_core::{Message, ReasoningEffort, ToolCall, ToolDefinition, ToolParameters};
 
     use super::*;
 
@@ -426,41 +294,53 @@ mod tests {
         findings.into_iter().map(|finding| finding.message).collect()
     }
 
-    /// Wrong everywhere: the model does not matter.
+    /// Wrong whichever the model.
     #[track_caller]
-    fn check_request(request: CompletionRequest, expected: &[&str]) {
+    fn check(basis: Basis, request: CompletionRequest, expected: &[&str]) {
         for model in ["gpt-5.6-terra", "my-deployment"] {
-            assert_eq!(messages(&request, model, Endpoint::Responses, Basis::Request), expected);
+            assert_eq!(messages(&request, model, Endpoint::Responses, basis), expected);
         }
     }
 
+    /// Wrong on every server.
+    #[track_caller]
+    fn check_everywhere(request: CompletionRequest, expected: &[&str]) {
+        check(Basis::Request, request, expected);
+    }
+
+    /// Wrong by the rules of OpenAI's API.
+    #[track_caller]
+    fn check_openai(request: CompletionRequest, expected: &[&str]) {
+        check(Basis::OpenAI, request, expected);
+    }
+
     #[test]
-    fn what_can_be_right_nowhere() {
-        check_request(request(), &[]);
-        check_request(
+    fn conversations() {
+        check_everywhere(request(), &[]);
+        check_openai(
             of([]),
             &["the conversation is empty: add a message, for example `Message::user(\"...\")`"],
         );
-        check_request(of([]).with_extra("previous_response_id", "resp_1"), &[]);
-        check_request(of([calls(), Message::tool_result("call_1", "noon")]), &[]);
+        check_openai(of([]).with_extra("previous_response_id", "resp_1"), &[]);
+        check_everywhere(of([calls(), Message::tool_result("call_1", "noon")]), &[]);
         let orphan = "messages[0] is the result of the tool call \"call_1\", which no earlier message makes: \
                       put the assistant's turn with that call before it";
-        check_request(of([Message::tool_result("call_1", "noon")]), &[orphan]);
-        check_request(of([Message::tool_result("call_1", "noon"), calls()]), &[orphan]);
-        check_request(of([Message::tool_result("call_1", "noon")]).with_extra("conversation", "conv_1"), &[]);
+        check_openai(of([Message::tool_result("call_1", "noon")]), &[orphan]);
+        check_openai(of([Message::tool_result("call_1", "noon"), calls()]), &[orphan]);
+        check_openai(of([Message::tool_result("call_1", "noon")]).with_extra("conversation", "conv_1"), &[]);
         let no_id = "messages[1] is a tool result without the id of its call: make it with `Message::tool_result(id, ...)`";
-        check_request(
+        check_everywhere(
             of([calls(), Message { tool_call_id: None, ..Message::tool_result("", "noon") }]),
             &[no_id],
         );
-        check_request(of([calls(), Message::tool_result("", "noon")]), &[no_id]);
-        check_request(of([image("image/svg+xml", "AAAA")]), &[]);
+        check_everywhere(of([calls(), Message::tool_result("", "noon")]), &[no_id]);
+        check_everywhere(of([image("image/svg+xml", "AAAA")]), &[]);
         for wrong in ["", "png", "image/", "image/png;base64", "text/plain"] {
             let expected =
                 format!("messages[0] has an image of media type {wrong:?}: use one such as \"image/png\"");
-            check_request(of([image(wrong, "AAAA")]), &[&expected]);
+            check_everywhere(of([image(wrong, "AAAA")]), &[&expected]);
         }
-        check_request(
+        check_everywhere(
             of([image("image/png", "data:image/png;base64,AAAA")]),
             &["messages[0] has an image whose base64 data begins with \"data:\": give the data alone, \
                or the whole as the image's URL"],
@@ -468,41 +348,41 @@ mod tests {
     }
 
     #[test]
-    fn tools_that_can_be_right_nowhere() {
-        check_request(
+    fn tools() {
+        check_openai(
             request().with_tools([tool("get time")]),
             &["tool \"get time\": the name holds ' '; use letters, digits, '_' and '-'"],
         );
-        check_request(
+        check_openai(
             request().with_tools([tool("now"), tool("now")]),
             &["two tools have the name \"now\": give each a name of its own"],
         );
-        check_request(request().with_tools([tool("now")]).with_tool_choice(ToolChoice::tool("now")), &[]);
-        check_request(
+        check_openai(request().with_tools([tool("now")]).with_tool_choice(ToolChoice::tool("now")), &[]);
+        check_openai(
             request().with_tools([tool("now"), tool("then")]).with_tool_choice(ToolChoice::tool("when")),
             &[
                 "tool_choice is the tool \"when\", which is not offered (now, then is): add it to `tools`, or choose another",
             ],
         );
-        check_request(
+        check_openai(
             request().with_tool_choice(ToolChoice::tool("now")),
             &[
                 "tool_choice is the tool \"now\", which is not offered (none is): add it to `tools`, or choose another",
             ],
         );
-        check_request(
+        check_openai(
             request().with_tool_choice(ToolChoice::Required),
             &["tool_choice is `required`, but no tool is offered: add one to `tools`"],
         );
-        check_request(request().with_tool_choice(ToolChoice::None), &[]);
+        check_openai(request().with_tool_choice(ToolChoice::None), &[]);
         let built_in = json!([{"type": "web_search"}]);
-        check_request(request().with_tool_choice(ToolChoice::Required).with_extra("tools", built_in), &[]);
+        check_openai(request().with_tool_choice(ToolChoice::Required).with_extra("tools", built_in), &[]);
     }
 
     #[test]
-    fn values_that_can_be_right_nowhere() {
-        check_request(request().with_temperature(2.0).with_top_p(0.0).with_presence_penalty(-2.0), &[]);
-        check_request(
+    fn values() {
+        check_openai(request().with_temperature(2.0).with_top_p(0.0).with_presence_penalty(-2.0), &[]);
+        check_openai(
             request()
                 .with_temperature(2.1)
                 .with_top_p(-0.1)
@@ -515,7 +395,7 @@ mod tests {
                 "presence_penalty is NaN: use a value from -2 to 2",
             ],
         );
-        check_request(
+        check_openai(
             request().with_max_tokens(0u32),
             &["max_tokens is 0: leave it out for the server's own limit, or use 1 at least"],
         );
@@ -526,9 +406,9 @@ mod tests {
                 "the name of the response format is {name:?}: use 1 to 64 letters, digits, '_' and '-'"
             );
             let expected: &[&str] = if fits { &[] } else { &[&expected] };
-            check_request(request().with_response_format(schema(name, json!({}))), expected);
+            check_openai(request().with_response_format(schema(name, json!({}))), expected);
         }
-        check_request(
+        check_everywhere(
             request().with_response_format(schema("a", json!([]))),
             &["the schema of the response format \"a\" is no JSON object: give a JSON Schema"],
         );
@@ -538,7 +418,7 @@ mod tests {
         ];
         let model = "my-deployment";
         let request = request().with_logit_bias([("7", 101), ("8", -100)]).with_stop(["a", ""]);
-        assert_eq!(messages(&request, model, Endpoint::Chat, Basis::Request), expected);
+        assert_eq!(messages(&request, model, Endpoint::Chat, Basis::OpenAI), expected);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The fields that whole answers and chunks share.
 
 use serde_json::Value;
-use tachikoma_backends_core::{FinishReason, Usage};
+use tachikoma_backends_core::{ErrorCategory, FinishReason, Usage};
 
+use crate::error::CodexError;
 use crate::openai::types::CompletionUsage;
 
 /// What a `finish_reason` means; `None` where it says nothing. `has_tool_calls` because Gemini ends tool calls with `stop`.
@@ -17,6 +18,14 @@ pub(super) fn finish_reason(reason: &str, has_tool_calls: bool) -> Option<Finish
         "error" => FinishReason::Error,
         _ => FinishReason::Other,
     })
+}
+
+/// The server ended the answer with the finish reason `error` and says no more.
+pub(super) fn failed() -> CodexError {
+    CodexError::new(
+        ErrorCategory::Server,
+        "the server failed within its answer: its finish_reason is \"error\"",
+    )
 }
 
 /// Text and thinking out of `content`: a string, or a list of parts.

@@ -111,7 +111,7 @@ fn text_only(content: MessageContent, whose: &str) -> Result<Texts, CodexError> 
         ContentPart::Text { text } => Ok(text_part(text)),
         ContentPart::Image { .. } => {
             let message = format!("{whose} cannot hold an image");
-            Err(CodexError::new(ErrorCategory::InvalidRequest, message)
+            Err(CodexError::unsent(ErrorCategory::InvalidRequest, message)
                 .with_hint("Put it into a user message."))
         }
     });
@@ -144,9 +144,8 @@ fn user_part(part: ContentPart) -> Result<types::ChatCompletionRequestUserMessag
         Some(ImageDetail::High) => Some(Detail::High),
         Some(other) => {
             let message = format!("Chat Completions has no image detail {other:?}");
-            return Err(
-                CodexError::new(ErrorCategory::InvalidRequest, message).with_hint("Use auto, low or high.")
-            );
+            return Err(CodexError::unsent(ErrorCategory::InvalidRequest, message)
+                .with_hint("Use auto, low or high."));
         }
     };
     Ok(types::ChatCompletionRequestUserMessageContentPart::ImageUrl(

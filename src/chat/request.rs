@@ -7,17 +7,29 @@ use tachikoma_backends_core::{
 };
 
 use super::message;
-use super::target::Target;
 use crate::error::CodexError;
-use crate::models::TokenParameter;
+use crate::models::{InstructionRole, ModelSpec, OpenAIModel, TokenParameter};
 use crate::openai::types;
 
-/// A request as it goes out.
-#[derive(Debug)]
-pub(crate) struct Converted {
-    pub(crate) body: types::CreateChatCompletionRequest,
-    /// What was left out or added for this model, and why; for people.
-    pub(crate) warnings: Vec<String>,
+/// Whom a request goes to.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) model: OpenAIModel,
+    /// Whether the server is OpenAI's or Azure's. Others may serve other models under the same names.
+    pub(crate) is_official: bool,
+    pub(crate) stream: bool,
+}
+
+impl Target {
+    fn token_parameter(&self, spec: &ModelSpec) -> TokenParameter {
+        let usual =
+            if self.is_official { TokenParameter::MaxCompletionTokens } else { TokenParameter::MaxTokens };
+        spec.token_parameter.unwrap_or(usual)
+    }
+
+    fn instruction_role(&self, spec: &ModelSpec) -> InstructionRole {
+        if self.is_official { spec.instruction_role } else { InstructionRole::System }
+    }
 }
 
 /// Fields of the body that this crate sets by itself.
@@ -25,8 +37,10 @@ const RESERVED: &[&str] = &["messages", "model", "stream", "stream_options", "n"
 
 /// # Errors
 /// The request cannot be said in Chat Completions; nothing of it is left out.
-pub(crate) fn convert(mut request: CompletionRequest, target: &Target) -> Result<Converted, CodexError> {
-    let warnings = target.adjust(&mut request);
+pub(crate) fn convert(
+    request: CompletionRequest,
+    target: &Target,
+) -> Result<types::CreateChatCompletionRequest, CodexError> {
     let CompletionRequest {
         messages,
         // The caller has resolved it against the configuration.
@@ -54,19 +68,20 @@ pub(crate) fn convert(mut request: CompletionRequest, target: &Target) -> Result
         max_retries: _,
     } = request;
 
+    let spec = target.model.spec();
     let max_tokens = max_tokens.map(i64::from);
-    let (max_tokens, max_completion_tokens) = match target.token_parameter() {
+    let (max_tokens, max_completion_tokens) = match target.token_parameter(&spec) {
         TokenParameter::MaxTokens => (max_tokens, None),
         TokenParameter::MaxCompletionTokens => (None, max_tokens),
     };
     let has_tools = !tools.is_empty();
-    let role = target.instruction_role();
+    let role = target.instruction_role(&spec);
     let mut body = types::CreateChatCompletionRequest {
         messages: messages
             .into_iter()
             .map(|message| message::convert(message, role))
             .collect::<Result<_, _>>()?,
-        model: target.model.clone(),
+        model: target.model.to_string(),
         max_tokens,
         max_completion_tokens,
         temperature,
@@ -95,7 +110,7 @@ pub(crate) fn convert(mut request: CompletionRequest, target: &Target) -> Result
     };
     refuse_doubles(&mut body, &extra)?;
     body.extra = extra;
-    Ok(Converted { body, warnings })
+    Ok(body)
 }
 
 /// A word that the document knows, typed; one that it does not know yet travels as it is, for the server to judge.
@@ -158,7 +173,7 @@ fn format(format: ResponseFormat) -> Result<types::CreateChatCompletionRequestRe
             let Value::Object(schema) = schema else {
                 let message =
                     format!("the schema {name:?} of the response format is no JSON object: {schema}");
-                return Err(CodexError::new(ErrorCategory::InvalidRequest, message));
+                return Err(CodexError::unsent(ErrorCategory::InvalidRequest, message));
             };
             Format::JsonSchema(types::ResponseFormatJsonSchema {
                 json_schema: types::ResponseFormatJsonSchemaJsonSchema {
@@ -190,7 +205,7 @@ fn refuse_doubles(
         None => Ok(()),
         Some(key) => {
             let message = format!("the extra field {key:?} is also set by the request itself");
-            Err(CodexError::new(ErrorCategory::InvalidRequest, message).with_hint("Set it in one place."))
+            Err(CodexError::unsent(ErrorCategory::InvalidRequest, message).with_hint("Set it in one place."))
         }
     }
 }

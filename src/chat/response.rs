@@ -78,7 +78,7 @@ fn convert(answer: CreateChatCompletionResponse, body: &[u8]) -> Result<Completi
 
     let finish_reason = fields::finish_reason(&finish_reason_text, !calls.is_empty());
     if finish_reason == Some(FinishReason::Error) {
-        return Err(no_answer(body));
+        return Err(fields::failed());
     }
     let finish_reason =
         finish_reason.unwrap_or(if calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolUse });

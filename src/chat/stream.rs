@@ -73,7 +73,7 @@ impl ChatStream {
             }
             match choice.finish_reason.as_deref() {
                 None | Some("") => {}
-                Some("error") => return Err(self.unreadable(data, None)),
+                Some("error") => return Err(fields::failed()),
                 Some(reason) => self.finish_reason = Some(reason.to_owned()),
             }
         }

@@ -1,0 +1,119 @@
+//! What a model cannot do, by the model table.
+
+use tachikoma_backends_core::{CompletionRequest, ReasoningEffort, ResponseFormat};
+
+use super::adapt::effort;
+use super::{Endpoint, images};
+use crate::models::{ModelSpec, OpenAIModel, Support};
+
+/// A model on an endpoint.
+pub(super) struct Of<'a> {
+    pub(super) spec: &'a ModelSpec,
+    pub(super) name: &'a str,
+    pub(super) endpoint: Endpoint,
+}
+
+impl Of<'_> {
+    pub(super) fn abilities(&self, request: &CompletionRequest, stream: bool, found: &mut Vec<String>) {
+        let Self { spec, name, endpoint } = *self;
+        let another = OpenAIModel::default();
+        match endpoint {
+            Endpoint::Chat if spec.chat == Support::No => {
+                found.push(format!("{name} does not answer on Chat Completions: use the Responses API"));
+            }
+            Endpoint::Responses if spec.responses == Support::No => {
+                found.push(format!("{name} does not answer on the Responses API: use Chat Completions"));
+            }
+            _ => {}
+        }
+        if spec.image_input == Support::No
+            && request.messages.iter().any(|message| images(&message.content).next().is_some())
+        {
+            found.push(format!(
+                "{name} takes no images: leave them out, or use a model that does, such as {another}"
+            ));
+        }
+        if spec.tools == Support::No && !request.tools.is_empty() {
+            found.push(format!(
+                "{name} takes no tools: leave them out, or use a model that does, such as {another}"
+            ));
+        }
+        if spec.parallel_tool_calls == Support::No && request.parallel_tool_calls == Some(true) {
+            found.push(format!("{name} makes one tool call at a time: leave parallel_tool_calls out"));
+        }
+        if let (Some(asked), Some(limit)) = (request.max_tokens, spec.max_output_tokens)
+            && asked > limit
+        {
+            found.push(format!(
+                "max_tokens is {asked}, but {name} answers with {limit} at most: ask for fewer"
+            ));
+        }
+        match &request.response_format {
+            Some(ResponseFormat::JsonSchema { .. }) if spec.structured_outputs == Support::No => found.push(format!(
+                "{name} does not follow a JSON Schema: use a model that does, such as {another}, \
+                 or describe the form in the prompt"
+            )),
+            Some(ResponseFormat::JsonObject) if spec.json_mode == Support::No => found.push(format!(
+                "{name} has no JSON mode: use a model that has, such as {another}, or ask for JSON in the prompt"
+            )),
+            _ => {}
+        }
+        if stream && spec.streaming == Support::No {
+            found.push(format!("{name} does not stream its answer: ask for the whole of it with `complete`"));
+        }
+    }
+
+    pub(super) fn effort_and_tools(&self, request: &CompletionRequest, found: &mut Vec<String>) {
+        let Self { spec, name, endpoint } = *self;
+        let asked = request.reasoning_effort;
+        let sent = effort(request, spec, endpoint);
+        if let Some(effort) = sent.filter(|effort| spec.takes_effort(*effort) == Support::No) {
+            let known: Vec<_> = spec.efforts.iter().map(|effort| effort.as_str()).collect();
+            found.push(if known.is_empty() {
+                format!("{name} does not reason: leave reasoning_effort ({effort}) out")
+            } else {
+                format!("{name} does not know the reasoning effort {effort}: use one of {}", known.join(", "))
+            });
+        } else if endpoint == Endpoint::Chat && sent == Some(ReasoningEffort::Max) && !spec.efforts.is_empty()
+        {
+            found.push(format!(
+                "{name} takes the effort max only on the Responses API: use that, or a lower effort"
+            ));
+        }
+        if endpoint == Endpoint::Chat && spec.chat_tools_need_no_reasoning && !request.tools.is_empty() {
+            match asked {
+                _ if !spec.takes_effort(ReasoningEffort::None).is_possible() => {
+                    found.push(format!("{name} takes no tools on Chat Completions: use the Responses API"));
+                }
+                None | Some(ReasoningEffort::None) => {}
+                Some(effort) => found.push(format!(
+                    "{name} takes tools on Chat Completions only with the reasoning effort none, not {effort}: \
+                     set it to none, or use the Responses API"
+                )),
+            }
+        }
+    }
+
+    pub(super) fn rejected_fields(&self, request: &CompletionRequest, found: &mut Vec<String>) {
+        let Self { spec, name, endpoint } = *self;
+        if spec.stop == Support::No && !request.stop.is_empty() {
+            found.push(format!(
+                "{name} takes no stop texts: leave them out, and cut the answer after it has come"
+            ));
+        }
+        if !spec.takes_penalties() && !request.logit_bias.is_empty() {
+            found.push(format!("{name} does not take logit_bias: leave it out"));
+        }
+        let asks = |field| request.extra.get(field).is_some_and(|value| !value.is_null() && *value != false);
+        if !spec.takes_temperature(effort(request, spec, endpoint))
+            && (asks("logprobs") || asks("top_logprobs"))
+        {
+            let only = if spec.efforts.contains(&ReasoningEffort::None) {
+                " with reasoning: leave them out, or set reasoning_effort to none"
+            } else {
+                ": leave them out"
+            };
+            found.push(format!("{name} gives no logprobs{only}"));
+        }
+    }
+}
