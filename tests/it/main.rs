@@ -2,7 +2,10 @@
 
 mod backend;
 mod bad_input;
+mod bodies;
+mod documents;
 mod live;
+mod oracle;
 mod scenarios;
 mod server;
 mod tidy;
