@@ -3,6 +3,7 @@
 //! Each rule is a small function in one of the modules below, numbered as in `openapi/README.md`; this file is the order
 //! in which they run. Nothing passes unseen: a keyword or a hint that no rule knows is an error with its path.
 
+mod all_of;
 mod guard;
 mod hints;
 mod keywords;
@@ -11,6 +12,8 @@ mod null;
 mod objects;
 mod operations;
 mod sides;
+#[cfg(test)]
+mod tests;
 mod unions;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,10 +69,10 @@ pub(crate) fn lower(closure: &Value) -> Result<Lowered> {
 
     rewrite(&mut components, &mut |schema, _, place| {
         keywords::normalise(schema, place, &mut tally);
-        null::collapse(schema, &mut tally);
+        null::collapse(schema, place, &mut tally);
         unions::one_of(schema, place, &mut tally)
     })?;
-    objects::merge_all_of(&mut components, &mut tally)?;
+    all_of::merge_all(&mut components, &mut tally)?;
     loop {
         let nulls = null::push_to_use_sites(&mut components, &mut tally)?;
         let unions = unions::simplify(&mut components, &mut tally)?;
@@ -82,7 +85,7 @@ pub(crate) fn lower(closure: &Value) -> Result<Lowered> {
         objects::settle(schema, component.side, place, &mut hints, &mut tally)
     })?;
     drop_unreachable(&mut components, &operations);
-    let mut components = names::hoist(components, &mut tally)?;
+    let mut components = names::hoist(components, &mut hints, &mut tally)?;
     unions::flatten_answers(&mut components, &mut tally);
     let tags = unions::tags(&components);
     names::name_branches(&mut components, &tags, &mut hints, &mut tally)?;

@@ -116,3 +116,65 @@ fn remove(document: &mut Value, pointer: &str) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn apply(actions: &str, document: &mut Value) -> Result<usize> {
+        Overlay::parse(&format!("overlay: 1.0.0\ninfo: {{}}\nactions:\n{actions}"))?.apply(document)
+    }
+
+    fn check_applied(actions: &str, mut document: Value, expected: Value) {
+        apply(actions, &mut document).unwrap();
+        assert_eq!(document, expected);
+    }
+
+    #[test]
+    fn updates_merge_into_every_target() {
+        check_applied(
+            "- {target: '$.a[*]', update: {x: {y: 1}, list: [2]}}",
+            json!({ "a": [{ "x": { "z": 0 }, "list": [1] }, {}] }),
+            json!({ "a": [{ "x": { "y": 1, "z": 0 }, "list": [1, 2] }, { "x": { "y": 1 }, "list": [2] }] }),
+        );
+        check_applied("- {target: $.a, update: 2}", json!({ "a": [1] }), json!({ "a": [1, 2] }));
+    }
+
+    #[test]
+    fn removals_take_every_target_out() {
+        let list = json!({ "a": [{ "x": 1 }, 2, { "x": 3 }] });
+        check_applied("- {target: '$.a[?@.x]', remove: true}", list, json!({ "a": [2] }));
+        let escaped = json!({ "paths": { "/a~b": 1 } });
+        check_applied("- {target: \"$.paths['/a~b']\", remove: true}", escaped, json!({ "paths": {} }));
+    }
+
+    #[test]
+    fn actions_follow_each_other() {
+        check_applied(
+            "- {target: $.a, remove: true}\n- {target: $, update: {a: new}}",
+            json!({ "a": { "old": 1 } }),
+            json!({ "a": "new" }),
+        );
+    }
+
+    #[test]
+    fn an_action_that_cannot_be_applied_is_named() {
+        let check = |actions: &str, why: &str| {
+            let error = format!("{:#}", apply(actions, &mut json!({ "a": 1 })).unwrap_err());
+            assert!(error.contains(why), "{error}");
+        };
+        check(
+            "- {target: $, update: {}}\n- {target: $.b, remove: true, description: No b.}",
+            "action 2 on $.b (No b.): matches nothing in the document",
+        );
+        check("- {target: '$[', remove: true}", "the target is not a JSONPath");
+        check("- {target: $.a}", "needs either `update` or `remove: true`");
+        check("- {target: $.a, remove: true, update: 1}", "needs either `update` or `remove: true`");
+        check("- {target: $, remove: true}", "the document itself cannot be removed");
+        check("- {target: $, updates: {}}", "not an OpenAPI Overlay");
+        let error = Overlay::parse("overlay: 2.0.0\ninfo: {}\nactions: []").unwrap_err();
+        assert!(error.to_string().contains("only version 1 is known"));
+    }
+}

@@ -195,3 +195,125 @@ fn modern(mut schema: Map) -> Value {
         _ => Value::Object(schema),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn media(name: &str) -> Value {
+        json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{name}") } } })
+    }
+
+    /// What is kept of [`upstream`] for the operation `ask`.
+    fn kept() -> Value {
+        json!({
+            "openapi": "3.1.0",
+            "info": { "title": "T", "version": "1", "x-generated-by": "cargo xtask regen" },
+            "paths": { "/ask": {
+                "parameters": [{ "$ref": "#/components/parameters/Id" }],
+                "post": {
+                    "operationId": "ask",
+                    "requestBody": { "content": media("Question") },
+                    "responses": { "200": {}, "429": { "$ref": "#/components/responses/TooMany" } },
+                },
+            } },
+            "components": {
+                "parameters": { "Id": { "in": "query", "name": "id", "schema": { "type": "string" } } },
+                "responses": { "TooMany": { "content": media("Error") } },
+                "schemas": {
+                    "Question": { "type": "object", "properties": { "description": { "type": "string" } } },
+                    "Error": { "type": "string" },
+                    "ErrorResponse": { "type": "object" },
+                },
+            },
+        })
+    }
+
+    /// [`kept`], with what is not.
+    fn upstream() -> Value {
+        let mut document = kept();
+        document["openapi"] = json!("3.0.0");
+        document["info"]["description"] = json!("prose");
+        document["security"] = json!([]);
+        let ask = &mut document["paths"]["/ask"];
+        ask["get"] = json!({ "operationId": "other", "responses": {} });
+        ask["post"]["summary"] = json!("prose");
+        ask["post"]["tags"] = json!(["t"]);
+        ask["post"]["responses"]["200"]["description"] = json!("prose");
+        document["paths"]["/ask?beta=true"] = json!({ "post": { "operationId": "beta", "responses": {} } });
+        document["components"]["parameters"]["Unused"] = json!({});
+        document["components"]["schemas"]["Unused"] = json!({});
+        document["components"]["schemas"]["Question"]["properties"]["description"]["description"] =
+            json!("prose");
+        document
+    }
+
+    fn wanted(ids: &[&str]) -> Vec<String> {
+        ids.iter().map(|id| (*id).to_owned()).collect()
+    }
+
+    #[test]
+    fn only_what_the_operations_reach_is_kept() {
+        let closure = prune(&upstream(), &wanted(&["ask"])).unwrap();
+        assert_eq!(closure, kept());
+        assert_eq!(operation_ids(&closure), ["ask"]);
+        assert_eq!(prune(&closure, &wanted(&["ask"])).unwrap(), kept(), "what is pruned stays as it is");
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused() {
+        let check = |document: Value, ids: &[&str], why: &str| {
+            let error = prune(&document, &wanted(ids)).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        };
+        check(upstream(), &["ask", "ask2", "ask3"], "no operation ask2, ask3");
+        check(upstream(), &["beta"], "no operation beta");
+        check(json!({}), &[], "no `paths`");
+        let mut dangling = upstream();
+        dangling["components"]["schemas"].as_object_mut().unwrap().remove("Question");
+        check(dangling, &["ask"], "nothing stands at $ref #/components/schemas/Question");
+        let mut twice = upstream();
+        twice["paths"]["/again"] = twice["paths"]["/ask"].clone();
+        check(twice, &["ask"], "the operation ask is declared twice");
+    }
+
+    fn check_cleaned(schema: Value, expected: Value) {
+        assert_eq!(clean(&schema, Position::Keywords), expected);
+    }
+
+    #[test]
+    fn prose_goes_and_names_stay() {
+        let data = json!({ "enum": ["description"], "default": { "description": "kept" } });
+        let mut prose = data.clone();
+        for key in ["title", "description", "summary", "example", "examples", "externalDocs", "x-oaiMeta"] {
+            prose[key] = json!("prose");
+        }
+        check_cleaned(prose, data);
+        check_cleaned(
+            json!({ "properties": { "title": { "title": "T", "type": "string" }, "x-y": { "example": 1 } } }),
+            json!({ "properties": { "title": { "type": "string" }, "x-y": {} } }),
+        );
+        let union = json!({ "oneOf": [{ "title": "Text", "type": "string", "description": "d" }] });
+        check_cleaned(union, json!({ "oneOf": [{ "title": "Text", "type": "string" }] }));
+    }
+
+    #[test]
+    fn what_3_0_said_otherwise_is_said_as_in_3_1() {
+        let nothing = json!({ "type": "null" });
+        check_cleaned(
+            json!({ "type": "string", "nullable": true, "default": null }),
+            json!({ "anyOf": [{ "type": "string" }, nothing], "default": null }),
+        );
+        check_cleaned(
+            json!({ "$ref": "#/x", "nullable": true }),
+            json!({ "anyOf": [{ "$ref": "#/x" }, nothing] }),
+        );
+        check_cleaned(json!({ "type": "string", "nullable": false }), json!({ "type": "string" }));
+        let stated = json!({ "anyOf": [{}, nothing] });
+        check_cleaned(json!({ "anyOf": [{}, nothing], "nullable": true }), stated);
+        check_cleaned(json!({ "nullable": true }), json!({}));
+        check_cleaned(json!({ "minimum": 0, "exclusiveMinimum": true }), json!({ "exclusiveMinimum": 0 }));
+        check_cleaned(json!({ "maximum": 0, "exclusiveMaximum": false }), json!({ "maximum": 0 }));
+        check_cleaned(json!({ "exclusiveMinimum": 0 }), json!({ "exclusiveMinimum": 0 }));
+    }
+}

@@ -151,8 +151,7 @@ pub(crate) fn branches(schema: &Value) -> Option<&Vec<Value>> {
     schema.get("oneOf")?.as_array()
 }
 
-/// Whether two documents hold the same, and the keys of every object in order: the form in which files are written,
-/// whichever map type serde_json was built with.
+/// The same value, the keys of every object in order, whichever map type serde_json was built with.
 pub(crate) fn sorted(value: Value) -> Value {
     match value {
         Value::Object(map) => {
@@ -162,5 +161,62 @@ pub(crate) fn sorted(value: Value) -> Value {
         }
         Value::Array(list) => Value::Array(list.into_iter().map(sorted).collect()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_schema_is_visited_with_its_path() {
+        let mut schema = json!({
+            "properties": { "a-b": { "items": {} }, "enum": { "enum": [{}] } },
+            "oneOf": [{ "additionalProperties": { "not": {} } }],
+            "additionalProperties": true,
+            "default": { "properties": { "no": {} } },
+        });
+        let root = Place { path: "$", branch: false };
+        let expected = BTreeSet::from([
+            ("$".to_owned(), false),
+            ("$.oneOf[0]".to_owned(), true),
+            ("$.oneOf[0].additionalProperties".to_owned(), false),
+            ("$.oneOf[0].additionalProperties.not".to_owned(), false),
+            ("$.properties.enum".to_owned(), false),
+            ("$.properties['a-b']".to_owned(), false),
+            ("$.properties['a-b'].items".to_owned(), false),
+        ]);
+        let mut down = Vec::new();
+        walk(&schema, root, &mut |_, place| down.push((place.path.to_owned(), place.branch)));
+        assert_eq!(down.first(), Some(&("$".to_owned(), false)), "parents first");
+        let mut up = Vec::new();
+        bottom_up(&mut schema, root, &mut |_, place| {
+            up.push((place.path.to_owned(), place.branch));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(up.last(), Some(&("$".to_owned(), false)), "children first");
+        assert_eq!(BTreeSet::from_iter(down), expected);
+        assert_eq!(BTreeSet::from_iter(up), expected);
+    }
+
+    #[test]
+    fn paths_can_be_pasted_into_an_overlay() {
+        let schemas = json!({ "components": { "schemas": { "Error-2": 1, "Error_2": 2 } } });
+        for (name, value) in [("Error-2", 1), ("Error_2", 2)] {
+            let path = serde_json_path::JsonPath::parse(&component_path(name)).unwrap();
+            assert_eq!(path.query(&schemas).exactly_one().unwrap(), &json!(value));
+        }
+    }
+
+    #[test]
+    fn reachability_survives_cycles_and_dangling_references() {
+        let schemas: BTreeMap<&str, Value> = BTreeMap::from([
+            ("A", json!({ "items": reference("B") })),
+            ("B", json!({ "oneOf": [reference("A"), reference("Gone")] })),
+            ("C", json!({})),
+        ]);
+        let found = reachable(["A".to_owned()], |name| schemas.get(name));
+        assert_eq!(found, BTreeSet::from(["A".to_owned(), "B".to_owned()]));
     }
 }

@@ -55,3 +55,51 @@ fn is_tagged<'a>(schema: &Value, of: &impl Fn(&str) -> Option<&'a Value>) -> boo
     };
     required.into_iter().any(|name| closed(name).is_some())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::lower::tests::{object, reference, refused};
+
+    fn check_guard(members: Value, branches: &[&str], expected: &[&str]) {
+        let wrapped = |name: &&str| json!({ "title": name, "allOf": [reference(name)] });
+        let mut branches: Vec<Value> = branches.iter().map(wrapped).collect();
+        branches.push(json!({ "title": "Unknown" }));
+        let mut schemas = members;
+        schemas["It"] = json!({ "oneOf": branches });
+        schemas["Kind"] = json!({ "type": "string", "enum": ["a"] });
+        let found = check(&json!({ "components": { "schemas": schemas } }));
+        let places: Vec<&str> = found.iter().filter_map(|text| text.split(" has no").next()).collect();
+        assert_eq!(places, expected);
+    }
+
+    #[test]
+    fn a_branch_that_would_swallow_the_next_is_named_with_its_path() {
+        let tagged = json!({ "properties": { "type": reference("Kind") }, "required": ["type"] });
+        let untagged = json!({ "properties": { "a": { "type": "string" } } });
+        let optional = json!({ "properties": { "type": reference("Kind") } });
+        let open = json!({ "properties": { "type": { "type": "string" } }, "required": ["type"] });
+        let union = json!({ "oneOf": [{ "title": "Unknown" }] });
+        for bad in [&untagged, &optional, &open, &union] {
+            let place = "$.components.schemas.It.oneOf[0]: A";
+            check_guard(json!({ "A": bad, "B": tagged }), &["A", "B"], &[place]);
+            check_guard(json!({ "A": tagged, "B": bad }), &["A", "B"], &[]);
+        }
+        let scalar = json!({ "type": "string", "enum": ["a"] });
+        check_guard(json!({ "A": tagged, "B": tagged, "C": scalar }), &["A", "B", "C"], &[]);
+        check_guard(json!({ "A": untagged, "C": scalar }), &["A", "C"], &[]);
+    }
+
+    #[test]
+    fn the_lowering_refuses_such_a_union() {
+        let fields = object(json!({ "a": { "type": "string" } }));
+        let answer = object(json!({ "it": { "oneOf": [reference("A"), reference("B")] } }));
+        let error = refused(json!({ "Answer": answer, "A": fields, "B": fields }));
+        assert!(
+            error.starts_with("$.components.schemas.AnswerIt.oneOf[0]: A has no required tag"),
+            "{error}"
+        );
+    }
+}

@@ -69,15 +69,9 @@ impl Hints {
         strings.map(str::to_owned).collect()
     }
 
-    /// Applies the merge patches under `schema`, the response side's view of it.
-    pub(super) fn apply_response_patches(&mut self, schema: &mut Value) -> Result<()> {
-        schema::bottom_up(schema, Place { path: "", branch: false }, &mut |schema, _| {
-            let patch = schema.as_object_mut().and_then(|object| self.take(object, RESPONSE));
-            if let Some(patch) = patch {
-                merge_patch(schema, &patch);
-            }
-            Ok(())
-        })
+    /// Notes that these were consumed.
+    pub(super) fn consume(&mut self, hints: Vec<String>) {
+        self.used.extend(hints);
     }
 
     /// Hands the derives on to build.rs, removes what other copies consumed, and refuses what nobody did.
@@ -117,6 +111,19 @@ pub(super) fn drop_response_patches(schema: &mut Value) -> Result<()> {
     })
 }
 
+/// The response side's view of a schema: its patches applied. Returns them, to be consumed if that side has the schema.
+pub(super) fn apply_response_patches(schema: &mut Value) -> Result<Vec<String>> {
+    let mut hints = Hints::default();
+    schema::bottom_up(schema, Place { path: "", branch: false }, &mut |schema, _| {
+        let patch = schema.as_object_mut().and_then(|object| hints.take(object, RESPONSE));
+        if let Some(patch) = patch {
+            merge_patch(schema, &patch);
+        }
+        Ok(())
+    })?;
+    Ok(hints.used.into_iter().collect())
+}
+
 /// RFC 7396: objects are merged, null removes, anything else replaces.
 fn merge_patch(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
@@ -133,5 +140,71 @@ fn merge_patch(target: &mut Value, patch: &Value) {
         } else {
             merge_patch(object.entry(key.clone()).or_insert(Value::Null), value);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lower::tests::{lowered, object, reference, refused};
+
+    #[test]
+    fn r24_unknown_misshapen_and_idle_hints_are_refused_with_their_paths() {
+        let check = |hint: &str, value: Value, why: &str| {
+            let mut question = object(json!({ "a-b": { "type": "string" } }));
+            question["properties"]["a-b"][hint] = value;
+            let error = refused(json!({ "Question": question }));
+            assert!(error.contains("$.components.schemas.Question.properties['a-b']"), "{error}");
+            assert!(error.contains(why), "{error}");
+        };
+        check("x-codex-color", json!("red"), "no such hint, x-codex-color");
+        check("x-codex-name", json!(["N"]), "x-codex-name cannot be [\"N\"]");
+        check("x-codex-required", json!("id"), "x-codex-required cannot be");
+        check("x-codex-name", json!("N"), "no rule uses these hints");
+        check("x-codex-required", json!(["id"]), "no rule uses these hints");
+        check("x-codex-response", json!({ "type": "integer" }), "no rule uses these hints");
+    }
+
+    #[test]
+    fn r24_a_hint_on_a_branch_that_a_rule_drops_is_idle() {
+        let closed = json!({ "type": "string", "enum": ["a"], "x-codex-name": "Mode" });
+        let union = json!({ "oneOf": [{ "type": "string" }, closed] });
+        let error = refused(json!({ "Question": object(json!({ "it": union })) }));
+        assert!(
+            error.ends_with("$.components.schemas.Question.properties.it.oneOf[1]['x-codex-name']"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn r24_a_patch_for_answers_leaves_requests_alone() {
+        let both = object(json!({ "it": reference("Shared") }));
+        let shared = object(json!({ "a": { "type": "string" }, "b": reference("Deep") }));
+        let mut patched = shared.clone();
+        patched["x-codex-response"] = json!({ "properties": { "a": { "type": "boolean" }, "b": null } });
+        let deep = object(json!({ "c": { "type": "string" } }));
+        let found = lowered(json!({ "Question": both, "Answer": both, "Shared": patched, "Deep": deep }));
+        assert_eq!(found["SharedParam"], shared);
+        assert_eq!(found["Shared"], object(json!({ "a": { "type": "boolean", "nullable": true } })));
+        assert_eq!(found.get("DeepParam"), None, "only requests reach it now");
+    }
+
+    #[test]
+    fn r24_derives_are_handed_to_the_build_script() {
+        let mut question = object(json!({ "a": { "type": "string" } }));
+        question["x-codex-derive"] = json!(["Default"]);
+        assert_eq!(lowered(json!({ "Question": question }))["Question"], question);
+    }
+
+    #[test]
+    fn a_merge_patch_merges_replaces_and_removes() {
+        let check = |mut target: Value, patch: Value, expected: Value| {
+            merge_patch(&mut target, &patch);
+            assert_eq!(target, expected);
+        };
+        let nested = json!({ "a": { "b": null, "d": 3 } });
+        check(json!({ "a": { "b": 1, "c": 2 } }), nested, json!({ "a": { "c": 2, "d": 3 } }));
+        check(json!({ "a": [1] }), json!({ "a": [2] }), json!({ "a": [2] }));
+        check(json!("a"), json!({ "b": { "c": null } }), json!({ "b": {} }));
     }
 }

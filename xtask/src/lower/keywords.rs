@@ -152,3 +152,83 @@ fn is_closed(values: &Value) -> bool {
         list.iter().all(|value| value.is_string() || value.is_null()) && list.iter().any(Value::is_string)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lower::Side;
+    use crate::lower::tests::components;
+
+    const PLACE: Place<'_> = Place { path: "$", branch: false };
+
+    fn check_normalised(place: Place<'_>, mut schema: Value, expected: Value) {
+        normalise(&mut schema, place, &mut Tally::default());
+        assert_eq!(schema, expected);
+    }
+
+    #[test]
+    fn unknown_keywords_are_refused_with_their_paths() {
+        let given = components(
+            Side::Request,
+            json!({ "A": { "properties": { "b-c": { "items": { "optional": true } } }, "if": {} }, "B": { "type": "string" } }),
+        );
+        let error = check(&given).unwrap_err().to_string();
+        let paths: Vec<&str> = error.lines().skip(1).collect();
+        assert_eq!(
+            paths,
+            ["$.components.schemas.A.if", "$.components.schemas.A.properties['b-c'].items.optional"]
+        );
+    }
+
+    #[test]
+    fn a_property_may_be_called_like_anything() {
+        let given = json!({ "A": { "properties": { "optional": { "type": "string" } } } });
+        check(&components(Side::Request, given)).unwrap();
+    }
+
+    #[test]
+    fn r14_references_stand_alone_but_for_hints() {
+        check_normalised(
+            PLACE,
+            json!({ "$ref": "#/x", "deprecated": true, "type": "object", "x-codex-name": "N" }),
+            json!({ "$ref": "#/x", "x-codex-name": "N" }),
+        );
+    }
+
+    #[test]
+    fn r14_types_are_spelt_out() {
+        check_normalised(PLACE, json!({ "const": "a" }), json!({ "enum": ["a"], "type": "string" }));
+        check_normalised(PLACE, json!({ "properties": {} }), json!({ "properties": {}, "type": "object" }));
+        check_normalised(PLACE, json!({ "items": {} }), json!({ "items": {}, "type": "array" }));
+        check_normalised(PLACE, json!({}), json!({}));
+    }
+
+    #[test]
+    fn r14_recursion_names_its_component() {
+        let mut schema = json!({ "items": { "$recursiveRef": "#" } });
+        name_recursion(&mut schema, "Filter", &mut Tally::default()).unwrap();
+        assert_eq!(schema, json!({ "items": { "$ref": "#/components/schemas/Filter" } }));
+    }
+
+    #[test]
+    fn r3_and_r5_defaults_formats_and_constraints_go() {
+        check_normalised(
+            PLACE,
+            json!({ "type": "string", "default": "a", "format": "date", "pattern": "^a", "maxLength": 3 }),
+            json!({ "type": "string" }),
+        );
+        check_normalised(
+            PLACE,
+            json!({ "type": "integer", "enum": [1, 2], "minimum": 1 }),
+            json!({ "type": "integer" }),
+        );
+        check_normalised(PLACE, json!({ "enum": ["a", 1] }), json!({}));
+    }
+
+    #[test]
+    fn r11_a_title_stays_only_on_a_branch() {
+        let titled = json!({ "title": "T", "type": "string", "description": "d" });
+        check_normalised(PLACE, titled.clone(), json!({ "type": "string" }));
+        check_normalised(Place { branch: true, ..PLACE }, titled, json!({ "title": "T", "type": "string" }));
+    }
+}

@@ -21,12 +21,12 @@ pub(super) fn pascal(text: &str) -> String {
 }
 
 /// R9: makes a component of every inline object, enum and union, named by the path to it (a union branch by its title).
-pub(super) fn hoist(components: Components, tally: &mut Tally) -> Result<Components> {
+pub(super) fn hoist(components: Components, hints: &mut Hints, tally: &mut Tally) -> Result<Components> {
     let mut done = Components::new();
     let mut hoisted = Components::new();
     for (name, mut component) in components {
         let mut schema = component.schema.take();
-        hoist_children(&mut schema, &name, &component, &mut hoisted)?;
+        hoist_children(&mut schema, &name, &component, &mut hoisted, hints)?;
         component.schema = schema;
         done.insert(name, component);
     }
@@ -49,12 +49,18 @@ fn hoist_children(
     name: &str,
     parent: &Component,
     hoisted: &mut Components,
+    hints: &mut Hints,
 ) -> Result<()> {
     for (keyword, suffix, child) in schema::children_mut(schema) {
-        let child_name = format!("{name}{}", name_part(keyword, &suffix, child));
+        // On a branch the hint names the variant too, and is taken there.
+        let named_here = keyword != "oneOf" && !objects::is_alias(child);
+        let own = child.as_object_mut().filter(|_| named_here);
+        let part = own.and_then(|object| hints.take(object, hints::NAME));
+        let part = part.as_ref().and_then(Value::as_str).map(str::to_owned);
+        let child_name = format!("{name}{}", part.unwrap_or_else(|| name_part(keyword, &suffix, child)));
         let mut place = parent.clone();
         place.path.push_str(&suffix);
-        hoist_children(child, &child_name, &place, hoisted)?;
+        hoist_children(child, &child_name, &place, hoisted, hints)?;
         if objects::is_alias(child) {
             continue;
         }
@@ -216,4 +222,138 @@ fn array_name(schema: &Value) -> String {
         None => "Any".to_owned(),
     };
     format!("{item}Array")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lower::tests::{lowered, object, reference, refused, tagged};
+
+    #[test]
+    fn names_are_pascal_case() {
+        let check = |text: &str, expected: &str| assert_eq!(pascal(text), expected);
+        check("response.output_text.delta", "ResponseOutputTextDelta");
+        check("Text content", "TextContent");
+        check("Error-2", "Error2");
+        check("createChatCompletion", "CreateChatCompletion");
+        check("['a-b']", "AB");
+    }
+
+    #[test]
+    fn common_words_are_whole_and_leave_something() {
+        let check = |names: &[&str], expected: usize| assert_eq!(common_words(names), expected, "{names:?}");
+        check(&["ToolChoice", "ToolCall"], 4);
+        check(&["Tool", "ToolCall"], 0);
+        check(&["Toolbox", "Tool"], 0);
+        check(&["A", "B"], 0);
+        check(&["MessageRoleUser", "MessageRoleTool", "MessageText"], 7);
+        check(&[], 0);
+    }
+
+    /// The lowered schemas, the request having these properties.
+    fn sent(properties: Value) -> Value {
+        lowered(json!({ "Question": object(properties) }))
+    }
+
+    fn fields() -> Value {
+        object(json!({ "x": { "type": "string" } }))
+    }
+
+    #[test]
+    fn r9_every_inline_type_gets_the_name_of_its_path() {
+        let found = sent(json!({
+            "a_list": { "type": "array", "items": { "type": "array", "items": fields() } },
+            "map": { "type": "object", "additionalProperties": fields() },
+            "deep": object(json!({ "kind": { "type": "string", "enum": ["a"] } })),
+        }));
+        let names: BTreeSet<&str> = found.as_object().unwrap().keys().map(String::as_str).collect();
+        let expected =
+            ["Question", "QuestionAListItemItem", "QuestionDeep", "QuestionDeepKind", "QuestionMapValue"];
+        assert_eq!(names, BTreeSet::from_iter(expected.into_iter().chain(["Answer", "ErrorResponse"])));
+        let value = found.pointer("/Question/properties/map/additionalProperties");
+        assert_eq!(value, Some(&reference("QuestionMapValue")));
+    }
+
+    #[test]
+    fn r9_an_inline_branch_is_named_by_hint_title_tag_or_kind() {
+        let with = |mut schema: Value, key: &str, value: &str| {
+            schema[key] = json!(value);
+            schema
+        };
+        let found = sent(json!({ "it": { "oneOf": [
+            tagged("a"),
+            with(tagged("b"), "title", "Grammar format"),
+            with(tagged("c"), "x-codex-name", "Mine"),
+            fields(),
+            { "type": "string", "enum": ["e"] },
+        ] } }));
+        let names = found.as_object().unwrap().keys().filter_map(|name| name.strip_prefix("QuestionIt"));
+        let names: BTreeSet<&str> = names.filter(|name| !name.ends_with("Type")).collect();
+        assert_eq!(names, BTreeSet::from(["", "A", "Enum", "GrammarFormat", "Mine", "Object"]));
+    }
+
+    #[test]
+    fn r9_two_types_of_one_name_are_refused_until_a_hint_parts_them() {
+        let clash = |inner: Value| json!({ "Question": object(json!({ "it": inner, "other": reference("QuestionIt") })), "QuestionIt": fields() });
+        let other = || object(json!({ "y": { "type": "string" } }));
+        let error = refused(clash(other()));
+        let expected = "$.components.schemas.Question.properties.it: its type would be called QuestionIt";
+        assert!(error.starts_with(expected), "{error}");
+        let mut hinted = other();
+        hinted["x-codex-name"] = json!("Its");
+        assert!(lowered(clash(hinted)).get("QuestionIts").is_some());
+        let error = refused(json!({ "Question": object(json!({ "a_b": fields(), "a-b": fields() })) }));
+        assert!(error.contains("would both be the type QuestionAB"), "{error}");
+    }
+
+    fn check_variants(branches: Value, members: [Value; 2], expected: &[&str]) {
+        let [file, text] = members;
+        let found = lowered(json!({
+            "Question": object(json!({ "it": { "oneOf": branches }, "f": reference("ItemFile"), "t": reference("ItemText") })),
+            "ItemFile": file,
+            "ItemText": text,
+        }));
+        let branches = found.pointer("/QuestionIt/oneOf").unwrap().as_array().unwrap();
+        let titles: Vec<&str> = branches.iter().map(|branch| branch["title"].as_str().unwrap()).collect();
+        assert_eq!(titles, expected);
+    }
+
+    #[test]
+    fn r10_variants_are_named_by_tag_else_by_type() {
+        let refs = json!([reference("ItemFile"), reference("ItemText")]);
+        check_variants(refs.clone(), [tagged("a.b"), tagged("c")], &["AB", "C"]);
+        check_variants(refs.clone(), [tagged("a"), tagged("a")], &["File", "Text"]);
+        check_variants(refs, [tagged("a"), fields()], &["File", "Text"]);
+        check_variants(
+            json!([reference("ItemText"), { "type": "integer" }]),
+            [fields(), fields()],
+            &["ItemText", "Integer"],
+        );
+    }
+
+    #[test]
+    fn r10_scalars_and_lists_are_named_by_kind() {
+        let check =
+            |branches: Value, expected: &[&str]| check_variants(branches, [fields(), fields()], expected);
+        let list = |items: &Value| json!({ "type": "array", "items": items });
+        let (text, whole) = (json!({ "type": "string" }), json!({ "type": "integer" }));
+        check(json!([text, list(&text)]), &["Text", "Array"]);
+        check(
+            json!([text, list(&text), list(&whole), list(&list(&whole)), list(&reference("ItemFile"))]),
+            &["Text", "StringArray", "IntegerArray", "IntegerArrayArray", "ItemFileArray"],
+        );
+        check(
+            json!([{ "type": "boolean" }, { "type": "number" }, { "type": "object" }]),
+            &["Boolean", "Number", "Map"],
+        );
+    }
+
+    #[test]
+    fn r10_two_variants_of_one_name_are_refused() {
+        let map = |value: &str| json!({ "type": "object", "additionalProperties": { "type": value } });
+        let union = json!({ "oneOf": [map("string"), map("integer")] });
+        let error = refused(json!({ "Question": object(json!({ "it": union })) }));
+        let expected = "$.components.schemas.Question.properties.it: two of the variants [\"Map\", \"Map\"]";
+        assert!(error.starts_with(expected), "{error}");
+    }
 }

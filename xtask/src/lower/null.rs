@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Components, Tally, rewrite};
-use crate::schema::{self, Map, UNIONS};
+use crate::schema::{self, Map, Place, UNIONS};
 
 const NULLABLE: &str = "nullable";
 
@@ -17,8 +17,13 @@ pub(super) fn set_nullable(schema: &mut Map) {
 }
 
 /// R2: takes null out of unions, type lists and enums; a union with a nullable branch is nullable itself.
-pub(super) fn collapse(schema: &mut Value, tally: &mut Tally) {
+pub(super) fn collapse(schema: &mut Value, place: Place<'_>, tally: &mut Tally) {
     let Some(object) = schema.as_object_mut() else { return };
+    if !place.branch && object.get("type") == Some(&json!("null")) {
+        // Nothing but null: there is no such type, and anything includes it.
+        object.remove("type");
+        return tally.add("R2", 1);
+    }
     let found = null_branch(object) + null_type(object) + null_value(object);
     if found > 0 {
         set_nullable(object);
@@ -101,4 +106,68 @@ pub(super) fn wrap_references(components: &mut Components) -> Result<()> {
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lower::Side;
+    use crate::lower::tests::{components, schemas};
+
+    #[test]
+    fn r2_null_becomes_a_flag() {
+        let check = |mut schema: Value, expected: Value| {
+            collapse(&mut schema, Place { path: "$", branch: false }, &mut Tally::default());
+            assert_eq!(schema, expected);
+        };
+        let text = json!({ "type": "string" });
+        let nothing = json!({ "type": "null" });
+        check(json!({ "anyOf": [text, nothing] }), json!({ "anyOf": [text], "nullable": true }));
+        check(json!({ "oneOf": [nothing] }), json!({ "oneOf": [], "nullable": true }));
+        check(
+            json!({ "oneOf": [{ "type": "string", "nullable": true }] }),
+            json!({ "oneOf": [text], "nullable": true }),
+        );
+        check(json!({ "type": ["string", "null"] }), json!({ "type": "string", "nullable": true }));
+        check(json!({ "type": ["string", "integer"] }), json!({ "oneOf": [text, { "type": "integer" }] }));
+        check(json!({ "enum": ["a", null] }), json!({ "enum": ["a"], "nullable": true }));
+        check(nothing, json!({}));
+        check(text.clone(), text);
+    }
+
+    #[test]
+    fn r4_use_sites_are_nullable_in_the_place_of_components() {
+        let mut given = components(
+            Side::Request,
+            json!({
+                "Tier": { "enum": ["a"], "nullable": true, "type": "string" },
+                "Object": { "properties": { "tier": { "$ref": "#/components/schemas/Tier" } }, "type": "object" },
+                "Union": { "oneOf": [{ "$ref": "#/components/schemas/Tier" }, { "type": "integer" }] },
+            }),
+        );
+        let mut rounds = 0;
+        while push_to_use_sites(&mut given, &mut Tally::default()).unwrap() > 0 {
+            rounds += 1;
+        }
+        assert_eq!(rounds, 2, "the union is nullable only once its branch is");
+        assert_eq!(
+            schemas(&given),
+            json!({
+                "Tier": { "enum": ["a"], "type": "string" },
+                "Object": { "properties": { "tier": { "$ref": "#/components/schemas/Tier", "nullable": true } }, "type": "object" },
+                "Union": { "oneOf": [{ "$ref": "#/components/schemas/Tier" }, { "type": "integer" }] },
+            })
+        );
+    }
+
+    #[test]
+    fn a_nullable_reference_is_wrapped() {
+        let mut given = components(
+            Side::Request,
+            json!({ "A": { "items": { "$ref": "#/components/schemas/B", "nullable": true } } }),
+        );
+        wrap_references(&mut given).unwrap();
+        let wrapped = json!({ "allOf": [{ "$ref": "#/components/schemas/B" }], "nullable": true });
+        assert_eq!(schemas(&given), json!({ "A": { "items": wrapped } }));
+    }
 }

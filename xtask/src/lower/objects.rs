@@ -1,110 +1,15 @@
-//! R12, R13, R15, R21: objects. Parents merged, aliases inlined, maps and extra fields told from structs.
+//! R12, R15, R21, R23: objects. Aliases inlined, maps and extra fields told from structs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use super::hints::{self, Hints};
-use super::{Components, Side, Tally, null, rewrite, unions};
+use super::{Components, Side, Tally, null, rewrite};
 use crate::schema::{self, Map, Place};
 
 type Schemas = BTreeMap<String, Value>;
-
-/// R13: merges `allOf`, following references.
-pub(super) fn merge_all_of(components: &mut Components, tally: &mut Tally) -> Result<()> {
-    let schemas: Schemas =
-        components.iter().map(|(name, item)| (name.clone(), item.schema.clone())).collect();
-    rewrite(components, &mut |schema, _, place| merged(schema, place, &schemas, &mut Vec::new(), tally))
-}
-
-fn merged(
-    schema: &mut Value,
-    place: Place<'_>,
-    schemas: &Schemas,
-    open: &mut Vec<String>,
-    tally: &mut Tally,
-) -> Result<()> {
-    let Some(object) = schema.as_object_mut() else { return Ok(()) };
-    let Some(Value::Array(mut parts)) = object.remove("allOf") else { return Ok(()) };
-    tally.add("R13", 1);
-    let outside: Map = take_all(object, |key| key == "nullable" || key.starts_with(hints::PREFIX));
-    parts.push(Value::Object(std::mem::take(object)));
-    parts.retain(|part| part.as_object().is_some_and(|part| !part.is_empty()));
-    if parts.len() > 1 {
-        for part in &mut parts {
-            resolve(part, place, schemas, open, tally)?;
-        }
-    }
-    let nullable = !parts.is_empty() && parts.iter().all(null::is_nullable);
-    let mut all = parts.into_iter();
-    let mut whole = all.next().unwrap_or_else(|| json!({}));
-    for part in all {
-        whole = merge(whole, part).with_context(|| format!("{}: cannot merge its allOf", place.path))?;
-    }
-    if let Some(whole) = whole.as_object_mut() {
-        whole.remove("nullable");
-        whole.extend(outside);
-        if nullable {
-            null::set_nullable(whole);
-        }
-    }
-    *schema = whole;
-    unions::one_of(schema, place, tally)
-}
-
-fn take_all(object: &mut Map, wanted: impl Fn(&str) -> bool) -> Map {
-    let keys: Vec<String> = object.keys().filter(|key| wanted(key)).cloned().collect();
-    keys.into_iter().filter_map(|key| object.remove(&key).map(|value| (key, value))).collect()
-}
-
-/// Puts a referenced component in the place of the reference, its own `allOf` merged.
-fn resolve(
-    part: &mut Value,
-    place: Place<'_>,
-    schemas: &Schemas,
-    open: &mut Vec<String>,
-    tally: &mut Tally,
-) -> Result<()> {
-    let Some(name) = schema::target(part).map(str::to_owned) else { return Ok(()) };
-    ensure!(!open.contains(&name), "{}: {name} is made of itself: {}", place.path, open.join(" -> "));
-    let mut found =
-        schemas.get(&name).with_context(|| format!("{}: no component {name}", place.path))?.clone();
-    open.push(name);
-    schema::bottom_up(&mut found, place, &mut |schema, place| merged(schema, place, schemas, open, tally))?;
-    open.pop();
-    if schema::target(&found).is_some() {
-        resolve(&mut found, place, schemas, open, tally)?;
-    }
-    *part = found;
-    Ok(())
-}
-
-/// One schema that says what both say; the later word counts where both describe a property.
-fn merge(one: Value, two: Value) -> Result<Value> {
-    let (Value::Object(mut one), Value::Object(two)) = (one, two) else { bail!("a part is no schema") };
-    ensure!(!(one.contains_key("oneOf") && two.contains_key("oneOf")), "two unions meet");
-    for (key, value) in two {
-        match (key.as_str(), one.get_mut(&key)) {
-            ("properties", Some(Value::Object(present))) => {
-                present.extend(value.as_object().cloned().unwrap_or_default());
-            }
-            ("required", Some(Value::Array(present))) => {
-                let more = value.as_array().into_iter().flatten();
-                let all: BTreeSet<&str> = present.iter().chain(more).filter_map(Value::as_str).collect();
-                *present = all.into_iter().map(Value::from).collect();
-            }
-            ("type", Some(present)) if *present != value => bail!("{present} meets {value}"),
-            ("enum", Some(Value::Array(present))) => {
-                present.retain(|item| value.as_array().is_some_and(|list| list.contains(item)));
-            }
-            _ => {
-                one.insert(key, value);
-            }
-        }
-    }
-    Ok(Value::Object(one))
-}
 
 /// Whether a schema has no name of its own in Rust: a scalar, an array, a map, anything, or just another's name.
 pub(super) fn is_alias(schema: &Value) -> bool {
@@ -232,4 +137,123 @@ fn optional_collections(object: &mut Map) -> usize {
         }
     }
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lower::tests::{components, reference, schemas};
+
+    #[test]
+    fn r12_aliases_are_written_out() {
+        let mut given = components(
+            Side::Request,
+            json!({
+                "List": { "type": "array", "items": reference("Name") },
+                "Name": { "type": "string" },
+                "Endless": { "type": "array", "items": reference("Endless") },
+                "It": { "type": "object", "properties": {
+                    "list": { "$ref": "#/components/schemas/List", "nullable": true },
+                    "endless": reference("Endless"),
+                    "object": reference("It"),
+                } },
+            }),
+        );
+        while inline_aliases(&mut given, &mut Tally::default()).unwrap() > 0 {}
+        assert_eq!(
+            schemas(&given).pointer("/It/properties"),
+            Some(&json!({
+                "list": { "type": "array", "items": { "type": "string" }, "nullable": true },
+                "endless": reference("Endless"),
+                "object": reference("It"),
+            }))
+        );
+    }
+
+    #[test]
+    fn what_has_a_rust_type_of_its_own_is_no_alias() {
+        for named in [
+            json!({ "type": "object", "properties": { "a": {} } }),
+            json!({ "type": "string", "enum": ["a"] }),
+            json!({ "oneOf": [] }),
+        ] {
+            assert!(!is_alias(&named), "{named}");
+        }
+        for alias in [
+            json!({}),
+            json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+            json!({ "type": "array", "items": {} }),
+            json!({ "type": "boolean" }),
+            reference("A"),
+        ] {
+            assert!(is_alias(&alias), "{alias}");
+        }
+    }
+
+    fn check_settled(side: Side, mut schema: Value, expected: Value) {
+        let place = Place { path: "$", branch: false };
+        let mut hints = Hints::default();
+        hints.mark(&mut schema, "$").unwrap();
+        settle(&mut schema, side, place, &mut hints, &mut Tally::default()).unwrap();
+        assert_eq!(schema, expected);
+    }
+
+    #[test]
+    fn r15_an_object_is_a_struct_or_a_map() {
+        let fields = json!({ "a": { "type": "string" } });
+        let text = json!({ "type": "string" });
+        let map = json!({ "type": "object", "additionalProperties": true });
+        for further in [json!(false), json!(true), json!({}), text.clone()] {
+            check_settled(
+                Side::Request,
+                json!({ "type": "object", "properties": fields, "additionalProperties": further }),
+                json!({ "type": "object", "properties": fields }),
+            );
+        }
+        check_settled(
+            Side::Request,
+            json!({ "type": "object", "properties": {}, "additionalProperties": false }),
+            map.clone(),
+        );
+        check_settled(Side::Request, json!({ "type": "object", "additionalProperties": {} }), map);
+        let typed = json!({ "type": "object", "additionalProperties": text });
+        check_settled(Side::Request, typed.clone(), typed);
+    }
+
+    #[test]
+    fn r15_only_declared_fields_are_required() {
+        check_settled(
+            Side::Request,
+            json!({ "type": "object", "properties": { "a": { "type": "string" } }, "required": ["a", "b"] }),
+            json!({ "type": "object", "properties": { "a": { "type": "string" } }, "required": ["a"] }),
+        );
+    }
+
+    #[test]
+    fn r15_optional_lists_and_maps_can_be_absent_and_can_be_empty() {
+        let list = json!({ "type": "array", "items": {} });
+        check_settled(
+            Side::Request,
+            json!({ "type": "object", "properties": { "a": list, "b": list }, "required": ["a"] }),
+            json!({ "type": "object", "properties": {
+                "a": list, "b": { "type": "array", "items": {}, "nullable": true }
+            }, "required": ["a"] }),
+        );
+    }
+
+    #[test]
+    fn r21_extra_fields_of_the_caller() {
+        let fields = json!({ "a": { "type": "string" } });
+        check_settled(
+            Side::Request,
+            json!({ "type": "object", "properties": fields, "x-codex-extra": true }),
+            json!({ "type": "object", "properties": fields, "additionalProperties": {} }),
+        );
+    }
+
+    #[test]
+    fn r23_integers_of_answers_are_numbers() {
+        check_settled(Side::Response, json!({ "type": "integer" }), json!({ "type": "number" }));
+        check_settled(Side::Request, json!({ "type": "integer" }), json!({ "type": "integer" }));
+    }
 }

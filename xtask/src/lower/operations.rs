@@ -215,3 +215,125 @@ fn response(success: &Success, components: &Components) -> Value {
         Success::Empty => json!({ "description": "No body" }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lower::lower;
+    use crate::lower::tests::{document, object, reference};
+
+    /// The lowered operation in the place of [`document`]'s own.
+    fn operation(method: &str, operation: Value) -> Result<Value> {
+        let mut document = document(json!({}));
+        document["paths"] = json!({ "/ask/{id}": { method: operation } });
+        Ok(lower(&document)?.document["paths"]["/ask/{id}"][method].clone())
+    }
+
+    fn content(media: &[&str], name: &str) -> Value {
+        let schemas = media.iter().map(|media| ((*media).to_owned(), json!({ "schema": reference(name) })));
+        json!({ "content": schemas.collect::<Map>() })
+    }
+
+    #[test]
+    fn r1_only_what_the_generator_reads_is_left() {
+        let mut given = document(json!({}));
+        given["webhooks"] = json!({});
+        given["jsonSchemaDialect"] = json!("x");
+        let mut lowered = lower(&given).unwrap().document;
+        assert!(lowered["components"].take()["schemas"].is_object() && lowered["paths"].take().is_object());
+        let info = json!({ "title": "T", "version": "1", "x-generated-by": "cargo xtask regen" });
+        assert_eq!(lowered, json!({ "components": null, "info": info, "openapi": "3.0.3", "paths": null }));
+    }
+
+    #[test]
+    fn r16_r17_a_post_answers_bytes_and_only_its_success_is_declared() {
+        let given = json!({
+            "operationId": "ask",
+            "requestBody": content(&[JSON, "multipart/form-data"], "Question"),
+            "responses": { "200": content(&[JSON, EVENTS], "Answer"), "429": content(&[JSON], "ErrorResponse"), "default": {} },
+        });
+        assert_eq!(
+            operation("post", given).unwrap(),
+            json!({
+                "operationId": "ask",
+                "requestBody": { "content": { JSON: { "schema": reference("Question") } }, "required": true },
+                "responses": { "200": { "content": { BYTES: {} }, "description": "The body as it arrives" } },
+            })
+        );
+    }
+
+    #[test]
+    fn r17_a_get_keeps_its_json_and_its_parameters() {
+        let parameters = |id: Value, order: Value| {
+            json!([
+                { "in": "path", "name": "id", "required": true, "schema": id },
+                { "in": "query", "name": "order", "required": false, "schema": order },
+            ])
+        };
+        let given = json!({
+            "operationId": "ask",
+            "parameters": parameters(
+                json!({ "type": "string", "maxLength": 9 }),
+                json!({ "type": "string", "enum": ["asc", "desc"] }),
+            ),
+            "responses": { "200": content(&[JSON], "Answer") },
+        });
+        let mut answer = content(&[JSON], "Answer");
+        answer["description"] = json!("The answer");
+        assert_eq!(
+            operation("get", given).unwrap(),
+            json!({
+                "operationId": "ask",
+                "parameters": parameters(json!({ "type": "string" }), reference("AskOrder")),
+                "responses": { "200": answer },
+            })
+        );
+    }
+
+    #[test]
+    fn an_answer_without_a_body_stays_so() {
+        let given = json!({ "operationId": "ask", "responses": { "204": { "description": "" } } });
+        let expected = json!({ "204": { "description": "No body" } });
+        assert_eq!(operation("delete", given).unwrap()["responses"], expected);
+    }
+
+    #[test]
+    fn what_answers_are_decoded_into_is_kept_though_nothing_refers_to_it() {
+        let mut given = document(json!({ "Event": object(json!({ "a": { "type": "string" } })) }));
+        let media = json!({ "schema": reference("Event") });
+        given["paths"]["/ask"]["post"]["responses"]["200"]["content"][EVENTS] = media;
+        let schemas = lower(&given).unwrap().document["components"]["schemas"].clone();
+        for name in ["Answer", "ErrorResponse", "Event", "Question"] {
+            assert!(schemas.get(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn inline_schemas_of_an_operation_are_named_after_it() {
+        let inline = json!({ "content": { JSON: { "schema": object(json!({ "a": {} })) } } });
+        let given = json!({ "operationId": "ask", "requestBody": inline, "responses": { "200": inline } });
+        let found = operation("post", given).unwrap();
+        assert_eq!(found["requestBody"]["content"][JSON]["schema"], reference("AskRequest"));
+    }
+
+    #[test]
+    fn r18_an_operation_that_cannot_be_generated_is_refused() {
+        let check = |given: Value, why: &str| {
+            let error = format!("{:#}", operation("post", given).unwrap_err());
+            assert!(error.starts_with("operation ask (post /ask/{id}): ") && error.contains(why), "{error}");
+        };
+        let form = content(&["multipart/form-data"], "Question");
+        check(
+            json!({ "operationId": "ask", "requestBody": form, "responses": { "200": {} } }),
+            "its body is [\"multipart/form-data\"], only application/json can be generated",
+        );
+        check(
+            json!({ "operationId": "ask", "responses": { "default": {} } }),
+            "it declares no success (2xx)",
+        );
+        check(
+            json!({ "operationId": "ask", "responses": { "200": { "$ref": "#/components/responses/No" } } }),
+            "nothing stands at $ref #/components/responses/No",
+        );
+    }
+}

@@ -36,6 +36,7 @@ pub(super) fn split(
 ) -> Result<Components> {
     let mut sent = BTreeMap::new();
     let mut received = BTreeMap::new();
+    let mut patches = BTreeMap::new();
     for (name, schema) in
         closure.pointer("/components/schemas").and_then(Value::as_object).into_iter().flatten()
     {
@@ -44,7 +45,7 @@ pub(super) fn split(
         hints.mark(&mut schema, &schema::component_path(name))?;
         let mut request = schema.clone();
         hints::drop_response_patches(&mut request)?;
-        hints.apply_response_patches(&mut schema)?;
+        patches.insert(name.clone(), hints::apply_response_patches(&mut schema)?);
         sent.insert(name.clone(), request);
         received.insert(name.clone(), schema);
     }
@@ -61,6 +62,7 @@ pub(super) fn split(
     let rename = |name: &str| copies.get(name).cloned().unwrap_or_else(|| name.to_owned());
     let mut components = Components::new();
     for name in &answers {
+        hints.consume(patches.remove(name).unwrap_or_default());
         let schema = received.remove(name).unwrap_or_default();
         components.insert(name.clone(), component(name, schema, Side::Response));
     }
@@ -99,36 +101,19 @@ pub(super) fn relax(
     let closed = tags.closed_enums(components);
     let mut known = Vec::new();
     for (name, item) in components.iter_mut().filter(|(_, item)| item.side == Side::Response) {
-        let values = schema::enum_values(&item.schema).map_or(0, |values| values.len());
         let Some(object) = item.schema.as_object_mut() else { continue };
-        if object.contains_key("properties") {
-            let mut required = hints.take_list(object, hints::REQUIRED);
-            for tag in tags.of_member(name) {
-                // The tag tells the members apart, so it is there and says something.
-                if let Some(property) =
-                    object.get_mut("properties").and_then(|map| map.get_mut(&tag)?.as_object_mut())
-                {
-                    property.remove("nullable");
-                }
-                required.push(tag);
-            }
-            tally.add("R20", optional(object, &required));
+        let times = if object.contains_key("properties") {
+            let required = required(object, tags.of_member(name), hints, &item.path)?;
+            optional(object, &required)
         } else if let Some(branches) = object.get_mut("oneOf").and_then(Value::as_array_mut) {
             branches.push(json!({ "title": "Unknown" }));
-            tally.add("R20", 1);
-        } else if closed.contains(name) {
-        } else if values == 1 {
-            object.remove("enum");
-            tally.add("R20", 1);
-        } else if values > 1 {
-            let closed = format!("{name}Known");
-            let open = json!({ "oneOf": [
-                { "title": "Known", "allOf": [schema::reference(&closed)] },
-                { "title": "Other", "type": "string" },
-            ] });
-            known.push((closed, std::mem::replace(&mut item.schema, open)));
-            tally.add("R20", 1);
-        }
+            1
+        } else if !closed.contains(name) {
+            open_enum(name, object, &mut known)
+        } else {
+            0
+        };
+        tally.add("R20", times);
     }
     for (name, schema) in known {
         let taken = components.insert(name.clone(), component(&name, schema, Side::Response));
@@ -138,8 +123,52 @@ pub(super) fn relax(
     Ok(())
 }
 
+/// What an object in an answer must have: what the overlay says, and the tags by which unions know it.
+fn required(
+    object: &mut Map,
+    tags: impl Iterator<Item = String>,
+    hints: &mut Hints,
+    path: &str,
+) -> Result<BTreeSet<String>> {
+    let mut required: BTreeSet<String> = hints.take_list(object, hints::REQUIRED).into_iter().collect();
+    let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) else {
+        return Ok(required);
+    };
+    for name in &required {
+        ensure!(
+            properties.contains_key(name),
+            "{path}: {} names {name}, which is no property",
+            hints::REQUIRED
+        );
+    }
+    for tag in tags {
+        // A tag that is null tells nothing apart.
+        properties.get_mut(&tag).and_then(Value::as_object_mut).map(|property| property.remove("nullable"));
+        required.insert(tag);
+    }
+    Ok(required)
+}
+
+/// R20: an enum takes further values: its closed half becomes a type of its own; one of a single value is just a string.
+fn open_enum(name: &str, object: &mut Map, known: &mut Vec<(String, Value)>) -> usize {
+    match object.get("enum").and_then(Value::as_array).map_or(0, Vec::len) {
+        0 => 0,
+        1 => usize::from(object.remove("enum").is_some()),
+        _ => {
+            let closed = format!("{name}Known");
+            let open = json!([
+                { "title": "Known", "allOf": [schema::reference(&closed)] },
+                { "title": "Other", "type": "string" },
+            ]);
+            known.push((closed, Value::Object(std::mem::take(object))));
+            object.insert("oneOf".into(), open);
+            1
+        }
+    }
+}
+
 /// R20: everything but `required` may be missing or null. Returns how many properties that concerns.
-fn optional(object: &mut Map, required: &[String]) -> usize {
+fn optional(object: &mut Map, required: &BTreeSet<String>) -> usize {
     let mut changed = 0;
     for (name, property) in object.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten()
     {
@@ -151,13 +180,110 @@ fn optional(object: &mut Map, required: &[String]) -> usize {
             changed += 1;
         }
     }
-    let properties = object.get("properties").and_then(Value::as_object);
-    let kept: BTreeSet<&String> =
-        required.iter().filter(|name| properties.is_some_and(|map| map.contains_key(*name))).collect();
-    let kept = json!(kept);
     object.remove("required");
-    if kept.as_array().is_some_and(|list| !list.is_empty()) {
-        object.insert("required".into(), kept);
+    if !required.is_empty() {
+        object.insert("required".into(), json!(required));
     }
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lower::tests::{lowered, object, reference, refused};
+
+    #[test]
+    fn r19_what_both_sides_use_becomes_two() {
+        let both = object(json!({ "it": reference("Shared") }));
+        let mut shared = object(json!({ "a": { "type": "string" } }));
+        shared["required"] = json!(["a"]);
+        let found = lowered(json!({ "Question": both, "Answer": both, "Shared": shared }));
+        assert_eq!(found["Question"]["properties"]["it"], reference("SharedParam"));
+        assert_eq!(found["SharedParam"], shared, "requests stay strict");
+        let lenient = json!({ "allOf": [reference("Shared")], "nullable": true });
+        assert_eq!(found["Answer"]["properties"]["it"], lenient);
+        assert_eq!(found["Shared"], object(json!({ "a": { "type": "string", "nullable": true } })));
+    }
+
+    #[test]
+    fn r19_a_request_copy_gives_way_to_a_name_that_is_taken() {
+        let tool = object(json!({ "a": { "type": "string" } }));
+        let found = lowered(json!({
+            "Question": object(json!({ "it": reference("Tool"), "other": reference("ToolParam") })),
+            "Answer": object(json!({ "it": reference("Tool") })),
+            "Tool": tool,
+            "ToolParam": tool,
+        }));
+        assert_eq!(found["Question"]["properties"]["it"], reference("ToolRequestParam"));
+        assert_eq!(found["Question"]["properties"]["other"], reference("ToolParam"));
+    }
+
+    #[test]
+    fn r19_a_schema_of_one_side_keeps_its_name() {
+        let mine = object(json!({ "a": { "type": "string" } }));
+        let found = lowered(json!({ "Question": object(json!({ "it": reference("Mine") })), "Mine": mine }));
+        assert_eq!(found["Mine"], mine);
+        assert_eq!(found.get("MineParam"), None);
+    }
+
+    #[test]
+    fn r20_every_field_of_an_answer_may_be_missing_or_null() {
+        let list = |nullable: Value| json!({ "type": "array", "items": {}, "nullable": nullable });
+        let mut answer = object(json!({ "a": list(json!(false)), "b": { "type": "string" }, "c": {} }));
+        answer["properties"]["a"].as_object_mut().unwrap().remove("nullable");
+        answer["required"] = json!(["a", "b"]);
+        let lenient = json!({ "a": list(json!(true)), "b": { "type": "string", "nullable": true }, "c": {} });
+        assert_eq!(lowered(json!({ "Answer": answer }))["Answer"], object(lenient));
+    }
+
+    #[test]
+    fn r20_the_overlay_says_what_stays_required() {
+        let answer = |required: &str| {
+            let mut answer = object(json!({ "id": { "type": "string" } }));
+            answer["x-codex-required"] = json!([required]);
+            json!({ "Answer": answer })
+        };
+        let mut expected = object(json!({ "id": { "type": "string" } }));
+        expected["required"] = json!(["id"]);
+        assert_eq!(lowered(answer("id"))["Answer"], expected);
+        let why = "$.components.schemas.Answer: x-codex-required names ID, which is no property";
+        assert_eq!(refused(answer("ID")), why);
+    }
+
+    #[test]
+    fn r20_enums_of_answers_take_further_values() {
+        let closed = |values: &[&str]| json!({ "type": "string", "enum": values });
+        let answer = object(json!({ "tier": closed(&["a", "b"]), "object": closed(&["x"]) }));
+        let found = lowered(json!({ "Answer": answer }));
+        assert_eq!(
+            found["AnswerTier"],
+            json!({ "oneOf": [
+                { "title": "Known", "allOf": [reference("AnswerTierKnown")] },
+                { "title": "Other", "type": "string" },
+            ] })
+        );
+        assert_eq!(found["AnswerTierKnown"], closed(&["a", "b"]));
+        assert_eq!(found["Answer"]["properties"]["object"], json!({ "type": "string", "nullable": true }));
+    }
+
+    #[test]
+    fn r20_unions_of_answers_end_in_unknown_and_their_tags_stay_closed() {
+        // Upstream neither requires the tags nor keeps null from them.
+        let member = |values: &[&str]| {
+            let tag = json!({ "anyOf": [{ "type": "string", "enum": values }, { "type": "null" }] });
+            object(json!({ "type": tag, "x": { "type": "string" } }))
+        };
+        let found = lowered(json!({
+            "Answer": object(json!({ "it": { "oneOf": [reference("A"), reference("B")] } })),
+            "A": member(&["a"]),
+            "B": member(&["b", "c"]),
+        }));
+        assert_eq!(found["AnswerIt"]["oneOf"][2], json!({ "title": "Unknown" }));
+        for name in ["A", "B"] {
+            assert_eq!(found[name]["required"], json!(["type"]));
+            assert_eq!(found[name]["properties"]["type"], reference(&format!("{name}Type")));
+        }
+        assert_eq!(found["AType"], json!({ "type": "string", "enum": ["a"] }));
+        assert_eq!(found["BType"], json!({ "type": "string", "enum": ["b", "c"] }));
+    }
 }

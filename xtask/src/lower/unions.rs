@@ -12,8 +12,9 @@ use crate::schema::{self, Map, Place, UNIONS};
 pub(super) fn one_of(schema: &mut Value, place: Place<'_>, tally: &mut Tally) -> Result<()> {
     let Some(object) = schema.as_object_mut() else { return Ok(()) };
     for union in UNIONS {
-        let required_only =
-            |branch: &Value| branch.as_object().is_some_and(|map| map.keys().all(|key| key == "required"));
+        let required_only = |branch: &Value| {
+            branch.as_object().is_some_and(|map| map.len() == 1 && map.contains_key("required"))
+        };
         if object
             .get(union)
             .and_then(Value::as_array)
@@ -230,4 +231,141 @@ fn closed_properties<'a>(components: &'a Components, object: &str) -> Vec<&'a st
         components.get(object).and_then(|item: &Component| item.schema.get("properties")?.as_object());
     let names = properties.into_iter().flatten().map(|(name, _)| name.as_str());
     names.filter(|name| tag_values(components, object, name).is_some()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lower::tests::{components, lowered, reference, schemas};
+
+    const PLACE: Place<'_> = Place { path: "$.a", branch: false };
+
+    #[test]
+    fn r6_any_of_is_one_of() {
+        let check = |mut schema: Value, expected: Value| {
+            one_of(&mut schema, PLACE, &mut Tally::default()).unwrap();
+            assert_eq!(schema, expected);
+        };
+        let text = json!({ "type": "string" });
+        check(json!({ "anyOf": [text], "type": "object" }), json!({ "oneOf": [text] }));
+        let fields = json!({ "type": "object", "properties": { "a": {}, "b": {} } });
+        let mut either = fields.clone();
+        either["anyOf"] = json!([{ "required": ["a"] }, { "required": ["b"] }]);
+        check(either, fields);
+    }
+
+    #[test]
+    fn r6_what_stands_beside_a_union_is_refused_with_its_path() {
+        let check = |mut schema: Value, why: &str| {
+            let error = one_of(&mut schema, PLACE, &mut Tally::default()).unwrap_err();
+            assert_eq!(error.to_string(), format!("$.a: has {why} in openapi/overlay.yaml"));
+        };
+        check(json!({ "anyOf": [{}], "oneOf": [{}] }), "both anyOf and oneOf; choose one");
+        for key in ["additionalProperties", "enum", "items", "properties"] {
+            check(json!({ "oneOf": [{}], key: {} }), &format!("{key} beside a union; put that right"));
+        }
+    }
+
+    /// Simplifies a union `It`, beside an enum `Closed` and an open string `Open`.
+    fn check_simplified(branches: Value, expected: Value) {
+        let mut given = components(
+            Side::Request,
+            json!({
+                "Closed": { "type": "string", "enum": ["a"] },
+                "Open": { "type": "string" },
+                "It": { "oneOf": branches },
+            }),
+        );
+        while simplify(&mut given, &mut Tally::default()).unwrap() > 0 {}
+        assert_eq!(schemas(&given).get("It"), Some(&expected));
+    }
+
+    #[test]
+    fn r7_beside_an_open_string_closed_ones_say_nothing() {
+        let (open, closed) = (json!({ "type": "string" }), json!({ "type": "string", "enum": ["b"] }));
+        check_simplified(json!([open, closed]), open.clone());
+        check_simplified(json!([reference("Closed"), reference("Open")]), reference("Open"));
+        let mixed = json!([{ "type": "integer" }, closed, open]);
+        check_simplified(mixed, json!({ "oneOf": [{ "type": "integer" }, open] }));
+        let both_closed = json!([{ "type": "integer" }, reference("Closed")]);
+        check_simplified(both_closed.clone(), json!({ "oneOf": both_closed }));
+    }
+
+    #[test]
+    fn r8_unions_are_tidied() {
+        let (text, whole) = (json!({ "type": "string" }), json!({ "type": "integer" }));
+        let list = json!({ "type": "array" });
+        check_simplified(json!([{ "oneOf": [text, whole] }, list]), json!({ "oneOf": [text, whole, list] }));
+        let titled = json!({ "type": "string", "title": "T" });
+        check_simplified(json!([text, whole, titled]), json!({ "oneOf": [text, whole] }));
+        check_simplified(json!([{ "oneOf": [text] }]), text);
+        check_simplified(json!([]), json!({}));
+        let closed = |values: Value| json!({ "type": "string", "enum": values });
+        check_simplified(
+            json!([closed(json!(["a"])), whole, closed(json!(["b", "a"]))]),
+            json!({ "oneOf": [closed(json!(["a", "b"])), whole] }),
+        );
+    }
+
+    #[test]
+    fn r8_what_stands_beside_a_lone_branch_stays() {
+        let mut given = components(
+            Side::Request,
+            json!({ "It": { "oneOf": [reference("A")], "nullable": true, "x-codex-name": "N" } }),
+        );
+        simplify(&mut given, &mut Tally::default()).unwrap();
+        let expected = json!({ "$ref": "#/components/schemas/A", "nullable": true, "x-codex-name": "N" });
+        assert_eq!(schemas(&given), json!({ "It": expected }));
+    }
+
+    #[test]
+    fn r8_a_union_within_a_union_is_spelt_out_in_answers() {
+        let shape = |branches: Value| json!({ "oneOf": branches });
+        let given = json!({
+            "Inner": shape(json!([reference("A"), reference("Outer")])),
+            "Outer": shape(json!([reference("Inner"), reference("A"), reference("B")])),
+        });
+        let mut answers = components(Side::Response, given.clone());
+        flatten_answers(&mut answers, &mut Tally::default());
+        let flat = shape(json!([reference("A"), reference("B")]));
+        assert_eq!(schemas(&answers).get("Outer"), Some(&flat));
+        let mut requests = components(Side::Request, given.clone());
+        flatten_answers(&mut requests, &mut Tally::default());
+        assert_eq!(schemas(&requests), given);
+    }
+
+    #[test]
+    fn a_union_knows_its_members_by_their_tag() {
+        let check = |mut union: Value, members: [&Value; 2], expected: Option<&str>| {
+            union["oneOf"] = json!([reference("A"), reference("B"), { "type": "string" }]);
+            let [a, b] = members;
+            let closed = json!({ "type": "string", "enum": ["x"] });
+            let found =
+                tags(&components(Side::Response, json!({ "A": a, "B": b, "Kind": closed, "It": union })));
+            assert_eq!(found.of_union("It"), expected);
+            assert_eq!(found.of_member("A").collect::<Vec<_>>(), Vec::from_iter(expected));
+        };
+        let member = |names: &[&str]| {
+            let mut properties = json!({ "open": { "type": "string" } });
+            names.iter().for_each(|name| properties[*name] = reference("Kind"));
+            json!({ "type": "object", "properties": properties })
+        };
+        let none = json!({});
+        check(none.clone(), [&member(&["role"]), &member(&["role"])], Some("role"));
+        check(none.clone(), [&member(&["type"]), &member(&["role"])], Some("type"));
+        check(none.clone(), [&member(&["a", "type"]), &member(&["a"])], Some("a"));
+        check(none.clone(), [&member(&["a", "type", "z"]), &member(&["a", "type", "z"])], Some("type"));
+        let stated = json!({ "discriminator": { "propertyName": "a" } });
+        check(stated, [&member(&["a", "type"]), &member(&["a", "type"])], Some("a"));
+        check(none, [&member(&[]), &member(&[])], None);
+    }
+
+    #[test]
+    fn a_union_of_one_inline_enum_per_branch_is_one_enum() {
+        let closed = |value: &str| json!({ "type": "string", "enum": [value] });
+        let question =
+            json!({ "type": "object", "properties": { "it": { "anyOf": [closed("a"), closed("b")] } } });
+        let found = lowered(json!({ "Question": question }));
+        assert_eq!(found.get("QuestionIt"), Some(&json!({ "type": "string", "enum": ["a", "b"] })));
+    }
 }
