@@ -1,7 +1,23 @@
-//! Turns the pruned 3.1 document into the 3.0.3 document that progenitor can turn into honest types.
+//! Turns the pruned 3.1 document into the 3.0.3 document of which progenitor makes honest types.
 //!
-//! Each rule is a small function in one of the modules below, numbered as in `openapi/README.md`; this file is the order
-//! in which they run. Nothing passes unseen: a keyword or a hint that no rule knows is an error with its path.
+//! Nothing passes unseen: a keyword or a hint that no rule knows is an error with its path. The rules, by the numbers under
+//! which `provenance.json` counts them:
+//!
+//! - R1 only version, title, paths and schemas are left (`operations`)
+//! - R2 null is a flag at its place, R4 never one of a component (`null`)
+//! - R3 no defaults: typify would check them, and send them in every request; R5 no formats and constraints, which it would
+//!   turn into crates and newtypes; R11 no prose; R14 one spelling for references, constants and types (`keywords`)
+//! - R6 `anyOf` is `oneOf`, for typify makes flattened structs of the former; R7 a string or an enum is a string;
+//!   R8 unions are tidied (`unions`)
+//! - R9 every inline type is a component with the name of its path; R10 every branch of a union has a variant name (`names`)
+//! - R12 what is no type of its own in Rust is written out where it is used; R15 an object is a struct or a map, and an
+//!   empty list differs from none; R21 request roots carry further fields; R23 integers of answers are numbers (`objects`)
+//! - R13 `allOf` is merged (`all_of`)
+//! - R16 one success, no typed errors; R17 a POST answers bytes; R18 one JSON body (`operations`)
+//! - R19 what requests and answers share becomes two; R20 answers are lenient: optional fields, open enums, unions that end
+//!   in `Unknown` (`sides`)
+//! - R24 hints of the overlay are consumed (`hints`)
+//! - and the guard: no branch of a lenient union swallows another's values (`guard`)
 
 mod all_of;
 mod guard;
@@ -82,6 +98,7 @@ pub(crate) fn lower(closure: &Value) -> Result<Lowered> {
         }
     }
     rewrite(&mut components, &mut |schema, component, place| {
+        keywords::drop_orphans(schema, place, &mut tally);
         objects::settle(schema, component.side, place, &mut hints, &mut tally)
     })?;
     drop_unreachable(&mut components, &operations);

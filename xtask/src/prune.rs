@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::schema::{Map, UNIONS};
+use crate::schema::{self, Map, UNIONS};
 
 /// What an error answer is decoded into; no operation refers to it.
 pub(crate) const ERROR_ROOT: &str = "ErrorResponse";
@@ -99,11 +99,8 @@ fn components(upstream: &Value, paths: &Value) -> Result<Value> {
         if !seen.insert(reference.clone()) {
             continue;
         }
-        let pointer =
-            reference.strip_prefix('#').with_context(|| format!("cannot follow $ref {reference}"))?;
-        let component =
-            upstream.pointer(pointer).with_context(|| format!("nothing stands at $ref {reference}"))?;
-        let mut parts = pointer.split('/').skip(2);
+        let component = schema::resolve(upstream, &reference)?;
+        let mut parts = reference.split('/').skip(2);
         let (Some(section), Some(name), None) = (parts.next(), parts.next(), parts.next()) else {
             bail!("$ref {reference} does not name a component");
         };

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 /// A JSON object.
@@ -103,6 +103,13 @@ pub(crate) fn bottom_up(
         bottom_up(child, Place { path: &path, branch: UNIONS.contains(&keyword) }, visit)?;
     }
     visit(schema, place)
+}
+
+/// What stands at a local `$ref` of `document`.
+pub(crate) fn resolve<'a>(document: &'a Value, reference: &str) -> Result<&'a Value> {
+    let pointer =
+        reference.strip_prefix('#').with_context(|| format!("$ref {reference} leads out of the document"))?;
+    document.pointer(pointer).with_context(|| format!("nothing stands at $ref {reference}"))
 }
 
 /// The component that a `$ref` schema points at.

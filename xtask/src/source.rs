@@ -107,7 +107,9 @@ fn unpack(bytes: Vec<u8>) -> Result<Document> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::thread;
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
@@ -154,6 +156,45 @@ mod tests {
         check("{\"openapi\": \"3.1.0\"", "it is not JSON");
         check("a: [", "it is not YAML");
         check("a: 1\na: 2", "it is not YAML");
+    }
+
+    /// Reads what a server on this machine answers, whose URL stands in the place of `URL` in `expected`.
+    fn check_fetched(answer: &'static str, expected: Result<&str, &str>) {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/openapi.yaml", server.local_addr().unwrap());
+        let serving = thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            let mut request = BufReader::new(stream.try_clone().unwrap()).lines();
+            while request.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let found = read(&url).map(|document| document.text).map_err(|error| format!("{error:#}"));
+        serving.join().unwrap();
+        match expected {
+            Ok(text) => assert_eq!(found.as_deref(), Ok(text)),
+            Err(why) => {
+                let found = found.unwrap_err();
+                assert!(found.starts_with(&why.replace("URL", &url)), "{found}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_url_is_read_and_what_is_no_document_refused() {
+        check_fetched("HTTP/1.1 200 OK\r\ncontent-length: 14\r\n\r\nopenapi: 3.1.0", Ok("openapi: 3.1.0"));
+        check_fetched(
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 14\r\n\r\n404: Not Found",
+            Err("URL answers 404 Not Found: upstream may have moved the document"),
+        );
+        check_fetched(
+            "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>",
+            Err("URL is not an OpenAPI document: it is a web page"),
+        );
+        check_fetched("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nopenapi", Err("URL broke off"));
+        check_fetched(
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            Err("URL is not an OpenAPI document: it is empty"),
+        );
     }
 
     #[test]

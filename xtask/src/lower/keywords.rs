@@ -94,6 +94,14 @@ pub(super) fn normalise(schema: &mut Value, place: Place<'_>, tally: &mut Tally)
     );
 }
 
+/// R11: the titles and discriminators of unions that are none any more.
+pub(super) fn drop_orphans(schema: &mut Value, place: Place<'_>, tally: &mut Tally) {
+    let Some(object) = schema.as_object_mut() else { return };
+    let title = !place.branch && object.remove("title").is_some();
+    let discriminator = !object.contains_key("oneOf") && object.remove("discriminator").is_some();
+    tally.add("R11", usize::from(title) + usize::from(discriminator));
+}
+
 fn remove_all(schema: &mut Map, keywords: &[&str]) -> usize {
     keywords.iter().filter(|keyword| schema.remove(**keyword).is_some()).count()
 }
@@ -223,6 +231,17 @@ mod tests {
             json!({ "type": "integer" }),
         );
         check_normalised(PLACE, json!({ "enum": ["a", 1] }), json!({}));
+    }
+
+    #[test]
+    fn r11_what_a_union_leaves_behind_goes() {
+        let mut schema = json!({ "type": "array", "title": "T", "discriminator": {} });
+        drop_orphans(&mut schema, PLACE, &mut Tally::default());
+        assert_eq!(schema, json!({ "type": "array" }));
+        let mut union = json!({ "oneOf": [], "title": "T", "discriminator": {} });
+        let kept = union.clone();
+        drop_orphans(&mut union, Place { branch: true, ..PLACE }, &mut Tally::default());
+        assert_eq!(union, kept);
     }
 
     #[test]

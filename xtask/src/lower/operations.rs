@@ -147,8 +147,7 @@ impl Reader<'_> {
 
     fn resolve(&self, value: &Value) -> Result<Value> {
         let Some(reference) = value.get("$ref").and_then(Value::as_str) else { return Ok(value.clone()) };
-        let pointer = reference.strip_prefix('#').unwrap_or(reference);
-        self.document.pointer(pointer).cloned().with_context(|| format!("nothing stands at $ref {reference}"))
+        schema::resolve(self.document, reference).cloned()
     }
 
     /// The component that `holder.schema` refers to; an inline schema is made one, `{OperationId}{what}`.
