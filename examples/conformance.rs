@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use futures::{StreamExt, stream};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
     Backend, BackendError, CollectingStream, CompletionRequest, CompletionResponse, FinishReason, Message,
@@ -63,12 +63,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             let mut line = match tokio::time::timeout(Duration::from_secs(25), run(base, &case, start)).await
             {
                 Ok(line) if PANICS.load(Ordering::Relaxed) == panics => line,
-                Ok(_) => json!({"crash": "panic"}),
-                Err(_) => json!({"crash": "no end within 25 s"}),
+                Ok(_) => line("crash", json!("panic")),
+                Err(_) => line("crash", json!("no end within 25 s")),
             };
-            line["case"] = json!(case.name);
-            line["total_ms"] = json!(milliseconds(start));
-            println!("{line}");
+            line.insert("case".to_owned(), json!(case.name));
+            line.insert("total_ms".to_owned(), json!(milliseconds(start)));
+            println!("{}", Value::Object(line));
         })
         .buffer_unordered(4)
         .collect::<()>()
@@ -80,7 +80,12 @@ fn milliseconds(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1000.0
 }
 
-async fn run(base: &str, case: &Case, start: Instant) -> Value {
+/// A line with one outcome.
+fn line(outcome: &str, value: Value) -> Map<String, Value> {
+    Map::from_iter([(outcome.to_owned(), value)])
+}
+
+async fn run(base: &str, case: &Case, start: Instant) -> Map<String, Value> {
     let idle = Duration::from_millis(case.client.idle_timeout_ms.unwrap_or(20_000));
     let config = CodexBackendConfig::new("sk-conformance")
         .with_base_url(format!("{base}/case/{}/v1", case.name))
@@ -100,7 +105,7 @@ async fn run(base: &str, case: &Case, start: Instant) -> Value {
     }
     if case.kind == "complete" {
         return match Backend::complete(&backend, request).await {
-            Ok(response) => json!({"ok": shown(response)}),
+            Ok(response) => line("ok", shown(response)),
             Err(error) => failed(&error, None),
         };
     }
@@ -114,12 +119,12 @@ async fn run(base: &str, case: &Case, start: Instant) -> Value {
             first_text.get_or_insert_with(|| milliseconds(start));
         }
     }
-    let mut line = match stream.collect().await {
-        Ok(response) => json!({"ok": shown(response)}),
+    let mut outcome = match stream.collect().await {
+        Ok(response) => line("ok", shown(response)),
         Err(error) => failed(&error.error, error.partial.content.as_deref()),
     };
-    line["first_text_ms"] = json!(first_text);
-    line
+    outcome.insert("first_text_ms".to_owned(), json!(first_text));
+    outcome
 }
 
 fn shown(response: CompletionResponse) -> Value {
@@ -143,12 +148,15 @@ fn shown(response: CompletionResponse) -> Value {
     })
 }
 
-fn failed(error: &BackendError, partial_text: Option<&str>) -> Value {
-    json!({"error": {
-        "category": error.category().as_str(),
-        "retryable": error.is_retryable(),
-        "retry_after_ms": error.retry_after().map(|wait| wait.as_secs_f64() * 1000.0),
-        "message": error.to_string(),
-        "partial_text": partial_text,
-    }})
+fn failed(error: &BackendError, partial_text: Option<&str>) -> Map<String, Value> {
+    line(
+        "error",
+        json!({
+            "category": error.category().as_str(),
+            "retryable": error.is_retryable(),
+            "retry_after_ms": error.retry_after().map(|wait| wait.as_secs_f64() * 1000.0),
+            "message": error.to_string(),
+            "partial_text": partial_text,
+        }),
+    )
 }

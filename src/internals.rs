@@ -3,7 +3,7 @@
 use futures::{StreamExt, stream};
 use tachikoma_backends_core::{CompletionResponse, CompletionStream};
 
-use crate::chat::stream::{ChatStream, Progress};
+use crate::chat::stream::ChatStream;
 use crate::decode::sse::SseDecoder;
 use crate::error::CodexError;
 
@@ -22,9 +22,9 @@ pub fn chat_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Completion
     let mut items = Vec::new();
     let end = loop {
         match events.finish().and_then(|event| event.map(|event| decoder.event(&event)).transpose()) {
-            Ok(Some(Progress::Chunk(chunk))) => items.push(Ok(chunk)),
-            Ok(Some(Progress::Nothing)) => {}
-            Ok(Some(Progress::Done) | None) => break decoder.finish(),
+            Ok(Some(Some(chunk))) => items.push(Ok(chunk)),
+            Ok(Some(None)) if !decoder.is_done() => {}
+            Ok(_) => break decoder.finish(),
             Err(error) => break Err(error),
         }
     };

@@ -223,12 +223,12 @@ fn texts(request: &CompletionRequest, found: &mut Vec<String>) {
 }
 
 fn schema_is_object(request: &CompletionRequest, found: &mut Vec<String>) {
-    if let Some(ResponseFormat::JsonSchema { name, schema, .. }) = &request.response_format {
-        if !schema.is_object() {
-            found.push(format!(
-                "the schema of the response format {name:?} is no JSON object: give a JSON Schema"
-            ));
-        }
+    if let Some(ResponseFormat::JsonSchema { name, schema, .. }) = &request.response_format
+        && !schema.is_object()
+    {
+        found.push(format!(
+            "the schema of the response format {name:?} is no JSON object: give a JSON Schema"
+        ));
     }
 }
 

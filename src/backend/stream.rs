@@ -3,7 +3,7 @@
 use futures::{Stream, StreamExt, stream};
 use tachikoma_backends_core::{CompletionChunk, CompletionResponse};
 
-use crate::chat::stream::{ChatStream, Progress};
+use crate::chat::stream::ChatStream;
 use crate::decode::sse::SseDecoder;
 use crate::error::CodexError;
 use crate::transport::Body;
@@ -49,9 +49,9 @@ impl Connection {
             let event = if self.ended { self.events.finish()? } else { self.events.next_event()? };
             match event {
                 Some(event) => match self.decoder.event(&event)? {
-                    Progress::Chunk(chunk) => return Ok(chunk),
-                    Progress::Nothing => continue,
-                    Progress::Done => return self.end(),
+                    Some(chunk) => return Ok(chunk),
+                    None if self.decoder.is_done() => return self.end(),
+                    None => continue,
                 },
                 None if self.ended => return self.end(),
                 None => {}

@@ -20,6 +20,11 @@ pub(super) fn finish_reason(reason: &str, has_tool_calls: bool) -> Option<Finish
     })
 }
 
+/// Whether a choice is the answer: where several were asked for, it is the one with index 0.
+pub(super) fn is_first(position: usize, index: Option<f64>) -> bool {
+    index.map_or(position == 0, |index| index == 0.0)
+}
+
 /// The server ended the answer with the finish reason `error` and says no more.
 pub(super) fn failed() -> CodexError {
     CodexError::new(

@@ -40,8 +40,11 @@ pub(crate) fn decode(body: &[u8]) -> Result<CompletionResponse, CodexError> {
 
 fn convert(answer: CreateChatCompletionResponse, body: &[u8]) -> Result<CompletionResponse, CodexError> {
     let CreateChatCompletionResponse { choices, error, id, model, service_tier, usage, .. } = answer;
-    let choice =
-        choices.unwrap_or_default().into_iter().find(|choice| choice.index.is_none_or(|index| index == 0.0));
+    let choice = choices
+        .unwrap_or_default()
+        .into_iter()
+        .enumerate()
+        .find_map(|(position, choice)| fields::is_first(position, choice.index).then_some(choice));
     let message = match choice {
         Some(choice) if error.is_none() => choice,
         _ => return Err(no_answer(body)),

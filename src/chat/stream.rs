@@ -13,17 +13,6 @@ use crate::openai::types::{
     ChatCompletionStreamResponseDelta, CompletionUsage, CreateChatCompletionStreamResponse,
 };
 
-/// What an event brought.
-#[derive(Debug)]
-pub(crate) enum Progress {
-    /// Something to hand out.
-    Chunk(CompletionChunk),
-    /// Nothing to show.
-    Nothing,
-    /// The end of the answer, whatever follows.
-    Done,
-}
-
 /// A streamed answer so far.
 #[derive(Debug, Default)]
 pub(crate) struct ChatStream {
@@ -43,15 +32,20 @@ impl ChatStream {
         self.done || self.finish_reason.is_some()
     }
 
-    /// Takes the next event.
+    /// Whether `[DONE]` was seen: what follows it is of no interest.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Takes the next event and returns what there is of it to hand out.
     ///
     /// # Errors
     /// It is an error in the server's words, or cannot be read.
-    pub(crate) fn event(&mut self, event: &SseEvent) -> Result<Progress, CodexError> {
+    pub(crate) fn event(&mut self, event: &SseEvent) -> Result<Option<CompletionChunk>, CodexError> {
         let data = event.data.trim();
         if data == "[DONE]" {
             self.done = true;
-            return Ok(Progress::Done);
+            return Ok(None);
         }
         let chunk = match serde_json::from_str::<CreateChatCompletionStreamResponse>(data) {
             Ok(chunk) if event.event != "error" => chunk,
@@ -64,12 +58,16 @@ impl ChatStream {
             return Err(self.unreadable(data, None));
         }
         let had_choices = choices.is_some();
-        let mut progress = Progress::Nothing;
-        // Several choices were asked for: the answer is the first.
-        let first = |index: Option<f64>| index.is_none_or(|index| index == 0.0);
-        for choice in choices.into_iter().flatten().filter(|choice| first(choice.index)) {
+        let mut handed_out: Option<CompletionChunk> = None;
+        for (position, choice) in choices.into_iter().flatten().enumerate() {
+            if !fields::is_first(position, choice.index) {
+                continue;
+            }
             if let Some(delta) = choice.delta {
-                progress = self.delta(delta)?;
+                handed_out = match (handed_out, self.delta(delta)?) {
+                    (Some(one), Some(other)) => Some(join(one, other)),
+                    (one, other) => one.or(other),
+                };
             }
             match choice.finish_reason.as_deref() {
                 None | Some("") => {}
@@ -89,10 +87,13 @@ impl ChatStream {
         keep(&mut self.id, id);
         keep(&mut self.model, model);
         keep(&mut self.service_tier, service_tier);
-        Ok(progress)
+        Ok(handed_out)
     }
 
-    fn delta(&mut self, delta: ChatCompletionStreamResponseDelta) -> Result<Progress, CodexError> {
+    fn delta(
+        &mut self,
+        delta: ChatCompletionStreamResponseDelta,
+    ) -> Result<Option<CompletionChunk>, CodexError> {
         let content = Content::of(delta.content)
             .and_then(|content| content.with_reasoning([delta.reasoning_content, delta.reasoning]))
             .map_err(|part| {
@@ -125,7 +126,7 @@ impl ChatStream {
             reasoning: some(content.reasoning),
             ..CompletionChunk::default()
         };
-        Ok(if chunk == CompletionChunk::default() { Progress::Nothing } else { Progress::Chunk(chunk) })
+        Ok((chunk != CompletionChunk::default()).then_some(chunk))
     }
 
     /// The stream is over: the final chunk.
@@ -174,6 +175,21 @@ impl ChatStream {
             }),
             Err(reason) => error_body::not_json(data.as_bytes(), &reason).with_source(reason),
         }
+    }
+}
+
+/// Two pieces that came at once, as one.
+fn join(one: CompletionChunk, other: CompletionChunk) -> CompletionChunk {
+    let texts = |one: Option<String>, other: Option<String>| match (one, other) {
+        (Some(one), Some(other)) => Some(one + &other),
+        (one, other) => one.or(other),
+    };
+    CompletionChunk {
+        delta: one.delta + &other.delta,
+        tool_calls: [one.tool_calls, other.tool_calls].concat(),
+        refusal: texts(one.refusal, other.refusal),
+        reasoning: texts(one.reasoning, other.reasoning),
+        ..CompletionChunk::default()
     }
 }
 

@@ -1,5 +1,13 @@
 //! The one test binary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics has found something"
+)]
+
 mod backend;
 mod bad_input;
 mod bodies;

@@ -1,0 +1,72 @@
+//! Damage to JSON documents, a field at a time, as servers do it.
+
+use fastrand::Rng;
+use serde_json::{Value, json};
+
+/// What is done to a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Damage {
+    /// It is left out.
+    Removed,
+    /// It is null.
+    Null,
+    /// It is a word that nobody knows; only text becomes another word.
+    UnknownWord,
+    /// It is of another type.
+    WrongType,
+    /// Its object has an unknown field more.
+    UnknownField,
+}
+
+impl Damage {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Removed, Self::Null, Self::UnknownWord, Self::WrongType, Self::UnknownField];
+
+    /// Does it to a random field of the document. Returns where: a path with `*` for the places in lists, as in
+    /// `/choices/*/index`. `None` where the document has no field to which this can be done.
+    pub(super) fn apply(self, document: &mut Value, random: &mut Rng) -> Option<String> {
+        let mut found = Vec::new();
+        fields(document, String::new(), &mut found);
+        found.retain(|(pointer, name)| {
+            let field = &document.pointer(pointer).unwrap()[name];
+            self != Self::UnknownWord || field.is_string()
+        });
+        let (parent, name) = random.choice(found)?;
+        let object = document.pointer_mut(&parent).and_then(Value::as_object_mut).unwrap();
+        let field = &mut object[&name];
+        match self {
+            Self::Removed => drop(object.remove(&name)),
+            Self::Null => *field = Value::Null,
+            Self::UnknownWord => *field = json!("brand_new"),
+            Self::WrongType => *field = another(field, random),
+            Self::UnknownField => drop(object.insert("x_new".to_owned(), json!({"a": [1, null]}))),
+        }
+        let steps = parent.split('/').map(|step| if step.parse::<usize>().is_ok() { "*" } else { step });
+        Some(format!("{}/{name}", steps.collect::<Vec<_>>().join("/")))
+    }
+}
+
+/// Every field of every object: the pointer to its object, and its name. Names here need no escaping in a pointer.
+fn fields(value: &Value, pointer: String, found: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(object) => {
+            for (name, field) in object {
+                found.push((pointer.clone(), name.clone()));
+                fields(field, format!("{pointer}/{name}"), found);
+            }
+        }
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                fields(item, format!("{pointer}/{at}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A value of another type.
+fn another(value: &Value, random: &mut Rng) -> Value {
+    let others = [json!(true), json!(7), json!(-1.5), json!("text"), json!([]), json!(["a", 1]), json!({"a": 1})];
+    let is_another = |other: &Value| std::mem::discriminant(other) != std::mem::discriminant(value);
+    random.choice(others.into_iter().filter(is_another).collect::<Vec<_>>()).unwrap()
+}
