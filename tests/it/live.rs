@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
-    Backend, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, FinishReason, Message,
-    ToolDefinition, ToolParameter,
+    Backend, CollectingStream, CompletionRequest, CompletionResponse, ContentPart, ErrorCategory,
+    FinishReason, Message, ResponseFormat, ToolDefinition, ToolParameter,
 };
 
 const GREETING: &str = "Hello from a real é你😀 server.";
@@ -105,6 +106,35 @@ async fn an_endless_text_is_cut_by_length() {
         assert_eq!(answer.finish_reason, FinishReason::Length, "{answer:?}");
         assert!(answer.content.is_some_and(|text| !text.is_empty()));
     }
+}
+
+#[tokio::test]
+async fn an_answer_by_a_schema() {
+    let Some(config) = config("structured outputs") else { return };
+    let format = ResponseFormat::JsonSchema {
+        name: "place".to_owned(),
+        description: None,
+        schema: json!({
+            "type": "object",
+            "properties": {"city": {"type": "string", "enum": ["Oslo", "Rome"]}},
+            "required": ["city"],
+            "additionalProperties": false,
+        }),
+        strict: Some(true),
+    };
+    for answer in ask(&config, &request("Where?").with_response_format(format)).await {
+        let json: Value = serde_json::from_str(&answer.content.unwrap()).unwrap();
+        assert!(json["city"] == "Oslo" || json["city"] == "Rome", "{json}");
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_the_model_cannot_see() {
+    let Some(config) = config("images") else { return };
+    let parts =
+        vec![ContentPart::text("What is this?"), ContentPart::image_base64("image/png", "iVBORw0KGgo=")];
+    let request = CompletionRequest::new(vec![Message::user(parts)]);
+    fail(config, request, ErrorCategory::Server, "image input is not supported").await;
 }
 
 #[tokio::test]

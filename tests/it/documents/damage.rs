@@ -66,7 +66,8 @@ fn fields(value: &Value, pointer: String, found: &mut Vec<(String, String)>) {
 
 /// A value of another type.
 fn another(value: &Value, random: &mut Rng) -> Value {
-    let others = [json!(true), json!(7), json!(-1.5), json!("text"), json!([]), json!(["a", 1]), json!({"a": 1})];
+    let others =
+        [json!(true), json!(7), json!(-1.5), json!("text"), json!([]), json!(["a", 1]), json!({"a": 1})];
     let is_another = |other: &Value| std::mem::discriminant(other) != std::mem::discriminant(value);
     random.choice(others.into_iter().filter(is_another).collect::<Vec<_>>()).unwrap()
 }

@@ -118,8 +118,13 @@ impl<'a> Generator<'a> {
     }
 
     fn object(&mut self, keywords: &Map<String, Value>, depth: usize) -> Value {
-        let required: BTreeSet<&str> =
-            keywords.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: BTreeSet<&str> = keywords
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let mut fields = Map::new();
         for (name, schema) in keywords.get("properties").and_then(Value::as_object).into_iter().flatten() {
             if required.contains(name.as_str()) || depth < DEPTH && self.random.bool() {
@@ -176,7 +181,10 @@ impl<'a> Generator<'a> {
         };
         let bound = |name| keywords.get(name).and_then(Value::as_u64).map(|length| length as usize);
         let padding = bound("minLength").unwrap_or(0).saturating_sub(text.chars().count());
-        text.chars().chain("x".repeat(padding).chars()).take(bound("maxLength").unwrap_or(usize::MAX)).collect()
+        text.chars()
+            .chain("x".repeat(padding).chars())
+            .take(bound("maxLength").unwrap_or(usize::MAX))
+            .collect()
     }
 
     fn anything(&mut self, depth: usize) -> Value {
