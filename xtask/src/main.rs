@@ -3,6 +3,7 @@
 mod ci;
 mod files;
 mod lower;
+mod mock_schema;
 mod overlay;
 mod provenance;
 mod prune;

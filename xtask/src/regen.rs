@@ -10,7 +10,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::overlay::Overlay;
 use crate::provenance::{Provenance, Size, Upstream};
-use crate::{files, lower, prune, schema, source};
+use crate::{files, lower, mock_schema, prune, schema, source};
 
 const CLOSURE: &str = "closure.json";
 const LOWERED: &str = "openai.json";
@@ -43,6 +43,7 @@ pub(crate) struct Options {
 struct Generated {
     closure: String,
     lowered: String,
+    mock: String,
     provenance: Provenance,
 }
 
@@ -51,7 +52,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let start = Instant::now();
     if options.check {
         check()?;
-        println!("openapi/{LOWERED} follows from {CLOSURE} and overlay.yaml.");
+        println!("openapi/{LOWERED} and the schema of openai-mock follow from {CLOSURE} and overlay.yaml.");
         return Ok(());
     }
     let generated = if options.offline { vendored()? } else { fresh(options)? };
@@ -69,6 +70,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let schemas = schemas.map(|count| format!(", {count} schemas")).unwrap_or_default();
         println!("openapi/{name}: {}{schemas}", if written { "written" } else { "unchanged" });
     }
+    let mock = files::replace(&mock_schema::folder(), &[(mock_schema::FILE, &*generated.mock)])?;
+    let state = if mock.contains(&true) { "written" } else { "unchanged" };
+    println!("openai-mock/schema/{}: {state}", mock_schema::FILE);
     if upstream.date.is_none() {
         println!("The document's date is not known: pass --date to record it.");
     }
@@ -123,7 +127,8 @@ fn generate(closure: &Value, upstream: Upstream) -> Result<Generated> {
     let lowered_text = files::canonical(lowered.document.clone())?;
     let sizes = (Size::of(&closure, &closure_text), Size::of(&lowered.document, &lowered_text));
     let provenance = Provenance::new(upstream, operations, sizes, patches, lowered.rules);
-    Ok(Generated { closure: closure_text, lowered: lowered_text, provenance })
+    let mock = mock_schema::text(&closure).context("the schema of openai-mock")?;
+    Ok(Generated { closure: closure_text, lowered: lowered_text, mock, provenance })
 }
 
 /// Holds the files against each other, without the network.
@@ -146,6 +151,13 @@ fn check() -> Result<()> {
             print!("{}", diff(name, &present, expected, stdout().is_terminal()));
             stale.push(format!("openapi/{name}"));
         }
+    }
+    let mock = mock_schema::folder().join(mock_schema::FILE);
+    let present = std::fs::read_to_string(&mock).unwrap_or_default();
+    if present != generated.mock {
+        let name = "../openai-mock/schema/openai.json";
+        print!("{}", diff(name, &present, &generated.mock, stdout().is_terminal()));
+        stale.push("openai-mock/schema/openai.json".to_owned());
     }
     if !stale.is_empty() {
         bail!(
