@@ -34,7 +34,7 @@ mod unions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use crate::prune::GENERATED_BY;
@@ -123,10 +123,17 @@ pub(crate) fn lower(closure: &Value) -> Result<Lowered> {
         "paths": paths,
         "components": { "schemas": schemas },
     }));
-    let swallowing = guard::check(&document);
-    if !swallowing.is_empty() {
-        bail!("{}", swallowing.join("\n"));
-    }
+    let swallowing: Vec<String> = guard::check(&document)
+        .into_iter()
+        .filter_map(|guard::Violation { union, branch }| {
+            let path = &components.get(&union)?.path;
+            Some(format!(
+                "{path}: its branch {branch} has no required tag with closed values, so it would swallow what belongs to \
+                 later branches; give it one in openapi/overlay.yaml, or remove it there"
+            ))
+        })
+        .collect();
+    ensure!(swallowing.is_empty(), "{}", swallowing.join("\n"));
     Ok(Lowered { document, rules: tally.0 })
 }
 

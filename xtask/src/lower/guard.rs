@@ -4,11 +4,20 @@ use serde_json::Value;
 
 use crate::schema;
 
-/// The violations in a lowered document, each with its path.
+/// A branch that takes what belongs to later ones.
+#[derive(Debug, PartialEq)]
+pub(super) struct Violation {
+    /// The component that is the union.
+    pub(super) union: String,
+    /// The component that is the branch.
+    pub(super) branch: String,
+}
+
+/// The violations in a lowered document.
 ///
 /// A branch without a required, closed tag accepts every object (all else is optional), so only the last object branch
 /// may lack one, and a union that ends in `Unknown` may not be a branch of another before its end.
-pub(super) fn check(document: &Value) -> Vec<String> {
+pub(super) fn check(document: &Value) -> Vec<Violation> {
     let schemas = document.pointer("/components/schemas").and_then(Value::as_object);
     let of = |name: &str| schemas.and_then(|map| map.get(name));
     let mut found = Vec::new();
@@ -17,23 +26,16 @@ pub(super) fn check(document: &Value) -> Vec<String> {
         else {
             continue;
         };
-        let members: Vec<(usize, &str, &Value)> = branches
+        let target = |branch: &Value| schema::target(branch.pointer("/allOf/0")?).map(str::to_owned);
+        let members: Vec<(String, &Value)> = branches
             .iter()
-            .enumerate()
-            .filter_map(|(index, branch)| {
-                let name = schema::target(branch.pointer("/allOf/0")?)?;
-                Some((index, name, of(name)?))
-            })
-            .filter(|(_, _, member)| member.get("properties").is_some() || swallows(member))
+            .filter_map(target)
+            .filter_map(|name| of(&name).map(|member| (name, member)))
+            .filter(|(_, member)| member.get("properties").is_some() || swallows(member))
             .collect();
-        let but_last = members.split_last().map_or(&[][..], |(_, rest)| rest);
-        for (index, member, _) in but_last.iter().filter(|(_, _, member)| !is_tagged(member, &of)) {
-            found.push(format!(
-                "{}.oneOf[{index}]: {member} has no required tag with closed values, so it would swallow the branches \
-                 after it; give it one in openapi/overlay.yaml, or remove the branch",
-                schema::component_path(name)
-            ));
-        }
+        let but_last = members.len().saturating_sub(1);
+        let untagged = members.into_iter().take(but_last).filter(|(_, member)| !is_tagged(member, &of));
+        found.extend(untagged.map(|(branch, _)| Violation { union: name.clone(), branch }));
     }
     found
 }
@@ -63,6 +65,7 @@ mod tests {
     use super::*;
     use crate::lower::tests::{object, reference, refused};
 
+    /// Checks a union `It` of these branches: which of them swallow later ones.
     fn check_guard(members: Value, branches: &[&str], expected: &[&str]) {
         let wrapped = |name: &&str| json!({ "title": name, "allOf": [reference(name)] });
         let mut branches: Vec<Value> = branches.iter().map(wrapped).collect();
@@ -71,20 +74,19 @@ mod tests {
         schemas["It"] = json!({ "oneOf": branches });
         schemas["Kind"] = json!({ "type": "string", "enum": ["a"] });
         let found = check(&json!({ "components": { "schemas": schemas } }));
-        let places: Vec<&str> = found.iter().filter_map(|text| text.split(" has no").next()).collect();
-        assert_eq!(places, expected);
+        let violation = |branch: &&str| Violation { union: "It".to_owned(), branch: (*branch).to_owned() };
+        assert_eq!(found, expected.iter().map(violation).collect::<Vec<_>>());
     }
 
     #[test]
-    fn a_branch_that_would_swallow_the_next_is_named_with_its_path() {
+    fn a_branch_that_would_swallow_the_next_is_named() {
         let tagged = json!({ "properties": { "type": reference("Kind") }, "required": ["type"] });
         let untagged = json!({ "properties": { "a": { "type": "string" } } });
         let optional = json!({ "properties": { "type": reference("Kind") } });
         let open = json!({ "properties": { "type": { "type": "string" } }, "required": ["type"] });
         let union = json!({ "oneOf": [{ "title": "Unknown" }] });
         for bad in [&untagged, &optional, &open, &union] {
-            let place = "$.components.schemas.It.oneOf[0]: A";
-            check_guard(json!({ "A": bad, "B": tagged }), &["A", "B"], &[place]);
+            check_guard(json!({ "A": bad, "B": tagged }), &["A", "B"], &["A"]);
             check_guard(json!({ "A": tagged, "B": bad }), &["A", "B"], &[]);
         }
         let scalar = json!({ "type": "string", "enum": ["a"] });
@@ -98,7 +100,7 @@ mod tests {
         let answer = object(json!({ "it": { "oneOf": [reference("A"), reference("B")] } }));
         let error = refused(json!({ "Answer": answer, "A": fields, "B": fields }));
         assert!(
-            error.starts_with("$.components.schemas.AnswerIt.oneOf[0]: A has no required tag"),
+            error.starts_with("$.components.schemas.Answer.properties.it: its branch A has no required tag"),
             "{error}"
         );
     }

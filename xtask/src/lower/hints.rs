@@ -30,11 +30,14 @@ pub(super) struct Hints {
 }
 
 impl Hints {
-    /// Notes every hint under `schema`, and refuses unknown and misshapen ones.
+    /// Notes every hint under `schema` that it does not know yet, and refuses unknown and misshapen ones.
     pub(super) fn mark(&mut self, schema: &mut Value, path: &str) -> Result<()> {
         schema::bottom_up(schema, Place { path, branch: false }, &mut |schema, place| {
             let Some(object) = schema.as_object_mut() else { return Ok(()) };
-            for (key, value) in object.iter_mut().filter(|(key, _)| key.starts_with(PREFIX)) {
+            let marked = |value: &Value| value.get("at").is_some() && value.get("is").is_some();
+            for (key, value) in
+                object.iter_mut().filter(|(key, value)| key.starts_with(PREFIX) && !marked(value))
+            {
                 let fits = match key.as_str() {
                     NAME => value.is_string(),
                     EXTRA => value.is_boolean(),
@@ -187,6 +190,16 @@ mod tests {
         assert_eq!(found["SharedParam"], shared);
         assert_eq!(found["Shared"], object(json!({ "a": { "type": "boolean", "nullable": true } })));
         assert_eq!(found.get("DeepParam"), None, "only requests reach it now");
+    }
+
+    #[test]
+    fn r24_a_patch_for_answers_may_bring_hints() {
+        let mut answer = object(json!({ "id": { "type": "string" } }));
+        answer["x-codex-response"] = json!({ "x-codex-required": ["id"] });
+        assert_eq!(lowered(json!({ "Answer": answer }))["Answer"]["required"], json!(["id"]));
+        answer["x-codex-response"] = json!({ "x-codex-color": "red" });
+        let error = refused(json!({ "Answer": answer }));
+        assert!(error.contains("$.components.schemas.Answer: no such hint, x-codex-color"), "{error}");
     }
 
     #[test]

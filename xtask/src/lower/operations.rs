@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::{Components, Tally, objects};
@@ -158,7 +158,8 @@ impl Reader<'_> {
         }
         let name = format!("{}{what}", super::names::pascal(self.id));
         let schemas = self.document.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
-        schemas.context("the document has no schemas")?.insert(name.clone(), schema.clone());
+        let taken = schemas.context("the document has no schemas")?.insert(name.clone(), schema.clone());
+        ensure!(taken.is_none(), "its {what} would be called {name}, which exists already");
         Ok(name)
     }
 }
@@ -313,6 +314,11 @@ mod tests {
         let given = json!({ "operationId": "ask", "requestBody": inline, "responses": { "200": inline } });
         let found = operation("post", given).unwrap();
         assert_eq!(found["requestBody"]["content"][JSON]["schema"], reference("AskRequest"));
+        let mut clash = document(json!({ "AskRequest": object(json!({ "a": {} })) }));
+        clash["paths"]["/ask"]["post"]["requestBody"] = inline;
+        let error = lower(&clash).err().map(|error| format!("{error:#}"));
+        let why = "operation ask (post /ask): its Request would be called AskRequest, which exists already";
+        assert_eq!(error.as_deref(), Some(why));
     }
 
     #[test]

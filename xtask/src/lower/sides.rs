@@ -46,6 +46,7 @@ pub(super) fn split(
         let mut request = schema.clone();
         hints::drop_response_patches(&mut request)?;
         patches.insert(name.clone(), hints::apply_response_patches(&mut schema)?);
+        hints.mark(&mut schema, &schema::component_path(name))?;
         sent.insert(name.clone(), request);
         received.insert(name.clone(), schema);
     }
