@@ -1,1 +1,78 @@
-//! Under construction.
+//! Collects the request bodies of the scenarios for a validator that knows OpenAI's document, which is too slow and too large for
+//! a test: two files of JSON Lines, one whose bodies must all be valid, one whose bodies must all be invalid.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// The scenarios whose bodies the document does not know, and why they are sent all the same.
+const NEWER_THAN_THE_DOCUMENT: &[(&str, &str)] = &[
+    ("chat/request_extra", "a field for other servers (top_k), which the caller asked for"),
+    (
+        "chat/request_words_newer_than_the_document",
+        "words for enumerations that a later server may know travel as they are",
+    ),
+];
+
+/// The folders of the scenarios that hold a request, as `<endpoint>/<name>`, in order.
+fn scenarios() -> Vec<String> {
+    let root = scenario("");
+    let folders = |folder: &Path| -> Vec<PathBuf> {
+        fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_dir())
+            .collect()
+    };
+    let mut found: Vec<String> = folders(&root)
+        .iter()
+        .flat_map(|endpoint| folders(endpoint))
+        .filter(|folder| folder.join("input.json").exists())
+        .map(|folder| folder.strip_prefix(&root).unwrap().to_str().unwrap().to_owned())
+        .collect();
+    found.sort();
+    found
+}
+
+fn scenario(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios").join(name)
+}
+
+/// What stands in a snapshot behind its header.
+fn snapshot(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let (_, json) = text.trim_start_matches("---\n").split_once("\n---\n").unwrap();
+    serde_json::from_str(json).unwrap()
+}
+
+fn write(name: &str, bodies: &[Value]) {
+    let lines: String = bodies.iter().map(|body| format!("{body}\n")).collect();
+    fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), lines).unwrap();
+}
+
+#[test]
+fn the_bodies_of_chat_completions_are_collected() {
+    let (mut valid, mut newer, mut refused) = (Vec::new(), Vec::new(), 0);
+    let scenarios: Vec<_> = scenarios().into_iter().filter(|name| name.starts_with("chat/")).collect();
+    for name in &scenarios {
+        let mut outcome = snapshot(&scenario(name).join("request.snap"));
+        match outcome["body"].take() {
+            Value::Null => {
+                assert!(outcome["error"].is_string(), "{name} has neither a body nor an error");
+                refused += 1;
+            }
+            body if NEWER_THAN_THE_DOCUMENT.iter().any(|(newer, _)| newer == name) => newer.push(body),
+            body => valid.push(body),
+        }
+    }
+    assert_eq!(
+        newer.len(),
+        NEWER_THAN_THE_DOCUMENT.len(),
+        "a scenario of NEWER_THAN_THE_DOCUMENT has no body"
+    );
+    assert_eq!(valid.len() + newer.len() + refused, scenarios.len());
+    assert!(valid.len() > 15, "the scenarios are not found any more: {scenarios:?}");
+    write("chat-bodies-valid.jsonl", &valid);
+    write("chat-bodies-newer-than-the-document.jsonl", &newer);
+}

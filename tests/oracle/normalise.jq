@@ -1,0 +1,5 @@
+select(.case | test("^(chat|retry|noretry|should)_"))
+| { case, fails: (.error != null), requests: [.requests[] | { method, path, body,
+    headers: (.headers
+      | with_entries(select(.key | IN("api-key", "authorization", "content-type", "openai-organization", "openai-project")))
+      | (.authorization | strings) |= sub(" .*"; " ***") | (."api-key" | strings) |= "***") }] }
