@@ -315,7 +315,7 @@ async fn the_same_goes_out_as_from_the_python_sdk() {
     assert!(gone.is_empty(), "these differ no more: take them from DIFFERENCES: {gone:#?}");
 }
 
-/// The SDK sends it, and OpenAI refuses it.
+/// The SDK sends it; by the model table gpt-4o knows no efforts.
 #[test]
 fn an_effort_for_a_model_that_does_not_reason_is_refused() {
     let backend = CodexBackend::new(CodexBackendConfig::new("sk-test").with_model("gpt-4o")).unwrap();
