@@ -21,12 +21,12 @@ use tachikoma_backends_core::{
 
 use crate::chat;
 use crate::chat::request::Target;
-use crate::chat::stream::ChatStream;
 use crate::config::CodexBackendConfig;
 use crate::error::CodexError;
 use crate::models::{Date, OpenAIModel};
 use crate::openai::types::CreateChatCompletionRequest;
 use crate::openai::{ByteStream, Client, ResponseValue};
+use crate::transport::timeout::Timeout;
 use crate::transport::{Body, Transport};
 use crate::validate::{Endpoint, adapt, validate};
 
@@ -97,8 +97,15 @@ impl CodexBackend {
     /// By [category](CodexError::category).
     pub async fn try_complete(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
         let max_retries = request.max_retries;
-        let answer = self.send(max_retries, self.prepare(request, false)?).await?;
-        read_whole(self.transport.body(answer)).await
+        let prepared = self.prepare(request, false)?;
+        let answer = async {
+            let answer = self.send(max_retries, prepared).await?;
+            self.read_whole(self.transport.body(answer)).await
+        };
+        match self.config.total_timeout() {
+            Some(limit) => Timeout::Total.limit(limit, answer).await?,
+            None => answer.await,
+        }
     }
 
     /// Like [`Backend::complete_stream`], with everything known of a failure.
@@ -113,10 +120,10 @@ impl CodexBackend {
         let answer = self.send(max_retries, self.prepare(request, true)?).await?;
         let body = self.transport.body(answer);
         if body.is_event_stream() {
-            return Ok(stream::chunks(body, ChatStream::default()).left_stream());
+            return Ok(stream::chunks(body, self.config.reliability()).left_stream());
         }
         // A server that does not stream, or that says what is wrong.
-        Ok(stream::whole(read_whole(body).await?).right_stream())
+        Ok(stream::whole(self.read_whole(body).await?).right_stream())
     }
 
     async fn send(
@@ -133,6 +140,16 @@ impl CodexBackend {
         let body = &body;
         let operation = |client: Client| async move { client.create_chat_completion(body).await };
         self.transport.send(max_retries, operation).await
+    }
+
+    /// Reads an answer that is not streamed.
+    async fn read_whole(&self, mut body: Body) -> Result<CompletionResponse, CodexError> {
+        let bytes = body.read().await?;
+        let request_id = body.request_id().map(str::to_owned);
+        match chat::response::decode(&bytes, self.config.max_tool_calls()) {
+            Ok(response) => Ok(CompletionResponse { request_id, ..response }),
+            Err(error) => Err(error.with_request_id(request_id)),
+        }
     }
 
     /// From the core request to the generated one.
@@ -161,16 +178,6 @@ impl CodexBackend {
 struct Prepared {
     body: CreateChatCompletionRequest,
     warnings: Vec<String>,
-}
-
-/// Reads an answer that is not streamed.
-async fn read_whole(mut body: Body) -> Result<CompletionResponse, CodexError> {
-    let bytes = body.read().await?;
-    let request_id = body.request_id().map(str::to_owned);
-    match chat::response::decode(&bytes) {
-        Ok(response) => Ok(CompletionResponse { request_id, ..response }),
-        Err(error) => Err(error.with_request_id(request_id)),
-    }
 }
 
 /// The warning that a model ends soon, once in a process for each model.

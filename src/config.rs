@@ -1,12 +1,14 @@
 //! What a backend is made from.
 
-use std::fmt;
-use std::time::Duration;
+mod base_url;
+mod reliability;
 
 use reqwest::Url;
 use reqwest::header::HeaderMap;
 use secrecy::SecretString;
 
+use self::base_url::BaseUrl;
+pub(crate) use self::reliability::Reliability;
 use crate::auth::Credentials;
 use crate::error::CodexError;
 use crate::models::OpenAIModel;
@@ -37,37 +39,9 @@ pub struct CodexBackendConfig {
     base_url: BaseUrl,
     model: OpenAIModel,
     max_tokens: Option<u32>,
-    max_retries: u32,
-    timeouts: Timeouts,
-    limits: Limits,
+    reliability: Reliability,
     default_headers: HeaderMap,
     http_client: Option<reqwest::Client>,
-}
-
-/// A base URL as it was given. It may hold a password, which `Debug` must not show.
-#[derive(Clone)]
-struct BaseUrl(String);
-
-impl fmt::Debug for BaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.0.rsplit_once('@').map_or(self.0.as_str(), |(_, host)| host);
-        shown.fmt(f)
-    }
-}
-
-/// How long to wait for what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Timeouts {
-    pub(crate) connect: Duration,
-    pub(crate) response: Duration,
-    pub(crate) idle: Duration,
-}
-
-/// How much is taken from a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    pub(crate) event_bytes: usize,
-    pub(crate) body_bytes: usize,
 }
 
 impl CodexBackendConfig {
@@ -79,13 +53,7 @@ impl CodexBackendConfig {
             base_url: BaseUrl(OPENAI.to_owned()),
             model: OpenAIModel::default(),
             max_tokens: None,
-            max_retries: 2,
-            timeouts: Timeouts {
-                connect: Duration::from_secs(5),
-                response: Duration::from_secs(600),
-                idle: Duration::from_secs(300),
-            },
-            limits: Limits { event_bytes: 64 << 20, body_bytes: 256 << 20 },
+            reliability: Reliability::default(),
             default_headers: HeaderMap::new(),
             http_client: None,
         }
@@ -166,49 +134,6 @@ impl CodexBackendConfig {
         self
     }
 
-    /// How often a request is tried again; 0 turns retries off. By default 2.
-    #[must_use]
-    pub fn with_max_retries(mut self, max_retries: u32) -> Self {
-        self.max_retries = max_retries;
-        self
-    }
-
-    /// How long to wait for a connection. By default 5 s. A client of your own keeps its own limit.
-    #[must_use]
-    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts.connect = timeout;
-        self
-    }
-
-    /// How long to wait for an answer to begin, that is for its headers. By default 600 s: a model may think long
-    /// before it answers a request that is not streamed.
-    #[must_use]
-    pub fn with_response_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts.response = timeout;
-        self
-    }
-
-    /// How long an answer that has begun may be silent; any byte counts as life. By default 300 s.
-    #[must_use]
-    pub fn with_idle_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts.idle = timeout;
-        self
-    }
-
-    /// The largest event of a stream, in bytes. By default 64 MiB.
-    #[must_use]
-    pub fn with_max_event_bytes(mut self, bytes: usize) -> Self {
-        self.limits.event_bytes = bytes;
-        self
-    }
-
-    /// The largest answer that is not streamed, in bytes. By default 256 MiB.
-    #[must_use]
-    pub fn with_max_body_bytes(mut self, bytes: usize) -> Self {
-        self.limits.body_bytes = bytes;
-        self
-    }
-
     /// Further headers on every request. They win over the ones of this crate, credentials included.
     #[must_use]
     pub fn with_default_headers(mut self, headers: HeaderMap) -> Self {
@@ -249,36 +174,6 @@ impl CodexBackendConfig {
         self.max_tokens
     }
 
-    /// How often a request is tried again.
-    pub fn max_retries(&self) -> u32 {
-        self.max_retries
-    }
-
-    /// How long to wait for a connection.
-    pub fn connect_timeout(&self) -> Duration {
-        self.timeouts.connect
-    }
-
-    /// How long to wait for an answer to begin.
-    pub fn response_timeout(&self) -> Duration {
-        self.timeouts.response
-    }
-
-    /// How long an answer that has begun may be silent.
-    pub fn idle_timeout(&self) -> Duration {
-        self.timeouts.idle
-    }
-
-    /// The largest event of a stream, in bytes.
-    pub fn max_event_bytes(&self) -> usize {
-        self.limits.event_bytes
-    }
-
-    /// The largest answer that is not streamed, in bytes.
-    pub fn max_body_bytes(&self) -> usize {
-        self.limits.body_bytes
-    }
-
     /// Further headers on every request.
     pub fn default_headers(&self) -> &HeaderMap {
         &self.default_headers
@@ -288,81 +183,22 @@ impl CodexBackendConfig {
         &self.credentials
     }
 
-    pub(crate) fn timeouts(&self) -> Timeouts {
-        self.timeouts
+    pub(crate) fn reliability(&self) -> Reliability {
+        self.reliability
     }
 
-    pub(crate) fn limits(&self) -> Limits {
-        self.limits
+    pub(crate) fn endpoint(&self) -> Result<Url, CodexError> {
+        self.base_url.parse()
     }
 
     pub(crate) fn http_client(&self) -> Option<&reqwest::Client> {
         self.http_client.as_ref()
-    }
-
-    /// The URL that paths are appended to, without a slash at its end.
-    ///
-    /// # Errors
-    /// The base URL is none, or not one that requests can go to.
-    pub(crate) fn endpoint(&self) -> Result<Url, CodexError> {
-        let wrong = |problem: String| {
-            CodexError::configuration(format!("the base URL {problem}"))
-                .with_hint("It looks like https://api.openai.com/v1 or http://localhost:8080/v1.")
-        };
-        let mut url =
-            Url::parse(self.base_url.0.trim()).map_err(|error| wrong(format!("is no URL: {error}")))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong(format!("has the scheme {:?}; use http or https", url.scheme())));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong("has a query or a fragment; paths are appended to it".into()));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong(
-                "holds a user name or a password; send such credentials with_default_headers".into(),
-            ));
-        }
-        let path = url.path().trim_end_matches('/').to_owned();
-        if let Some(endpoint) = ["/chat/completions", "/responses", "/models", "/embeddings"]
-            .into_iter()
-            .find(|endpoint| path.ends_with(endpoint))
-        {
-            return Err(wrong(format!("ends in {endpoint}; give it without, the crate appends it")));
-        }
-        url.set_path(if path.is_empty() { "/v1" } else { &path });
-        Ok(url)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base_urls() {
-        #[track_caller]
-        fn check(given: &str, expected: &str) {
-            let endpoint = CodexBackendConfig::new("sk").with_base_url(given).endpoint();
-            let shown = endpoint.map_or_else(|error| error.message().to_owned(), |url| url.to_string());
-            assert_eq!(shown, expected);
-        }
-        check("https://api.openai.com", "https://api.openai.com/v1");
-        check("http://localhost:8080/", "http://localhost:8080/v1");
-        check("http://localhost:8080/v1/", "http://localhost:8080/v1");
-        check("https://openrouter.ai/api/v1", "https://openrouter.ai/api/v1");
-        check("https://g.example/v1beta/openai/", "https://g.example/v1beta/openai");
-        check(" http://localhost:1 ", "http://localhost:1/v1");
-        check("", "the base URL is no URL: relative URL without a base");
-        check("localhost:8080", "the base URL has the scheme \"localhost\"; use http or https");
-        check("http://", "the base URL is no URL: empty host");
-        check("http://a/v1?x=1", "the base URL has a query or a fragment; paths are appended to it");
-        check(
-            "http://a:b@c",
-            "the base URL holds a user name or a password; send such credentials with_default_headers",
-        );
-        let message = "the base URL ends in /chat/completions; give it without, the crate appends it";
-        check("http://a/v1/chat/completions", message);
-    }
 
     #[test]
     fn the_environment() {

@@ -46,6 +46,12 @@ impl CodexError {
         self
     }
 
+    /// Says that the server may have processed, and billed, the request.
+    pub(crate) fn maybe_processed(mut self) -> Self {
+        self.0.details.maybe_processed = true;
+        self
+    }
+
     pub(crate) fn with_request_id(mut self, request_id: Option<String>) -> Self {
         self.0.details.request_id = request_id.or(self.0.details.request_id);
         self

@@ -1,9 +1,13 @@
-//! Private functions for the tests and benches of this package. Outside semver.
+//! Private functions for the tests, fuzz targets and benches of this package. Outside semver.
+
+use std::time::SystemTime;
 
 use futures::{StreamExt, stream};
+use reqwest::header::HeaderMap;
 use tachikoma_backends_core::{CompletionResponse, CompletionStream};
 
 use crate::chat::stream::ChatStream;
+use crate::decode::error_body;
 use crate::decode::sse::SseDecoder;
 use crate::error::CodexError;
 
@@ -12,22 +16,63 @@ use crate::error::CodexError;
 /// # Errors
 /// As [`try_complete`](crate::CodexBackend::try_complete).
 pub fn chat_response(body: &[u8]) -> Result<CompletionResponse, CodexError> {
-    crate::chat::response::decode(body)
+    crate::chat::response::decode(body, usize::MAX)
 }
 
 /// Reads the body of a streamed Chat Completions answer that arrived in these pieces.
 pub fn chat_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {
-    let (mut events, mut decoder) = (SseDecoder::new(usize::MAX), ChatStream::default());
-    pieces.into_iter().for_each(|piece| events.push(piece));
+    let mut decoder = ChatStream::new(usize::MAX, usize::MAX);
     let mut items = Vec::new();
-    let end = loop {
-        match events.finish().and_then(|event| event.map(|event| decoder.event(&event)).transpose()) {
-            Ok(Some(Some(chunk))) => items.push(Ok(chunk)),
-            Ok(Some(None)) if !decoder.is_done() => {}
-            Ok(_) => break decoder.finish(),
-            Err(error) => break Err(error),
+    let mut end = None;
+    for event in events(pieces) {
+        match event.and_then(|event| decoder.event(&event)) {
+            Ok(Some(chunk)) => items.push(Ok(chunk)),
+            Ok(None) if !decoder.is_done() => {}
+            Ok(None) => break,
+            Err(error) => {
+                end = Some(error);
+                break;
+            }
         }
-    };
+    }
+    let end = end.map_or_else(|| decoder.finish(), Err);
     items.push(end.map_err(Into::into));
     stream::iter(items).boxed()
+}
+
+/// The events, as name and data, in bytes that arrived in these pieces, up to the first error.
+pub fn sse_events<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Vec<Result<(String, String), CodexError>> {
+    events(pieces).into_iter().map(|event| event.map(|event| (event.event, event.data))).collect()
+}
+
+fn events<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Vec<Result<crate::decode::sse::SseEvent, CodexError>> {
+    let mut decoder = SseDecoder::new(usize::MAX);
+    let mut events = Vec::new();
+    for piece in pieces {
+        decoder.push(piece);
+        while let Some(event) = decoder.next_event().transpose() {
+            let failed = event.is_err();
+            events.push(event);
+            if failed {
+                return events;
+            }
+        }
+    }
+    while let Some(event) = decoder.finish().transpose() {
+        let failed = event.is_err();
+        events.push(event);
+        if failed {
+            break;
+        }
+    }
+    events
+}
+
+/// The error that an answer with this status and body is.
+pub fn error_response(status: u16, body: &[u8]) -> CodexError {
+    error_body::from_response(status, &HeaderMap::new(), body, SystemTime::UNIX_EPOCH)
 }

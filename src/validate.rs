@@ -396,7 +396,7 @@ mod tests {
             ],
         );
         check_openai(
-            request().with_max_tokens(0u32),
+            request().with_max_tokens(0),
             &["max_tokens is 0: leave it out for the server's own limit, or use 1 at least"],
         );
         for (name, fits) in
@@ -473,9 +473,9 @@ mod tests {
         check(request().with_tools([tool("now")]), "o1-mini", Chat, &[armless]);
         let one = "o3 makes one tool call at a time: leave parallel_tool_calls out";
         check(request().with_parallel_tool_calls(true), "o3", Chat, &[one]);
-        check(request().with_max_tokens(16_384u32), "gpt-4o", Chat, &[]);
+        check(request().with_max_tokens(16_384), "gpt-4o", Chat, &[]);
         let fewer = "max_tokens is 16385, but gpt-4o answers with 16384 at most: ask for fewer";
-        check(request().with_max_tokens(16_385u32), "gpt-4o", Chat, &[fewer]);
+        check(request().with_max_tokens(16_385), "gpt-4o", Chat, &[fewer]);
         for model in ["gpt-5.3-codex", "gpt-5.4-pro", "o3-pro-2025-06-10"] {
             let elsewhere = format!("{model} does not answer on Chat Completions: use the Responses API");
             check(request(), model, Chat, &[&elsewhere]);
@@ -585,7 +585,7 @@ mod tests {
                 "{basis:?}"
             );
         }
-        let request = request().with_max_tokens(100_000u32);
+        let request = request().with_max_tokens(100_000);
         let expected = "max_tokens is 100000, but gpt-4.1-prod (as the gpt-4.1 family) answers with 32768 at most: \
                         ask for fewer";
         assert_eq!(messages(&request, "gpt-4.1-prod", Endpoint::Chat, Basis::Family), [expected]);

@@ -1,21 +1,36 @@
 //! Drives a decoder over a connection: bytes, events, chunks, on the caller's own task.
 
+use std::time::Duration;
+
 use futures::{Stream, StreamExt, stream};
 use tachikoma_backends_core::{CompletionChunk, CompletionResponse};
+use tokio::time::{Instant, timeout_at};
 
 use crate::chat::stream::ChatStream;
+use crate::config::Reliability;
 use crate::decode::sse::SseDecoder;
 use crate::error::CodexError;
-use crate::transport::Body;
+use crate::transport::timeout::Timeout;
+use crate::transport::{Body, Bytes};
+
+/// How long, once an answer is whole, its usage is waited for from a server that does not end the stream.
+const AFTER_THE_END: Duration = Duration::from_secs(10);
 
 /// The answer in `body` as chunks: any number of deltas, then one final chunk or one error, then the end. The connection
 /// is closed with the last item, or when the stream is dropped.
 pub(super) fn chunks(
     body: Body,
-    decoder: ChatStream,
+    reliability: Reliability,
 ) -> impl Stream<Item = Result<CompletionChunk, CodexError>> + Send + 'static {
-    let events = SseDecoder::new(body.max_event_bytes());
-    let connection = Connection { body, events, decoder, ended: false };
+    let connection = Connection {
+        body,
+        events: SseDecoder::new(reliability.max_event_bytes),
+        decoder: ChatStream::new(reliability.max_tool_calls, reliability.max_event_bytes),
+        reliability,
+        has_content: false,
+        last_content: Instant::now(),
+        ended: false,
+    };
     let items = stream::unfold(Some(connection), async |connection| {
         let mut connection = connection?;
         let item = connection
@@ -39,6 +54,10 @@ struct Connection {
     body: Body,
     events: SseDecoder,
     decoder: ChatStream,
+    reliability: Reliability,
+    has_content: bool,
+    /// When the last content came, or the connection.
+    last_content: Instant,
     /// Whether the last byte has come.
     ended: bool,
 }
@@ -49,14 +68,17 @@ impl Connection {
             let event = if self.ended { self.events.finish()? } else { self.events.next_event()? };
             match event {
                 Some(event) => match self.decoder.event(&event)? {
-                    Some(chunk) => return Ok(chunk),
+                    Some(chunk) => {
+                        (self.has_content, self.last_content) = (true, Instant::now());
+                        return Ok(chunk);
+                    }
                     None if self.decoder.is_done() => return self.end(),
                     None => continue,
                 },
                 None if self.ended => return self.end(),
                 None => {}
             }
-            match self.body.next().await {
+            match self.bytes().await {
                 Ok(Some(bytes)) => self.events.push(&bytes),
                 Ok(None) => self.ended = true,
                 // What broke the connection after the answer was whole takes nothing away from it.
@@ -66,8 +88,28 @@ impl Connection {
         }
     }
 
+    /// The next bytes, in time for content.
+    async fn bytes(&mut self) -> Result<Option<Bytes>, CodexError> {
+        let Reliability { first_content_timeout, progress_timeout, .. } = self.reliability;
+        let (timeout, limit) = match (self.decoder.is_whole(), self.has_content) {
+            (true, _) => (Timeout::Progress, Some(AFTER_THE_END)),
+            (false, true) => (Timeout::Progress, progress_timeout),
+            (false, false) if first_content_timeout.is_some() => {
+                (Timeout::FirstContent, first_content_timeout)
+            }
+            (false, false) => (Timeout::Progress, progress_timeout),
+        };
+        let Some(limit) = limit else { return self.body.next().await };
+        let deadline = self.last_content + limit;
+        // Comments that come without a pause would keep the body ready for ever.
+        if Instant::now() >= deadline {
+            return Err(timeout.met(limit));
+        }
+        timeout_at(deadline, self.body.next()).await.unwrap_or_else(|_| Err(timeout.met(limit)))
+    }
+
     fn end(&mut self) -> Result<CompletionChunk, CodexError> {
-        let chunk = std::mem::take(&mut self.decoder).finish()?;
+        let chunk = self.decoder.finish()?;
         let request_id = self.body.request_id().map(str::to_owned);
         Ok(CompletionChunk { request_id, ..chunk })
     }

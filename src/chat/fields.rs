@@ -33,6 +33,17 @@ pub(super) fn failed() -> CodexError {
     )
 }
 
+/// # Errors
+/// The answer holds more tool calls than it may.
+pub(super) fn limit_tool_calls(calls: usize, limit: usize) -> Result<(), CodexError> {
+    if calls <= limit {
+        return Ok(());
+    }
+    let message = format!("the server's answer holds more than {limit} tool calls");
+    Err(CodexError::new(ErrorCategory::Parse, message)
+        .with_hint("Raise with_max_tool_calls if the server is to be trusted."))
+}
+
 /// Text and thinking out of `content`: a string, or a list of parts.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Content {

@@ -14,11 +14,11 @@ use crate::openai::types::CreateChatCompletionResponse;
 ///
 /// # Errors
 /// The body is no JSON, is an error object, or holds no answer.
-pub(crate) fn decode(body: &[u8]) -> Result<CompletionResponse, CodexError> {
+pub(crate) fn decode(body: &[u8], max_tool_calls: usize) -> Result<CompletionResponse, CodexError> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let mut json = serde_json::Deserializer::from_slice(body);
     match serde_path_to_error::deserialize::<_, CreateChatCompletionResponse>(&mut json) {
-        Ok(answer) => convert(answer, body),
+        Ok(answer) => convert(answer, body, max_tool_calls),
         Err(error) => {
             // Text, a web page, an array: what is no answer may still be an error in the server's words.
             if let Ok(value) = serde_json::from_slice::<Value>(body)
@@ -38,7 +38,11 @@ pub(crate) fn decode(body: &[u8]) -> Result<CompletionResponse, CodexError> {
     }
 }
 
-fn convert(answer: CreateChatCompletionResponse, body: &[u8]) -> Result<CompletionResponse, CodexError> {
+fn convert(
+    answer: CreateChatCompletionResponse,
+    body: &[u8],
+    max_tool_calls: usize,
+) -> Result<CompletionResponse, CodexError> {
     let CreateChatCompletionResponse { choices, error, id, model, service_tier, usage, .. } = answer;
     let choice = choices
         .unwrap_or_default()
@@ -79,6 +83,7 @@ fn convert(answer: CreateChatCompletionResponse, body: &[u8]) -> Result<Completi
         calls.push_fragment(ToolCallFragment { index: Some(0), id: None, name, arguments: &arguments });
     }
 
+    fields::limit_tool_calls(calls.len(), max_tool_calls)?;
     let finish_reason = fields::finish_reason(&finish_reason_text, !calls.is_empty());
     if finish_reason == Some(FinishReason::Error) {
         return Err(fields::failed());

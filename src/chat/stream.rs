@@ -14,8 +14,11 @@ use crate::openai::types::{
 };
 
 /// A streamed answer so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ChatStream {
+    max_tool_calls: usize,
+    max_argument_bytes: usize,
+    argument_bytes: usize,
     tool_calls: ToolCallAccumulator,
     finish_reason: Option<String>,
     done: bool,
@@ -27,6 +30,23 @@ pub(crate) struct ChatStream {
 }
 
 impl ChatStream {
+    /// An answer of no more tool calls than this, whose arguments have no more bytes than this in all.
+    pub(crate) fn new(max_tool_calls: usize, max_argument_bytes: usize) -> Self {
+        Self {
+            max_tool_calls,
+            max_argument_bytes,
+            argument_bytes: 0,
+            tool_calls: ToolCallAccumulator::default(),
+            finish_reason: None,
+            done: false,
+            usage: None,
+            id: None,
+            model: None,
+            service_tier: None,
+            has_event: false,
+        }
+    }
+
     /// Whether nothing that may still come is needed: a finish reason or `[DONE]` was seen.
     pub(crate) fn is_whole(&self) -> bool {
         self.done || self.finish_reason.is_some()
@@ -118,6 +138,14 @@ impl ChatStream {
                 arguments: &fields::arguments(call.arguments),
             }));
         }
+        fields::limit_tool_calls(self.tool_calls.len(), self.max_tool_calls)?;
+        self.argument_bytes += tool_calls.iter().map(|call| call.arguments_delta.len()).sum::<usize>();
+        if self.argument_bytes > self.max_argument_bytes {
+            let message =
+                format!("the arguments of the tool calls have more than {} bytes", self.max_argument_bytes);
+            return Err(CodexError::new(ErrorCategory::Parse, message)
+                .with_hint("Raise with_max_event_bytes if the server is to be trusted."));
+        }
         let some = |text: String| (!text.is_empty()).then_some(text);
         let chunk = CompletionChunk {
             delta: content.text,
@@ -133,7 +161,7 @@ impl ChatStream {
     ///
     /// # Errors
     /// It ended before the answer did.
-    pub(crate) fn finish(self) -> Result<CompletionChunk, CodexError> {
+    pub(crate) fn finish(&mut self) -> Result<CompletionChunk, CodexError> {
         if !self.is_whole() {
             let message = if self.has_event {
                 "the stream ended before the answer did: no finish_reason and no [DONE] came"
@@ -143,11 +171,11 @@ impl ChatStream {
             return Err(CodexError::new(ErrorCategory::TruncatedStream, message)
                 .with_hint("What has arrived is only a part; ask again."));
         }
-        let text = self.finish_reason.unwrap_or_default();
+        let text = self.finish_reason.take().unwrap_or_default();
         let has_calls = !self.tool_calls.is_empty();
         let otherwise = if has_calls { FinishReason::ToolUse } else { FinishReason::Stop };
         let reason = fields::finish_reason(&text, has_calls).unwrap_or(otherwise);
-        if !reason.is_cut() && !self.tool_calls.finish(false).1.is_empty() {
+        if !reason.is_cut() && !std::mem::take(&mut self.tool_calls).finish(false).1.is_empty() {
             return Err(CodexError::new(
                 ErrorCategory::Parse,
                 "the server streamed a tool call without a name",
@@ -155,9 +183,9 @@ impl ChatStream {
         }
         Ok(CompletionChunk {
             finish_reason_text: (reason == FinishReason::Other).then_some(text),
-            id: self.id,
-            model: self.model,
-            service_tier: self.service_tier,
+            id: self.id.take(),
+            model: self.model.take(),
+            service_tier: self.service_tier.take(),
             ..CompletionChunk::last(reason, self.usage)
         })
     }

@@ -126,6 +126,8 @@ pub(crate) fn from_response(status: u16, headers: &HeaderMap, body: &[u8], now: 
         _ if category == by_status => retryable,
         _ => category.is_retryable(),
     };
+    // A gateway that gave up says nothing of the server behind it.
+    details.maybe_processed = matches!(status, 408 | 502 | 504);
     if let Some(should_retry) = rate_limit::should_retry(headers) {
         details.retryable = should_retry;
     }

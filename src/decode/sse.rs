@@ -173,6 +173,11 @@ fn read_block(block: &[u8]) -> Result<Option<SseEvent>, CodexError> {
         terminated.push('\n');
     }
     terminated.push('\n');
+    if terminated.starts_with('\u{feff}') {
+        // Only at the start of a stream is it a mark; here it belongs to a field's name. An empty comment in front keeps the
+        // parser from stumbling over it.
+        terminated.insert_str(0, ":\n");
+    }
     let once = stream::iter([Ok::<_, std::convert::Infallible>(terminated)]);
     match EventStream::new(once).next().now_or_never().flatten() {
         None => Ok(None),
@@ -252,6 +257,7 @@ mod tests {
         check(b"\xEF\xBB\xBFdata: a\n\n", &[("message", "a")]);
         check(b"data: a\n\ndata: [DONE]", &[("message", "a"), ("message", "[DONE]")]);
         check(b"data: a\n\ndata: [DONE]\n", &[("message", "a"), ("message", "[DONE]")]);
+        check(b"data: a\n\n\xEF\xBB\xBFdata: b\ndata: c\n\n", &[("message", "a"), ("message", "c")]);
         check(b"", &[]);
         check(b"\n", &[]);
     }

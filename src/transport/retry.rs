@@ -1,35 +1,68 @@
-//! Whether and when to send a request again. Pure.
+//! Whether and when to send a request again. Pure: errors and a random number go in, a decision comes out.
 
 use std::time::Duration;
 
+use crate::config::Reliability;
 use crate::error::CodexError;
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
-/// A server that asks for a longer wait gets no further attempt: the caller is told and decides.
-const LONGEST_STATED_WAIT: Duration = Duration::from_secs(60);
 
 /// What to do after an attempt failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
-    Stop,
+#[derive(Debug)]
+pub(super) enum Decision {
+    /// Give up with this error, which tells of all attempts.
+    Stop(CodexError),
+    /// Send the request again after this wait.
     After(Duration),
 }
 
-/// Decides after attempt number `attempt`, counted from 1; `random` from 0 to 1 takes up to a quarter off the wait, so
-/// that clients spread out.
-pub(crate) fn decide(attempt: u32, max_retries: u32, error: &CodexError, random: f64) -> Decision {
-    if attempt > max_retries || !error.is_retryable() {
-        return Decision::Stop;
-    }
-    match error.retry_after() {
-        Some(wait) if wait > LONGEST_STATED_WAIT => Decision::Stop,
-        Some(wait) => Decision::After(wait),
-        None => {
-            let doubled = FIRST_WAIT.saturating_mul(2u32.saturating_pow(attempt.saturating_sub(1)));
-            Decision::After(doubled.min(LONGEST_WAIT).mul_f64(1.0 - random.clamp(0.0, 1.0) / 4.0))
+/// Counts the attempts at one request and remembers why they failed.
+#[derive(Debug)]
+pub(super) struct Policy {
+    max_retries: u32,
+    max_wait: Duration,
+    if_maybe_processed: bool,
+    failures: Vec<String>,
+}
+
+impl Policy {
+    /// `max_retries` overrules the setting.
+    pub(super) fn new(reliability: Reliability, max_retries: Option<u32>) -> Self {
+        Self {
+            max_retries: max_retries.unwrap_or(reliability.max_retries),
+            max_wait: reliability.max_retry_wait,
+            if_maybe_processed: reliability.retry_if_maybe_processed,
+            failures: Vec::new(),
         }
     }
+
+    /// Takes the next failure. `random`, from 0 to 1, takes up to a quarter off a wait of our own, so that clients spread out.
+    pub(super) fn decide(&mut self, mut error: CodexError, random: f64) -> Decision {
+        let retries = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
+        let wait = error.retry_after().unwrap_or_else(|| backoff(retries, random));
+        let details = error.details_mut();
+        let again = details.retryable
+            && retries < self.max_retries
+            && wait <= self.max_wait.max(LONGEST_WAIT)
+            && (details.retry_after.is_none() || wait <= self.max_wait)
+            && (self.if_maybe_processed || !details.maybe_processed);
+        if again {
+            tracing::info!(%error, attempt = retries + 1, ?wait, "trying again");
+            self.failures.push(format!("{}: {}", error.category(), error.message()));
+            return Decision::After(wait);
+        }
+        if details.attempts > 0 {
+            details.attempts = retries.saturating_add(1);
+        }
+        details.earlier_failures = std::mem::take(&mut self.failures);
+        Decision::Stop(error)
+    }
+}
+
+fn backoff(retries: u32, random: f64) -> Duration {
+    let doubled = FIRST_WAIT.saturating_mul(2u32.saturating_pow(retries));
+    doubled.min(LONGEST_WAIT).mul_f64(1.0 - random.clamp(0.0, 1.0) / 4.0)
 }
 
 #[cfg(test)]
@@ -38,34 +71,89 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn decisions() {
-        #[track_caller]
-        fn check(
-            attempt: u32,
-            max_retries: u32,
-            category: ErrorCategory,
-            stated: Option<u64>,
-            random: f64,
-            expected: Option<u64>,
-        ) {
-            let mut error = CodexError::new(category, "m");
-            error.details_mut().retry_after = stated.map(Duration::from_secs);
-            let expected =
-                expected.map_or(Decision::Stop, |wait| Decision::After(Duration::from_millis(wait)));
-            assert_eq!(decide(attempt, max_retries, &error, random), expected);
+    fn error(category: ErrorCategory, stated: Option<u64>) -> CodexError {
+        let mut error = CodexError::new(category, "m");
+        error.details_mut().retry_after = stated.map(Duration::from_millis);
+        error
+    }
+
+    /// The waits, in milliseconds, after one failure after the other, up to the end.
+    #[track_caller]
+    fn check(reliability: Reliability, failures: Vec<CodexError>, random: f64, expected: &[u64]) {
+        let mut policy = Policy::new(reliability, None);
+        let mut waits = Vec::new();
+        for failure in failures {
+            match policy.decide(failure, random) {
+                Decision::After(wait) => waits.push(u64::try_from(wait.as_millis()).unwrap()),
+                Decision::Stop(error) => {
+                    assert_eq!(error.attempts() as usize, waits.len() + 1);
+                    assert_eq!(error.details().earlier_failures.len(), waits.len());
+                    break;
+                }
+            }
         }
-        check(1, 2, Server, None, 0.0, Some(500));
-        check(2, 2, Server, None, 0.0, Some(1000));
-        check(3, 2, Server, None, 0.0, None);
-        check(1, 0, Server, None, 0.0, None);
-        check(1, 2, Network, None, 1.0, Some(375));
-        check(9, 99, Timeout, None, 0.0, Some(8000));
-        check(u32::MAX - 1, u32::MAX, Timeout, None, 0.0, Some(8000));
-        check(1, 2, RateLimit, Some(7), 0.5, Some(7000));
-        check(1, 2, RateLimit, Some(60), 0.5, Some(60_000));
-        check(1, 2, RateLimit, Some(61), 0.5, None);
-        check(1, 2, Quota, Some(1), 0.0, None);
-        check(1, 2, InvalidRequest, None, 0.0, None);
+        assert_eq!(waits, expected);
+    }
+
+    fn retries(max_retries: u32) -> Reliability {
+        Reliability { max_retries, ..Reliability::default() }
+    }
+
+    #[test]
+    fn waits() {
+        let servers = |n| (0..n).map(|_| error(Server, None)).collect::<Vec<_>>();
+        check(retries(2), servers(4), 0.0, &[500, 1000]);
+        check(retries(0), servers(4), 0.0, &[]);
+        check(retries(2), servers(4), 1.0, &[375, 750]);
+        check(retries(7), servers(9), 0.0, &[500, 1000, 2000, 4000, 8000, 8000, 8000]);
+        check(
+            retries(2),
+            vec![error(RateLimit, Some(7000)), error(Network, None), error(Timeout, None)],
+            0.0,
+            &[7000, 1000],
+        );
+        check(
+            retries(2),
+            vec![error(RateLimit, Some(0)), error(Overloaded, Some(60_000))],
+            0.5,
+            &[0, 60_000],
+        );
+        check(retries(2), vec![error(RateLimit, Some(60_001))], 0.5, &[]);
+        for category in [
+            Quota,
+            InvalidRequest,
+            Authentication,
+            Permission,
+            NotFound,
+            ContextLength,
+            ContentFilter,
+            Parse,
+            Configuration,
+        ] {
+            check(retries(2), vec![error(category, None)], 0.0, &[]);
+        }
+    }
+
+    #[test]
+    fn settings() {
+        let short = Reliability { max_retry_wait: Duration::from_secs(1), ..Reliability::default() };
+        check(short, vec![error(RateLimit, Some(1000)), error(RateLimit, Some(1001))], 0.0, &[1000]);
+        check(short, vec![error(Server, None), error(Server, None)], 0.0, &[500, 1000]);
+
+        let careful = Reliability { retry_if_maybe_processed: false, ..Reliability::default() };
+        let maybe = || error(Timeout, None).maybe_processed();
+        check(careful, vec![error(Network, None), maybe()], 0.0, &[500]);
+        check(Reliability::default(), vec![maybe(), maybe(), maybe()], 0.0, &[500, 1000]);
+
+        let mut overruled = Policy::new(Reliability::default(), Some(0));
+        assert!(matches!(overruled.decide(error(Server, None), 0.0), Decision::Stop(_)));
+    }
+
+    #[test]
+    fn the_last_error_tells_of_all() {
+        let mut policy = Policy::new(retries(1), None);
+        policy.decide(error(Network, None), 0.0);
+        let Decision::Stop(error) = policy.decide(error(Overloaded, None), 0.0) else { panic!("no end") };
+        assert_eq!(error.to_string(), "overloaded: m (2 attempts; before: network: m)");
     }
 }

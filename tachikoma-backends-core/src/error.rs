@@ -105,6 +105,10 @@ pub struct ErrorDetails {
     pub retry_after: Option<Duration>,
     /// What to do next.
     pub hint: Option<String>,
+    /// Why the earlier attempts failed, in order.
+    pub earlier_failures: Vec<String>,
+    /// Whether the server may have processed, and billed, the request all the same.
+    pub maybe_processed: bool,
 }
 
 impl Default for ErrorDetails {
@@ -119,6 +123,8 @@ impl Default for ErrorDetails {
             retryable: false,
             retry_after: None,
             hint: None,
+            earlier_failures: Vec::new(),
+            maybe_processed: false,
         }
     }
 }
@@ -145,7 +151,10 @@ impl fmt::Display for ErrorDetails {
                 .map(|code| format!("code {code}")),
             self.param.as_ref().filter(said).map(|param| format!("param {param}")),
             self.request_id.as_ref().map(|id| format!("request id {id}")),
-            (self.attempts > 1).then(|| format!("{} attempts", self.attempts)),
+            (self.attempts > 1).then(|| match self.earlier_failures.as_slice() {
+                [] => format!("{} attempts", self.attempts),
+                earlier => format!("{} attempts; before: {}", self.attempts, earlier.join("; ")),
+            }),
         ]
         .into_iter()
         .flatten()
@@ -153,10 +162,14 @@ impl fmt::Display for ErrorDetails {
         if !notes.is_empty() {
             write!(f, " ({})", notes.join(", "))?;
         }
-        match &self.hint {
-            Some(hint) => write!(f, ". {hint}"),
-            None => Ok(()),
+        let billed = "The request may have been processed and billed all the same.";
+        let after = self.maybe_processed.then_some(billed).into_iter().chain(self.hint.as_deref());
+        let after: Vec<&str> = after.collect();
+        if !after.is_empty() {
+            let stop = if self.message.ends_with('.') && notes.is_empty() { "" } else { "." };
+            write!(f, "{stop} {}", after.join(" "))?;
         }
+        Ok(())
     }
 }
 

@@ -84,7 +84,7 @@ pub struct CompletionRequest {
 /// Writes the builder methods of plain optional fields: one row a field.
 macro_rules! with {
     ($($(#[$doc:meta])* $method:ident($field:ident: $type:ty);)*) => {
-        $($(#[$doc])* #[must_use] pub fn $method(mut self, $field: impl Into<$type>) -> Self {
+        $($(#[$doc])* #[must_use] pub fn $method(mut self, $field: $type) -> Self {
             self.$field = Some($field.into());
             self
         })*
@@ -99,7 +99,7 @@ impl CompletionRequest {
 
     with! {
         /// Sets [`model`](Self::model).
-        with_model(model: String);
+        with_model(model: impl Into<String>);
         /// Sets [`max_tokens`](Self::max_tokens).
         with_max_tokens(max_tokens: u32);
         /// Sets [`temperature`](Self::temperature).
@@ -123,11 +123,11 @@ impl CompletionRequest {
         /// Sets [`presence_penalty`](Self::presence_penalty).
         with_presence_penalty(presence_penalty: f64);
         /// Sets [`service_tier`](Self::service_tier).
-        with_service_tier(service_tier: String);
+        with_service_tier(service_tier: impl Into<String>);
         /// Sets [`store`](Self::store).
         with_store(store: bool);
         /// Sets [`user`](Self::user).
-        with_user(user: String);
+        with_user(user: impl Into<String>);
         /// Sets [`max_retries`](Self::max_retries).
         with_max_retries(max_retries: u32);
     }
@@ -300,7 +300,7 @@ mod tests {
     fn every_builder_sets_its_field() {
         let request = CompletionRequest::new(vec![Message::user("Hi")])
             .with_model("m")
-            .with_max_tokens(1u32)
+            .with_max_tokens(1)
             .with_temperature(0.2)
             .with_top_p(0.5)
             .with_stop(["END"])
@@ -319,7 +319,7 @@ mod tests {
             .with_metadata([("job", "1")])
             .with_user("u")
             .with_extra("top_k", 40)
-            .with_max_retries(0u32);
+            .with_max_retries(0);
         let value = serde_json::to_value(&request).unwrap();
         let set = value.as_object().unwrap().keys().count();
         assert_eq!(set, 22, "{value:#}");

@@ -31,7 +31,7 @@ pub trait BackendExt: Backend {
         request: CompletionRequest,
         max_retries: u32,
     ) -> Result<CompletionResponse, BackendError> {
-        let request = request.with_max_retries(0u32);
+        let request = request.with_max_retries(0);
         let mut attempts = 0;
         loop {
             let error = match self.complete(request.clone()).await {

@@ -44,7 +44,7 @@ async fn whole_and_streamed_answers_are_the_same() {
         request("Weather?").with_tools([weather()]),
         request("TWO of them").with_tools([weather()]),
         request("Weather?").with_tools([weather()]).with_tool_choice(ToolChoice::None),
-        request("A long story").with_max_tokens(3u32),
+        request("A long story").with_max_tokens(3),
     ] {
         let whole = backend.complete(request.clone()).await.unwrap();
         let stream = backend.complete_stream(request.clone()).await.unwrap();

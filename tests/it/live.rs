@@ -102,7 +102,7 @@ async fn thinking_stays_apart() {
 #[tokio::test]
 async fn an_endless_text_is_cut_by_length() {
     let Some(config) = config("finish reason length") else { return };
-    for answer in ask(&config, &request("LONG").with_max_tokens(20u32)).await {
+    for answer in ask(&config, &request("LONG").with_max_tokens(20)).await {
         assert_eq!(answer.finish_reason, FinishReason::Length, "{answer:?}");
         assert!(answer.content.is_some_and(|text| !text.is_empty()));
     }

@@ -14,6 +14,7 @@ mod bodies;
 mod documents;
 mod live;
 mod oracle;
+mod properties;
 mod scenarios;
 mod server;
 mod tidy;

@@ -1,0 +1,85 @@
+//! How long to wait, how often to try and how much to take: one row a setting.
+
+use std::time::Duration;
+
+use super::CodexBackendConfig;
+
+/// Makes the settings, their defaults, and a `with_*` method and a getter for each.
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $field:ident, $with:ident($argument:ty): $type:ty = $default:expr;)*) => {
+        /// How long to wait, how often to try and how much to take.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) struct Reliability { $(pub(crate) $field: $type,)* }
+
+        impl Default for Reliability {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+
+        impl CodexBackendConfig {
+            $(
+                $(#[doc = $doc])+
+                #[must_use]
+                pub fn $with(mut self, $field: $argument) -> Self {
+                    self.reliability.$field = $field.into();
+                    self
+                }
+
+                #[doc = concat!("See [`", stringify!($with), "`](Self::", stringify!($with), ").")]
+                pub fn $field(&self) -> $type {
+                    self.reliability.$field
+                }
+            )*
+        }
+    };
+}
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+settings! {
+    /// How often a request is tried again; 0 turns retries off. By default 2.
+    max_retries, with_max_retries(u32): u32 = 2;
+
+    /// The longest wait before a retry that a server may ask for. A longer one is not slept: the error states it, and the
+    /// caller decides. By default 60 s.
+    max_retry_wait, with_max_retry_wait(Duration): Duration = seconds(60);
+
+    /// Whether a request is tried again of which nobody knows whether the server has already processed, and billed, it:
+    /// after a timeout, a connection that broke once the request was sent, or a failure of a gateway. By default it is, as
+    /// by OpenAI's own clients.
+    retry_if_maybe_processed, with_retry_if_maybe_processed(bool): bool = true;
+
+    /// How long to wait for a connection. By default 5 s. A client of your own keeps its own limit.
+    connect_timeout, with_connect_timeout(Duration): Duration = seconds(5);
+
+    /// How long to wait for an answer to begin, that is for its headers. By default 600 s: a model may think long before
+    /// it answers a request that is not streamed.
+    response_timeout, with_response_timeout(Duration): Duration = seconds(600);
+
+    /// How long a stream that has begun may take until its first content: text, a refusal, thinking or a tool call. By
+    /// default there is no limit but the one on silence.
+    first_content_timeout, with_first_content_timeout(impl Into<Option<Duration>>): Option<Duration> = None;
+
+    /// How long an answer that has begun may be silent; any byte counts as life, a comment too. By default 300 s.
+    idle_timeout, with_idle_timeout(Duration): Duration = seconds(300);
+
+    /// How long a stream may go on without content, however many comments keep the connection alive. By default there is no
+    /// limit.
+    progress_timeout, with_progress_timeout(impl Into<Option<Duration>>): Option<Duration> = None;
+
+    /// How long an answer that is not streamed may take in all, retries included. By default there is no limit. Streams have
+    /// none: as long as they go on, they are well.
+    total_timeout, with_total_timeout(impl Into<Option<Duration>>): Option<Duration> = None;
+
+    /// The largest event of a stream, in bytes. By default 64 MiB.
+    max_event_bytes, with_max_event_bytes(usize): usize = 64 << 20;
+
+    /// The largest answer that is not streamed, in bytes. By default 256 MiB.
+    max_body_bytes, with_max_body_bytes(usize): usize = 256 << 20;
+
+    /// The largest number of tool calls in one answer. By default 1,000.
+    max_tool_calls, with_max_tool_calls(usize): usize = 1000;
+}

@@ -1,0 +1,111 @@
+//! The bytes of an answer as they come.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use progenitor_client::{ByteStream, ResponseValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use tachikoma_backends_core::ErrorCategory;
+
+use super::failure;
+use super::timeout::Timeout;
+use crate::config::Reliability;
+use crate::decode::rate_limit;
+use crate::error::CodexError;
+
+type InnerByteStream = <ByteStream as std::ops::Deref>::Target;
+
+/// How much of an error body is read, in bytes, and how long its next part is waited for: half of it still says more than
+/// nothing, and the status says the rest.
+const ERROR_BODY_BYTES: usize = 64 << 10;
+const ERROR_BODY_IDLE: Duration = Duration::from_secs(5);
+
+/// The bytes of an answer as they come.
+pub(crate) struct Body {
+    bytes: InnerByteStream,
+    idle_timeout: Duration,
+    max_bytes: usize,
+    request_id: Option<String>,
+    is_event_stream: bool,
+}
+
+impl Body {
+    pub(super) fn new(answer: ResponseValue<ByteStream>, reliability: &Reliability) -> Self {
+        let request_id = rate_limit::request_id(answer.headers());
+        let is_event_stream = is_event_stream(answer.headers());
+        Self {
+            bytes: answer.into_inner_stream(),
+            idle_timeout: reliability.idle_timeout,
+            max_bytes: reliability.max_body_bytes,
+            request_id,
+            is_event_stream,
+        }
+    }
+
+    pub(super) fn of_error(response: reqwest::Response, reliability: &Reliability) -> Self {
+        Self {
+            bytes: Box::pin(response.bytes_stream()),
+            idle_timeout: reliability.idle_timeout.min(ERROR_BODY_IDLE),
+            max_bytes: ERROR_BODY_BYTES,
+            request_id: None,
+            is_event_stream: false,
+        }
+    }
+
+    /// Whether it can be a stream of events, by its content type.
+    pub(crate) fn is_event_stream(&self) -> bool {
+        self.is_event_stream
+    }
+
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// The connection broke, or was silent for too long.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, CodexError> {
+        let next = Timeout::Idle.limit(self.idle_timeout, self.bytes.next()).await;
+        next.and_then(|bytes| bytes.transpose().map_err(failure::broken))
+            .map_err(|error| error.with_request_id(self.request_id.clone()))
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next), and where it is larger than the limit.
+    pub(crate) async fn read(&mut self) -> Result<Bytes, CodexError> {
+        let mut all = BytesMut::new();
+        while let Some(bytes) = self.next().await? {
+            all.extend_from_slice(&bytes);
+            if all.len() > self.max_bytes {
+                let message = format!("the server's answer is larger than {} bytes", self.max_bytes);
+                return Err(CodexError::new(ErrorCategory::Parse, message)
+                    .with_hint("Raise with_max_body_bytes if the server is to be trusted.")
+                    .with_request_id(self.request_id.clone()));
+            }
+        }
+        Ok(all.freeze())
+    }
+
+    /// The beginning of it, whatever happens then.
+    pub(super) async fn read_what_comes(mut self) -> Bytes {
+        let mut all = BytesMut::new();
+        while let Ok(Some(bytes)) = self.next().await {
+            all.extend_from_slice(&bytes);
+            if all.len() > self.max_bytes {
+                break;
+            }
+        }
+        all.freeze()
+    }
+}
+
+/// Some servers stream without saying so, but none streams what it calls JSON or a web page.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = content_type.to_ascii_lowercase();
+    !["json", "text/html"].iter().any(|other| content_type.contains(other))
+}

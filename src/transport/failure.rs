@@ -1,0 +1,73 @@
+//! Why no answer came, in words. No URL in them carries more than the server's origin.
+
+use std::error::Error as StdError;
+use std::time::SystemTime;
+
+use progenitor_client::Error;
+use reqwest::Url;
+use tachikoma_backends_core::ErrorCategory;
+
+use super::timeout::Timeout;
+use crate::decode::error_body;
+use crate::error::CodexError;
+
+/// The error that the generated client's is.
+pub(super) fn of(error: Error<()>, url: &Url) -> CodexError {
+    match error {
+        Error::InvalidResponsePayload(body, error) => error_body::not_json(&body, &error).with_source(error),
+        Error::CommunicationError(error) | Error::InvalidUpgrade(error) => unreachable(error, url),
+        Error::ResponseBodyError(error) => broken(error),
+        Error::ErrorResponse(answer) => {
+            error_body::from_response(answer.status().as_u16(), answer.headers(), b"", SystemTime::now())
+        }
+        Error::UnexpectedResponse(response) => {
+            error_body::from_response(response.status().as_u16(), response.headers(), b"", SystemTime::now())
+        }
+        Error::InvalidRequest(message) | Error::Custom(message) => {
+            CodexError::unsent(ErrorCategory::InvalidRequest, message)
+        }
+    }
+}
+
+/// No answer came.
+fn unreachable(error: reqwest::Error, url: &Url) -> CodexError {
+    let error = error.without_url();
+    let server = url.origin().ascii_serialization();
+    let cause = root_cause(&error);
+    if error.is_timeout() && error.is_connect() {
+        return Timeout::Connect.error(format!("no connection to {server}: {cause}")).with_source(error);
+    }
+    if error.is_connect() {
+        return CodexError::new(ErrorCategory::Network, format!("no connection to {server}: {cause}"))
+            .with_hint("Check the base URL, the network and the proxy settings.")
+            .with_source(error);
+    }
+    if error.is_builder() || error.is_redirect() {
+        let message = format!("no request can go to {server}: {cause}");
+        return CodexError::configuration(message).with_source(error);
+    }
+    let message = format!("the connection to {server} broke before an answer came: {cause}");
+    let category = if error.is_timeout() { ErrorCategory::Timeout } else { ErrorCategory::Network };
+    CodexError::new(category, message).maybe_processed().with_source(error)
+}
+
+/// The answer broke off.
+pub(super) fn broken(error: reqwest::Error) -> CodexError {
+    let error = error.without_url();
+    let message = format!("the connection broke within the answer: {}", root_cause(&error));
+    CodexError::new(ErrorCategory::Network, message).maybe_processed().with_source(error)
+}
+
+pub(super) fn no_client(error: reqwest::Error) -> CodexError {
+    CodexError::configuration(format!("no HTTP client can be made: {}", root_cause(&error)))
+        .with_source(error)
+}
+
+/// The innermost error says what happened; the outer ones only where.
+fn root_cause(error: &dyn StdError) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

@@ -1,0 +1,87 @@
+//! Which limits on time there are, and the error of each.
+
+use std::time::Duration;
+
+use tachikoma_backends_core::ErrorCategory;
+
+use crate::error::CodexError;
+
+/// A limit on time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timeout {
+    /// Until there is a connection.
+    Connect,
+    /// Until the headers of an answer.
+    Response,
+    /// From the headers to the first content of a stream.
+    FirstContent,
+    /// Between bytes.
+    Idle,
+    /// Between pieces of content of a stream.
+    Progress,
+    /// For all of an answer that is not streamed.
+    Total,
+}
+
+impl Timeout {
+    /// What did not happen in time, and the setting that allows more.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Connect => ("no connection came about", "with_connect_timeout"),
+            Self::Response => ("the server did not begin to answer", "with_response_timeout"),
+            Self::FirstContent => ("the server sent no content", "with_first_content_timeout"),
+            Self::Idle => ("the server fell silent within its answer", "with_idle_timeout"),
+            Self::Progress => {
+                ("the server kept the connection alive but sent no content", "with_progress_timeout")
+            }
+            Self::Total => ("the whole answer did not come", "with_total_timeout"),
+        }
+    }
+
+    /// The error of this limit, described otherwise.
+    pub(super) fn error(self, message: String) -> CodexError {
+        let (_, setting) = self.words();
+        let error = CodexError::new(ErrorCategory::Timeout, message)
+            .with_hint(format!("Try again, or allow more by {setting}."));
+        if self == Self::Connect { error } else { error.maybe_processed() }
+    }
+
+    /// The error that the limit was met.
+    pub(crate) fn met(self, limit: Duration) -> CodexError {
+        let (what, _) = self.words();
+        self.error(format!("{what} within {limit:?}"))
+    }
+
+    /// Waits for a result as long as the limit allows.
+    ///
+    /// # Errors
+    /// The limit was met.
+    pub(crate) async fn limit<T>(
+        self,
+        limit: Duration,
+        future: impl Future<Output = T>,
+    ) -> Result<T, CodexError> {
+        tokio::time::timeout(limit, future).await.map_err(|_| self.met(limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_limit_says_which_it_is_and_how_long() {
+        for (timeout, words) in [
+            (Timeout::Response, "the server did not begin to answer within 2s"),
+            (Timeout::FirstContent, "the server sent no content within 2s"),
+            (Timeout::Idle, "the server fell silent within its answer within 2s"),
+            (Timeout::Total, "the whole answer did not come within 2s"),
+        ] {
+            let never = std::future::pending::<()>();
+            let error = timeout.limit(Duration::from_secs(2), never).await.unwrap_err();
+            assert_eq!(error.message(), words);
+            assert!(error.is_timeout() && error.is_retryable());
+            assert!(error.to_string().contains(timeout.words().1), "{error}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What holds for any bytes, however they arrive.
+
+use eventsource_stream::EventStream;
+use futures::executor::block_on;
+use futures::{StreamExt, stream};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use tachikoma_backend_codex::internals;
+
+/// Bytes as they are, in two pieces, and one by one.
+fn splits(bytes: &[u8], at: Index) -> [Vec<&[u8]>; 3] {
+    let (head, tail) = bytes.split_at(at.index(bytes.len() + 1));
+    [vec![bytes], vec![head, tail], bytes.chunks(1).collect()]
+}
+
+/// Bytes that look like server-sent events more often than chance would have it.
+fn nearly_events() -> impl Strategy<Value = Vec<u8>> {
+    let chunk = r#"{"choices":[{"index":0,"delta":{"content":"é😀"}}]}"#;
+    let piece = prop_oneof![
+        Just(b"data: ".to_vec()),
+        Just(b"data:".to_vec()),
+        Just(b"event: error\n".to_vec()),
+        Just(b": comment".to_vec()),
+        Just(b"id: 1\nretry: 5\n".to_vec()),
+        Just(b"\n".to_vec()),
+        Just(b"\r\n".to_vec()),
+        Just(b"\r".to_vec()),
+        Just(b"\n\n".to_vec()),
+        Just(b"\xEF\xBB\xBF".to_vec()),
+        Just(b"[DONE]".to_vec()),
+        Just(b"{\"error\":{\"message\":\"x\"}}".to_vec()),
+        Just(b"{\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"f\"}}]}}]}".to_vec()),
+        Just(b"{\"choices\":[{\"finish_reason\":\"stop\"}]}".to_vec()),
+        Just(chunk.as_bytes().to_vec()),
+        proptest::collection::vec(any::<u8>(), 0..8),
+    ];
+    proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+/// A stream as the specification has it: fields in lines that end in LF, events that end in a blank line.
+fn valid_stream() -> impl Strategy<Value = String> {
+    let text = "[^\\r\\n\u{0}]{0,20}";
+    let line = prop_oneof![
+        text.prop_map(|text| format!("data: {text}\n")),
+        text.prop_map(|text| format!("data:{text}\n")),
+        "[a-z]{1,6}".prop_map(|name| format!("event: {name}\n")),
+        text.prop_map(|text| format!(": {text}\n")),
+        (0..99u32).prop_map(|id| format!("id: {id}\n")),
+        Just("data\n".to_owned()),
+        Just("retry: 10\n".to_owned()),
+        Just("unknown: field\n".to_owned()),
+    ];
+    let event = proptest::collection::vec(line, 1..5).prop_map(|lines| lines.concat() + "\n");
+    proptest::collection::vec(event, 0..8).prop_map(|events| events.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn any_split_gives_the_same_events(bytes in nearly_events(), at in any::<Index>()) {
+        let shown = |pieces: Vec<&[u8]>| format!("{:?}", internals::sse_events(pieces));
+        let [whole, in_two, single] = splits(&bytes, at);
+        let expected = shown(whole);
+        prop_assert_eq!(&shown(in_two), &expected);
+        prop_assert_eq!(&shown(single), &expected);
+    }
+
+    #[test]
+    fn any_split_gives_the_same_answer(bytes in nearly_events(), at in any::<Index>()) {
+        let shown = |pieces: Vec<&[u8]>| {
+            let items: Vec<_> = block_on(internals::chat_stream(pieces).collect());
+            let finals = items.iter().filter(|item| item.as_ref().map_or(true, |chunk| chunk.is_final)).count();
+            let text: usize = items.iter().flatten().map(|chunk| chunk.delta.len()).sum();
+            (format!("{items:?}"), finals, text)
+        };
+        let [whole, in_two, single] = splits(&bytes, at);
+        let (expected, finals, text) = shown(whole);
+        prop_assert_eq!(finals, 1, "one final chunk or one error");
+        prop_assert!(text <= bytes.len(), "more text than bytes");
+        prop_assert_eq!(&shown(in_two).0, &expected);
+        prop_assert_eq!(&shown(single).0, &expected);
+    }
+
+    #[test]
+    fn any_body_is_an_answer_or_an_error(body in proptest::collection::vec(any::<u8>(), 0..64), status in 300u16..600) {
+        prop_assert!(internals::chat_response(&body).is_err());
+        let error = internals::error_response(status, &body);
+        prop_assert!(!error.message().trim().is_empty());
+        prop_assert_ne!(error.category().as_str(), "parse");
+    }
+
+    #[test]
+    fn valid_streams_are_read_as_the_specification_says(text in valid_stream()) {
+        let reference: Vec<_> = block_on(EventStream::new(stream::iter([Ok::<_, ()>(text.as_bytes())])).collect());
+        // Events without data are comments to an API client.
+        let reference: Vec<_> = reference
+            .into_iter()
+            .map(|event| event.map(|event| (event.event, event.data)).unwrap())
+            .filter(|(_, data)| !data.is_empty())
+            .collect();
+        let found: Vec<_> = internals::sse_events([text.as_bytes()]).into_iter().map(Result::unwrap).collect();
+        prop_assert_eq!(found, reference);
+    }
+}
