@@ -4,9 +4,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::errors::ApiError;
+use crate::request_schema::{self, RequestSchema};
+use crate::strict_schema;
 
-/// Reads a body that has at least the `required` fields.
-pub(crate) fn read<T: DeserializeOwned>(body: &[u8], required: &[&str]) -> Result<T, ApiError> {
+/// Reads a body that has at least the `required` fields, and holds it to a schema where one is given.
+pub(crate) fn read<T: DeserializeOwned>(
+    body: &[u8],
+    required: &[&str],
+    schema: Option<RequestSchema>,
+) -> Result<T, ApiError> {
     let value: Value = serde_json::from_slice(body).map_err(|error| {
         ApiError::invalid(format!(
             "We could not parse the JSON body of your request: {error}. The OpenAI API expects a JSON payload, \
@@ -15,6 +21,10 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8], required: &[&str]) -> Resul
     })?;
     if let Some(missing) = required.iter().find(|name| value.get(name).is_none()) {
         return Err(ApiError::missing_parameter(missing));
+    }
+    if let Some(schema) = schema {
+        request_schema::check(schema, &value)?;
+        strict_schema::check(&value)?;
     }
     serde_path_to_error::deserialize(&value).map_err(|error| {
         let path = error.path().to_string();

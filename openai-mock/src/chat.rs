@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::errors::ApiError;
 use crate::reply::{self, Content};
+use crate::request_schema::RequestSchema;
 use crate::server::Shared;
 use crate::{hash, models, stream};
 use completion::{Exchange, Usage};
@@ -25,7 +26,7 @@ pub(crate) async fn completions(
     State(shared): State<Arc<Shared>>,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    let request = ChatRequest::read(&body)?;
+    let request = ChatRequest::read(&body, shared.config.schema(RequestSchema::Chat))?;
     models::check(&request.model)?;
     let prompt_tokens = request.tokens();
     let limit = shared.config.context_tokens;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::key::Key;
 use crate::reply::Reply;
+use crate::request_schema::RequestSchema;
 use crate::server::MockServer;
 
 /// The settings of a [`MockServer`] or a [`router`](crate::router). Every setting has a default.
@@ -20,6 +21,7 @@ pub struct MockConfig {
     pub(crate) replies: Vec<Reply>,
     pub(crate) recording: bool,
     pub(crate) log: bool,
+    pub(crate) schema_check: bool,
 }
 
 impl Default for MockConfig {
@@ -36,6 +38,7 @@ impl Default for MockConfig {
             replies: Vec::new(),
             recording: true,
             log: false,
+            schema_check: true,
         }
     }
 }
@@ -103,6 +106,18 @@ impl MockConfig {
     pub fn with_log(mut self, log: bool) -> Self {
         self.log = log;
         self
+    }
+
+    /// Whether requests are held to the schema of OpenAI's document, as they are by default. Switch it off
+    /// for requests with fields that other servers know, `top_k` for instance.
+    pub fn with_schema_check(mut self, check: bool) -> Self {
+        self.schema_check = check;
+        self
+    }
+
+    /// `schema`, unless the check is off.
+    pub(crate) fn schema(&self, schema: RequestSchema) -> Option<RequestSchema> {
+        self.schema_check.then_some(schema)
     }
 
     /// Starts a server with these settings on the current Tokio runtime.

@@ -1,12 +1,17 @@
 //! `POST /v1/embeddings`: vectors that follow from the text alone. They have length 1 and no meaning.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::errors::ApiError;
+use crate::request_schema::RequestSchema;
+use crate::server::Shared;
 use crate::{body, hash, models, tokens};
 
 #[derive(Deserialize)]
@@ -61,10 +66,14 @@ struct Usage {
     total_tokens: usize,
 }
 
-pub(crate) async fn create(request: Bytes) -> Result<Json<Embeddings>, ApiError> {
+pub(crate) async fn create(
+    State(shared): State<Arc<Shared>>,
+    request: Bytes,
+) -> Result<Json<Embeddings>, ApiError> {
     const MOST_DIMENSIONS: i64 = 3072;
     const MOST_INPUTS: usize = 2048;
-    let request: EmbeddingRequest = body::read(&request, &["model", "input"])?;
+    let request: EmbeddingRequest =
+        body::read(&request, &["model", "input"], shared.config.schema(RequestSchema::Embeddings))?;
     models::check(&request.model)?;
     let usual = if request.model.contains("large") { MOST_DIMENSIONS } else { 1536 };
     let dimensions = request.dimensions.unwrap_or(usual);

@@ -62,7 +62,7 @@ impl ApiError {
         self
     }
 
-    pub(crate) fn code(mut self, code: &'static str) -> Self {
+    pub(crate) fn code(mut self, code: impl Into<String>) -> Self {
         self.body = self.body.code(code);
         self
     }

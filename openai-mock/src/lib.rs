@@ -12,10 +12,12 @@ mod key;
 mod models;
 mod record;
 mod reply;
+mod request_schema;
 mod routes;
 mod schema_example;
 mod server;
 mod stream;
+mod strict_schema;
 mod tokens;
 
 pub use config::MockConfig;

@@ -27,6 +27,9 @@ struct Arguments {
     /// Wait this long before each chunk of a stream, for instance 20ms or 1s
     #[arg(long, default_value = "20ms", value_parser = humantime::parse_duration)]
     chunk_delay: Duration,
+    /// Accept requests that OpenAI's document does not allow, for instance with fields of other servers
+    #[arg(long)]
+    no_schema_check: bool,
     /// Write a line to standard error for each request: method, path and status
     #[arg(long)]
     log: bool,
@@ -45,12 +48,13 @@ fn main() -> ExitCode {
 }
 
 async fn serve(arguments: &Arguments) -> io::Result<()> {
-    let Arguments { port, host, key, chunk_delay, log } = arguments;
+    let Arguments { port, host, key, chunk_delay, no_schema_check, log } = arguments;
     let mut config = MockServer::builder()
         .with_port(*port)
         .with_host(*host)
         .with_chunk_delay(*chunk_delay)
         .with_log(*log)
+        .with_schema_check(!no_schema_check)
         .with_recording(false);
     if let Some(key) = key {
         config = config.with_key(key);

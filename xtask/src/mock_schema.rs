@@ -66,13 +66,20 @@ pub(crate) fn text(closure: &Value) -> Result<String> {
             let fields = fields.with_context(|| format!("{name} has no properties"))?;
             fields.insert((*field).to_owned(), json!({}));
         }
-        open.extend(schema::targets(&schema));
+        references(&schema, &mut open);
         rewritten.insert(name, schema);
     }
     files::canonical(json!({
         "$comment": format!("The requests of OpenAI's document, made by `{GENERATED_BY}`."),
         "components": { "schemas": rewritten },
     }))
+}
+
+/// Every schema that is referred to, under `then` too.
+fn references(value: &Value, found: &mut Vec<String>) {
+    found.extend(schema::target(value).map(str::to_owned));
+    value.as_object().into_iter().flatten().for_each(|(_, child)| references(child, found));
+    value.as_array().into_iter().flatten().for_each(|child| references(child, found));
 }
 
 /// The schema without `allOf`. Where two parts declare the same property, the later one counts: it is the outer one,
@@ -294,6 +301,24 @@ mod tests {
             json!({ "oneOf": untagged }),
             json!({ "anyOf": [closed("a"), { "$ref": "#/components/schemas/P" }] }),
         );
+    }
+
+    #[test]
+    fn what_the_requests_refer_to_is_there_and_nothing_else() {
+        let union = json!({ "anyOf": [{ "$ref": "#/components/schemas/A" }, { "type": "null" }] });
+        let closure = json!({ "components": { "schemas": {
+            "CreateChatCompletionRequest": { "properties": { "a": union } },
+            "CreateEmbeddingRequest": { "type": "object" },
+            "ChatCompletionRequestAssistantMessage": { "properties": {} },
+            "A": { "items": { "$ref": "#/components/schemas/ChatCompletionRequestAssistantMessage" }, "type": "array" },
+            "Answer": { "not": {} },
+        } } });
+        let made: Value = serde_json::from_str(&text(&closure).unwrap()).unwrap();
+        let schemas = made["components"]["schemas"].as_object().unwrap();
+        let names: Vec<&str> = schemas.keys().map(String::as_str).collect();
+        let turn = "ChatCompletionRequestAssistantMessage";
+        assert_eq!(names, ["A", turn, "CreateChatCompletionRequest", "CreateEmbeddingRequest"]);
+        assert_eq!(schemas[turn]["properties"], json!({ "annotations": {}, "reasoning_content": {} }));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::answer::{self, Prompt};
 use crate::errors::ApiError;
+use crate::request_schema::RequestSchema;
 use crate::{body, tokens};
 
 #[derive(Debug, Deserialize)]
@@ -129,8 +130,8 @@ struct NamedSchema {
 
 impl ChatRequest {
     /// Reads a body and refuses what OpenAI would refuse.
-    pub(super) fn read(body: &[u8]) -> Result<Self, ApiError> {
-        let request: Self = body::read(body, &["model", "messages"])?;
+    pub(super) fn read(body: &[u8], schema: Option<RequestSchema>) -> Result<Self, ApiError> {
+        let request: Self = body::read(body, &["model", "messages"], schema)?;
         request.check_numbers()?;
         request.check_tools()?;
         request.check_messages()?;

@@ -134,6 +134,7 @@ async fn json_answers_are_json() {
         "type": "object",
         "properties": {"city": {"type": "string"}, "unit": {"$ref": "#/$defs/Unit"}},
         "required": ["city", "unit"],
+        "additionalProperties": false,
         "$defs": {"Unit": {"enum": ["celsius"]}},
     });
     check(

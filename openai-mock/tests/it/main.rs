@@ -8,6 +8,7 @@ mod client;
 mod command;
 mod embeddings;
 mod refusals;
+mod schema;
 mod scripted;
 mod server;
 mod stream;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::client::{Mock, ask, merge, sorted};
 
 /// Sends the request and gives its status, `code`, `param` and message.
-async fn refused(request: RequestBuilder) -> String {
+pub(crate) async fn refused(request: RequestBuilder) -> String {
     let response = request.send().await.unwrap();
     let status = response.status();
     assert_eq!(response.headers()["content-type"], "application/json");
@@ -170,10 +170,10 @@ async fn embeddings_that_are_refused() {
         assert!(refusal.starts_with(expected), "{refusal}");
     };
     check(json!({"input": ""}), r#"400 null "input""#).await;
-    check(json!({"input": []}), r#"400 null "input""#).await;
-    check(json!({"input": null}), r#"400 "invalid_value" "input""#).await;
+    check(json!({"input": []}), r#"400 "empty_array" "input""#).await;
+    check(json!({"input": null}), r#"400 "invalid_type" "input""#).await;
     check(json!({"input": vec!["a"; 2049]}), r#"400 "array_above_max_length" "input""#).await;
-    check(json!({"dimensions": 0}), r#"400 null "dimensions""#).await;
+    check(json!({"dimensions": 0}), r#"400 "integer_below_min_value" "dimensions""#).await;
     check(json!({"dimensions": 3073}), r#"400 null "dimensions""#).await;
     check(json!({"encoding_format": "hex"}), r#"400 "invalid_value" "encoding_format""#).await;
     check(json!({"model": "missing-embedder"}), r#"404 "model_not_found" null"#).await;
