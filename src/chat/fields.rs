@@ -73,12 +73,14 @@ impl Content {
         match (part.get("text"), part.get("thinking")) {
             (Some(Value::String(text)), _) => self.text.push_str(text),
             (_, Some(Value::String(text))) => self.reasoning.push_str(text),
+            (Some(Value::Null), _) => {}
             (_, Some(thinking @ Value::Array(_))) => {
                 let inner = Self::of(Some(thinking.clone()))?;
                 self.reasoning.push_str(&inner.text);
             }
             _ => match part {
                 Value::String(text) => self.text.push_str(&text),
+                Value::Null => {}
                 other => return Err(other),
             },
         }
@@ -151,6 +153,7 @@ mod tests {
         check(json!("Hi"), "Hi", "");
         check(json!([{"type": "text", "text": "a"}, {"type": "output_text", "text": "b"}, "c"]), "abc", "");
         check(json!([{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]), "", "Hm.");
+        check(json!([null, {"type": "text", "text": null}, "a"]), "a", "");
         check(json!([{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "a"}]), "a", "Hm.");
         for wrong in [json!(1), json!({"a": 1}), json!([{"type": "image"}])] {
             assert!(Content::of(Some(wrong.clone())).is_err(), "{wrong}");

@@ -86,7 +86,7 @@ pub(crate) fn convert(
         max_completion_tokens,
         temperature,
         top_p,
-        stop: stop_texts(stop),
+        stop: (!stop.is_empty()).then_some(types::StopConfiguration::Array(stop)),
         tools: has_tools.then(|| tools.into_iter().map(tool).collect()),
         tool_choice: tool_choice.map(choice),
         parallel_tool_calls,
@@ -121,14 +121,6 @@ fn word<T: std::str::FromStr>(word: Option<&str>, field: &str, extra: &mut Map<S
         extra.insert(field.to_owned(), Value::from(word));
     }
     known
-}
-
-fn stop_texts(mut stop: Vec<String>) -> Option<types::StopConfiguration> {
-    match stop.len() {
-        0 => None,
-        1 => stop.pop().map(types::StopConfiguration::Text),
-        _ => Some(types::StopConfiguration::Array(stop)),
-    }
 }
 
 fn tool(tool: ToolDefinition) -> types::CreateChatCompletionRequestToolsItem {

@@ -28,7 +28,7 @@ pub(crate) fn decode(body: &[u8], max_tool_calls: usize) -> Result<CompletionRes
             }
             let path = error.path().to_string();
             let reason = error.into_inner();
-            if reason.is_data() && path != "." {
+            if reason.is_data() {
                 let message =
                     format!("the server's answer is not of the documented form at {path}: {reason}");
                 return Err(CodexError::new(ErrorCategory::Parse, message).with_source(reason));

@@ -123,7 +123,7 @@ impl ChatStream {
         let mut tool_calls: Vec<ToolCallDelta> = Vec::new();
         for call in delta.tool_calls.into_iter().flatten() {
             let function = call.function.unwrap_or_default();
-            tool_calls.push(self.tool_calls.push_fragment(ToolCallFragment {
+            tool_calls.extend(self.tool_calls.push_fragment(ToolCallFragment {
                 index: call.index.and_then(index),
                 id: call.id.as_deref(),
                 name: function.name.as_deref(),
@@ -131,7 +131,7 @@ impl ChatStream {
             }));
         }
         if let Some(call) = delta.function_call {
-            tool_calls.push(self.tool_calls.push_fragment(ToolCallFragment {
+            tool_calls.extend(self.tool_calls.push_fragment(ToolCallFragment {
                 index: Some(0),
                 id: None,
                 name: call.name.as_deref(),

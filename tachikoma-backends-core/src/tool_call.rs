@@ -167,10 +167,13 @@ impl ToolCallAccumulator {
     }
 
     /// Takes a piece as a server sent it, and returns it as a backend hands it out: numbered by the order in which
-    /// the calls began, with nothing repeated.
-    pub fn push_fragment(&mut self, fragment: ToolCallFragment<'_>) -> ToolCallDelta {
+    /// the calls began, with nothing repeated. `None` for a piece that says nothing, which begins no call.
+    pub fn push_fragment(&mut self, fragment: ToolCallFragment<'_>) -> Option<ToolCallDelta> {
         let id = fragment.id.filter(|id| !id.is_empty());
         let name = fragment.name.filter(|name| !name.is_empty());
+        if id.is_none() && name.is_none() && fragment.arguments.is_empty() {
+            return None;
+        }
         let position = self.find(fragment.index, id, name.is_some()).unwrap_or(self.calls.len());
         if position == self.calls.len() {
             self.calls.push(OpenCall { index: fragment.index, ..OpenCall::default() });
@@ -192,7 +195,7 @@ impl ToolCallAccumulator {
             }
             call.arguments.push_str(fragment.arguments);
         }
-        delta
+        Some(delta)
     }
 
     fn find(&self, index: Option<usize>, id: Option<&str>, named: bool) -> Option<usize> {
@@ -267,7 +270,8 @@ mod tests {
     fn check(pieces: &[Piece], expected: &[(&str, &str, &str)]) {
         let (mut raw, mut handed_out) = (ToolCallAccumulator::default(), ToolCallAccumulator::default());
         for &(index, id, name, arguments) in pieces {
-            handed_out.push(&raw.push_fragment(ToolCallFragment { index, id, name, arguments }));
+            let delta = raw.push_fragment(ToolCallFragment { index, id, name, arguments });
+            delta.iter().for_each(|delta| handed_out.push(delta));
         }
         let expected: Vec<_> =
             expected.iter().map(|(id, name, arguments)| ToolCall::new(*id, *name, *arguments)).collect();
@@ -337,6 +341,12 @@ mod tests {
             &[(None, None, Some("now"), "{\"x\":1}"), (None, None, Some("then"), "{}")],
             &[("call_0", "now", "{\"x\":1}"), ("call_1", "then", "{}")],
         );
+    }
+
+    #[test]
+    fn what_says_nothing_begins_no_call() {
+        check(&[(Some(0), None, None, ""), (Some(1), Some(""), Some(""), "")], &[]);
+        check(&[(None, None, None, ""), (Some(0), Some("a"), Some("now"), "{\"x\":1}")], A);
     }
 
     #[test]

@@ -16,5 +16,6 @@ mod live;
 mod oracle;
 mod properties;
 mod scenarios;
+mod secrets;
 mod server;
 mod tidy;
