@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::fault::Fault;
 use crate::key::Key;
 use crate::reply::Reply;
 use crate::request_schema::RequestSchema;
@@ -22,6 +23,7 @@ pub struct MockConfig {
     pub(crate) recording: bool,
     pub(crate) log: bool,
     pub(crate) schema_check: bool,
+    pub(crate) faults: Vec<Fault>,
 }
 
 impl Default for MockConfig {
@@ -39,6 +41,7 @@ impl Default for MockConfig {
             recording: true,
             log: false,
             schema_check: true,
+            faults: Vec::new(),
         }
     }
 }
@@ -112,6 +115,20 @@ impl MockConfig {
     /// for requests with fields that other servers know, `top_k` for instance.
     pub fn with_schema_check(mut self, check: bool) -> Self {
         self.schema_check = check;
+        self
+    }
+
+    /// Makes a fault on purpose, where a request has a valid key. Of several faults a request gets the first
+    /// one that is due, so that `status=500,times=1` and then `truncate,times=1` spoil one request each. A
+    /// request may bring a fault of its own in the header `x-mock-fault`, which counts instead.
+    ///
+    /// ```
+    /// # use openai_mock::MockServer;
+    /// MockServer::builder().with_fault("status=429,retry-after=2,times=1".parse()?);
+    /// # Ok::<_, openai_mock::InvalidFault>(())
+    /// ```
+    pub fn with_fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
         self
     }
 

@@ -130,16 +130,7 @@ impl Input {
 /// A vector of length 1. Fewer dimensions are the start of more, scaled to length 1 again, as with
 /// OpenAI's models.
 fn vector(seed: u64, dimensions: i64) -> Vec<f32> {
-    let numbers: Vec<f64> = (1..=dimensions).map(|index| scatter(seed, index as u64)).collect();
+    let numbers: Vec<f64> = (1..=dimensions).map(|index| hash::scatter(seed, index as u64)).collect();
     let length = numbers.iter().map(|number| number * number).sum::<f64>().sqrt();
     numbers.iter().map(|number| (number / length) as f32).collect()
-}
-
-/// The number at this place of the SplitMix64 sequence, from -1 to 1.
-fn scatter(seed: u64, index: u64) -> f64 {
-    let mut bits = seed.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^= bits >> 31;
-    bits as f64 / u64::MAX as f64 * 2.0 - 1.0
 }

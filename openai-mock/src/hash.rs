@@ -13,3 +13,12 @@ pub(crate) fn fnv(parts: &[&[u8]]) -> u64 {
 pub(crate) fn id(prefix: &str, parts: &[&[u8]]) -> String {
     format!("{prefix}{:016x}", fnv(parts))
 }
+
+/// The number at this place of the SplitMix64 sequence, from -1 to 1.
+pub(crate) fn scatter(seed: u64, index: u64) -> f64 {
+    let mut bits = seed.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^= bits >> 31;
+    bits as f64 / u64::MAX as f64 * 2.0 - 1.0
+}

@@ -7,6 +7,7 @@ mod chat;
 mod config;
 mod embeddings;
 mod errors;
+mod fault;
 mod hash;
 mod key;
 mod models;
@@ -21,6 +22,7 @@ mod strict_schema;
 mod tokens;
 
 pub use config::MockConfig;
+pub use fault::{Fault, InvalidFault};
 pub use record::RecordedRequest;
 pub use reply::Reply;
 pub use routes::router;

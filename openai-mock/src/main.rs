@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use openai_mock::MockServer;
+use openai_mock::{Fault, MockConfig, MockServer};
 
 /// A small deterministic OpenAI-compatible server for examples and tests.
 ///
@@ -30,9 +30,20 @@ struct Arguments {
     /// Accept requests that OpenAI's document does not allow, for instance with fields of other servers
     #[arg(long)]
     no_schema_check: bool,
+    /// Make a fault on purpose; may be given several times, and the first that is due is made
+    #[arg(long, value_name = "SPEC", long_help = fault_help())]
+    fault: Vec<Fault>,
     /// Write a line to standard error for each request: method, path and status
     #[arg(long)]
     log: bool,
+}
+
+fn fault_help() -> String {
+    format!(
+        "Make a fault on purpose. May be given several times: a request gets the first that is due, or the \
+         one in its own header x-mock-fault\n\n{}",
+        Fault::GRAMMAR
+    )
 }
 
 fn main() -> ExitCode {
@@ -48,7 +59,7 @@ fn main() -> ExitCode {
 }
 
 async fn serve(arguments: &Arguments) -> io::Result<()> {
-    let Arguments { port, host, key, chunk_delay, no_schema_check, log } = arguments;
+    let Arguments { port, host, key, chunk_delay, no_schema_check, fault, log } = arguments;
     let mut config = MockServer::builder()
         .with_port(*port)
         .with_host(*host)
@@ -56,6 +67,7 @@ async fn serve(arguments: &Arguments) -> io::Result<()> {
         .with_log(*log)
         .with_schema_check(!no_schema_check)
         .with_recording(false);
+    config = fault.iter().cloned().fold(config, MockConfig::with_fault);
     if let Some(key) = key {
         config = config.with_key(key);
     }

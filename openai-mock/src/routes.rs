@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 
 use crate::config::MockConfig;
 use crate::errors::ApiError;
+use crate::fault::inject::inject;
 use crate::record::RecordedRequest;
 use crate::server::Shared;
 use crate::{chat, embeddings, hash, key, models};
@@ -29,6 +30,7 @@ pub(crate) fn build(shared: Arc<Shared>) -> Router {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::retrieve))
         .method_not_allowed_fallback(method_not_allowed)
+        .route_layer(from_fn_with_state(Arc::clone(&shared), inject))
         .route_layer(from_fn_with_state(Arc::clone(&shared), authorise))
         .fallback(unknown_url)
         // `observe` holds bodies to the configured limit.

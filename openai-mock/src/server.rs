@@ -12,6 +12,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::MockConfig;
+use crate::fault::schedule::Schedule;
+use crate::fault::{InvalidFault, Kind};
 use crate::record::RecordedRequest;
 use crate::reply::Reply;
 use crate::routes;
@@ -24,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Shared {
     pub(crate) config: MockConfig,
     replies: Mutex<VecDeque<Reply>>,
+    faults: Mutex<Schedule>,
     requests: Mutex<Vec<RecordedRequest>>,
     pub(crate) open_streams: watch::Sender<usize>,
     pub(crate) stopping: watch::Sender<bool>,
@@ -33,6 +36,7 @@ impl Shared {
     pub(crate) fn new(mut config: MockConfig) -> Arc<Self> {
         Arc::new(Self {
             replies: Mutex::new(std::mem::take(&mut config.replies).into()),
+            faults: Mutex::new(Schedule::new(std::mem::take(&mut config.faults))),
             config,
             requests: Mutex::default(),
             open_streams: watch::Sender::new(0),
@@ -42,6 +46,27 @@ impl Shared {
 
     pub(crate) fn next_reply(&self) -> Option<Reply> {
         lock(&self.replies).pop_front()
+    }
+
+    /// The fault of this request: the one that it brings along, else the next of the server's own.
+    pub(crate) fn next_fault(&self, brought: Option<&str>) -> Result<Option<Kind>, InvalidFault> {
+        let mut faults = lock(&self.faults);
+        match brought {
+            Some(spec) => faults.next_brought(spec),
+            None => Ok(faults.next()),
+        }
+    }
+
+    /// Waits for this time; not at all when the server is stopping.
+    pub(crate) async fn pause(&self, delay: Duration) {
+        if delay.is_zero() {
+            return;
+        }
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+        }
     }
 
     pub(crate) fn record(&self, request: RecordedRequest) {

@@ -18,7 +18,7 @@ pub(crate) fn respond(shared: Arc<Shared>, events: Vec<String>) -> Response {
     let chunks = stream::unfold((events.into_iter(), open, true), |(mut events, open, first)| async move {
         let event = events.next()?;
         if !first {
-            open.pause().await;
+            open.0.pause(open.0.config.chunk_delay).await;
         }
         let chunk = Bytes::from(format!("data: {event}\n\n"));
         Some((Ok::<_, Infallible>(chunk), (events, open, false)))
@@ -34,19 +34,6 @@ impl OpenStream {
     fn new(shared: Arc<Shared>) -> Self {
         shared.open_streams.send_modify(|open| *open += 1);
         Self(shared)
-    }
-
-    /// Waits for the configured time; not at all when the server is stopping.
-    async fn pause(&self) {
-        let delay = self.0.config.chunk_delay;
-        if delay.is_zero() {
-            return;
-        }
-        let mut stopping = self.0.stopping.subscribe();
-        tokio::select! {
-            () = tokio::time::sleep(delay) => {}
-            _ = stopping.wait_for(|stopping| *stopping) => {}
-        }
     }
 }
 

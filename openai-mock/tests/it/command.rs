@@ -23,6 +23,7 @@ fn mistakes_say_what_to_do() {
     };
     check(&["--port", &port], "Choose another port with --port, or any free one with --port 0.");
     check(&["--chunk-delay", "soon"], "invalid value 'soon' for '--chunk-delay <CHUNK_DELAY>'");
+    check(&["--fault", "explode"], "invalid fault 'explode': expected status=N, truncate, stall");
     check(&["--host", "nowhere"], "invalid value 'nowhere' for '--host <HOST>'");
 }
 

@@ -7,6 +7,7 @@ mod client;
 #[cfg(feature = "cli")]
 mod command;
 mod embeddings;
+mod faults;
 mod refusals;
 mod schema;
 mod scripted;

@@ -1,0 +1,100 @@
+//! Which request gets which fault.
+
+use std::collections::HashMap;
+
+use super::{Fault, InvalidFault, Kind};
+use crate::hash;
+
+/// The faults of a server and of the requests that brought their own, each with what it has seen.
+#[derive(Debug, Default)]
+pub(crate) struct Schedule {
+    configured: Vec<Turns>,
+    /// By their text, so that a retry with the same header is counted.
+    brought: HashMap<String, Turns>,
+}
+
+#[derive(Debug)]
+struct Turns {
+    fault: Fault,
+    seen: u64,
+}
+
+impl Schedule {
+    pub(crate) fn new(faults: Vec<Fault>) -> Self {
+        Self { configured: faults.into_iter().map(Turns::new).collect(), brought: HashMap::new() }
+    }
+
+    /// The fault of the next request: the first one that is due. Those behind it do not see the request.
+    pub(crate) fn next(&mut self) -> Option<Kind> {
+        self.configured.iter_mut().find_map(Turns::next)
+    }
+
+    /// The fault of the next request, which brings one along.
+    pub(crate) fn next_brought(&mut self, spec: &str) -> Result<Option<Kind>, InvalidFault> {
+        if !self.brought.contains_key(spec) {
+            self.brought.insert(spec.to_owned(), Turns::new(spec.parse()?));
+        }
+        Ok(self.brought.get_mut(spec).and_then(Turns::next))
+    }
+}
+
+impl Turns {
+    fn new(fault: Fault) -> Self {
+        Self { fault, seen: 0 }
+    }
+
+    fn next(&mut self) -> Option<Kind> {
+        let Fault { kind, times, probability, spec } = &self.fault;
+        let turn = self.seen;
+        self.seen += 1;
+        // The seed is part of the text.
+        let chance = (hash::scatter(hash::fnv(&[spec.as_bytes()]), turn) + 1.0) / 2.0;
+        (times.is_none_or(|times| turn < times) && chance <= *probability).then(|| kind.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The status of each of so many requests; 200 where there is no fault.
+    fn statuses(faults: &[&str], requests: usize) -> Vec<u16> {
+        let mut schedule = Schedule::new(faults.iter().map(|spec| spec.parse().unwrap()).collect());
+        let status = |fault: Option<Kind>| match fault {
+            Some(Kind::Status { status, .. }) => status,
+            _ => 200,
+        };
+        (0..requests).map(|_| status(schedule.next())).collect()
+    }
+
+    #[test]
+    fn the_first_fault_that_is_due_is_the_one() {
+        let check =
+            |faults: &[&str], expected: &[u16]| assert_eq!(statuses(faults, expected.len()), expected);
+        check(&[], &[200, 200]);
+        check(&["status=500"], &[500, 500]);
+        check(&["status=500,times=1", "status=429,times=2"], &[500, 429, 429, 200]);
+        check(&["status=500", "status=429"], &[500, 500]);
+        check(&["status=500,probability=0", "status=429"], &[429, 429]);
+    }
+
+    #[test]
+    fn a_probability_hits_its_part_the_same_way_every_time() {
+        let hits = |spec: &str| statuses(&[spec], 10_000);
+        let first = hits("status=500,probability=0.3,seed=1");
+        let number = first.iter().filter(|status| **status == 500).count();
+        assert!((2_800..3_200).contains(&number), "{number}");
+        assert_eq!(first, hits("status=500,probability=0.3,seed=1"));
+        assert_ne!(first, hits("status=500,probability=0.3,seed=2"));
+    }
+
+    #[test]
+    fn what_a_request_brings_is_counted_by_its_text() {
+        let mut schedule = Schedule::default();
+        let mut hit = |spec: &str| schedule.next_brought(spec).map(|fault| fault.is_some());
+        assert_eq!(hit("stall,times=1"), Ok(true));
+        assert_eq!(hit("stall,times=1"), Ok(false));
+        assert_eq!(hit("garbage,times=1"), Ok(true));
+        assert!(hit("nonsense").is_err());
+    }
+}
