@@ -11,9 +11,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 
+use crate::body::RequestSchema;
 use crate::errors::ApiError;
 use crate::reply::{self, Content};
-use crate::request_schema::RequestSchema;
 use crate::server::Shared;
 use crate::{hash, models, stream};
 use completion::{Exchange, Usage};

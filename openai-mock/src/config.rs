@@ -4,10 +4,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::body::RequestSchema;
 use crate::fault::Fault;
 use crate::key::Key;
 use crate::reply::Reply;
-use crate::request_schema::RequestSchema;
 use crate::server::MockServer;
 
 /// The settings of a [`MockServer`] or a [`router`](crate::router). Every setting has a default.
@@ -111,8 +111,8 @@ impl MockConfig {
         self
     }
 
-    /// Whether requests are held to the schema of OpenAI's document, as they are by default. Switch it off
-    /// for requests with fields that other servers know, `top_k` for instance.
+    /// Whether requests are held to the schema of OpenAI's document, as they are by default where the feature
+    /// `schema-check` is on, which it is by default as well. Switch it off for requests with fields that other servers know, `top_k` for instance.
     pub fn with_schema_check(mut self, check: bool) -> Self {
         self.schema_check = check;
         self

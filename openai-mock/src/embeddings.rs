@@ -9,8 +9,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
+use crate::body::RequestSchema;
 use crate::errors::ApiError;
-use crate::request_schema::RequestSchema;
 use crate::server::Shared;
 use crate::{body, hash, models, tokens};
 

@@ -13,6 +13,7 @@ mod key;
 mod models;
 mod record;
 mod reply;
+#[cfg(feature = "schema-check")]
 mod request_schema;
 mod routes;
 mod schema_example;

@@ -10,14 +10,8 @@ use jsonschema::paths::{Location, LocationSegment};
 use jsonschema::{JsonType, ValidationError, Validator};
 use serde_json::{Value, json};
 
+use crate::body::RequestSchema;
 use crate::errors::ApiError;
-
-/// What a body is held to.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum RequestSchema {
-    Chat,
-    Embeddings,
-}
 
 /// Compiled once, or why it cannot be.
 type Compiled = LazyLock<Result<Validator, String>>;

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::answer::{self, Prompt};
+use crate::body::RequestSchema;
 use crate::errors::ApiError;
-use crate::request_schema::RequestSchema;
 use crate::{body, tokens};
 
 #[derive(Debug, Deserialize)]
