@@ -110,7 +110,7 @@ async fn work(backend: Arc<dyn Backend>, worker: usize, end: Instant) -> BTreeMa
         let request = CompletionRequest::new(vec![Message::user(format!("Say hello, {worker} and {turn}"))]);
         let outcome = match backend.complete_stream(request).await {
             Err(error) => error.category().to_string(),
-            Ok(stream) if (worker + turn) % 7 == 0 => {
+            Ok(stream) if (worker + turn).is_multiple_of(7) => {
                 let _some = stream.take(2).collect::<Vec<_>>().await;
                 "dropped midway".to_owned()
             }
