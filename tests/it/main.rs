@@ -13,6 +13,7 @@ mod bad_input;
 mod bodies;
 mod documents;
 mod faults;
+mod limits;
 mod live;
 mod llmock;
 mod oracle;

@@ -36,7 +36,7 @@ pub(crate) fn cut(answer: Vec<u8>, missing: usize) -> Vec<u8> {
     answer[..length].to_vec()
 }
 
-async fn read_request(connection: &mut TcpStream) {
+pub(crate) async fn read_request(connection: &mut TcpStream) {
     let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
         if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
