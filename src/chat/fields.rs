@@ -52,9 +52,20 @@ pub(super) struct Content {
 }
 
 impl Content {
+    /// Reads `content`, and the fields of their own in which servers put thinking.
+    ///
+    /// # Errors
+    /// Something in it is no text, and would be lost.
+    pub(super) fn read(content: Option<Value>, reasoning: [Option<Value>; 2]) -> Result<Self, CodexError> {
+        Self::of(content).and_then(|content| content.with_reasoning(reasoning)).map_err(|part| {
+            let message = format!("the server's answer holds a part that is no text: {part}");
+            CodexError::new(ErrorCategory::Parse, message)
+        })
+    }
+
     /// # Errors
     /// The JSON that is neither text nor a list of parts.
-    pub(super) fn of(content: Option<Value>) -> Result<Self, Value> {
+    fn of(content: Option<Value>) -> Result<Self, Value> {
         let mut found = Self::default();
         match content {
             None | Some(Value::Null) => {}
@@ -88,7 +99,7 @@ impl Content {
     }
 
     /// Adds the thinking that stands in fields of its own. Servers that have both fields say the same in both.
-    pub(super) fn with_reasoning(mut self, fields: [Option<Value>; 2]) -> Result<Self, Value> {
+    fn with_reasoning(mut self, fields: [Option<Value>; 2]) -> Result<Self, Value> {
         for field in fields {
             let field = Self::of(field)?;
             if !field.text.is_empty() {

@@ -56,12 +56,7 @@ fn convert(
     let finish_reason_text = message.finish_reason.unwrap_or_default();
     let Some(message) = message.message else { return Err(no_answer(body)) };
 
-    let content = Content::of(message.content)
-        .and_then(|content| content.with_reasoning([message.reasoning_content, message.reasoning]))
-        .map_err(|part| {
-            let text = format!("the server's answer holds a part that is no text: {part}");
-            CodexError::new(ErrorCategory::Parse, text)
-        })?;
+    let content = Content::read(message.content, [message.reasoning_content, message.reasoning])?;
 
     let mut calls = ToolCallAccumulator::default();
     for (index, call) in message.tool_calls.unwrap_or_default().into_iter().enumerate() {

@@ -114,12 +114,7 @@ impl ChatStream {
         &mut self,
         delta: ChatCompletionStreamResponseDelta,
     ) -> Result<Option<CompletionChunk>, CodexError> {
-        let content = Content::of(delta.content)
-            .and_then(|content| content.with_reasoning([delta.reasoning_content, delta.reasoning]))
-            .map_err(|part| {
-                let text = format!("the server's answer holds a part that is no text: {part}");
-                CodexError::new(ErrorCategory::Parse, text)
-            })?;
+        let content = Content::read(delta.content, [delta.reasoning_content, delta.reasoning])?;
         let mut tool_calls: Vec<ToolCallDelta> = Vec::new();
         for call in delta.tool_calls.into_iter().flatten() {
             let function = call.function.unwrap_or_default();

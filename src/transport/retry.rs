@@ -40,14 +40,13 @@ impl Policy {
     /// Takes the next failure. `random`, from 0 to 1, takes up to a quarter off a wait of our own, so that clients spread out.
     pub(super) fn decide(&mut self, mut error: CodexError, random: f64) -> Decision {
         let retries = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
-        let wait = error.retry_after().unwrap_or_else(|| backoff(retries, random));
         let details = error.details_mut();
         let again = details.retryable
             && retries < self.max_retries
-            && wait <= self.max_wait.max(LONGEST_WAIT)
-            && (details.retry_after.is_none() || wait <= self.max_wait)
+            && details.retry_after.is_none_or(|wait| wait <= self.max_wait)
             && (self.if_maybe_processed || !details.maybe_processed);
         if again {
+            let wait = details.retry_after.unwrap_or_else(|| backoff(retries, random));
             tracing::info!(%error, attempt = retries + 1, ?wait, "trying again");
             self.failures.push(format!("{}: {}", error.category(), error.message()));
             return Decision::After(wait);
