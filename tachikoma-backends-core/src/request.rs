@@ -72,8 +72,8 @@ pub struct CompletionRequest {
     /// A stable id of the end user, for the provider's abuse detection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Further fields of the request body, which travel as they are. A field that the backend sets itself wins over one of
-    /// the same name here only where its value was asked for in this request; see the backend's documentation.
+    /// Further fields of the request body, which travel as they are. A field that the request sets itself must not stand
+    /// here as well.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
     /// How often the backend may try again by itself; its own setting where this is `None`.
