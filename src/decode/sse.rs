@@ -167,6 +167,9 @@ fn read_block(block: &[u8]) -> Result<Option<SseEvent>, CodexError> {
     {
         return Ok(Some(SseEvent { event: "message".to_owned(), data: text.trim_end().to_owned() }));
     }
+    if let Some(event) = plain(text) {
+        return Ok(Some(event));
+    }
     let mut terminated =
         if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_owned() };
     if !terminated.ends_with('\n') {
@@ -188,6 +191,28 @@ fn read_block(block: &[u8]) -> Result<Option<SseEvent>, CodexError> {
             format!("the server sent an event that cannot be read: {error}"),
         )),
     }
+}
+
+/// Nearly every event is one `data:` line, or an `event:` line and one `data:` line: these are taken as they are. `None`
+/// for all others, which need a parser.
+fn plain(text: &str) -> Option<SseEvent> {
+    let value = |line: &str, field: &str| {
+        let value = line.strip_prefix(field)?.strip_prefix(':')?;
+        Some(value.strip_prefix(' ').unwrap_or(value).to_owned())
+    };
+    let text = text.strip_suffix("\r\n").or(text.strip_suffix(['\n', '\r'])).unwrap_or(text);
+    let mut lines = text.split('\n');
+    let (first, second, None) = (lines.next()?, lines.next(), lines.next()) else { return None };
+    let first = first.strip_suffix('\r').unwrap_or(first);
+    let (event, data) = match second {
+        None => (None, value(first, "data")?),
+        Some(second) => {
+            (Some(value(first, "event")?).filter(|event| !event.is_empty()), value(second, "data")?)
+        }
+    };
+    let is_plain =
+        !data.is_empty() && !data.contains('\r') && !event.as_ref().is_some_and(|event| event.contains('\r'));
+    is_plain.then(|| SseEvent { event: event.unwrap_or_else(|| "message".to_owned()), data })
 }
 
 /// Whether some line is a field without a colon, which the specification reads as an empty one.
