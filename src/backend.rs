@@ -1,11 +1,12 @@
 //! [`CodexBackend`]: the pipeline that a request passes through.
 //!
 //! 1. `validate`: what cannot succeed is refused before it costs anything.
-//! 2. `chat::request`: the core request becomes the generated one.
+//! 2. `chat::request` or `responses::request`, as `backend::api` chooses: the core request becomes the generated one.
 //! 3. `transport`: credentials, timeouts and retries around the generated client's operation.
 //! 4. `decode`: bytes become events, error bodies become categories.
-//! 5. `chat::response`, `chat::stream`: the generated answer becomes the core one.
+//! 5. `chat::response`, `chat::stream` or their like in `responses`: the generated answer becomes the core one.
 
+mod api;
 mod stream;
 
 use std::collections::BTreeSet;
@@ -19,13 +20,14 @@ use tachikoma_backends_core::{
     CompletionResponse, CompletionStream, ErrorCategory, async_trait,
 };
 
-use crate::chat;
-use crate::chat::request::Target;
-use crate::config::CodexBackendConfig;
+pub use self::api::ApiChoice;
+use crate::chat::{self, stream::ChatStream};
+use crate::config::{Api, CodexBackendConfig};
 use crate::error::CodexError;
-use crate::models::{Date, OpenAIModel};
-use crate::openai::types::CreateChatCompletionRequest;
+use crate::models::{Date, OpenAIModel, Target};
+use crate::openai::types::{CreateChatCompletionRequest, CreateResponse};
 use crate::openai::{ByteStream, Client, ResponseValue};
+use crate::responses::{self, stream::ResponsesStream};
 use crate::transport::timeout::Timeout;
 use crate::transport::{Body, Transport};
 use crate::validate::{Endpoint, adapt, validate};
@@ -44,6 +46,8 @@ pub struct CodexBackend {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RequestPreview {
+    /// Chat Completions or the Responses API.
+    pub api: Api,
     /// Where it would go.
     pub url: String,
     /// The JSON body.
@@ -84,11 +88,21 @@ impl CodexBackend {
     /// # Errors
     /// The request would be refused before sending.
     pub fn preview(&self, request: &CompletionRequest) -> Result<RequestPreview, CodexError> {
-        let Prepared { body, warnings } = self.prepare(request.clone(), false)?;
-        let body = serde_json::to_value(body).map_err(|error| {
+        let Prepared { body, warnings, .. } = self.prepare(request.clone(), false)?;
+        let (api, path, body) = match body {
+            RequestBody::Chat(body) => (Api::ChatCompletions, "chat/completions", serde_json::to_value(body)),
+            RequestBody::Responses(body) => (Api::Responses, "responses", serde_json::to_value(body)),
+        };
+        let body = body.map_err(|error| {
             CodexError::new(ErrorCategory::InvalidRequest, format!("the request cannot be written: {error}"))
         })?;
-        Ok(RequestPreview { url: self.transport.url_of("chat/completions"), body, warnings })
+        Ok(RequestPreview { api, url: self.transport.url_of(path), body, warnings })
+    }
+
+    /// The API that this request would go to, and why.
+    pub fn api_for(&self, request: &CompletionRequest) -> ApiChoice {
+        let model = request.model.as_deref().map_or_else(|| self.config.model().clone(), OpenAIModel::new);
+        api::choose(self.config.api(), request, &model, self.transport.is_official())
     }
 
     /// Like [`Backend::complete`], with everything known of a failure.
@@ -99,8 +113,9 @@ impl CodexBackend {
         let max_retries = request.max_retries;
         let prepared = self.prepare(request, false)?;
         let answer = async {
+            let api = prepared.body.api();
             let answer = self.send(max_retries, prepared).await?;
-            self.read_whole(self.transport.body(answer)).await
+            self.read_whole(api, self.transport.body(answer)).await
         };
         match self.config.total_timeout() {
             Some(limit) => Timeout::Total.limit(limit, answer).await?,
@@ -117,36 +132,54 @@ impl CodexBackend {
         request: CompletionRequest,
     ) -> Result<impl Stream<Item = Result<CompletionChunk, CodexError>> + Send + 'static, CodexError> {
         let max_retries = request.max_retries;
-        let answer = self.send(max_retries, self.prepare(request, true)?).await?;
+        let prepared = self.prepare(request, true)?;
+        let api = prepared.body.api();
+        let answer = self.send(max_retries, prepared).await?;
         let body = self.transport.body(answer);
-        if body.is_event_stream() {
-            return Ok(stream::chunks(body, self.config.reliability()).left_stream());
+        if !body.is_event_stream() {
+            // A server that does not stream, or that says what is wrong.
+            return Ok(stream::whole(self.read_whole(api, body).await?).boxed());
         }
-        // A server that does not stream, or that says what is wrong.
-        Ok(stream::whole(self.read_whole(body).await?).right_stream())
+        let limits = self.config.reliability();
+        let (calls, bytes) = (limits.max_tool_calls, limits.max_event_bytes);
+        Ok(match api {
+            Api::Responses => stream::chunks(body, ResponsesStream::new(calls, bytes), limits).boxed(),
+            Api::Auto | Api::ChatCompletions => {
+                stream::chunks(body, ChatStream::new(calls, bytes), limits).boxed()
+            }
+        })
     }
 
     async fn send(
         &self,
         max_retries: Option<u32>,
-        Prepared { body, warnings }: Prepared,
+        Prepared { body, model, warnings }: Prepared,
     ) -> Result<ResponseValue<ByteStream>, CodexError> {
         for warning in warnings {
             tracing::warn!("{warning}");
         }
-        if let Some(warning) = self.transport.is_official().then(|| shutdown_warning(&body.model)).flatten() {
+        if let Some(warning) = self.transport.is_official().then(|| shutdown_warning(&model)).flatten() {
             tracing::warn!("{warning}");
         }
         let body = &body;
-        let operation = |client: Client| async move { client.create_chat_completion(body).await };
+        let operation = |client: Client| async move {
+            match body {
+                RequestBody::Chat(body) => client.create_chat_completion(body).await,
+                RequestBody::Responses(body) => client.create_response(body).await,
+            }
+        };
         self.transport.send(max_retries, operation).await
     }
 
     /// Reads an answer that is not streamed.
-    async fn read_whole(&self, mut body: Body) -> Result<CompletionResponse, CodexError> {
+    async fn read_whole(&self, api: Api, mut body: Body) -> Result<CompletionResponse, CodexError> {
         let bytes = body.read().await?;
         let request_id = body.request_id().map(str::to_owned);
-        match chat::response::decode(&bytes, self.config.max_tool_calls()) {
+        let decode = match api {
+            Api::Responses => responses::response::decode,
+            Api::Auto | Api::ChatCompletions => chat::response::decode,
+        };
+        match decode(&bytes, self.config.max_tool_calls()) {
             Ok(response) => Ok(CompletionResponse { request_id, ..response }),
             Err(error) => Err(error.with_request_id(request_id)),
         }
@@ -154,30 +187,59 @@ impl CodexBackend {
 
     /// From the core request to the generated one.
     fn prepare(&self, mut request: CompletionRequest, stream: bool) -> Result<Prepared, CodexError> {
+        let ApiChoice { api, reason } = self.api_for(&request);
+        tracing::debug!(api = api.as_str(), reason, "the API of a request was chosen");
+        let endpoint = if api == Api::Responses { Endpoint::Responses } else { Endpoint::Chat };
         let model = request.model.take().map_or_else(|| self.config.model().clone(), OpenAIModel::from);
         request.max_tokens = request.max_tokens.or(self.config.max_tokens());
         let is_official = self.transport.is_official();
-        let findings = validate(&request, &model, Endpoint::Chat, stream);
+        let findings = validate(&request, &model, endpoint, stream);
         let (errors, findings): (Vec<_>, Vec<_>) =
             findings.into_iter().partition(|finding| finding.is_error(is_official));
         if !errors.is_empty() {
+            let is_setting = errors.iter().all(|error| error.by_api) && self.config.api() != Api::Auto;
+            let category =
+                if is_setting { ErrorCategory::Configuration } else { ErrorCategory::InvalidRequest };
             let messages: Vec<_> = errors.into_iter().map(|error| error.message).collect();
-            return Err(CodexError::unsent(ErrorCategory::InvalidRequest, messages.join("; ")));
+            let error = CodexError::unsent(category, messages.join("; "));
+            return Err(if is_setting { error.with_hint("Api::Auto chooses by itself.") } else { error });
         }
         let mut warnings: Vec<_> = findings.into_iter().map(|finding| finding.message).collect();
         if is_official {
-            warnings.extend(adapt(&mut request, &model, Endpoint::Chat));
+            warnings.extend(adapt(&mut request, &model, endpoint));
         }
-        let body = chat::request::convert(request, &Target { model, is_official, stream })?;
-        Ok(Prepared { body, warnings })
+        let target = Target { model, is_official, stream };
+        let body = match endpoint {
+            Endpoint::Chat => RequestBody::Chat(chat::request::convert(request, &target)?),
+            Endpoint::Responses => RequestBody::Responses(responses::request::convert(request, &target)?),
+        };
+        Ok(Prepared { body, model: target.model.to_string(), warnings })
     }
 }
 
 /// A request that is ready to go.
 #[derive(Debug)]
 struct Prepared {
-    body: CreateChatCompletionRequest,
+    body: RequestBody,
+    model: String,
     warnings: Vec<String>,
+}
+
+/// A body for one of the APIs.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
+enum RequestBody {
+    Chat(CreateChatCompletionRequest),
+    Responses(CreateResponse),
+}
+
+impl RequestBody {
+    fn api(&self) -> Api {
+        match self {
+            Self::Chat(_) => Api::ChatCompletions,
+            Self::Responses(_) => Api::Responses,
+        }
+    }
 }
 
 /// The warning that a model ends soon, once in a process for each model.

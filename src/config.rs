@@ -1,5 +1,6 @@
 //! What a backend is made from.
 
+mod api;
 mod base_url;
 mod reliability;
 
@@ -7,6 +8,7 @@ use reqwest::Url;
 use reqwest::header::HeaderMap;
 use secrecy::SecretString;
 
+pub use self::api::Api;
 use self::base_url::BaseUrl;
 pub(crate) use self::reliability::Reliability;
 use crate::auth::Credentials;
@@ -38,6 +40,7 @@ pub struct CodexBackendConfig {
     credentials: Credentials,
     base_url: BaseUrl,
     model: OpenAIModel,
+    api: Api,
     max_tokens: Option<u32>,
     reliability: Reliability,
     default_headers: HeaderMap,
@@ -52,6 +55,7 @@ impl CodexBackendConfig {
             credentials: Credentials { api_key, organization: None, project: None },
             base_url: BaseUrl(OPENAI.to_owned()),
             model: OpenAIModel::default(),
+            api: Api::Auto,
             max_tokens: None,
             reliability: Reliability::default(),
             default_headers: HeaderMap::new(),
@@ -127,6 +131,13 @@ impl CodexBackendConfig {
         self
     }
 
+    /// The API that requests go to. By default each goes to the one that its model needs.
+    #[must_use]
+    pub fn with_api(mut self, api: Api) -> Self {
+        self.api = api;
+        self
+    }
+
     /// The limit, in tokens, on answers to requests that state none. By default the server's own.
     #[must_use]
     pub fn with_max_tokens(mut self, max_tokens: u32) -> Self {
@@ -167,6 +178,11 @@ impl CodexBackendConfig {
     /// The model of requests that name none.
     pub fn model(&self) -> &OpenAIModel {
         &self.model
+    }
+
+    /// The API that requests go to.
+    pub fn api(&self) -> Api {
+        self.api
     }
 
     /// The limit, in tokens, on answers to requests that state none.

@@ -1,5 +1,6 @@
 //! From bytes to events, from error bodies to categories, from headers to limits. Pure.
 
+pub(crate) mod answer;
 pub(crate) mod error_body;
 pub(crate) mod rate_limit;
 pub(crate) mod sse;

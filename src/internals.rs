@@ -7,9 +7,11 @@ use reqwest::header::HeaderMap;
 use tachikoma_backends_core::{CompletionResponse, CompletionStream};
 
 use crate::chat::stream::ChatStream;
+use crate::decode::answer::Decoder;
 use crate::decode::error_body;
 use crate::decode::sse::SseDecoder;
 use crate::error::CodexError;
+use crate::responses::stream::ResponsesStream;
 
 /// Reads the body of a Chat Completions answer.
 ///
@@ -21,18 +23,35 @@ pub fn chat_response(body: &[u8]) -> Result<CompletionResponse, CodexError> {
 
 /// Reads the body of a streamed Chat Completions answer that arrived in these pieces.
 pub fn chat_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {
-    let mut decoder = ChatStream::new(usize::MAX, usize::MAX);
+    stream_of(ChatStream::new(usize::MAX, usize::MAX), pieces)
+}
+
+/// Reads the body of an answer of the Responses API.
+///
+/// # Errors
+/// As [`try_complete`](crate::CodexBackend::try_complete).
+pub fn responses_response(body: &[u8]) -> Result<CompletionResponse, CodexError> {
+    crate::responses::response::decode(body, usize::MAX)
+}
+
+/// Reads the body of a streamed answer of the Responses API that arrived in these pieces.
+pub fn responses_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {
+    stream_of(ResponsesStream::new(usize::MAX, usize::MAX), pieces)
+}
+
+fn stream_of<'a>(mut decoder: impl Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {
     let mut items = Vec::new();
     let mut end = None;
     for event in events(pieces) {
         match event.and_then(|event| decoder.event(&event)) {
-            Ok(Some(chunk)) => items.push(Ok(chunk)),
-            Ok(None) if !decoder.is_done() => {}
-            Ok(None) => break,
+            Ok(chunk) => items.extend(chunk.map(Ok)),
             Err(error) => {
                 end = Some(error);
                 break;
             }
+        }
+        if decoder.is_done() {
+            break;
         }
     }
     let end = end.map_or_else(|| decoder.finish(), Err);

@@ -6,15 +6,17 @@ mod chat;
 mod config;
 mod decode;
 mod error;
+mod extra;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
 pub mod models;
 mod openai;
+mod responses;
 mod transport;
 mod validate;
 
-pub use backend::{CodexBackend, RequestPreview};
-pub use config::CodexBackendConfig;
+pub use backend::{ApiChoice, CodexBackend, RequestPreview};
+pub use config::{Api, CodexBackendConfig};
 pub use error::CodexError;
 pub use models::OpenAIModel;

@@ -12,6 +12,7 @@ mod date;
 mod lookup;
 mod openai_model;
 mod spec;
+mod target;
 
 use tachikoma_backends_core::ReasoningEffort::{self, High, Low, Max, Medium, Minimal, XHigh};
 
@@ -19,6 +20,7 @@ pub use date::Date;
 pub use lookup::{Lookup, Match};
 pub use openai_model::OpenAIModel;
 pub use spec::{Encoding, InstructionRole, ModelSpec, Price, Sampling, Support, TokenParameter};
+pub(crate) use target::Target;
 
 use Encoding::{Cl100kBase, O200kBase, O200kHarmony};
 use Sampling::{Allowed, OnlyWithoutReasoning, Rejected};

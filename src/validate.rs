@@ -20,6 +20,9 @@ const MAX_METADATA: usize = 16;
 const MAX_METADATA_KEY: usize = 64;
 const MAX_METADATA_VALUE: usize = 512;
 
+/// The least limit on an answer that the Responses API takes, in tokens.
+const MIN_OUTPUT_TOKENS: u32 = 16;
+
 /// The longest name of a JSON Schema, in characters.
 const MAX_SCHEMA_NAME: usize = 64;
 
@@ -29,10 +32,6 @@ pub(crate) enum Endpoint {
     /// Chat Completions.
     Chat,
     /// The Responses API.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the rules are there before the adapter that asks for them")
-    )]
     Responses,
 }
 
@@ -52,6 +51,8 @@ pub(crate) enum Basis {
 pub(crate) struct Finding {
     pub(crate) message: String,
     pub(crate) basis: Basis,
+    /// Whether the other API could do it.
+    pub(crate) by_api: bool,
 }
 
 impl Finding {
@@ -81,23 +82,39 @@ pub(crate) fn validate(
     numbers(request, &mut over_limits);
     texts(request, &mut over_limits);
     api_limits(request, &mut over_limits);
+    if endpoint == Endpoint::Responses
+        && let Some(limit @ 1..MIN_OUTPUT_TOKENS) = request.max_tokens
+    {
+        over_limits.push(format!(
+            "max_tokens is {limit}: the Responses API takes {MIN_OUTPUT_TOKENS} at least, use as many"
+        ));
+    }
     let Lookup { spec, by, .. } = model.lookup();
     let (name, basis) = match by {
         Match::Family => (format!("{model} (as the {} family)", spec.id), Basis::Family),
         _ => (model.to_string(), Basis::OpenAI),
     };
     let of = Of { spec: &spec, name: &name, endpoint };
+    let mut by_api = Vec::new();
+    of.api(request, &mut by_api);
     of.abilities(request, stream, &mut refused);
-    of.effort_and_tools(request, &mut refused);
+    of.effort(request, &mut refused);
     of.rejected_fields(request, &mut refused);
-    [(Basis::Request, wrong), (Basis::OpenAI, over_limits), (basis, refused)]
-        .into_iter()
-        .flat_map(|(basis, messages)| messages.into_iter().map(move |message| Finding { message, basis }))
-        .collect()
+    [
+        (Basis::Request, false, wrong),
+        (Basis::OpenAI, false, over_limits),
+        (basis, true, by_api),
+        (basis, false, refused),
+    ]
+    .into_iter()
+    .flat_map(|(basis, by_api, messages)| {
+        messages.into_iter().map(move |message| Finding { message, basis, by_api })
+    })
+    .collect()
 }
 
-/// Whether the server already has the beginning of this conversation.
-fn is_continued(request: &CompletionRequest) -> bool {
+/// Whether the server already has the beginning of this conversation, as the Responses API alone can.
+pub(crate) fn is_continued(request: &CompletionRequest) -> bool {
     ["previous_response_id", "conversation", "prompt"].iter().any(|field| request.extra.contains_key(*field))
 }
 
@@ -578,7 +595,7 @@ mod tests {
         for (basis, to_openai, elsewhere) in
             [(Basis::Request, true, true), (Basis::OpenAI, true, false), (Basis::Family, false, false)]
         {
-            let finding = Finding { message: String::new(), basis };
+            let finding = Finding { message: String::new(), basis, by_api: false };
             assert_eq!(
                 (finding.is_error(true), finding.is_error(false)),
                 (to_openai, elsewhere),

@@ -6,8 +6,8 @@ use futures::{Stream, StreamExt, stream};
 use tachikoma_backends_core::{CompletionChunk, CompletionResponse};
 use tokio::time::{Instant, timeout_at};
 
-use crate::chat::stream::ChatStream;
 use crate::config::Reliability;
+use crate::decode::answer::Decoder;
 use crate::decode::sse::SseDecoder;
 use crate::error::CodexError;
 use crate::transport::timeout::Timeout;
@@ -20,12 +20,13 @@ const AFTER_THE_END: Duration = Duration::from_secs(10);
 /// is closed with the last item, or when the stream is dropped.
 pub(super) fn chunks(
     body: Body,
+    decoder: impl Decoder + Send + 'static,
     reliability: Reliability,
 ) -> impl Stream<Item = Result<CompletionChunk, CodexError>> + Send + 'static {
     let connection = Connection {
         body,
         events: SseDecoder::new(reliability.max_event_bytes),
-        decoder: ChatStream::new(reliability.max_tool_calls, reliability.max_event_bytes),
+        decoder,
         reliability,
         has_content: false,
         last_content: Instant::now(),
@@ -50,10 +51,10 @@ pub(super) fn whole(
     stream::iter(response.into_chunks().map(Ok))
 }
 
-struct Connection {
+struct Connection<D> {
     body: Body,
     events: SseDecoder,
-    decoder: ChatStream,
+    decoder: D,
     reliability: Reliability,
     has_content: bool,
     /// When the last content came, or the connection.
@@ -62,9 +63,12 @@ struct Connection {
     ended: bool,
 }
 
-impl Connection {
+impl<D: Decoder> Connection<D> {
     async fn next(&mut self) -> Result<CompletionChunk, CodexError> {
         loop {
+            if self.decoder.is_done() {
+                return self.end();
+            }
             let event = if self.ended { self.events.finish()? } else { self.events.next_event()? };
             match event {
                 Some(event) => match self.decoder.event(&event)? {
@@ -72,7 +76,6 @@ impl Connection {
                         (self.has_content, self.last_content) = (true, Instant::now());
                         return Ok(chunk);
                     }
-                    None if self.decoder.is_done() => return self.end(),
                     None => continue,
                 },
                 None if self.ended => return self.end(),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use tachikoma_backends_core::{ErrorCategory, FinishReason, Usage};
 
+use crate::decode::answer::count;
 use crate::error::CodexError;
 use crate::openai::types::CompletionUsage;
 
@@ -31,17 +32,6 @@ pub(super) fn failed() -> CodexError {
         ErrorCategory::Server,
         "the server failed within its answer: its finish_reason is \"error\"",
     )
-}
-
-/// # Errors
-/// The answer holds more tool calls than it may.
-pub(super) fn limit_tool_calls(calls: usize, limit: usize) -> Result<(), CodexError> {
-    if calls <= limit {
-        return Ok(());
-    }
-    let message = format!("the server's answer holds more than {limit} tool calls");
-    Err(CodexError::new(ErrorCategory::Parse, message)
-        .with_hint("Raise with_max_tool_calls if the server is to be trusted."))
 }
 
 /// Text and thinking out of `content`: a string, or a list of parts.
@@ -111,15 +101,6 @@ impl Content {
     }
 }
 
-/// The arguments of a call as JSON text. Some servers send the object itself.
-pub(super) fn arguments(arguments: Option<Value>) -> String {
-    match arguments {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text,
-        Some(object) => object.to_string(),
-    }
-}
-
 /// What an answer cost. `None` where no number in it is known.
 pub(super) fn usage(usage: CompletionUsage) -> Option<Usage> {
     let prompt = usage.prompt_tokens.and_then(count);
@@ -138,13 +119,6 @@ pub(super) fn usage(usage: CompletionUsage) -> Option<Usage> {
             .completion_tokens_details
             .and_then(|details| count(details.reasoning_tokens?)),
     })
-}
-
-/// A count of tokens; servers write `9.0`, and what is no count is unknown.
-fn count(number: f64) -> Option<u32> {
-    let in_range = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
-    in_range.then_some(number as u32)
 }
 
 #[cfg(test)]
@@ -168,15 +142,6 @@ mod tests {
         check(json!([{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "a"}]), "a", "Hm.");
         for wrong in [json!(1), json!({"a": 1}), json!([{"type": "image"}])] {
             assert!(Content::of(Some(wrong.clone())).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn counts() {
-        for (number, expected) in
-            [(9.0, Some(9)), (0.0, Some(0)), (-1.0, None), (1.5, None), (f64::NAN, None), (1e35, None)]
-        {
-            assert_eq!(count(number), expected, "{number}");
         }
     }
 

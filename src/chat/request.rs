@@ -1,36 +1,16 @@
 //! From the core request to the generated one. Where do I add a request field? Here: the core request is taken apart
 //! exhaustively, so that the compiler asks for it.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tachikoma_backends_core::{
     CompletionRequest, ErrorCategory, ReasoningEffort, ResponseFormat, ToolChoice, ToolDefinition, Verbosity,
 };
 
 use super::message;
 use crate::error::CodexError;
-use crate::models::{InstructionRole, ModelSpec, OpenAIModel, TokenParameter};
+use crate::extra::{self, word};
+use crate::models::{Target, TokenParameter};
 use crate::openai::types;
-
-/// Whom a request goes to.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    pub(crate) model: OpenAIModel,
-    /// Whether the server is OpenAI's or Azure's. Others may serve other models under the same names.
-    pub(crate) is_official: bool,
-    pub(crate) stream: bool,
-}
-
-impl Target {
-    fn token_parameter(&self, spec: &ModelSpec) -> TokenParameter {
-        let usual =
-            if self.is_official { TokenParameter::MaxCompletionTokens } else { TokenParameter::MaxTokens };
-        spec.token_parameter.unwrap_or(usual)
-    }
-
-    fn instruction_role(&self, spec: &ModelSpec) -> InstructionRole {
-        if self.is_official { spec.instruction_role } else { InstructionRole::System }
-    }
-}
 
 /// Fields of the body that this crate sets by itself.
 const RESERVED: &[&str] = &["messages", "model", "stream", "stream_options", "n"];
@@ -108,19 +88,14 @@ pub(crate) fn convert(
             .then(|| types::ChatCompletionStreamOptions { include_usage: Some(true), ..Default::default() }),
         ..Default::default()
     };
-    refuse_doubles(&mut body, &extra)?;
+    if !extra.is_empty() {
+        // The conversation is not needed to tell which fields are set, and may be large.
+        let messages = std::mem::take(&mut body.messages);
+        extra::refuse_doubles(&extra, &serde_json::to_value(&body).unwrap_or_default(), RESERVED)?;
+        body.messages = messages;
+    }
     body.extra = extra;
     Ok(body)
-}
-
-/// A word that the document knows, typed; one that it does not know yet travels as it is, for the server to judge.
-fn word<T: std::str::FromStr>(word: Option<&str>, field: &str, extra: &mut Map<String, Value>) -> Option<T> {
-    let word = word?;
-    let known = word.parse().ok();
-    if known.is_none() {
-        extra.insert(field.to_owned(), Value::from(word));
-    }
-    known
 }
 
 fn tool(tool: ToolDefinition) -> types::CreateChatCompletionRequestToolsItem {
@@ -178,26 +153,4 @@ fn format(format: ResponseFormat) -> Result<types::CreateChatCompletionRequestRe
             })
         }
     })
-}
-
-/// A key that stands twice in a body means whatever the server makes of it.
-fn refuse_doubles(
-    body: &mut types::CreateChatCompletionRequest,
-    extra: &Map<String, Value>,
-) -> Result<(), CodexError> {
-    if extra.is_empty() {
-        return Ok(());
-    }
-    // The conversation is not needed to tell which fields are set, and may be large.
-    let messages = std::mem::take(&mut body.messages);
-    let set = serde_json::to_value(&*body).unwrap_or_default();
-    body.messages = messages;
-    let double = extra.keys().find(|key| RESERVED.contains(&key.as_str()) || set.get(key.as_str()).is_some());
-    match double {
-        None => Ok(()),
-        Some(key) => {
-            let message = format!("the extra field {key:?} is also set by the request itself");
-            Err(CodexError::unsent(ErrorCategory::InvalidRequest, message).with_hint("Set it in one place."))
-        }
-    }
 }

@@ -35,6 +35,21 @@ const CODES: &[(&str, ErrorCategory)] = &[
     ("server_is_overloaded", Overloaded),
     ("slow_down", Overloaded),
     ("request_timeout", Timeout),
+    ("vector_store_timeout", Timeout),
+    ("image_content_policy_violation", ContentFilter),
+    ("empty_image_file", InvalidRequest),
+    ("failed_to_download_image", InvalidRequest),
+    ("image_file_not_found", InvalidRequest),
+    ("image_file_too_large", InvalidRequest),
+    ("image_parse_error", InvalidRequest),
+    ("image_too_large", InvalidRequest),
+    ("image_too_small", InvalidRequest),
+    ("invalid_base64_image", InvalidRequest),
+    ("invalid_image", InvalidRequest),
+    ("invalid_image_format", InvalidRequest),
+    ("invalid_image_mode", InvalidRequest),
+    ("invalid_image_url", InvalidRequest),
+    ("unsupported_image_media_type", InvalidRequest),
     // Azure
     ("responsibleaipolicyviolation", ContentFilter),
     ("deploymentnotfound", NotFound),
@@ -168,9 +183,9 @@ pub(crate) fn not_json(body: &[u8], reason: &serde_json::Error) -> CodexError {
     CodexError::new(category, message).with_hint(hint)
 }
 
-/// JSON that is neither an answer nor an error that can be told.
-pub(crate) fn without_answer(body: &Value) -> CodexError {
-    let message = format!("the server's answer holds no choice: {}", cut(&body.to_string()));
+/// JSON that is neither an answer nor an error that can be told. `missing` is what an answer would have.
+pub(crate) fn without_answer(body: &Value, missing: &str) -> CodexError {
+    let message = format!("the server's answer holds no {missing}: {}", cut(&body.to_string()));
     CodexError::new(Parse, message).with_hint("Check that the base URL is that of an OpenAI-compatible API.")
 }
 

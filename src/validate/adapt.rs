@@ -1,6 +1,6 @@
 //! What a model rejects and a request can do without.
 
-use tachikoma_backends_core::{CompletionRequest, ReasoningEffort};
+use tachikoma_backends_core::{CompletionRequest, Message, ReasoningEffort, Role};
 
 use super::Endpoint;
 use crate::models::{ModelSpec, OpenAIModel, Support};
@@ -27,9 +27,17 @@ pub(crate) fn adapt(request: &mut CompletionRequest, model: &OpenAIModel, endpoi
         leave_out("temperature", &mut request.temperature, 1.0);
         leave_out("top_p", &mut request.top_p, 1.0);
     }
-    if !spec.takes_penalties() {
+    let on_responses = endpoint == Endpoint::Responses;
+    if on_responses || !spec.takes_penalties() {
         leave_out("frequency_penalty", &mut request.frequency_penalty, 0.0);
         leave_out("presence_penalty", &mut request.presence_penalty, 0.0);
+    }
+    if on_responses && request.seed.take().is_some() {
+        notes.push("the Responses API has no seed: left out of the request".to_owned());
+    }
+    let has_name = |message: &Message| message.role != Role::Tool && message.name.is_some();
+    if on_responses && request.messages.iter().any(has_name) {
+        notes.push("the Responses API has no names of speakers: left out of the request".to_owned());
     }
     if !left_out.is_empty() {
         notes.push(format!("{model} does not take {}: left out of the request", left_out.join(", ")));

@@ -15,17 +15,8 @@ pub(super) struct Of<'a> {
 
 impl Of<'_> {
     pub(super) fn abilities(&self, request: &CompletionRequest, stream: bool, found: &mut Vec<String>) {
-        let Self { spec, name, endpoint } = *self;
+        let Self { spec, name, .. } = *self;
         let another = OpenAIModel::default();
-        match endpoint {
-            Endpoint::Chat if spec.chat == Support::No => {
-                found.push(format!("{name} does not answer on Chat Completions: use the Responses API"));
-            }
-            Endpoint::Responses if spec.responses == Support::No => {
-                found.push(format!("{name} does not answer on the Responses API: use Chat Completions"));
-            }
-            _ => {}
-        }
         if spec.image_input == Support::No
             && request.messages.iter().any(|message| images(&message.content).next().is_some())
         {
@@ -63,24 +54,28 @@ impl Of<'_> {
         }
     }
 
-    pub(super) fn effort_and_tools(&self, request: &CompletionRequest, found: &mut Vec<String>) {
+    /// What the other API could do.
+    pub(super) fn api(&self, request: &CompletionRequest, found: &mut Vec<String>) {
         let Self { spec, name, endpoint } = *self;
         let asked = request.reasoning_effort;
-        let sent = effort(request, spec, endpoint);
-        if let Some(effort) = sent.filter(|effort| spec.takes_effort(*effort) == Support::No) {
-            let known: Vec<_> = spec.efforts.iter().map(|effort| effort.as_str()).collect();
-            found.push(if known.is_empty() {
-                format!("{name} does not reason: leave reasoning_effort ({effort}) out")
-            } else {
-                format!("{name} does not know the reasoning effort {effort}: use one of {}", known.join(", "))
-            });
-        } else if endpoint == Endpoint::Chat && sent == Some(ReasoningEffort::Max) && !spec.efforts.is_empty()
-        {
-            found.push(format!(
-                "{name} takes the effort max only on the Responses API: use that, or a lower effort"
-            ));
+        let has_tools = !request.tools.is_empty();
+        match endpoint {
+            Endpoint::Chat if spec.chat == Support::No => {
+                found.push(format!("{name} does not answer on Chat Completions: use the Responses API"));
+            }
+            Endpoint::Chat
+                if asked == Some(ReasoningEffort::Max) && spec.efforts.contains(&ReasoningEffort::Max) =>
+            {
+                found.push(format!(
+                    "{name} takes the effort max only on the Responses API: use that, or a lower effort"
+                ));
+            }
+            Endpoint::Responses if spec.responses == Support::No => {
+                found.push(format!("{name} does not answer on the Responses API: use Chat Completions"));
+            }
+            _ => {}
         }
-        if endpoint == Endpoint::Chat && spec.chat_tools_need_no_reasoning && !request.tools.is_empty() {
+        if endpoint == Endpoint::Chat && spec.chat_tools_need_no_reasoning && has_tools {
             match asked {
                 _ if !spec.takes_effort(ReasoningEffort::None).is_possible() => {
                     found.push(format!("{name} takes no tools on Chat Completions: use the Responses API"));
@@ -91,6 +86,29 @@ impl Of<'_> {
                      set it to none, or use the Responses API"
                 )),
             }
+        }
+        if endpoint == Endpoint::Responses && !request.stop.is_empty() && spec.stop != Support::No {
+            found.push(
+                "the Responses API has no stop texts: leave them out, or use Chat Completions".to_owned(),
+            );
+        }
+        if endpoint == Endpoint::Responses && !request.logit_bias.is_empty() && spec.takes_penalties() {
+            found.push(
+                "the Responses API has no logit_bias: leave it out, or use Chat Completions".to_owned(),
+            );
+        }
+    }
+
+    pub(super) fn effort(&self, request: &CompletionRequest, found: &mut Vec<String>) {
+        let Self { spec, name, endpoint } = *self;
+        let sent = effort(request, spec, endpoint);
+        if let Some(effort) = sent.filter(|effort| spec.takes_effort(*effort) == Support::No) {
+            let known: Vec<_> = spec.efforts.iter().map(|effort| effort.as_str()).collect();
+            found.push(if known.is_empty() {
+                format!("{name} does not reason: leave reasoning_effort ({effort}) out")
+            } else {
+                format!("{name} does not know the reasoning effort {effort}: use one of {}", known.join(", "))
+            });
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Which modules of this crate each module may import, beside itself. Data flows one way; nothing imports `backend`.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("extra", &["error"]),
     ("models", &["error"]),
     ("validate", &["models"]),
     ("tokens", &["models"]),
@@ -14,8 +15,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &["auth", "error", "models"]),
     ("openai", &["transport"]),
     ("transport", &["openai", "auth", "config", "decode", "error"]),
-    ("chat", &["openai", "models", "decode", "error"]),
-    ("responses", &["openai", "models", "decode", "error"]),
+    ("chat", &["openai", "models", "decode", "error", "extra"]),
+    ("responses", &["openai", "models", "decode", "error", "extra"]),
     (
         "backend",
         &[

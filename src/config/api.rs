@@ -1,0 +1,24 @@
+//! Which of OpenAI's two APIs is used.
+
+/// Which of OpenAI's two APIs requests go to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// For each request the one that its model needs, as the model table has it.
+    #[default]
+    Auto,
+    /// Chat Completions, which every compatible server speaks.
+    ChatCompletions,
+    /// The Responses API, on which alone today's models use tools while they reason.
+    Responses,
+}
+
+impl Api {
+    /// Its name, for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::ChatCompletions => "Chat Completions",
+            Self::Responses => "the Responses API",
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Where a request goes, as far as its form depends on it.
+
+use super::{InstructionRole, ModelSpec, OpenAIModel, Support, TokenParameter};
+
+/// Whom a request goes to.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) model: OpenAIModel,
+    /// Whether the server is OpenAI's or Azure's. Others may serve other models under the same names.
+    pub(crate) is_official: bool,
+    pub(crate) stream: bool,
+}
+
+impl Target {
+    pub(crate) fn token_parameter(&self, spec: &ModelSpec) -> TokenParameter {
+        let usual =
+            if self.is_official { TokenParameter::MaxCompletionTokens } else { TokenParameter::MaxTokens };
+        spec.token_parameter.unwrap_or(usual)
+    }
+
+    pub(crate) fn instruction_role(&self, spec: &ModelSpec) -> InstructionRole {
+        if self.is_official { spec.instruction_role } else { InstructionRole::System }
+    }
+
+    /// Whether there may be reasoning to ask for.
+    pub(crate) fn may_reason(&self, spec: &ModelSpec) -> bool {
+        match spec.reasoning {
+            Support::Yes => true,
+            Support::Unknown => self.is_official,
+            Support::No => false,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! From a core message to the items of the input.
+
+use tachikoma_backends_core::{
+    ContentPart, ErrorCategory, ImageDetail, ImageSource, Message, MessageContent, Role, ToolCall,
+};
+
+use super::state;
+use crate::error::CodexError;
+use crate::models::InstructionRole;
+use crate::openai::types;
+use crate::openai::types::{EasyInputMessageContent as Content, EasyInputMessageRole as Speaker, InputItem};
+
+/// Adds a message to the input.
+///
+/// # Errors
+/// The message holds what a message of its role cannot say.
+pub(super) fn push(
+    input: &mut Vec<InputItem>,
+    message: Message,
+    instruction_role: InstructionRole,
+) -> Result<(), CodexError> {
+    if let Some(items) = state::items(&message) {
+        input.extend(items.into_iter().map(InputItem::AsItCame));
+        return Ok(());
+    }
+    // The Responses API has no place for a name; a state that does not fit is none.
+    let Message { role, content, name: _, tool_call_id, tool_calls, refusal, provider_state: _ } = message;
+    match role {
+        Role::System => {
+            let speaker = match instruction_role {
+                InstructionRole::System => Speaker::System,
+                InstructionRole::Developer => Speaker::Developer,
+                InstructionRole::UserOnly => Speaker::User,
+            };
+            input.push(said(speaker, Content::Text(text_only(content, "a system message")?)));
+        }
+        Role::User => {
+            let content = match content {
+                MessageContent::Text(text) => Content::Text(text),
+                MessageContent::Parts(parts) => Content::Array(parts_of(parts)?),
+            };
+            input.push(said(Speaker::User, content));
+        }
+        Role::Assistant => {
+            let text = text_only(content, "an assistant message")?;
+            let silent = text.is_empty() && (!tool_calls.is_empty() || refusal.is_some());
+            let texts = (!silent).then_some(text).into_iter().chain(refusal);
+            input.extend(texts.map(|text| said(Speaker::Assistant, Content::Text(text))));
+            input.extend(tool_calls.into_iter().map(call));
+        }
+        Role::Tool => input.push(result(tool_call_id, content)?),
+    }
+    Ok(())
+}
+
+fn said(role: Speaker, content: Content) -> InputItem {
+    InputItem::Message(types::EasyInputMessage { content, role, type_: None })
+}
+
+fn call(call: ToolCall) -> InputItem {
+    let ToolCall { id, name, arguments } = call;
+    InputItem::FunctionCall(types::FunctionToolCall {
+        arguments,
+        call_id: id,
+        id: None,
+        name,
+        namespace: None,
+        status: None,
+        type_: types::FunctionToolCallType::FunctionCall,
+    })
+}
+
+fn result(call_id: Option<String>, content: MessageContent) -> Result<InputItem, CodexError> {
+    use types::FunctionCallOutputItemParamOutput as Output;
+    let call_id = call_id.ok_or_else(|| {
+        let message = "a tool result does not say which call it answers";
+        CodexError::unsent(ErrorCategory::InvalidRequest, message)
+            .with_hint("Make it with Message::tool_result or ToolResult::to_message.")
+    })?;
+    let output = match content {
+        MessageContent::Text(text) => Output::Text(text),
+        MessageContent::Parts(parts) => Output::Array(parts_of(parts)?),
+    };
+    Ok(InputItem::FunctionCallOutput(types::FunctionCallOutputItemParam {
+        call_id,
+        id: None,
+        output,
+        status: None,
+        type_: types::FunctionCallOutputItemParamType::FunctionCallOutput,
+    }))
+}
+
+/// The text of what must be nothing else. Its parts say no more than their sum.
+fn text_only(content: MessageContent, whose: &str) -> Result<String, CodexError> {
+    let has_image = matches!(&content, MessageContent::Parts(parts)
+        if parts.iter().any(|part| matches!(part, ContentPart::Image { .. })));
+    if has_image {
+        let message = format!("{whose} cannot hold an image");
+        return Err(CodexError::unsent(ErrorCategory::InvalidRequest, message)
+            .with_hint("Put it into a user message."));
+    }
+    Ok(match content {
+        MessageContent::Text(text) => text,
+        parts @ MessageContent::Parts(_) => parts.to_text(),
+    })
+}
+
+fn parts_of(parts: Vec<ContentPart>) -> Result<Vec<types::InputContent>, CodexError> {
+    parts.into_iter().map(part).collect()
+}
+
+fn part(part: ContentPart) -> Result<types::InputContent, CodexError> {
+    let (source, detail) = match part {
+        ContentPart::Text { text } => {
+            let type_ = types::InputTextContentType::InputText;
+            return Ok(types::InputContent::Text(types::InputTextContent { text, type_ }));
+        }
+        ContentPart::Image { source, detail } => (source, detail),
+    };
+    let url = match source {
+        ImageSource::Url { url } => url,
+        ImageSource::Base64 { media_type, data } => format!("data:{media_type};base64,{data}"),
+    };
+    let detail = match detail {
+        None | Some(ImageDetail::Auto) => types::ImageDetail::Auto,
+        Some(ImageDetail::Low) => types::ImageDetail::Low,
+        Some(ImageDetail::High) => types::ImageDetail::High,
+        Some(other) => {
+            let message = format!("the Responses API has no image detail {other:?}");
+            return Err(CodexError::unsent(ErrorCategory::InvalidRequest, message)
+                .with_hint("Use auto, low or high."));
+        }
+    };
+    Ok(types::InputContent::Image(types::InputImageContent {
+        detail,
+        file_id: None,
+        image_url: Some(url),
+        type_: types::InputImageContentType::InputImage,
+    }))
+}

@@ -1,0 +1,109 @@
+//! From the body of an answer to the core response.
+
+use serde_json::{Value, json};
+use tachikoma_backends_core::{CompletionResponse, ErrorCategory, FinishReason, ToolCallFragment, Usage};
+
+use super::item::{self, Said};
+use super::state;
+use crate::decode::answer::{self, OpenCalls, count, some};
+use crate::decode::error_body;
+use crate::error::CodexError;
+use crate::openai::types::{Response, ResponseUsage};
+
+/// Reads a whole answer.
+///
+/// # Errors
+/// The body is no JSON, is an error object, or holds no answer.
+pub(crate) fn decode(body: &[u8], max_tool_calls: usize) -> Result<CompletionResponse, CodexError> {
+    let Response { error, id, incomplete_details, model, output, service_tier, status, usage } =
+        answer::read(body)?;
+    let status = status.unwrap_or_default();
+    if let "failed" | "cancelled" = status.as_str() {
+        return Err(failed(error));
+    }
+    let Some(items) = output.filter(|_| error.is_none()) else {
+        return Err(answer::absent(body, "output"));
+    };
+    if let "queued" | "in_progress" = status.as_str() {
+        let message = format!("the server has not made its answer yet: its status is {status:?}");
+        return Err(CodexError::new(ErrorCategory::InvalidRequest, message)
+            .with_hint("Leave `background` out: answers are not asked for again."));
+    }
+    let mut calls = OpenCalls::new(max_tool_calls, usize::MAX);
+    for (index, call) in item::calls(&items).enumerate() {
+        calls.push(ToolCallFragment {
+            index: Some(index),
+            id: Some(call.text("call_id")),
+            name: Some(call.text("name")),
+            arguments: &call.arguments(),
+        })?;
+    }
+    let cut = (status == "incomplete").then(|| incomplete_details.and_then(|details| details.reason));
+    let Ending { finish_reason, finish_reason_text } = Ending::of(cut, !calls.is_empty());
+    let (tool_calls, incomplete_tool_calls) = calls.finish(finish_reason.is_cut())?;
+    let Said { text, refusal, reasoning } = Said::of(&items);
+    Ok(CompletionResponse {
+        content: some(text),
+        tool_calls,
+        incomplete_tool_calls,
+        finish_reason,
+        finish_reason_text,
+        usage: usage.and_then(self::usage),
+        model: model.unwrap_or_default(),
+        refusal: some(refusal),
+        reasoning: some(reasoning),
+        id,
+        service_tier,
+        provider_state: (!finish_reason.is_cut()).then(|| state::of(items)).flatten(),
+        ..CompletionResponse::default()
+    })
+}
+
+/// Why an answer ended.
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub(super) finish_reason: FinishReason,
+    pub(super) finish_reason_text: Option<String>,
+}
+
+impl Ending {
+    /// `cut` is the reason of an incomplete answer, where the server states it.
+    pub(super) fn of(cut: Option<Option<String>>, has_calls: bool) -> Self {
+        let (finish_reason, finish_reason_text) = match cut {
+            None if has_calls => (FinishReason::ToolUse, None),
+            None => (FinishReason::Stop, None),
+            Some(reason) => match reason.as_deref() {
+                Some("content_filter") => (FinishReason::ContentFilter, None),
+                None | Some("" | "max_output_tokens" | "max_tokens") => (FinishReason::Length, None),
+                // Cut it is, whyever: half a call must not pass for a whole one.
+                Some(_) => (FinishReason::Length, reason),
+            },
+        };
+        Self { finish_reason, finish_reason_text }
+    }
+}
+
+/// The server failed while it answered; `error` is what it says of it.
+pub(super) fn failed(error: Option<Value>) -> CodexError {
+    error_body::inside_success(&json!({ "error": error })).unwrap_or_else(|| {
+        CodexError::new(ErrorCategory::Server, "the server failed within its answer and does not say why")
+    })
+}
+
+/// What an answer cost. `None` where no number in it is known.
+pub(super) fn usage(usage: ResponseUsage) -> Option<Usage> {
+    let prompt = usage.input_tokens.and_then(count);
+    let completion = usage.output_tokens.and_then(count);
+    let total = usage.total_tokens.and_then(count);
+    if let (None, None, None) = (prompt, completion, total) {
+        return None;
+    }
+    let (prompt_tokens, completion_tokens) = (prompt.unwrap_or_default(), completion.unwrap_or_default());
+    Some(Usage {
+        prompt_tokens,
+        completion_tokens,
+        total_tokens: total.unwrap_or(prompt_tokens.saturating_add(completion_tokens)),
+        cached_tokens: usage.input_tokens_details.and_then(|details| count(details.cached_tokens?)),
+        reasoning_tokens: usage.output_tokens_details.and_then(|details| count(details.reasoning_tokens?)),
+    })
+}
