@@ -113,9 +113,9 @@ impl CodexBackend {
         let max_retries = request.max_retries;
         let prepared = self.prepare(request, false)?;
         let answer = async {
-            let api = prepared.body.api();
+            let expected = prepared.expected;
             let answer = self.send(max_retries, prepared).await?;
-            self.read_whole(api, self.transport.body(answer)).await
+            self.read_whole(expected, self.transport.body(answer)).await
         };
         match self.config.total_timeout() {
             Some(limit) => Timeout::Total.limit(limit, answer).await?,
@@ -133,19 +133,19 @@ impl CodexBackend {
     ) -> Result<impl Stream<Item = Result<CompletionChunk, CodexError>> + Send + 'static, CodexError> {
         let max_retries = request.max_retries;
         let prepared = self.prepare(request, true)?;
-        let api = prepared.body.api();
+        let expected = prepared.expected;
         let answer = self.send(max_retries, prepared).await?;
         let body = self.transport.body(answer);
         if !body.is_event_stream() {
             // A server that does not stream, or that says what is wrong.
-            return Ok(stream::whole(self.read_whole(api, body).await?).boxed());
+            return Ok(stream::whole(self.read_whole(expected, body).await?).boxed());
         }
         let limits = self.config.reliability();
         let (calls, bytes) = (limits.max_tool_calls, limits.max_event_bytes);
-        Ok(match api {
-            Api::Responses => stream::chunks(body, ResponsesStream::new(calls, bytes), limits).boxed(),
-            Api::Auto | Api::ChatCompletions => {
-                stream::chunks(body, ChatStream::new(calls, bytes), limits).boxed()
+        Ok(match expected {
+            Expected::Chat => stream::chunks(body, ChatStream::new(calls, bytes), limits).boxed(),
+            Expected::Responses { limit } => {
+                stream::chunks(body, ResponsesStream::new(calls, bytes, limit), limits).boxed()
             }
         })
     }
@@ -153,7 +153,7 @@ impl CodexBackend {
     async fn send(
         &self,
         max_retries: Option<u32>,
-        Prepared { body, model, warnings }: Prepared,
+        Prepared { body, model, warnings, .. }: Prepared,
     ) -> Result<ResponseValue<ByteStream>, CodexError> {
         for warning in warnings {
             tracing::warn!("{warning}");
@@ -172,14 +172,15 @@ impl CodexBackend {
     }
 
     /// Reads an answer that is not streamed.
-    async fn read_whole(&self, api: Api, mut body: Body) -> Result<CompletionResponse, CodexError> {
+    async fn read_whole(&self, expected: Expected, mut body: Body) -> Result<CompletionResponse, CodexError> {
         let bytes = body.read().await?;
         let request_id = body.request_id().map(str::to_owned);
-        let decode = match api {
-            Api::Responses => responses::response::decode,
-            Api::Auto | Api::ChatCompletions => chat::response::decode,
+        let max_tool_calls = self.config.max_tool_calls();
+        let response = match expected {
+            Expected::Chat => chat::response::decode(&bytes, max_tool_calls),
+            Expected::Responses { limit } => responses::response::decode(&bytes, max_tool_calls, limit),
         };
-        match decode(&bytes, self.config.max_tool_calls()) {
+        match response {
             Ok(response) => Ok(CompletionResponse { request_id, ..response }),
             Err(error) => Err(error.with_request_id(request_id)),
         }
@@ -208,12 +209,16 @@ impl CodexBackend {
         if is_official {
             warnings.extend(adapt(&mut request, &model, endpoint));
         }
+        let limit = request.max_tokens.filter(|_| !is_official);
         let target = Target { model, is_official, stream };
-        let body = match endpoint {
-            Endpoint::Chat => RequestBody::Chat(chat::request::convert(request, &target)?),
-            Endpoint::Responses => RequestBody::Responses(responses::request::convert(request, &target)?),
+        let (body, expected) = match endpoint {
+            Endpoint::Chat => (RequestBody::Chat(chat::request::convert(request, &target)?), Expected::Chat),
+            Endpoint::Responses => (
+                RequestBody::Responses(responses::request::convert(request, &target)?),
+                Expected::Responses { limit },
+            ),
         };
-        Ok(Prepared { body, model: target.model.to_string(), warnings })
+        Ok(Prepared { body, expected, model: target.model.to_string(), warnings })
     }
 }
 
@@ -221,6 +226,7 @@ impl CodexBackend {
 #[derive(Debug)]
 struct Prepared {
     body: RequestBody,
+    expected: Expected,
     model: String,
     warnings: Vec<String>,
 }
@@ -233,13 +239,14 @@ enum RequestBody {
     Responses(CreateResponse),
 }
 
-impl RequestBody {
-    fn api(&self) -> Api {
-        match self {
-            Self::Chat(_) => Api::ChatCompletions,
-            Self::Responses(_) => Api::Responses,
-        }
-    }
+/// How the answer is to be read.
+#[derive(Clone, Copy, Debug)]
+enum Expected {
+    Chat,
+    /// `limit`, in tokens, is the one that was asked of a server that may not say that an answer met it.
+    Responses {
+        limit: Option<u32>,
+    },
 }
 
 /// The warning that a model ends soon, once in a process for each model.

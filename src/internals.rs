@@ -31,12 +31,12 @@ pub fn chat_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Completion
 /// # Errors
 /// As [`try_complete`](crate::CodexBackend::try_complete).
 pub fn responses_response(body: &[u8]) -> Result<CompletionResponse, CodexError> {
-    crate::responses::response::decode(body, usize::MAX)
+    crate::responses::response::decode(body, usize::MAX, None)
 }
 
 /// Reads the body of a streamed answer of the Responses API that arrived in these pieces.
 pub fn responses_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {
-    stream_of(ResponsesStream::new(usize::MAX, usize::MAX), pieces)
+    stream_of(ResponsesStream::new(usize::MAX, usize::MAX, None), pieces)
 }
 
 fn stream_of<'a>(mut decoder: impl Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {

@@ -54,7 +54,9 @@ pub(super) fn push(
 }
 
 fn said(role: Speaker, content: Content) -> InputItem {
-    InputItem::Message(types::EasyInputMessage { content, role, type_: None })
+    // Only an assistant's turn can be mistaken for an item of another type.
+    let type_ = (role == Speaker::Assistant).then_some(types::EasyInputMessageType::Message);
+    InputItem::Message(types::EasyInputMessage { content, role, type_ })
 }
 
 fn call(call: ToolCall) -> InputItem {

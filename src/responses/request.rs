@@ -60,6 +60,10 @@ pub(crate) fn convert(
     pass_on(&mut extra, "frequency_penalty", frequency_penalty)?;
     pass_on(&mut extra, "presence_penalty", presence_penalty)?;
     pass_on(&mut extra, "logit_bias", (!logit_bias.is_empty()).then_some(logit_bias))?;
+    if let Some(format) = response_format.as_ref().filter(|_| !target.is_official) {
+        // llama.cpp reads the format only where Chat Completions has it.
+        extra.entry("response_format").or_insert_with(|| format_of_chat(format));
+    }
     let body = types::CreateResponse {
         model: Some(target.model.to_string()),
         // Stored answers are for those who ask for them; the conversation travels by itself.
@@ -97,6 +101,16 @@ fn pass_on(
     extra::refuse_doubles(extra, &value, &[])?;
     extra.extend(value.as_object().cloned().unwrap_or_default());
     Ok(())
+}
+
+fn format_of_chat(format: &ResponseFormat) -> Value {
+    match format {
+        ResponseFormat::Text => json!({"type": "text"}),
+        ResponseFormat::JsonObject => json!({"type": "json_object"}),
+        ResponseFormat::JsonSchema { name, schema, strict, .. } => {
+            json!({"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": strict.unwrap_or(false)}})
+        }
+    }
 }
 
 /// An effort that the document does not know yet travels as it is.

@@ -10,11 +10,15 @@ use crate::decode::error_body;
 use crate::error::CodexError;
 use crate::openai::types::{Response, ResponseUsage};
 
-/// Reads a whole answer.
+/// Reads a whole answer. `limit` is what [`Ending::of`] makes of it.
 ///
 /// # Errors
 /// The body is no JSON, is an error object, or holds no answer.
-pub(crate) fn decode(body: &[u8], max_tool_calls: usize) -> Result<CompletionResponse, CodexError> {
+pub(crate) fn decode(
+    body: &[u8],
+    max_tool_calls: usize,
+    limit: Option<u32>,
+) -> Result<CompletionResponse, CodexError> {
     let Response { error, id, incomplete_details, model, output, service_tier, status, usage } =
         answer::read(body)?;
     let status = status.unwrap_or_default();
@@ -39,7 +43,9 @@ pub(crate) fn decode(body: &[u8], max_tool_calls: usize) -> Result<CompletionRes
         })?;
     }
     let cut = (status == "incomplete").then(|| incomplete_details.and_then(|details| details.reason));
-    let Ending { finish_reason, finish_reason_text } = Ending::of(cut, !calls.is_empty());
+    let usage = usage.and_then(self::usage);
+    let Ending { finish_reason, finish_reason_text } =
+        Ending::of(cut, usage.as_ref(), limit, !calls.is_empty());
     let (tool_calls, incomplete_tool_calls) = calls.finish(finish_reason.is_cut())?;
     let Said { text, refusal, reasoning } = Said::of(&items);
     Ok(CompletionResponse {
@@ -48,7 +54,7 @@ pub(crate) fn decode(body: &[u8], max_tool_calls: usize) -> Result<CompletionRes
         incomplete_tool_calls,
         finish_reason,
         finish_reason_text,
-        usage: usage.and_then(self::usage),
+        usage,
         model: model.unwrap_or_default(),
         refusal: some(refusal),
         reasoning: some(reasoning),
@@ -67,9 +73,17 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    /// `cut` is the reason of an incomplete answer, where the server states it.
-    pub(super) fn of(cut: Option<Option<String>>, has_calls: bool) -> Self {
+    /// `cut` is the reason of an incomplete answer, where the server states it. A server that never calls an answer
+    /// incomplete (llama.cpp) is not trusted with `limit`: an answer of so many tokens was cut.
+    pub(super) fn of(
+        cut: Option<Option<String>>,
+        usage: Option<&Usage>,
+        limit: Option<u32>,
+        has_calls: bool,
+    ) -> Self {
+        let is_full = usage.is_some_and(|usage| limit.is_some_and(|limit| usage.completion_tokens >= limit));
         let (finish_reason, finish_reason_text) = match cut {
+            None if is_full => (FinishReason::Length, None),
             None if has_calls => (FinishReason::ToolUse, None),
             None => (FinishReason::Stop, None),
             Some(reason) => match reason.as_deref() {

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::Value;
-use tachikoma_backends_core::{
-    CompletionChunk, ErrorCategory, ProviderState, ToolCallDelta, ToolCallFragment,
-};
+use tachikoma_backends_core::{CompletionChunk, ErrorCategory, ToolCallDelta, ToolCallFragment};
 
 use super::item::{self, Item, PARAGRAPH, Said};
 use super::response::{self, Ending};
@@ -28,6 +26,7 @@ pub(crate) struct ResponsesStream {
     /// The part of the reasoning that spoke last.
     thought: Option<Thought>,
     items: Items,
+    limit: Option<u32>,
     last: Option<CompletionChunk>,
     done: bool,
     has_event: bool,
@@ -90,7 +89,8 @@ struct Kind<'a> {
 
 impl ResponsesStream {
     /// An answer of no more tool calls than this, whose arguments, and whose items, have no more bytes than this in all.
-    pub(crate) fn new(max_tool_calls: usize, max_bytes: usize) -> Self {
+    /// `limit` is what [`Ending::of`] makes of it.
+    pub(crate) fn new(max_tool_calls: usize, max_bytes: usize, limit: Option<u32>) -> Self {
         Self {
             calls: OpenCalls::new(max_tool_calls, max_bytes),
             open: Vec::new(),
@@ -99,6 +99,7 @@ impl ResponsesStream {
             reasoning: Told::Not,
             thought: None,
             items: Items { items: Vec::new(), bytes: 0, max_bytes },
+            limit,
             last: None,
             done: false,
             has_event: false,
@@ -243,10 +244,11 @@ impl ResponsesStream {
                 chunk.tool_calls.extend(self.call_item(&Event::default(), call)?);
             }
         }
+        let usage = usage.and_then(response::usage);
         let reason = incomplete_details.and_then(|details| details.reason);
         let is_cut = kind == "response.incomplete" || status.as_deref() == Some("incomplete");
         let Ending { finish_reason, finish_reason_text } =
-            Ending::of(is_cut.then_some(reason), !self.calls.is_empty());
+            Ending::of(is_cut.then_some(reason), usage.as_ref(), self.limit, !self.calls.is_empty());
         self.calls.finish(finish_reason.is_cut())?;
         if self.unknown > 0 {
             tracing::debug!(events = self.unknown, "events of unknown kinds were left out of a stream");
@@ -257,8 +259,8 @@ impl ResponsesStream {
             id: self.id.take(),
             model: self.model.take(),
             service_tier,
-            provider_state: if finish_reason.is_cut() { None::<ProviderState> } else { state::of(items) },
-            ..CompletionChunk::last(finish_reason, usage.and_then(response::usage))
+            provider_state: if finish_reason.is_cut() { None } else { state::of(items) },
+            ..CompletionChunk::last(finish_reason, usage)
         });
         Ok(chunk)
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
+use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
     Backend, CollectingStream, CompletionRequest, CompletionResponse, ContentPart, ErrorCategory,
     FinishReason, Message, ResponseFormat, ToolDefinition, ToolParameter,
@@ -12,13 +12,14 @@ use tachikoma_backends_core::{
 
 const GREETING: &str = "Hello from a real é你😀 server.";
 
-/// The server's settings, or `None` after saying what is skipped.
-fn config(what: &str) -> Option<CodexBackendConfig> {
+/// The server's settings, once for each API, or none after saying what is skipped.
+fn configs(what: &str) -> Vec<CodexBackendConfig> {
     if std::env::var_os("OPENAI_BASE_URL").is_none() {
         println!("skipped, since OPENAI_BASE_URL is not set: {what}");
-        return None;
+        return Vec::new();
     }
-    Some(CodexBackendConfig::from_env().unwrap().with_model("tiny-random"))
+    let config = CodexBackendConfig::from_env().unwrap().with_model("tiny-random");
+    [Api::ChatCompletions, Api::Responses].map(|api| config.clone().with_api(api)).into()
 }
 
 fn request(text: &str) -> CompletionRequest {
@@ -58,104 +59,116 @@ async fn fail(config: CodexBackendConfig, request: CompletionRequest, category: 
 
 #[tokio::test]
 async fn text() {
-    let Some(config) = config("plain text") else { return };
-    for answer in ask(&config, &request("Say hello")).await {
-        assert_eq!(answer.content.as_deref(), Some(GREETING));
-        assert_eq!(answer.finish_reason, FinishReason::Stop);
-        let usage = answer.usage.unwrap();
-        assert!(usage.prompt_tokens > 0 && usage.completion_tokens > 0, "{usage:?}");
+    for config in configs("plain text") {
+        for answer in ask(&config, &request("Say hello")).await {
+            assert_eq!(answer.content.as_deref(), Some(GREETING));
+            assert_eq!(answer.finish_reason, FinishReason::Stop);
+            let usage = answer.usage.unwrap();
+            assert!(usage.prompt_tokens > 0 && usage.completion_tokens > 0, "{usage:?}");
+        }
     }
 }
 
 #[tokio::test]
 async fn tool_calls_and_their_results() {
-    let Some(config) = config("tool calls") else { return };
-    for (text, calls) in [("Weather?", 1), ("TWO of them, please", 2)] {
-        let mut request = request(text).with_tools([weather()]);
-        for answer in ask(&config, &request).await {
-            assert_eq!(answer.finish_reason, FinishReason::ToolUse, "{answer:?}");
-            assert_eq!(answer.tool_calls.len(), calls, "{answer:?}");
-            for call in &answer.tool_calls {
-                assert_eq!(call.name, "get_weather");
-                assert!(call.parse_arguments().unwrap()["city"].is_string(), "{call:?}");
+    for config in configs("tool calls") {
+        for (text, calls) in [("Weather?", 1), ("TWO of them, please", 2)] {
+            let mut request = request(text).with_tools([weather()]);
+            for answer in ask(&config, &request).await {
+                assert_eq!(answer.finish_reason, FinishReason::ToolUse, "{answer:?}");
+                assert_eq!(answer.tool_calls.len(), calls, "{answer:?}");
+                for call in &answer.tool_calls {
+                    assert_eq!(call.name, "get_weather");
+                    assert!(call.parse_arguments().unwrap()["city"].is_string(), "{call:?}");
+                }
             }
-        }
-        let [answer, _] = ask(&config, &request).await;
-        request.messages.push(answer.to_message());
-        request.messages.extend(answer.tool_calls.iter().map(|call| Message::tool_result(&call.id, "Snow")));
-        for answer in ask(&config, &request).await {
-            assert_eq!(answer.finish_reason, FinishReason::Stop, "{answer:?}");
-            assert!(answer.content.is_some(), "{answer:?}");
+            let [answer, _] = ask(&config, &request).await;
+            request.messages.push(answer.to_message());
+            request
+                .messages
+                .extend(answer.tool_calls.iter().map(|call| Message::tool_result(&call.id, "Snow")));
+            for answer in ask(&config, &request).await {
+                assert_eq!(answer.finish_reason, FinishReason::Stop, "{answer:?}");
+                assert!(answer.content.is_some(), "{answer:?}");
+            }
         }
     }
 }
 
 #[tokio::test]
 async fn thinking_stays_apart() {
-    let Some(config) = config("reasoning") else { return };
-    for answer in ask(&config, &request("THINK")).await {
-        assert_eq!(answer.content.as_deref(), Some("The answer is 42."));
-        assert!(answer.reasoning.as_deref().is_some_and(|text| text.contains("think")), "{answer:?}");
+    for config in configs("reasoning") {
+        for answer in ask(&config, &request("THINK")).await {
+            assert_eq!(answer.content.as_deref(), Some("The answer is 42."));
+            assert!(answer.reasoning.as_deref().is_some_and(|text| text.contains("think")), "{answer:?}");
+        }
     }
 }
 
 #[tokio::test]
 async fn an_endless_text_is_cut_by_length() {
-    let Some(config) = config("finish reason length") else { return };
-    for answer in ask(&config, &request("LONG").with_max_tokens(20)).await {
-        assert_eq!(answer.finish_reason, FinishReason::Length, "{answer:?}");
-        assert!(answer.content.is_some_and(|text| !text.is_empty()));
+    for config in configs("finish reason length") {
+        for answer in ask(&config, &request("LONG").with_max_tokens(20)).await {
+            assert_eq!(answer.finish_reason, FinishReason::Length, "{answer:?}");
+            assert!(answer.content.is_some_and(|text| !text.is_empty()));
+        }
     }
 }
 
 #[tokio::test]
 async fn an_answer_by_a_schema() {
-    let Some(config) = config("structured outputs") else { return };
-    let format = ResponseFormat::JsonSchema {
-        name: "place".to_owned(),
-        description: None,
-        schema: json!({
-            "type": "object",
-            "properties": {"city": {"type": "string", "enum": ["Oslo", "Rome"]}},
-            "required": ["city"],
-            "additionalProperties": false,
-        }),
-        strict: Some(true),
-    };
-    for answer in ask(&config, &request("Where?").with_response_format(format)).await {
-        let json: Value = serde_json::from_str(&answer.content.unwrap()).unwrap();
-        assert!(json["city"] == "Oslo" || json["city"] == "Rome", "{json}");
+    for config in configs("structured outputs") {
+        let format = ResponseFormat::JsonSchema {
+            name: "place".to_owned(),
+            description: None,
+            schema: json!({
+                "type": "object",
+                "properties": {"city": {"type": "string", "enum": ["Oslo", "Rome"]}},
+                "required": ["city"],
+                "additionalProperties": false,
+            }),
+            strict: Some(true),
+        };
+        for answer in ask(&config, &request("Where?").with_response_format(format)).await {
+            let json: Value = serde_json::from_str(&answer.content.unwrap()).unwrap();
+            assert!(json["city"] == "Oslo" || json["city"] == "Rome", "{json}");
+        }
     }
 }
 
 #[tokio::test]
 async fn an_image_that_the_model_cannot_see() {
-    let Some(config) = config("images") else { return };
-    let parts =
-        vec![ContentPart::text("What is this?"), ContentPart::image_base64("image/png", "iVBORw0KGgo=")];
-    let request = CompletionRequest::new(vec![Message::user(parts)]);
-    fail(config, request, ErrorCategory::Server, "image input is not supported").await;
+    for config in configs("images") {
+        let parts =
+            vec![ContentPart::text("What is this?"), ContentPart::image_base64("image/png", "iVBORw0KGgo=")];
+        let request = CompletionRequest::new(vec![Message::user(parts)]);
+        fail(config, request, ErrorCategory::Server, "image input is not supported").await;
+    }
 }
 
 #[tokio::test]
 async fn a_wrong_key() {
-    let Some(config) = config("a wrong key") else { return };
-    let wrong = CodexBackendConfig::new("sk-wrong").with_base_url(config.base_url());
-    let backend = CodexBackend::new(wrong.clone()).unwrap();
-    fail(wrong, request("Hi"), ErrorCategory::Authentication, "Invalid API Key").await;
-    let error = backend.health_check().await.unwrap_err();
-    assert_eq!(error.category(), ErrorCategory::Authentication, "{error}");
+    for config in configs("a wrong key") {
+        let wrong =
+            CodexBackendConfig::new("sk-wrong").with_base_url(config.base_url()).with_api(config.api());
+        let backend = CodexBackend::new(wrong.clone()).unwrap();
+        fail(wrong, request("Hi"), ErrorCategory::Authentication, "Invalid API Key").await;
+        let error = backend.health_check().await.unwrap_err();
+        assert_eq!(error.category(), ErrorCategory::Authentication, "{error}");
+    }
 }
 
 #[tokio::test]
 async fn a_prompt_that_is_too_long() {
-    let Some(config) = config("a prompt over the context window") else { return };
-    let long = request(&"word ".repeat(20_000));
-    fail(config, long, ErrorCategory::ContextLength, "context").await;
+    for config in configs("a prompt over the context window") {
+        let long = request(&"word ".repeat(20_000));
+        fail(config, long, ErrorCategory::ContextLength, "context").await;
+    }
 }
 
 #[tokio::test]
 async fn health() {
-    let Some(config) = config("the health check") else { return };
-    assert_eq!(CodexBackend::new(config).unwrap().health_check().await, Ok(true));
+    for config in configs("the health check") {
+        assert_eq!(CodexBackend::new(config).unwrap().health_check().await, Ok(true));
+    }
 }

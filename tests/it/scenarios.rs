@@ -10,7 +10,7 @@ use futures::StreamExt;
 use futures::executor::block_on;
 use insta::Settings;
 use serde_json::{Value, json};
-use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CodexError, internals};
+use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, CodexError, internals};
 use tachikoma_backends_core::{BackendError, CollectingStream, CompletionRequest};
 
 /// Puts the snapshot into the scenario's folder, as `<name>.snap`.
@@ -28,9 +28,19 @@ fn shown(error: BackendError) -> Value {
     json!({"error": error.to_string(), "category": error.category().as_str(), "retryable": error.is_retryable()})
 }
 
+/// The API of a scenario: its folder says it.
+fn api(path: &Path) -> Api {
+    match path.parent().unwrap().parent().unwrap().file_name().unwrap().to_str().unwrap() {
+        "chat" => Api::ChatCompletions,
+        "responses" => Api::Responses,
+        other => panic!("tests/scenarios/{other}: which API is that?"),
+    }
+}
+
 /// The body that a request becomes for OpenAI's own server, with what is said of it.
-fn preview(request: &CompletionRequest) -> Result<Value, CodexError> {
-    let preview = CodexBackend::new(CodexBackendConfig::new("sk-test"))?.preview(request)?;
+fn preview(request: &CompletionRequest, api: Api) -> Result<Value, CodexError> {
+    let preview = CodexBackend::new(CodexBackendConfig::new("sk-test").with_api(api))?.preview(request)?;
+    assert_eq!(preview.api, api);
     Ok(match preview.warnings.as_slice() {
         [] => json!({"body": preview.body}),
         warnings => json!({"body": preview.body, "warnings": warnings}),
@@ -41,15 +51,19 @@ fn preview(request: &CompletionRequest) -> Result<Value, CodexError> {
 fn requests() {
     insta::glob!("../scenarios", "*/*/input.json", |path| {
         let request: CompletionRequest = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-        let body = preview(&request).unwrap_or_else(|error| shown(error.into()));
+        let body = preview(&request, api(path)).unwrap_or_else(|error| shown(error.into()));
         snapshot(path, "request", &body);
     });
 }
 
 #[test]
 fn answers() {
-    insta::glob!("../scenarios", "chat/*/response.json", |path| {
-        let output = match internals::chat_response(&fs::read(path).unwrap()) {
+    insta::glob!("../scenarios", "*/*/response.json", |path| {
+        let read = match api(path) {
+            Api::Responses => internals::responses_response,
+            _ => internals::chat_response,
+        };
+        let output = match read(&fs::read(path).unwrap()) {
             Ok(response) => serde_json::to_value(response).unwrap(),
             Err(error) => shown(error.into()),
         };
@@ -59,9 +73,12 @@ fn answers() {
 
 #[test]
 fn streams() {
-    insta::glob!("../scenarios", "chat/*/response.sse", |path| {
+    insta::glob!("../scenarios", "*/*/response.sse", |path| {
         let body = fs::read(path).unwrap();
-        let stream = || internals::chat_stream([body.as_slice()]);
+        let stream = || match api(path) {
+            Api::Responses => internals::responses_stream([body.as_slice()]),
+            _ => internals::chat_stream([body.as_slice()]),
+        };
         let chunks: Vec<Value> = block_on(
             stream()
                 .map(|item| item.map_or_else(shown, |chunk| serde_json::to_value(chunk).unwrap()))
