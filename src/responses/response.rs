@@ -23,7 +23,7 @@ pub(crate) fn decode(
         answer::read(body)?;
     let status = status.unwrap_or_default();
     if let "failed" | "cancelled" = status.as_str() {
-        return Err(failed(error));
+        return Err(failed(error, &status));
     }
     let Some(items) = output.filter(|_| error.is_none()) else {
         return Err(answer::absent(body, "output"));
@@ -97,10 +97,11 @@ impl Ending {
     }
 }
 
-/// The server failed while it answered; `error` is what it says of it.
-pub(super) fn failed(error: Option<Value>) -> CodexError {
+/// The server gave up while it answered; `error` is what it says of it.
+pub(super) fn failed(error: Option<Value>, status: &str) -> CodexError {
     error_body::inside_success(&json!({ "error": error })).unwrap_or_else(|| {
-        CodexError::new(ErrorCategory::Server, "the server failed within its answer and does not say why")
+        let message = format!("the server gave its answer up ({status}) and does not say why");
+        CodexError::new(ErrorCategory::Server, message)
     })
 }
 

@@ -149,7 +149,7 @@ impl ResponsesStream {
             }
             "response.created" => self.note(event.response.unwrap_or_default()),
             "response.failed" => {
-                return Err(response::failed(event.response.and_then(|response| response.error)));
+                return Err(response::failed(event.response.and_then(|response| response.error), "failed"));
             }
             _ => return self.end(kind, event.response.unwrap_or_default()),
         }
@@ -219,13 +219,18 @@ impl ResponsesStream {
             }
             open.has_arguments |= !arguments.is_empty();
         }
-        self.calls.push(ToolCallFragment { index: Some(position), id: call_id, name, arguments })
+        let delta =
+            self.calls.push(ToolCallFragment { index: Some(position), id: call_id, name, arguments })?;
+        let is_new = |delta: &ToolCallDelta| {
+            delta.id.is_some() || delta.name.is_some() || !delta.arguments_delta.is_empty()
+        };
+        Ok(delta.filter(is_new))
     }
 
     /// The last event: what has not come in pieces is taken from the whole answer in it.
     fn end(&mut self, kind: &str, response: Response) -> Result<CompletionChunk, CodexError> {
         if response.status.as_deref() == Some("failed") {
-            return Err(response::failed(response.error));
+            return Err(response::failed(response.error, "failed"));
         }
         let Response { incomplete_details, output, service_tier, status, usage, .. } = response.clone();
         self.note(response);

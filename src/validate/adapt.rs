@@ -1,6 +1,6 @@
 //! What a model rejects and a request can do without.
 
-use tachikoma_backends_core::{CompletionRequest, Message, ReasoningEffort, Role};
+use tachikoma_backends_core::{CompletionRequest, ReasoningEffort, Role};
 
 use super::Endpoint;
 use crate::models::{ModelSpec, OpenAIModel, Support};
@@ -27,25 +27,37 @@ pub(crate) fn adapt(request: &mut CompletionRequest, model: &OpenAIModel, endpoi
         leave_out("temperature", &mut request.temperature, 1.0);
         leave_out("top_p", &mut request.top_p, 1.0);
     }
-    let on_responses = endpoint == Endpoint::Responses;
-    if on_responses || !spec.takes_penalties() {
+    if !spec.takes_penalties() {
         leave_out("frequency_penalty", &mut request.frequency_penalty, 0.0);
         leave_out("presence_penalty", &mut request.presence_penalty, 0.0);
     }
-    if on_responses && request.seed.take().is_some() {
-        notes.push("the Responses API has no seed: left out of the request".to_owned());
-    }
-    let has_name = |message: &Message| message.role != Role::Tool && message.name.is_some();
-    if on_responses && request.messages.iter().any(has_name) {
-        notes.push("the Responses API has no names of speakers: left out of the request".to_owned());
-    }
     if !left_out.is_empty() {
         notes.push(format!("{model} does not take {}: left out of the request", left_out.join(", ")));
+    }
+    if endpoint == Endpoint::Responses {
+        let unknown = unknown_to_responses(request);
+        if !unknown.is_empty() {
+            notes.push(format!("the Responses API has no {}: left out of the request", unknown.join(", ")));
+        }
     }
     if spec.parallel_tool_calls == Support::No && request.parallel_tool_calls == Some(false) {
         request.parallel_tool_calls = None;
     }
     notes
+}
+
+/// Leaves out what the Responses API does not have and an answer can do without.
+fn unknown_to_responses(request: &mut CompletionRequest) -> Vec<&'static str> {
+    let mut names = request.messages.iter_mut().filter(|message| message.role != Role::Tool);
+    let has_name = names.by_ref().any(|message| message.name.take().is_some());
+    names.for_each(|message| message.name = None);
+    let left_out = [
+        ("frequency_penalty", request.frequency_penalty.take().is_some_and(|penalty| penalty != 0.0)),
+        ("presence_penalty", request.presence_penalty.take().is_some_and(|penalty| penalty != 0.0)),
+        ("seed", request.seed.take().is_some()),
+        ("name of a speaker", has_name),
+    ];
+    left_out.into_iter().filter(|(_, told)| *told).map(|(name, _)| name).collect()
 }
 
 /// The effort that is sent.

@@ -17,6 +17,7 @@ mod limits;
 mod live;
 mod llmock;
 mod oracle;
+mod parity;
 mod properties;
 mod scenarios;
 mod secrets;
