@@ -1,12 +1,13 @@
 //! The calls that OpenAI's Python SDK was recorded at, made with this crate: the same goes out, but for what is listed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use futures::StreamExt;
 use openai_mock::{MockServer, RecordedRequest, Reply};
 use serde_json::{Map, Value, json};
-use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
+use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
     CompletionRequest, ContentPart, ErrorCategory, ImageDetail, Message, ReasoningEffort, ResponseFormat,
     ToolCall, ToolChoice, ToolDefinition, ToolParameters, Verbosity,
@@ -37,11 +38,28 @@ const DIFFERENCES: &[(&str, &str, &str, &str, &str)] = &[
         "a turn of calls alone has no content to send",
     ),
     ("chat_parse_pydantic", "body/stream", "false", "-", "false is the default"),
+    (
+        "resp_full",
+        "body/max_output_tokens",
+        "9",
+        "16",
+        "fewer than 16 are refused before sending, as OpenAI would",
+    ),
+    ("resp_azure", "headers/api-key", r#""***""#, "-", NO_AZURE),
+    ("resp_azure", "headers/authorization", "-", r#""Bearer ***""#, NO_AZURE),
+    ("resp_azure", "path", r#""/openai/responses?api-version=2024-10-21""#, r#""/v1/responses""#, NO_AZURE),
     ("chat_azure_key", "headers/api-key", r#""***""#, "-", NO_AZURE),
     ("chat_azure_key", "headers/authorization", "-", r#""Bearer ***""#, NO_AZURE),
     ("chat_azure_key", "path", AZURE_PATH, CHAT_PATH, NO_AZURE),
     ("chat_azure_aad", "path", AZURE_PATH, CHAT_PATH, NO_AZURE),
 ];
+/// The same for every call of the Responses API where it occurs.
+const DIFFERENCES_OF_RESPONSES: &[(&str, &str, &str, &str)] = &[
+    ("body/input", r#""Say hi""#, r#"[{"content":"Say hi","role":"user"}]"#, A_LIST),
+    ("body/input", r#""x""#, r#"[{"content":"x","role":"user"}]"#, A_LIST),
+    ("body/store", "-", "false", "answers are stored for those who ask for it"),
+];
+const A_LIST: &str = "a conversation is a list, of one message too";
 const NO_AZURE: &str =
     "Azure's URLs and keys are not supported yet: the call is made to OpenAI, its body is equal";
 const AZURE_PATH: &str = r#""/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21""#;
@@ -107,6 +125,8 @@ fn class() -> Value {
 
 fn calls() -> Vec<Call> {
     let call = |name, request| Call { name, request, stream: false, configure: |config| config, reply: None };
+    let responses =
+        |name, request| Call { configure: |config| config.with_api(Api::Responses), ..call(name, request) };
     let streamed = |name| Call { stream: true, ..call(name, request()) };
     let answered = |name, status, header, value| {
         let reply = Reply::error(status, "t", "x").with_header(header, value);
@@ -173,7 +193,7 @@ fn calls() -> Vec<Call> {
             ])]),
         ),
         call("chat_json_object", request().with_response_format(ResponseFormat::JsonObject)),
-        call("chat_json_schema", request().with_response_format(json_schema("x", Some("d"), number))),
+        call("chat_json_schema", request().with_response_format(json_schema("x", Some("d"), number.clone()))),
         call("chat_parse_pydantic", request().with_response_format(json_schema("W", None, class()))),
         call(
             "chat_pydantic_tool",
@@ -196,6 +216,60 @@ fn calls() -> Vec<Call> {
                 .with_extra("prompt_cache_key", "k")
                 .with_extra("safety_identifier", "s"),
         ),
+        responses("resp_plain", request()),
+        responses(
+            "resp_full",
+            request()
+                .with_max_tokens(16u32)
+                .with_temperature(0.5)
+                .with_top_p(0.9)
+                .with_store(false)
+                .with_metadata([("k", "v")])
+                .with_extra("instructions", "i")
+                .with_extra("previous_response_id", "resp_1")
+                .with_extra("truncation", "auto")
+                .with_extra("include", json!(["reasoning.encrypted_content"])),
+        ),
+        responses(
+            "resp_reasoning",
+            request().with_extra("reasoning", json!({"effort": "low", "summary": "auto"})),
+        ),
+        Call { stream: true, ..responses("resp_stream", request()) },
+        responses("resp_tools", with_weather()),
+        responses(
+            "resp_tools_required",
+            with_weather().with_tool_choice(ToolChoice::Required).with_parallel_tool_calls(false),
+        ),
+        responses("resp_tools_named", with_weather().with_tool_choice(ToolChoice::tool("get_weather"))),
+        responses(
+            "resp_tool_history",
+            CompletionRequest::new(vec![
+                user(),
+                Message::assistant_with_tool_calls("", vec![ToolCall::new("call_1", "get_weather", "{}")]),
+                Message::tool_result("call_1", "12C"),
+            ])
+            .with_tools([weather()]),
+        ),
+        responses(
+            "resp_vision",
+            CompletionRequest::new(vec![Message::user(vec![
+                ContentPart::text("what"),
+                ContentPart::image_base64("image/png", "iVBORw0KGgo=").with_detail(ImageDetail::Low),
+            ])]),
+        ),
+        responses(
+            "resp_json_schema",
+            request().with_response_format(json_schema("x", None, number)).with_verbosity(Verbosity::Low),
+        ),
+        responses(
+            "resp_parse_pydantic",
+            CompletionRequest::new(vec![Message::user("x")]).with_response_format(json_schema(
+                "W",
+                None,
+                class(),
+            )),
+        ),
+        responses("resp_azure", request()),
         // The SDK was told to wait for a second; how long a wait is belongs to other tests.
         answered("retry_429_after_1", 429, "retry-after", "0"),
         answered("retry_503_ms", 503, "retry-after-ms", "1"),
@@ -247,7 +321,9 @@ async fn make(call: Call) -> Value {
     if !call.stream {
         assert_eq!(requests[0]["body"], preview, "{}: the preview is not what was sent", call.name);
     }
-    json!({"case": call.name, "fails": outcome.is_err(), "requests": requests})
+    // The mock does not speak the Responses API yet: what was sent is all there is to compare.
+    let fails = outcome.is_err() && backend.config().api() != Api::Responses;
+    json!({"case": call.name, "fails": fails, "requests": requests})
 }
 
 /// Where two documents differ: the place, and what stands there in each.
@@ -281,18 +357,29 @@ async fn the_same_goes_out_as_from_the_python_sdk() {
     let recording = fs::read_to_string(path).unwrap();
     let mut calls = calls().into_iter();
     let mut found = Vec::new();
+    let mut met: BTreeSet<&(&str, &str, &str, &str)> = BTreeSet::new();
     for line in recording.lines() {
         let theirs: Value = serde_json::from_str(line).unwrap();
         let ours = make(calls.next().unwrap()).await;
         let name = theirs["case"].as_str().unwrap();
         let mut places = Vec::new();
         differences(&theirs, &ours, "", &mut places);
+        places.retain(|(place, theirs, ours)| {
+            let place = place.trim_start_matches("requests/0/");
+            let is_listed = |row: &&(&str, &str, &str, &str)| {
+                (row.0, row.1, row.2) == (place, theirs.as_str(), ours.as_str())
+            };
+            let row = DIFFERENCES_OF_RESPONSES.iter().find(is_listed).filter(|_| name.starts_with("resp_"));
+            met.extend(row);
+            row.is_none()
+        });
         found.extend(places.into_iter().map(|(place, theirs, ours)| {
             let place = place.trim_start_matches("requests/0/");
             format!("{name} {place}: {theirs} from the SDK, {ours} from here")
         }));
     }
-    assert_eq!(recording.lines().count(), 25);
+    assert_eq!(recording.lines().count(), 37);
+    assert_eq!(met.len(), DIFFERENCES_OF_RESPONSES.len(), "only these are met: {met:?}");
     assert!(calls.next().is_none(), "a call is not in the recording");
     let listed: Vec<_> = DIFFERENCES
         .iter()
