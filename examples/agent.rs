@@ -1,8 +1,8 @@
-//! A tool loop: the model asks, the tool runs, its result goes back, until the answer streams. Without a key it talks to a
-//! mock server inside this process.
+//! A tool loop: the model asks, the tool runs, its result goes back, the answer streams. Without a key all this is offline.
 
 use std::error::Error;
 use std::io::Write;
+use std::process::ExitCode;
 
 use clap::Parser;
 use futures::StreamExt;
@@ -14,8 +14,7 @@ use tachikoma_backends_core::{
 
 /// Asks a model that may look up the weather, and runs the look-ups that it asks for.
 ///
-/// With OPENAI_API_KEY set, requests go to OpenAI or to OPENAI_BASE_URL; without it, to a mock server inside this process,
-/// which needs no network. OPENAI_MODEL names the model.
+/// With OPENAI_API_KEY set, requests go to OpenAI or to OPENAI_BASE_URL; without it, to a mock server inside this process.
 #[derive(Parser)]
 struct Arguments {
     /// What to ask
@@ -26,30 +25,34 @@ struct Arguments {
     api: Option<String>,
 }
 
+#[derive(serde::Deserialize)]
+struct Place {
+    city: String,
+}
+
 /// The tool. A wrong argument is told to the model, which may correct it.
 fn look_up(call: &ToolCall) -> ToolResult {
-    match call.parse_arguments() {
-        Ok(arguments) => ToolResult::success(call, format!("In {}: snow, -3 °C", arguments["city"])),
+    match call.parse_arguments_as::<Place>() {
+        Ok(Place { city }) => ToolResult::success(call, format!("In {city}: snow, -3 °C")),
         Err(error) => ToolResult::failure(call, error.to_string()),
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let Arguments { prompt, api } = Arguments::parse();
-    let mut mock = None;
-    let mut config = if std::env::var_os("OPENAI_API_KEY").is_some() {
-        CodexBackendConfig::from_env()?
-    } else {
-        let server = mock.insert(openai_mock::MockServer::start().await?);
-        CodexBackendConfig::new("sk-mock").with_base_url(server.base_url())
+async fn main() -> ExitCode {
+    let outcome = run(Arguments::parse()).await.inspect_err(|error| eprintln!("error: {error}"));
+    ExitCode::from(u8::from(outcome.is_err()))
+}
+
+async fn run(Arguments { prompt, api }: Arguments) -> Result<(), Box<dyn Error>> {
+    let mock = openai_mock::MockServer::start().await?;
+    let config = match std::env::var_os("OPENAI_API_KEY") {
+        Some(_) => CodexBackendConfig::from_env()?,
+        None => CodexBackendConfig::new("sk-mock").with_base_url(mock.base_url()),
     };
-    config = config.with_api(match api.as_deref() {
-        None => Api::Auto,
-        Some("chat") => Api::ChatCompletions,
-        Some(_) => Api::Responses,
-    });
-    let backend = CodexBackend::new(config)?;
+    let named = |api| if api == "chat" { Api::ChatCompletions } else { Api::Responses };
+    let api = api.map_or(Api::Auto, named);
+    let backend = CodexBackend::new(config.with_api(api))?;
     let weather = ToolDefinition::builder("get_weather")
         .description("The weather in a city now")
         .parameter("city", ToolParameter::string("Name of the city"))
