@@ -1,8 +1,6 @@
 //! A tool loop: the model asks, the tool runs, its result goes back, the answer streams. Without a key all this is offline.
 
-use std::error::Error;
-use std::io::Write;
-use std::process::ExitCode;
+use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Parser;
 use futures::StreamExt;

@@ -72,10 +72,7 @@ mod tests {
             steps(true, true).iter().skip(STEPS.len()).map(|step| step.join(" ")).collect();
         assert_eq!(
             all,
-            [
-                "test --manifest-path tests/downstream/Cargo.toml --target-dir target",
-                "deny check"
-            ]
+            ["test --manifest-path tests/downstream/Cargo.toml --target-dir target", "deny check"]
         );
     }
 }
