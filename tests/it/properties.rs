@@ -6,6 +6,7 @@ use futures::{StreamExt, stream};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use tachikoma_backend_codex::internals;
+use tachikoma_backends_core::{BackendError, CompletionChunk};
 
 /// Bytes as they are, in two pieces, and one by one.
 fn splits(bytes: &[u8], at: Index) -> [Vec<&[u8]>; 3] {
@@ -32,6 +33,9 @@ fn nearly_events() -> impl Strategy<Value = Vec<u8>> {
         Just(b"{\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"f\"}}]}}]}".to_vec()),
         Just(b"{\"choices\":[{\"finish_reason\":\"stop\"}]}".to_vec()),
         Just(chunk.as_bytes().to_vec()),
+        Just("{\"type\":\"response.output_text.delta\",\"delta\":\"é😀\"}".as_bytes().to_vec()),
+        Just(b"{\"type\":\"response.function_call_arguments.delta\",\"delta\":\"{\"}".to_vec()),
+        Just(b"{\"type\":\"response.completed\",\"response\":{\"output\":[null,{}]}}".to_vec()),
         proptest::collection::vec(any::<u8>(), 0..8),
     ];
     proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
@@ -69,14 +73,19 @@ proptest! {
     #[test]
     fn any_split_gives_the_same_answer(bytes in nearly_events(), at in any::<Index>()) {
         let shown = |pieces: Vec<&[u8]>| {
-            let items: Vec<_> = block_on(internals::chat_stream(pieces).collect());
-            let finals = items.iter().filter(|item| item.as_ref().map_or(true, |chunk| chunk.is_final)).count();
-            let text: usize = items.iter().flatten().map(|chunk| chunk.delta.len()).sum();
+            let streams =
+                [internals::chat_stream(pieces.clone()), internals::responses_stream(pieces)];
+            let items: Vec<Vec<_>> = streams.map(|stream| block_on(stream.collect())).into();
+            let is_last = |item: &&Result<CompletionChunk, BackendError>| {
+                item.as_ref().map_or(true, |chunk| chunk.is_final)
+            };
+            let finals: Vec<usize> = items.iter().map(|items| items.iter().filter(is_last).count()).collect();
+            let text: usize = items.iter().flatten().flatten().map(|chunk| chunk.delta.len()).sum();
             (format!("{items:?}"), finals, text)
         };
         let [whole, in_two, single] = splits(&bytes, at);
         let (expected, finals, text) = shown(whole);
-        prop_assert_eq!(finals, 1, "one final chunk or one error");
+        prop_assert_eq!(finals, [1, 1], "one final chunk or one error");
         prop_assert!(text <= bytes.len(), "more text than bytes");
         prop_assert_eq!(&shown(in_two).0, &expected);
         prop_assert_eq!(&shown(single).0, &expected);
@@ -85,6 +94,7 @@ proptest! {
     #[test]
     fn any_body_is_an_answer_or_an_error(body in proptest::collection::vec(any::<u8>(), 0..64), status in 300u16..600) {
         prop_assert!(internals::chat_response(&body).is_err());
+        prop_assert!(internals::responses_response(&body).is_err());
         let error = internals::error_response(status, &body);
         prop_assert!(!error.message().trim().is_empty());
         prop_assert_ne!(error.category().as_str(), "parse");
