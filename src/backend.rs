@@ -233,7 +233,7 @@ struct Prepared {
 
 /// A body for one of the APIs.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum RequestBody {
     Chat(CreateChatCompletionRequest),
     Responses(CreateResponse),
