@@ -1,6 +1,7 @@
 //! Maintenance commands of this repository: `cargo xtask --help`.
 
 mod ci;
+mod drift;
 mod files;
 mod lower;
 mod mock_schema;
@@ -27,20 +28,27 @@ struct Arguments {
 enum Verb {
     /// Make openapi/closure.json, openai.json and provenance.json from OpenAI's document.
     Regen(regen::Options),
+    /// Say what changed in the API between two documents.
+    Drift(drift::Options),
     /// Run what continuous integration runs, in its order, up to the first failure.
     Ci,
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
-        Verb::Regen(options) => regen::run(&options),
-        Verb::Ci => ci::run(),
+        Verb::Regen(options) => regen::run(&options).map_err(|error| (error, 1)),
+        // 1 and 2 say what was found.
+        Verb::Drift(options) => match drift::run(&options) {
+            Ok(code) => return ExitCode::from(code),
+            Err(error) => Err((error, 3)),
+        },
+        Verb::Ci => ci::run().map_err(|error| (error, 1)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Err((error, code)) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(code)
         }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Upstream {
     /// The document's own date.
     pub(crate) date: Option<String>,
     pub(crate) sha256: String,
-    openapi: String,
+    pub(crate) openapi: String,
     version: String,
     #[serde(flatten)]
     pub(crate) size: Size,
