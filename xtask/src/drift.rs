@@ -23,7 +23,8 @@ use serde_json::Value;
 
 use crate::provenance::{Size, Upstream};
 use crate::{files, prune, source};
-use crate_side::{Crate, Models, Shutdown};
+pub(crate) use crate_side::Crate;
+use crate_side::{Models, Shutdown};
 use finding::{Class, Finding};
 use silent::Silent;
 use view::View;

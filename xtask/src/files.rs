@@ -1,6 +1,7 @@
 //! The files of `openapi/`: where they are, their one canonical form, and how they are replaced.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -35,21 +36,41 @@ pub(crate) fn canonical(value: Value) -> Result<String> {
     Ok(serde_json::to_string_pretty(&sorted(value))? + "\n")
 }
 
-/// Replaces those files whose text differs; all are complete on disk before the first is put in place. Says for each
-/// whether it was written.
-pub(crate) fn replace(folder: &Path, files: &[(&str, &str)]) -> Result<Vec<bool>> {
-    let differs =
-        |(name, text): &&(&str, &str)| fs::read_to_string(folder.join(name)).ok().as_deref() != Some(*text);
-    let changed: Vec<&(&str, &str)> = files.iter().filter(differs).collect();
-    let fresh = |name: &str| folder.join(format!(".{name}.new"));
-    for (name, text) in &changed {
-        fs::write(fresh(name), text).with_context(|| format!("cannot write openapi/{name}"))?;
+/// The name of a file from the repository's root.
+pub(crate) fn name(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+/// Replaces those files whose text differs; all are complete on disk before the first is put in place, and none is changed
+/// where one cannot be written. Says for each whether it was written.
+pub(crate) fn replace(files: &[(&Path, &str)]) -> Result<Vec<bool>> {
+    let differs = |(path, text): &&(&Path, &str)| fs::read_to_string(path).ok().as_deref() != Some(*text);
+    let changed: Vec<&(&Path, &str)> = files.iter().filter(differs).collect();
+    let staged = stage(&changed);
+    if staged.is_err() {
+        changed.iter().for_each(|(path, _)| _ = fs::remove_file(fresh(path)));
     }
-    for (name, _) in &changed {
-        fs::rename(fresh(name), folder.join(name))
-            .with_context(|| format!("cannot replace openapi/{name}"))?;
+    staged?;
+    for (path, _) in &changed {
+        fs::rename(fresh(path), path).with_context(|| format!("cannot replace {}", name(path)))?;
     }
     Ok(files.iter().map(|file| changed.contains(&file)).collect())
+}
+
+fn stage(files: &[&(&Path, &str)]) -> Result<()> {
+    for (path, text) in files {
+        let written = fs::File::create(fresh(path)).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        });
+        written.with_context(|| format!("cannot write {}; nothing was changed", name(path)))?;
+    }
+    Ok(())
+}
+
+/// Where a file is written before it takes its place: beside it, for a rename is only then one step.
+fn fresh(path: &Path) -> PathBuf {
+    path.with_file_name(format!(".{}.new", path.file_name().unwrap_or_default().to_string_lossy()))
 }
 
 #[cfg(test)]
@@ -76,10 +97,22 @@ mod tests {
     #[test]
     fn only_what_differs_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |files: &[(&str, &str)]| replace(folder.path(), files).unwrap();
-        assert_eq!(write(&[("a", "1"), ("b", "1")]), [true, true]);
-        assert_eq!(write(&[("a", "1"), ("b", "2")]), [false, true]);
-        assert_eq!(fs::read_to_string(folder.path().join("b")).unwrap(), "2");
+        let path = |name: &str| folder.path().join(name);
+        let write = |a: &str, b: &str| replace(&[(&path("a"), a), (&path("b"), b)]).unwrap();
+        assert_eq!(write("1", "1"), [true, true]);
+        assert_eq!(write("1", "2"), [false, true]);
+        assert_eq!(fs::read_to_string(path("b")).unwrap(), "2");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file is left");
+    }
+
+    #[test]
+    fn all_are_replaced_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("missing/b"));
+        fs::write(&a, "1").unwrap();
+        let error = replace(&[(&a, "2"), (&b, "2")]).unwrap_err();
+        assert!(error.to_string().contains("missing/b; nothing was changed"), "{error}");
+        assert_eq!(fs::read_to_string(&a).unwrap(), "1");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     }
 }

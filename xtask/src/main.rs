@@ -35,20 +35,17 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().verb {
-        Verb::Regen(options) => regen::run(&options).map_err(|error| (error, 1)),
-        // 1 and 2 say what was found.
-        Verb::Drift(options) => match drift::run(&options) {
-            Ok(code) => return ExitCode::from(code),
-            Err(error) => Err((error, 3)),
-        },
-        Verb::Ci => ci::run().map_err(|error| (error, 1)),
+    // A refusal is told from what a verb found out.
+    let (done, refused) = match Arguments::parse().verb {
+        Verb::Regen(options) => (regen::run(&options), 1),
+        Verb::Drift(options) => (drift::run(&options), 3),
+        Verb::Ci => (ci::run().map(|()| 0), 1),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err((error, code)) => {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(code)
+            ExitCode::from(refused)
         }
     }
 }

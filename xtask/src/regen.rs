@@ -1,6 +1,10 @@
 //! `cargo xtask regen`: from OpenAI's document to the generated files of `openapi/`, and the proof that they follow.
 
+mod verify;
+
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, stderr, stdout};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -8,6 +12,7 @@ use clap::Args;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
+use crate::drift::{self, Crate, Report};
 use crate::overlay::Overlay;
 use crate::provenance::{Provenance, Size, Upstream};
 use crate::{files, lower, mock_schema, prune, schema, source};
@@ -19,7 +24,9 @@ const PROVENANCE: &str = "provenance.json";
 /// Makes the files of `openapi/` that build.rs and the reviewers read.
 ///
 /// The document is pruned to the operations of openapi/operations.txt (closure.json), patched by openapi/overlay.yaml and
-/// lowered to OpenAPI 3.0.3 (openai.json). The same input gives the same bytes.
+/// lowered to OpenAPI 3.0.3 (openai.json). The same input gives the same bytes. A report says what changed since the last
+/// time; then the crate is built and tested. Exit codes: 0 done, 1 refused and nothing written, 2 written, but the crate no
+/// longer builds or passes its tests.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// The document: a URL or a file, YAML or JSON, plain or gzip [default: the main branch of openai/openai-openapi].
@@ -37,6 +44,15 @@ pub(crate) struct Options {
     /// Write nothing; fail with a diff where the files do not follow from closure.json and overlay.yaml.
     #[arg(long, conflicts_with_all = ["from", "source", "date", "offline"])]
     check: bool,
+    /// Report what changed, and write nothing.
+    #[arg(long, conflicts_with_all = ["offline", "check"])]
+    dry_run: bool,
+    /// Go on where more than a fifth of the schemas are gone.
+    #[arg(long, conflicts_with_all = ["offline", "check"])]
+    force: bool,
+    /// Do not build and test afterwards.
+    #[arg(long, conflicts_with = "check")]
+    no_test: bool,
 }
 
 /// The generated files, in the order in which one follows from the other.
@@ -47,41 +63,60 @@ struct Generated {
     provenance: Provenance,
 }
 
-/// Runs the command.
-pub(crate) fn run(options: &Options) -> Result<()> {
+/// Runs the command; the exit code.
+pub(crate) fn run(options: &Options) -> Result<u8> {
     let start = Instant::now();
     if options.check {
         check()?;
         println!("openapi/{LOWERED} and the schema of openai-mock follow from {CLOSURE} and overlay.yaml.");
-        return Ok(());
+        return Ok(0);
     }
-    let generated = if options.offline { vendored()? } else { fresh(options)? };
+    let (generated, report) = if options.offline { (vendored()?, None) } else { fresh(options)? };
+    if let Some(report) = &report {
+        println!("{}", report.render(drift::Format::Text, stdout().is_terminal())?);
+    }
+    let code = if options.dry_run {
+        println!("Nothing was written (--dry-run).");
+        0
+    } else {
+        write(&generated)?;
+        let failure = if options.no_test { None } else { verify::failure(&step)? };
+        if let Some(failure) = &failure {
+            eprintln!("error: {failure}\nThe new files are kept: correct the crate or openapi/overlay.yaml.");
+        }
+        if failure.is_some() { 2 } else { 0 }
+    };
+    println!("{:.1} s", start.elapsed().as_secs_f64());
+    Ok(code)
+}
+
+/// Puts the files in place, all or none, and says what came of each.
+fn write(generated: &Generated) -> Result<()> {
     let provenance = files::canonical(serde_json::to_value(&generated.provenance)?)?;
-    let files = [(CLOSURE, &*generated.closure), (LOWERED, &*generated.lowered), (PROVENANCE, &*provenance)];
-    let written = files::replace(&files::path(""), &files)?;
     let Provenance { upstream, closure, lowered, .. } = &generated.provenance;
+    let counted = |schemas: usize| format!(", {schemas} schemas");
+    let files = [
+        (files::path(CLOSURE), &*generated.closure, counted(closure.schemas)),
+        (files::path(LOWERED), &*generated.lowered, counted(lowered.schemas)),
+        (files::path(PROVENANCE), &*provenance, String::new()),
+        (mock_schema::folder().join(mock_schema::FILE), &*generated.mock, String::new()),
+    ];
+    let texts: Vec<(&Path, &str)> = files.iter().map(|(path, text, _)| (path.as_path(), *text)).collect();
+    let written = files::replace(&texts)?;
     let date = upstream.date.as_deref().unwrap_or("unknown date");
-    println!(
-        "{} ({date}): {} paths, {} schemas",
-        upstream.source, upstream.size.paths, upstream.size.schemas
-    );
-    let counts = [Some(closure.schemas), Some(lowered.schemas), None];
-    for (((name, _), written), schemas) in files.iter().zip(written).zip(counts) {
-        let schemas = schemas.map(|count| format!(", {count} schemas")).unwrap_or_default();
-        println!("openapi/{name}: {}{schemas}", if written { "written" } else { "unchanged" });
+    let Size { paths, schemas, .. } = upstream.size;
+    println!("{} ({date}): {paths} paths, {schemas} schemas", upstream.source);
+    for ((path, _, count), written) in files.iter().zip(written) {
+        println!("{}: {}{count}", files::name(path), if written { "written" } else { "unchanged" });
     }
-    let mock = files::replace(&mock_schema::folder(), &[(mock_schema::FILE, &*generated.mock)])?;
-    let state = if mock.contains(&true) { "written" } else { "unchanged" };
-    println!("openai-mock/schema/{}: {state}", mock_schema::FILE);
     if upstream.date.is_none() {
         println!("The document's date is not known: pass --date to record it.");
     }
-    println!("{:.1} s", start.elapsed().as_secs_f64());
     Ok(())
 }
 
-/// From the upstream document.
-fn fresh(options: &Options) -> Result<Generated> {
+/// From the upstream document; what changed since the last time, if there was one.
+fn fresh(options: &Options) -> Result<(Generated, Option<Report>)> {
     let from = options.from.as_deref().unwrap_or(source::UPSTREAM);
     step(&format!("reading {from}"));
     let read = source::read(from)?;
@@ -91,7 +126,43 @@ fn fresh(options: &Options) -> Result<Generated> {
     let upstream = Upstream::new(source, date, read.sha256, &document, &read.text);
     step("pruning");
     let closure = prune::prune(&document, &files::operations(&files::read("operations.txt")?))?;
-    generate(&closure, upstream)
+    let before = match files::path(CLOSURE).exists() {
+        true => Some((vendored_closure()?, recorded()?.upstream)),
+        false => None,
+    };
+    if let Some((before, _)) = before.as_ref().filter(|_| !options.force) {
+        refuse_loss(before, &closure)?;
+    }
+    let generated = generate(&closure, upstream.clone())?;
+    step("comparing");
+    let new = drift::Document { upstream, whole: document, closure };
+    let report = before.map(|(closure, upstream)| {
+        let old = drift::Document { upstream, whole: closure.clone(), closure };
+        drift::report(&old, &new, &Crate::read()?, drift::today())
+    });
+    Ok((generated, report.transpose()?))
+}
+
+/// Refuses a document that lacks more than a fifth of what the operations needed before: rather a mistake than a refresh.
+fn refuse_loss(before: &Value, closure: &Value) -> Result<()> {
+    let names = |document: &Value| -> BTreeSet<String> {
+        let schemas = document.pointer("/components/schemas").and_then(Value::as_object);
+        schemas.into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    };
+    // An operation that was taken off the list takes its schemas along.
+    let kept = prune::operation_ids(closure);
+    let wanted: Vec<String> =
+        prune::operation_ids(before).into_iter().filter(|id| kept.contains(id)).collect();
+    let before = names(&prune::prune(before, &wanted)?);
+    let gone: Vec<String> = before.difference(&names(closure)).cloned().collect();
+    ensure!(
+        gone.len() * 5 <= before.len(),
+        "{} of {} schemas are gone: {}. Is this the right document? --force goes on",
+        gone.len(),
+        before.len(),
+        gone.join(", ")
+    );
+    Ok(())
 }
 
 /// What the options say, else what is known of the document, else what was recorded of the same bytes before.
@@ -105,9 +176,11 @@ fn origin(options: &Options, from: &str, sha256: &str) -> (String, Option<String
 
 /// From the vendored closure.
 fn vendored() -> Result<Generated> {
-    let closure =
-        serde_json::from_str(&files::read(CLOSURE)?).with_context(|| format!("openapi/{CLOSURE}"))?;
-    generate(&closure, recorded()?.upstream)
+    generate(&vendored_closure()?, recorded()?.upstream)
+}
+
+fn vendored_closure() -> Result<Value> {
+    serde_json::from_str(&files::read(CLOSURE)?).with_context(|| format!("openapi/{CLOSURE}"))
 }
 
 fn recorded() -> Result<Provenance> {
@@ -201,6 +274,8 @@ fn date(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -216,6 +291,33 @@ mod tests {
             "--- openapi/openai.json\n+++ made by `cargo xtask regen`\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"
         );
         assert!(diff("x", "a\n", "b\n", true).contains("\x1b[31m-a\x1b[0m"));
+    }
+
+    #[test]
+    fn a_document_that_lost_much_is_refused() {
+        let document = |names: std::ops::Range<usize>| {
+            let schemas: schema::Map = names.clone().map(|name| (format!("S{name}"), json!({}))).collect();
+            let branches: Vec<Value> = names.map(|name| schema::reference(&format!("S{name}"))).collect();
+            let content = json!({ "application/json": { "schema": { "anyOf": branches } } });
+            let mut document = json!({
+                "paths": { "/a": { "get": { "operationId": "a", "responses": { "200": { "content": content } } } } },
+                "components": { "schemas": schemas },
+            });
+            document["components"]["schemas"]["ErrorResponse"] = json!({});
+            document
+        };
+        let check = |before: usize, after: usize, refused: bool| {
+            let result = refuse_loss(&document(0..before), &document(0..after));
+            assert_eq!(result.is_err(), refused, "{before} -> {after}: {result:?}");
+        };
+        check(9, 7, false);
+        check(9, 6, true);
+        check(9, 90, false);
+        let error = refuse_loss(&document(0..2), &document(0..1)).unwrap_err().to_string();
+        assert!(error.starts_with("1 of 3 schemas are gone: S1."), "{error}");
+        let mut other = document(0..2);
+        other["paths"]["/a"]["get"]["operationId"] = json!("b");
+        refuse_loss(&document(0..9), &other).unwrap();
     }
 
     #[test]

@@ -69,7 +69,9 @@ pub(crate) fn parse(text: &str) -> Result<Value> {
         false => serde_saphyr::from_str(text).context("it is not YAML")?,
     };
     let version = document.get("openapi").and_then(Value::as_str).context("it has no `openapi` version")?;
-    ensure!(version.starts_with("3."), "it is OpenAPI {version}; only 3.0 and 3.1 are known");
+    let known =
+        ["3.0", "3.1"].iter().any(|known| version == *known || version.starts_with(&format!("{known}.")));
+    ensure!(known, "it is OpenAPI {version}; only 3.0 and 3.1 are known");
     Ok(document)
 }
 
@@ -153,20 +155,26 @@ mod tests {
         check("404: Not Found", "no `openapi` version");
         check("swagger: '2.0'", "no `openapi` version");
         check("openapi: 4.0.0", "it is OpenAPI 4.0.0");
+        check("openapi: 3.2.0", "it is OpenAPI 3.2.0");
+        check("openapi: 3.10.0", "it is OpenAPI 3.10.0");
         check("{\"openapi\": \"3.1.0\"", "it is not JSON");
         check("a: [", "it is not YAML");
+        check("a: 1\nb: [}", "line 2");
         check("a: 1\na: 2", "it is not YAML");
     }
 
-    /// Reads what a server on this machine answers, whose URL stands in the place of `URL` in `expected`.
-    fn check_fetched(answer: &'static str, expected: Result<&str, &str>) {
+    /// Reads what a server on this machine answers, one connection an answer. Its URL stands in the place of `URL` in
+    /// `expected`.
+    fn check_fetched(answers: Vec<Vec<u8>>, expected: Result<&str, &str>) {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/openapi.yaml", server.local_addr().unwrap());
         let serving = thread::spawn(move || {
-            let (mut stream, _) = server.accept().unwrap();
-            let mut request = BufReader::new(stream.try_clone().unwrap()).lines();
-            while request.next().is_some_and(|line| !line.unwrap().is_empty()) {}
-            stream.write_all(answer.as_bytes()).unwrap();
+            for answer in answers {
+                let (mut stream, _) = server.accept().unwrap();
+                let mut request = BufReader::new(stream.try_clone().unwrap()).lines();
+                while request.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+                stream.write_all(&answer).unwrap();
+            }
         });
         let found = read(&url).map(|document| document.text).map_err(|error| format!("{error:#}"));
         serving.join().unwrap();
@@ -179,22 +187,26 @@ mod tests {
         }
     }
 
+    fn answer(status: &str, headers: &str, length: usize, body: &[u8]) -> Vec<u8> {
+        let head =
+            format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
+        [head.as_bytes(), body].concat()
+    }
+
     #[test]
     fn a_url_is_read_and_what_is_no_document_refused() {
-        check_fetched("HTTP/1.1 200 OK\r\ncontent-length: 14\r\n\r\nopenapi: 3.1.0", Ok("openapi: 3.1.0"));
+        let whole = |status: &str, body: &[u8]| vec![answer(status, "", body.len(), body)];
+        check_fetched(whole("200 OK", b"openapi: 3.1.0"), Ok("openapi: 3.1.0"));
+        check_fetched(whole("200 OK", &gzip("openapi: 3.1.0")), Ok("openapi: 3.1.0"));
+        let moved = answer("302 Found", "location: /elsewhere.yaml\r\n", 0, b"");
+        check_fetched([vec![moved], whole("200 OK", b"openapi: 3.1.0")].concat(), Ok("openapi: 3.1.0"));
         check_fetched(
-            "HTTP/1.1 404 Not Found\r\ncontent-length: 14\r\n\r\n404: Not Found",
+            whole("404 Not Found", b"404: Not Found"),
             Err("URL answers 404 Not Found: upstream may have moved the document"),
         );
-        check_fetched(
-            "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>",
-            Err("URL is not an OpenAPI document: it is a web page"),
-        );
-        check_fetched("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nopenapi", Err("URL broke off"));
-        check_fetched(
-            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
-            Err("URL is not an OpenAPI document: it is empty"),
-        );
+        check_fetched(whole("200 OK", b"<html>"), Err("URL is not an OpenAPI document: it is a web page"));
+        check_fetched(vec![answer("200 OK", "", 99, b"openapi")], Err("URL broke off"));
+        check_fetched(whole("200 OK", b""), Err("URL is not an OpenAPI document: it is empty"));
     }
 
     #[test]
