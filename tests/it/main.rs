@@ -22,4 +22,5 @@ mod properties;
 mod scenarios;
 mod secrets;
 mod server;
+mod surface;
 mod tidy;
