@@ -164,4 +164,6 @@ impl Report {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

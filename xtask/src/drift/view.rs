@@ -123,6 +123,23 @@ impl View {
         (name, node)
     }
 
+    /// What is said of `node` by itself, or else by what it refers to.
+    pub(crate) fn notes(&self, node: &Node) -> Map {
+        let (mut notes, mut seen, mut node) = (Map::new(), BTreeSet::new(), node);
+        loop {
+            for (key, value) in &node.notes {
+                notes.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+            match node.forms.as_slice() {
+                [Form::Named(to)] if seen.insert(to) => match self.schemas.get(to) {
+                    Some(next) => node = next,
+                    None => return notes,
+                },
+                _ => return notes,
+            }
+        }
+    }
+
     /// Whether `node` may be null, by itself or through what it refers to.
     pub(crate) fn allows_null(&self, node: &Node) -> bool {
         self.leaves(node).1
@@ -245,10 +262,15 @@ impl Reader<'_> {
     }
 
     fn union(&self, branches: &[Value], inside: &mut Vec<String>) -> Node {
+        let branches: Vec<Node> = branches.iter().map(|branch| self.read(branch, inside)).collect();
+        // What is said of a branch is said of the value, where all others are null.
+        let alone = branches.iter().filter(|branch| !branch.forms.is_empty()).count() == 1;
         let mut union = Node::default();
         for branch in branches {
-            let branch = self.read(branch, inside);
             union.nullable |= branch.nullable;
+            if alone {
+                union.notes.extend(branch.notes);
+            }
             for form in branch.forms {
                 if !union.forms.contains(&form) {
                     union.forms.push(form);

@@ -103,13 +103,15 @@ impl<'a> Walk<'a> {
         let (from, old_body) = self.old.resolve(old);
         let (to, new_body) = self.new.resolve(new);
         let null = (self.old.allows_null(old), self.new.allows_null(new));
+        let notes = (self.old.notes(old), self.new.notes(new));
+        // Where the component itself changed, it is the one place to say it.
+        let component = |same: bool| from.filter(|_| from == to && same).unwrap_or(site);
         if null.0 != null.1 {
-            // Where the component itself changed, it is the one place to say it.
             let inner = (self.old.allows_null(old_body), self.new.allows_null(new_body));
-            let site = from.filter(|_| from == to && inner == null).unwrap_or(site);
-            self.changes.push(Change::null(site, null.1));
+            self.changes.push(Change::null(component(inner == null), null.1));
         }
-        self.limits(site, &old.notes, &new.notes);
+        let inner = old_body.notes == notes.0 && new_body.notes == notes.1;
+        self.limits(component(inner), &notes.0, &notes.1);
         match (from, to) {
             (Some(from), Some(to)) => self.components(site, from, to, open),
             (from, to) => {
@@ -127,7 +129,6 @@ impl<'a> Walk<'a> {
         let first = self.seen.insert((from.to_owned(), to.to_owned(), open));
         if from == to {
             if first {
-                self.limits(to, &old.notes, &new.notes);
                 self.forms(to, old, new, open);
             }
             return;
