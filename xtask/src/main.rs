@@ -34,11 +34,21 @@ enum Verb {
     Ci,
 }
 
+/// The exit code of a command line that makes no sense, and of a comparison that cannot be made: 1 and 2 are findings.
+const USAGE: u8 = 3;
+
 fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            return error.print().map_or(ExitCode::from(USAGE), |()| ExitCode::from(code));
+        }
+    };
     // A refusal is told from what a verb found out.
-    let (done, refused) = match Arguments::parse().verb {
+    let (done, refused) = match arguments.verb {
         Verb::Regen(options) => (regen::run(&options), 1),
-        Verb::Drift(options) => (drift::run(&options), 3),
+        Verb::Drift(options) => (drift::run(&options), USAGE),
         Verb::Ci => (ci::run().map(|()| 0), 1),
     };
     match done {

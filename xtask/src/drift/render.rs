@@ -108,15 +108,19 @@ impl Report {
     fn closing(&self) -> Vec<String> {
         let silent = &self.silent;
         let mut lines = vec![format!(
-            "Not listed: {} schemas with other prose, {} with another spelling of the same, {} types named or inlined{}.",
-            silent.prose,
-            silent.spelling.len(),
-            silent.inlined.len(),
+            "Not listed: {} with another spelling of the same, {} named or inlined{}.",
+            count(silent.spelling.len(), "schema"),
+            count(silent.inlined.len(), "type"),
             some(&silent.inlined, " (", ")"),
         )];
-        lines.push(match silent.outside {
-            Some(count) => format!("Outside these operations: {count} schemas changed."),
-            None => "Outside these operations: not compared, for one of the two is a closure.".to_owned(),
+        lines.push(match (silent.prose, silent.outside) {
+            (Some(prose), Some(outside)) => format!(
+                "Changed, but not looked at: the prose of {}, and {} outside these operations.",
+                count(prose, "schema"),
+                count(outside, "schema")
+            ),
+            _ => "Not compared: prose, and what is outside these operations (for that it takes two whole documents)."
+                .to_owned(),
         });
         let models = &self.models;
         lines.push(format!(
@@ -183,6 +187,10 @@ fn some(all: &BTreeSet<String>, before: &str, after: &str) -> String {
         more if more > NAMES => format!("{before}{} and {} more{after}", first.join(", "), more - NAMES),
         _ => format!("{before}{}{after}", first.join(", ")),
     }
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn sentence(text: &str) -> String {

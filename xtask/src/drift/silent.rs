@@ -12,8 +12,8 @@ use crate::schema::Map;
 /// How much differs without being a finding.
 #[derive(Debug, Serialize)]
 pub(crate) struct Silent {
-    /// Schemas of the closure of which only the prose changed.
-    pub(crate) prose: usize,
+    /// Schemas of the closure of which only the prose changed; nothing where no whole documents are at hand.
+    pub(crate) prose: Option<usize>,
     /// Schemas of the closure that say the same in another spelling: other keywords, other parts of `allOf`, another order.
     pub(crate) spelling: BTreeSet<String>,
     /// Places whose type got a name of its own, or lost it.
@@ -37,14 +37,15 @@ impl Silent {
             }
         }
         let whole = |document: &Document| document.whole.pointer("/info/x-generated-by").is_none();
-        let outside = (whole(old) && whole(new)).then(|| {
+        let whole = whole(old) && whole(new);
+        let outside = whole.then(|| {
             let names: BTreeSet<&String> = old_whole.keys().chain(new_whole.keys()).collect();
             let outside = names
                 .into_iter()
                 .filter(|name| !old_closure.contains_key(*name) && !new_closure.contains_key(*name));
             outside.filter(|name| old_whole.get(*name) != new_whole.get(*name)).count()
         });
-        Self { prose, spelling, inlined: changes.inlined.clone(), outside }
+        Self { prose: whole.then_some(prose), spelling, inlined: changes.inlined.clone(), outside }
     }
 }
 
