@@ -13,6 +13,7 @@ use crate::strict_schema;
 pub(crate) enum RequestSchema {
     Chat,
     Embeddings,
+    Responses,
 }
 
 /// Reads a body that has at least the `required` fields, and holds it to a schema where one is given.

@@ -91,7 +91,7 @@ impl MockConfig {
         self
     }
 
-    /// Queues a reply: each valid chat request takes the oldest one, and is answered by the general
+    /// Queues a reply: each valid request for a chat completion or a response takes the oldest one, and is answered by the general
     /// rules once there are none left.
     pub fn with_reply(mut self, reply: Reply) -> Self {
         self.replies.push(reply);

@@ -15,6 +15,7 @@ mod record;
 mod reply;
 #[cfg(feature = "schema-check")]
 mod request_schema;
+mod responses;
 mod routes;
 mod schema_example;
 mod server;

@@ -8,10 +8,10 @@ use axum::response::{IntoResponse, Response};
 use crate::answer::{Answer, Call};
 use crate::errors::{ApiError, ErrorBody};
 
-/// A canned answer to one chat request. See [`MockConfig::with_reply`](crate::MockConfig::with_reply)
+/// A canned answer to one request for a chat completion or a response. See [`MockConfig::with_reply`](crate::MockConfig::with_reply)
 /// and [`MockServer::push_reply`](crate::MockServer::push_reply).
 ///
-/// It is sent as it is: `max_tokens`, `stop` and `response_format` do not change it. A request that asks
+/// It is sent as it is: limits, `stop` and a format do not change it. A request that asks
 /// for a stream gets it as a stream.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -71,12 +71,13 @@ impl Reply {
         })
     }
 
-    /// Adds thinking to the answer, as `reasoning_content`. An error is left as it is.
+    /// Adds thinking to the answer, as `reasoning_content` or an item of its own. An error is left as it is.
     pub fn with_reasoning(self, text: impl Into<String>) -> Self {
         self.edit(|answer| answer.reasoning = Some(text.into()))
     }
 
-    /// Ends the answer with this `finish_reason`, known to OpenAI or not. An error is left as it is.
+    /// Ends the answer with this `finish_reason`, known to OpenAI or not. A response is incomplete for this reason, with
+    /// `max_output_tokens` in place of `length`, unless it is `stop` or `tool_calls`. An error is left as it is.
     pub fn with_finish_reason(self, reason: impl Into<String>) -> Self {
         self.edit(|answer| answer.finish_reason = reason.into())
     }

@@ -18,6 +18,7 @@ type Compiled = LazyLock<Result<Validator, String>>;
 
 static CHAT: Compiled = LazyLock::new(|| compile("CreateChatCompletionRequest"));
 static EMBEDDINGS: Compiled = LazyLock::new(|| compile("CreateEmbeddingRequest"));
+static RESPONSES: Compiled = LazyLock::new(|| compile("CreateResponse"));
 
 fn compile(name: &str) -> Result<Validator, String> {
     let mut schema: Value =
@@ -33,6 +34,7 @@ pub(crate) fn check(schema: RequestSchema, body: &Value) -> Result<(), ApiError>
     let compiled = match schema {
         RequestSchema::Chat => &*CHAT,
         RequestSchema::Embeddings => &*EMBEDDINGS,
+        RequestSchema::Responses => &*RESPONSES,
     };
     let validator = compiled.as_ref().map_err(|error| {
         let message = format!("The schema within the mock cannot be used: {error}.");

@@ -15,7 +15,7 @@ use crate::errors::ApiError;
 use crate::fault::inject::inject;
 use crate::record::RecordedRequest;
 use crate::server::Shared;
-use crate::{chat, embeddings, hash, key, models};
+use crate::{chat, embeddings, hash, key, models, responses};
 
 /// The routes alone, to be served by an application of your own. The address in the settings is not
 /// used, and requests are not recorded.
@@ -27,6 +27,8 @@ pub(crate) fn build(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat::completions))
         .route("/v1/embeddings", post(embeddings::create))
+        .route("/v1/responses", post(responses::create))
+        .route("/v1/responses/{id}", get(responses::retrieve))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::retrieve))
         .method_not_allowed_fallback(method_not_allowed)

@@ -10,8 +10,9 @@ use futures::StreamExt;
 use futures::stream;
 
 use crate::server::Shared;
+use crate::tokens::whole_characters;
 
-/// Sends the events one by one, each as `data: ...`.
+/// Sends the events one by one, as they are.
 pub(crate) fn respond(shared: Arc<Shared>, events: Vec<String>) -> Response {
     let open = OpenStream::new(shared);
     // The stream owns `open`: whoever drops the stream, at its end or before it, closes it.
@@ -20,8 +21,7 @@ pub(crate) fn respond(shared: Arc<Shared>, events: Vec<String>) -> Response {
         if !first {
             open.0.pause(open.0.config.chunk_delay).await;
         }
-        let chunk = Bytes::from(format!("data: {event}\n\n"));
-        Some((Ok::<_, Infallible>(chunk), (events, open, false)))
+        Some((Ok::<_, Infallible>(Bytes::from(event)), (events, open, false)))
     });
     let headers = [(CONTENT_TYPE, "text/event-stream; charset=utf-8"), (CACHE_CONTROL, "no-cache")];
     (headers, Body::from_stream(chunks.fuse())).into_response()
@@ -40,5 +40,34 @@ impl OpenStream {
 impl Drop for OpenStream {
     fn drop(&mut self) {
         self.0.open_streams.send_modify(|open| *open -= 1);
+    }
+}
+
+/// Cuts a text before each space, and after so many bytes without one, but never within a character.
+pub(crate) fn pieces(text: &str, longest: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let start = rest.chars().next()?.len_utf8();
+        let after = rest.get(start..).unwrap_or_default();
+        let end = after.find(char::is_whitespace).map_or(rest.len(), |space| start + space);
+        let (piece, more) = rest.split_at(whole_characters(rest, end.min(longest)));
+        rest = more;
+        Some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_before_its_spaces() {
+        let check = |text, expected: &[&str]| assert_eq!(pieces(text, 16).collect::<Vec<_>>(), expected);
+        check("", &[]);
+        check("Hello!", &["Hello!"]);
+        check("Hello! I am", &["Hello!", " I", " am"]);
+        check("a  b\n", &["a", " ", " b", "\n"]);
+        check(r#"{"location":"example"}"#, &[r#"{"location":"exa"#, r#"mple"}"#]);
+        check("漢字漢字漢字", &["漢字漢字漢", "字"]);
     }
 }

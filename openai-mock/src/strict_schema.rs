@@ -10,11 +10,14 @@ pub(crate) fn check(body: &Value) -> Result<(), ApiError> {
     let strict = |owner: &Value| owner.get("strict") == Some(&Value::Bool(true));
     let name = |owner: &Value| owner.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let tools = body.get("tools").and_then(Value::as_array).into_iter().flatten();
-    for (index, function) in
-        tools.enumerate().filter_map(|(index, tool)| Some((index, tool.get("function")?)))
-    {
+    for (index, tool) in tools.enumerate() {
+        // In Chat Completions the function is inside the tool, in Responses it is the tool.
+        let (function, place) = match tool.get("function") {
+            Some(function) => (function, ".function"),
+            None => (tool, ""),
+        };
         if strict(function) {
-            let param = format!("tools[{index}].function.parameters");
+            let param = format!("tools[{index}]{place}.parameters");
             let schema = function.get("parameters").ok_or_else(|| ApiError::missing_parameter(&param))?;
             check_root(schema).map_err(|why| {
                 ApiError::invalid(format!("Invalid schema for function '{}': {why}", name(function)))
@@ -23,12 +26,20 @@ pub(crate) fn check(body: &Value) -> Result<(), ApiError> {
             })?;
         }
     }
-    if let Some(format) = body.pointer("/response_format/json_schema").filter(|format| strict(format)) {
-        let param = "response_format.json_schema.schema";
+    let formats = [
+        ("/response_format/json_schema", "response_format.json_schema.schema"),
+        ("/text/format", "text.format.schema"),
+    ];
+    for (place, param) in formats {
+        let Some(format) = body.pointer(place).filter(|format| strict(format)) else { continue };
         let schema = format.get("schema").ok_or_else(|| ApiError::missing_parameter(param))?;
         check_root(schema).map_err(|why| {
-            ApiError::invalid(format!("Invalid schema for response_format '{}': {why}", name(format)))
-                .param("response_format")
+            let error =
+                ApiError::invalid(format!("Invalid schema for response_format '{}': {why}", name(format)));
+            match param {
+                "text.format.schema" => error.param(param).code("invalid_json_schema"),
+                _ => error.param("response_format"),
+            }
         })?;
     }
     Ok(())

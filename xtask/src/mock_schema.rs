@@ -4,7 +4,9 @@
 //! `allOf` is merged, and a union is decided by the JSON type and then by the tag (`role`, `type`) before anything inside
 //! is looked at. `oneOf` is read as `anyOf`.
 
-use std::collections::BTreeMap;
+mod edits;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -18,30 +20,26 @@ use crate::schema::{self, Map, UNIONS};
 pub(crate) const FILE: &str = "openai.json";
 
 /// What the mock checks.
-const ROOTS: [&str; 2] = ["CreateChatCompletionRequest", "CreateEmbeddingRequest"];
-
-/// An answer may be sent back as it came, with fields that the document lists for answers alone, or not at all.
-const ACCEPTED: [(&str, &str); 2] = [
-    ("ChatCompletionRequestAssistantMessage", "annotations"),
-    ("ChatCompletionRequestAssistantMessage", "reasoning_content"),
-];
+const ROOTS: [&str; 3] = ["CreateChatCompletionRequest", "CreateEmbeddingRequest", "CreateResponse"];
 
 /// Keywords that are kept as they are.
-const KEPT: [&str; 10] = [
+const KEPT: [&str; 12] = [
     "enum",
     "maxItems",
     "maxLength",
+    "maxProperties",
     "maximum",
     "minItems",
     "minLength",
     "minimum",
     "pattern",
+    "propertyNames",
     "required",
     "type",
 ];
 
 /// Keywords that refuse nothing.
-const DROPPED: [&str; 5] = ["default", "deprecated", "discriminator", "format", "title"];
+const DROPPED: [&str; 6] = ["$recursiveAnchor", "default", "deprecated", "discriminator", "format", "title"];
 
 /// Where the file is.
 pub(crate) fn folder() -> PathBuf {
@@ -50,26 +48,30 @@ pub(crate) fn folder() -> PathBuf {
 
 /// The file's text.
 pub(crate) fn text(closure: &Value) -> Result<String> {
+    files::canonical(made(closure, &ROOTS, &edits::EDITS)?)
+}
+
+/// The schemas that the roots need, rewritten.
+fn made(closure: &Value, roots: &[&str], edits: &[(&str, &str)]) -> Result<Value> {
     let schemas = closure.pointer("/components/schemas").and_then(Value::as_object);
     let schemas = schemas.context("the document has no schemas")?;
-    let merged = schemas.iter().map(|(name, schema)| (name.clone(), merged(schemas, schema))).collect();
-    let document = Document(&merged);
-    let mut open = ROOTS.map(str::to_owned).to_vec();
+    let mut merged = schemas.iter().map(|(name, schema)| (name.clone(), merged(schemas, schema))).collect();
+    for (place, value) in edits {
+        edits::apply(&mut merged, place, value).with_context(|| format!("the edit of {place}"))?;
+    }
+    let merged = merged.as_object().context("the schemas are no object")?;
+    let document = Document(merged);
+    let mut open: Vec<String> = roots.iter().map(|name| (*name).to_owned()).collect();
     let mut rewritten = Map::new();
     while let Some(name) = open.pop() {
         if rewritten.contains_key(&name) {
             continue;
         }
-        let mut schema = document.rewrite(document.named(&name)?).with_context(|| format!("in {name}"))?;
-        for (_, field) in ACCEPTED.iter().filter(|(owner, _)| *owner == name) {
-            let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
-            let fields = fields.with_context(|| format!("{name} has no properties"))?;
-            fields.insert((*field).to_owned(), json!({}));
-        }
+        let schema = document.rewrite(document.named(&name)?).with_context(|| format!("in {name}"))?;
         references(&schema, &mut open);
         rewritten.insert(name, schema);
     }
-    files::canonical(json!({
+    Ok(json!({
         "$comment": format!("The requests of OpenAI's document, made by `{GENERATED_BY}`."),
         "components": { "schemas": rewritten },
     }))
@@ -190,147 +192,55 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// A union whose branches have one value each for the same property: it chooses the branch.
+    /// A union that the value of a property decides, and within one value another property.
     fn tagged(&self, branches: &[&'a Value]) -> Result<Option<Value>> {
         for tag in ["role", "type"] {
-            let mut by_tag = BTreeMap::new();
+            let mut by_tag: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+            let mut optional = BTreeSet::new();
+            let mut tagged = 0;
             for branch in branches {
-                let values = self.resolve(branch)?.pointer(&format!("/properties/{tag}/enum"));
-                if let Some([value]) = values.and_then(Value::as_array).map(Vec::as_slice) {
-                    by_tag.insert(value.as_str().unwrap_or_default(), self.plain(branch)?);
+                let resolved = self.resolve(branch)?;
+                let values = resolved.pointer(&format!("/properties/{tag}")).and_then(schema::enum_values);
+                tagged += usize::from(values.is_some());
+                for value in values.into_iter().flatten() {
+                    by_tag.entry(value).or_default().push(branch);
+                    if !requires(resolved, tag) {
+                        optional.insert(value);
+                    }
                 }
             }
-            if by_tag.len() == branches.len() {
-                let rules = by_tag.iter().map(|(value, rule)| {
-                    let chosen = json!({ "properties": { tag: { "const": value } }, "required": [tag] });
-                    json!({ "if": chosen, "then": rule })
-                });
-                return Ok(Some(json!({
-                    "type": "object",
-                    "required": [tag],
-                    "properties": { tag: { "enum": by_tag.keys().collect::<Vec<_>>() } },
-                    "allOf": rules.collect::<Vec<_>>(),
-                })));
+            // Where it decides nothing, another tag may.
+            if tagged < branches.len() || by_tag.values().any(|chosen| chosen.len() == branches.len()) {
+                continue;
             }
+            // A value without the tag can be meant for one kind of branch only.
+            let default = optional.first().filter(|_| optional.len() == 1);
+            let mut rules = Vec::new();
+            for (value, chosen) in &by_tag {
+                let mut condition = json!({ "properties": { tag: { "const": value } }, "required": [tag] });
+                if let (Some(fields), true) = (condition.as_object_mut(), default == Some(value)) {
+                    fields.remove("required");
+                }
+                rules.push(json!({ "if": condition, "then": self.of_one_type("object", chosen)? }));
+            }
+            let mut union = json!({
+                "type": "object",
+                "properties": { tag: { "enum": by_tag.keys().collect::<Vec<_>>() } },
+                "allOf": rules,
+            });
+            if let (Some(union), None) = (union.as_object_mut(), default) {
+                union.insert("required".to_owned(), json!([tag]));
+            }
+            return Ok(Some(union));
         }
         Ok(None)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Rewrites the schema `X` of a document, whose schema `P` has one property.
-    fn check(schema: Value, expected: Value) {
-        let schemas = json!({ "X": schema, "P": { "type": "object", "properties": { "p": {} } } });
-        let schemas = schemas.as_object().unwrap();
-        let merged = schemas.iter().map(|(name, schema)| (name.clone(), merged(schemas, schema))).collect();
-        let document = Document(&merged);
-        let found = document.named("X").and_then(|schema| document.rewrite(schema));
-        assert_eq!(found.unwrap_or_else(|error| json!(error.to_string())), expected);
-    }
-
-    #[test]
-    fn an_object_is_closed_unless_it_says_otherwise() {
-        let field = || json!({ "a": { "type": "string", "format": "uri" } });
-        let plain = json!({ "a": { "type": "string" } });
-        check(
-            json!({ "type": "object", "properties": field(), "title": "T" }),
-            json!({ "type": "object", "properties": plain, "additionalProperties": false }),
-        );
-        check(
-            json!({ "properties": field(), "additionalProperties": true }),
-            json!({ "properties": plain, "additionalProperties": true }),
-        );
-        check(json!({ "type": "object" }), json!({ "type": "object" }));
-    }
-
-    #[test]
-    fn all_of_becomes_one_object_and_its_last_part_counts() {
-        let part = json!({ "type": "object", "properties": { "p": { "type": "null" } }, "required": ["p"] });
-        check(
-            json!({ "allOf": [{ "$ref": "#/components/schemas/P" }, part] }),
-            json!({
-                "type": "object",
-                "properties": { "p": { "type": "null" } },
-                "required": ["p"],
-                "additionalProperties": false,
-            }),
-        );
-    }
-
-    #[test]
-    fn the_type_decides_a_union() {
-        let number = json!({ "type": "number", "minimum": 0 });
-        check(
-            json!({ "anyOf": [{ "oneOf": [number, { "type": "string" }] }, { "type": "null" }] }),
-            json!({ "type": ["null", "number", "string"], "allOf": [{ "if": { "type": "number" }, "then": number }] }),
-        );
-        check(
-            json!({ "anyOf": [{ "type": "string" }, { "type": "string", "enum": ["a"] }] }),
-            json!({ "type": "string" }),
-        );
-        check(
-            json!({ "anyOf": [{ "type": "null" }, { "type": "boolean" }] }),
-            json!({ "type": ["boolean", "null"] }),
-        );
-        let lists = json!([{ "type": "array", "maxItems": 1 }, { "type": "array", "minItems": 3 }]);
-        check(json!({ "oneOf": lists }), json!({ "anyOf": lists }));
-    }
-
-    #[test]
-    fn the_tag_decides_between_objects() {
-        let branch = |tag: &str| json!({ "type": "object", "properties": { "type": { "enum": [tag] } } });
-        let closed = |tag: &str| json!({ "type": "object", "properties": { "type": { "enum": [tag] } }, "additionalProperties": false });
-        let rule = |tag: &str| {
-            let chosen = json!({ "properties": { "type": { "const": tag } }, "required": ["type"] });
-            json!({ "if": chosen, "then": closed(tag) })
-        };
-        check(
-            json!({ "oneOf": [branch("b"), branch("a")] }),
-            json!({
-                "type": "object",
-                "required": ["type"],
-                "properties": { "type": { "enum": ["a", "b"] } },
-                "allOf": [rule("a"), rule("b")],
-            }),
-        );
-        let untagged = json!([branch("a"), { "$ref": "#/components/schemas/P" }]);
-        check(
-            json!({ "oneOf": untagged }),
-            json!({ "anyOf": [closed("a"), { "$ref": "#/components/schemas/P" }] }),
-        );
-    }
-
-    #[test]
-    fn what_the_requests_refer_to_is_there_and_nothing_else() {
-        let union = json!({ "anyOf": [{ "$ref": "#/components/schemas/A" }, { "type": "null" }] });
-        let closure = json!({ "components": { "schemas": {
-            "CreateChatCompletionRequest": { "properties": { "a": union } },
-            "CreateEmbeddingRequest": { "type": "object" },
-            "ChatCompletionRequestAssistantMessage": { "properties": {} },
-            "A": { "items": { "$ref": "#/components/schemas/ChatCompletionRequestAssistantMessage" }, "type": "array" },
-            "Answer": { "not": {} },
-        } } });
-        let made: Value = serde_json::from_str(&text(&closure).unwrap()).unwrap();
-        let schemas = made["components"]["schemas"].as_object().unwrap();
-        let names: Vec<&str> = schemas.keys().map(String::as_str).collect();
-        let turn = "ChatCompletionRequestAssistantMessage";
-        assert_eq!(names, ["A", turn, "CreateChatCompletionRequest", "CreateEmbeddingRequest"]);
-        assert_eq!(schemas[turn]["properties"], json!({ "annotations": {}, "reasoning_content": {} }));
-    }
-
-    #[test]
-    fn what_is_not_understood_is_an_error() {
-        check(
-            json!({ "type": "object", "not": {} }),
-            json!(r#"mock_schema.rs does not know what `not` means here: {"not":{},"type":"object"}"#),
-        );
-        check(
-            json!({ "oneOf": [{ "type": "null" }, { "$ref": "#/components/schemas/Q" }] }),
-            json!("the document has no schema Q"),
-        );
-        check(json!({ "oneOf": [{ "type": "null" }, {}] }), json!("no type in {}"));
-    }
+fn requires(schema: &Value, field: &str) -> bool {
+    let required = schema.get("required").and_then(Value::as_array);
+    required.is_some_and(|required| required.iter().any(|name| name == field))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::completion::{Exchange, Function, Head, Usage};
 use crate::answer::Answer;
-use crate::tokens::whole_characters;
+use crate::stream::pieces;
 
 #[derive(Serialize)]
 struct Chunk<'a> {
@@ -49,7 +49,7 @@ struct CallDelta<'a> {
     function: Function<'a>,
 }
 
-/// The data of every event, `[DONE]` too.
+/// The events as they are written, `[DONE]` too.
 pub(super) fn events(exchange: &Exchange<'_>) -> Vec<String> {
     let answers = exchange.answers.iter().enumerate();
     let mut choices: Vec<_> =
@@ -79,7 +79,7 @@ pub(super) fn events(exchange: &Exchange<'_>) -> Vec<String> {
         events.push(event(Vec::new(), Some(exchange.usage)));
     }
     events.push("[DONE]".to_owned());
-    events
+    events.iter().map(|data| format!("data: {data}\n\n")).collect()
 }
 
 fn choices<'a>(exchange: &Exchange<'_>, index: usize, answer: &'a Answer) -> Vec<Choice<'a>> {
@@ -115,33 +115,4 @@ fn choices<'a>(exchange: &Exchange<'_>, index: usize, answer: &'a Answer) -> Vec
     let mut choices: Vec<_> = deltas.into_iter().map(|delta| choice(delta, None)).collect();
     choices.push(choice(Delta::default(), Some(answer.finish_reason.as_str())));
     choices
-}
-
-/// Cuts a text before each space, and after so many bytes without one, but never within a character.
-fn pieces(text: &str, longest: usize) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let start = rest.chars().next()?.len_utf8();
-        let after = rest.get(start..).unwrap_or_default();
-        let end = after.find(char::is_whitespace).map_or(rest.len(), |space| start + space);
-        let (piece, more) = rest.split_at(whole_characters(rest, end.min(longest)));
-        rest = more;
-        Some(piece)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_cut_before_its_spaces() {
-        let check = |text, expected: &[&str]| assert_eq!(pieces(text, 16).collect::<Vec<_>>(), expected);
-        check("", &[]);
-        check("Hello!", &["Hello!"]);
-        check("Hello! I am", &["Hello!", " I", " am"]);
-        check("a  b\n", &["a", " ", " b", "\n"]);
-        check(r#"{"location":"example"}"#, &[r#"{"location":"exa"#, r#"mple"}"#]);
-        check("漢字漢字漢字", &["漢字漢字漢", "字"]);
-    }
 }

@@ -1,0 +1,186 @@
+//! The response, whole or as it stands before anything is said.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::item::{Item, Making};
+use super::request::ResponsesRequest;
+use crate::answer::Answer;
+use crate::chat::CREATED;
+use crate::{hash, tokens};
+
+/// What a response repeats of its request, and what stands there where the request does not say.
+const REPEATED: [(&str, &str); 16] = [
+    ("instructions", "null"),
+    ("max_output_tokens", "null"),
+    ("max_tool_calls", "null"),
+    ("metadata", "{}"),
+    ("parallel_tool_calls", "true"),
+    ("prompt_cache_key", "null"),
+    ("reasoning", r#"{"effort": null, "summary": null}"#),
+    ("safety_identifier", "null"),
+    ("store", "true"),
+    ("temperature", "1.0"),
+    ("text", r#"{"format": {"type": "text"}, "verbosity": "medium"}"#),
+    ("tool_choice", r#""auto""#),
+    ("tools", "[]"),
+    ("top_logprobs", "0"),
+    ("top_p", "1.0"),
+    ("truncation", r#""disabled""#),
+];
+
+#[derive(Serialize)]
+pub(super) struct Object<'a> {
+    id: &'a str,
+    object: &'static str,
+    created_at: u64,
+    status: &'a str,
+    background: bool,
+    completed_at: Option<u64>,
+    error: Option<()>,
+    incomplete_details: Option<Incomplete<'a>>,
+    model: &'a str,
+    output: &'a [Item<'a>],
+    previous_response_id: Option<()>,
+    service_tier: &'a str,
+    usage: Option<Usage>,
+    user: Option<&'a str>,
+    #[serde(flatten)]
+    repeated: &'a BTreeMap<&'static str, Value>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct Incomplete<'a> {
+    reason: &'a str,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct Usage {
+    input_tokens: usize,
+    input_tokens_details: InputDetails,
+    output_tokens: usize,
+    output_tokens_details: OutputDetails,
+    total_tokens: usize,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct InputDetails {
+    cached_tokens: usize,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct OutputDetails {
+    reasoning_tokens: usize,
+}
+
+impl Usage {
+    fn new(input_tokens: usize, answer: &Answer) -> Self {
+        let output_tokens = tokens::count(answer.bytes());
+        let reasoning_tokens = tokens::count(answer.reasoning.as_ref().map_or(0, String::len));
+        Self {
+            input_tokens,
+            input_tokens_details: InputDetails { cached_tokens: 0 },
+            output_tokens,
+            output_tokens_details: OutputDetails { reasoning_tokens },
+            total_tokens: input_tokens + output_tokens,
+        }
+    }
+}
+
+/// A request with its answer: all that a response is made of.
+pub(super) struct Exchange<'a> {
+    id: String,
+    request: &'a ResponsesRequest,
+    incomplete: Option<Incomplete<'a>>,
+    pub(super) output: Vec<Item<'a>>,
+    usage: Usage,
+    repeated: BTreeMap<&'static str, Value>,
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn new(
+        body: &[u8],
+        request: &'a ResponsesRequest,
+        answer: &'a Answer,
+        input_tokens: usize,
+    ) -> Self {
+        let id = hash::id("resp_", &[body]);
+        let incomplete = match answer.finish_reason.as_str() {
+            "stop" | "tool_calls" => None,
+            "length" => Some(Incomplete { reason: "max_output_tokens" }),
+            reason => Some(Incomplete { reason }),
+        };
+        let making = Making {
+            response: &id,
+            stored: request.is_stored(),
+            encrypted: request.wants_encrypted_reasoning(),
+            cut: incomplete.is_some(),
+        };
+        let output = making.items(answer);
+        Self {
+            id,
+            request,
+            incomplete,
+            output,
+            usage: Usage::new(input_tokens, answer),
+            repeated: repeated(body),
+        }
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.incomplete.is_some()
+    }
+
+    pub(super) fn response(&self) -> Object<'_> {
+        Object {
+            status: if self.incomplete.is_some() { "incomplete" } else { "completed" },
+            completed_at: self.incomplete.is_none().then_some(CREATED),
+            incomplete_details: self.incomplete,
+            output: &self.output,
+            usage: Some(self.usage),
+            ..self.begun()
+        }
+    }
+
+    /// The response before anything is said.
+    pub(super) fn begun(&self) -> Object<'_> {
+        Object {
+            id: &self.id,
+            object: "response",
+            created_at: CREATED,
+            status: "in_progress",
+            background: false,
+            completed_at: None,
+            error: None,
+            incomplete_details: None,
+            model: &self.request.model,
+            output: &[],
+            previous_response_id: None,
+            service_tier: self
+                .request
+                .service_tier
+                .as_deref()
+                .filter(|tier| *tier != "auto")
+                .unwrap_or("default"),
+            usage: None,
+            user: self.request.user.as_deref(),
+            repeated: &self.repeated,
+        }
+    }
+}
+
+fn repeated(body: &[u8]) -> BTreeMap<&'static str, Value> {
+    let mut request: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
+    let field = |(name, default): (&'static str, &str)| {
+        let mut value: Value = serde_json::from_str(default).unwrap_or_default();
+        match (&mut value, request.remove(name)) {
+            (_, None | Some(Value::Null)) => {}
+            (Value::Object(defaults), Some(Value::Object(said))) => defaults.extend(said),
+            (value, Some(said)) => *value = said,
+        }
+        (name, value)
+    };
+    REPEATED.into_iter().map(field).collect()
+}

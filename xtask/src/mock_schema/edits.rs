@@ -1,0 +1,57 @@
+//! Where `openai-mock` differs from the document: what servers accept all the same, and what it does not have.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+/// A place among the schemas of the document, and what stands there instead.
+pub(super) const EDITS: [(&str, &str); 15] = [
+    // An answer may be sent back as it came, with fields that the document lists for answers alone, or not at all.
+    ("/ChatCompletionRequestAssistantMessage/properties/annotations", "{}"),
+    ("/ChatCompletionRequestAssistantMessage/properties/reasoning_content", "{}"),
+    // The mock makes and reads these items. The role decides between the messages, of which the document has three.
+    (
+        "/InputItem",
+        r##"{"oneOf": [
+            {"$ref": "#/components/schemas/EasyInputMessage"},
+            {"$ref": "#/components/schemas/OutputMessage"},
+            {"$ref": "#/components/schemas/FunctionToolCall"},
+            {"$ref": "#/components/schemas/FunctionCallOutputItemParam"},
+            {"$ref": "#/components/schemas/ReasoningItem"},
+            {"$ref": "#/components/schemas/ItemReferenceParam"}
+        ]}"##,
+    ),
+    ("/EasyInputMessage/properties/role/enum", r#"["user", "system", "developer"]"#),
+    (
+        "/EasyInputMessage/properties/status",
+        r#"{"type": "string", "enum": ["in_progress", "completed", "incomplete"]}"#,
+    ),
+    (
+        "/OutputMessage/properties/content",
+        r##"{"oneOf": [
+            {"type": "string"},
+            {"type": "array", "items": {"$ref": "#/components/schemas/OutputMessageContent"}}
+        ]}"##,
+    ),
+    ("/ItemReferenceParam/properties/type", r#"{"type": "string", "enum": ["item_reference"]}"#),
+    ("/ItemReferenceParam/required", r#"["id", "type"]"#),
+    // What servers do without.
+    ("/OutputMessage/required", r#"["role", "content"]"#),
+    ("/OutputTextContent/required", r#"["type", "text"]"#),
+    ("/InputImageContent/required", r#"["type"]"#),
+    ("/FunctionTool/required", r#"["type", "name"]"#),
+    ("/ReasoningItem/required", r#"["type", "summary"]"#),
+    ("/CreateResponse/properties/top_logprobs/type", r#"["integer", "null"]"#),
+    // Spelt with `$recursiveRef` in the document.
+    (
+        "/CompoundFilter/properties/filters/items/oneOf",
+        r##"[{"$ref": "#/components/schemas/ComparisonFilter"}, {"$ref": "#/components/schemas/CompoundFilter"}]"##,
+    ),
+];
+
+/// Puts a value where the document has another one, or a field more.
+pub(super) fn apply(schemas: &mut Value, place: &str, value: &str) -> Result<()> {
+    let (parent, field) = place.rsplit_once('/').context("it is no JSON pointer")?;
+    let parent = schemas.pointer_mut(parent).and_then(Value::as_object_mut);
+    parent.context("the document has no such object")?.insert(field.to_owned(), serde_json::from_str(value)?);
+    Ok(())
+}
