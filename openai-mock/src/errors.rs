@@ -45,6 +45,23 @@ impl ErrorBody {
         }
         serde_json::to_string(&Envelope { error: self }).unwrap_or_default()
     }
+
+    /// The error as the data of an event of the Responses API.
+    pub(crate) fn to_event(&self, sequence_number: usize) -> String {
+        #[derive(Serialize)]
+        struct Event<'a> {
+            #[serde(rename = "type")]
+            kind: &'static str,
+            code: Option<&'a str>,
+            message: &'a str,
+            param: Option<&'a str>,
+            sequence_number: usize,
+        }
+        let Self { message, param, code, .. } = self;
+        let (code, param) = (code.as_deref(), param.as_deref());
+        serde_json::to_string(&Event { kind: "error", code, message, param, sequence_number })
+            .unwrap_or_default()
+    }
 }
 
 impl ApiError {

@@ -1,5 +1,6 @@
 //! What can go wrong on purpose, and the text that says so.
 
+mod duplicate;
 pub(crate) mod inject;
 pub(crate) mod schedule;
 

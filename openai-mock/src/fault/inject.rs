@@ -10,9 +10,8 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::stream::{self, BoxStream, StreamExt};
-use serde_json::Value;
 
-use super::{Double, Kind};
+use super::{Kind, duplicate};
 use crate::errors::{ApiError, ErrorBody};
 use crate::reply;
 use crate::server::Shared;
@@ -45,17 +44,19 @@ pub(crate) async fn inject(
             reply::http(status, body.to_json(), kind.into_iter().chain(headers).collect())
         }
         Ok(Some(kind)) => {
+            let responses = request.uri().path() == "/v1/responses";
             let response = next.run(request).await;
             // A request that is refused has its error already.
             if response.status() != StatusCode::OK {
                 return Ok(response);
             }
-            Ok(spoil(kind, response, shared).await)
+            Ok(spoil(kind, response, responses, shared).await)
         }
     }
 }
 
-async fn spoil(kind: Kind, response: Response, shared: Arc<Shared>) -> Response {
+/// `responses` is whether the events are those of the Responses API.
+async fn spoil(kind: Kind, response: Response, responses: bool, shared: Arc<Shared>) -> Response {
     let (mut parts, body) = response.into_parts();
     parts.headers.remove(CONTENT_LENGTH);
     let content_type = parts.headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
@@ -72,7 +73,13 @@ async fn spoil(kind: Kind, response: Response, shared: Arc<Shared>) -> Response 
         Kind::Truncate { after, reset: true } => chunks(whole).take(after).chain(broken()).boxed(),
         Kind::Stall { after } => stalled(chunks(whole), after, shared),
         Kind::Garbage { after } => {
-            let garbage = if streamed { "data: {\"choices\":[{\"delta\":{\"content\n\n" } else { "\u{0}{[" };
+            let garbage = match (streamed, responses) {
+                (true, true) => {
+                    "event: response.output_text.delta\ndata: {\"type\":\"response.output_text\n\n"
+                }
+                (true, false) => "data: {\"choices\":[{\"delta\":{\"content\n\n",
+                (false, _) => "\u{0}{[",
+            };
             before(chunks(whole), after, Bytes::from_static(garbage.as_bytes()))
         }
         Kind::Error { after, code } => {
@@ -81,11 +88,14 @@ async fn spoil(kind: Kind, response: Response, shared: Arc<Shared>) -> Response 
             if let Some(code) = code {
                 error = error.code(code);
             }
-            let error = error.to_json();
             match streamed {
-                true => whole.take(after).chain(one(format!("data: {error}\n\n"))).boxed(),
+                true if responses => {
+                    let event = error.to_event(after);
+                    whole.take(after).chain(one(format!("event: error\ndata: {event}\n\n"))).boxed()
+                }
+                true => whole.take(after).chain(one(format!("data: {}\n\n", error.to_json()))).boxed(),
                 // Half an answer with an error in it is garbage: this one is nothing but the error.
-                false => one(error).boxed(),
+                false => one(error.to_json()).boxed(),
             }
         }
         // Each piece is flushed while the next one waits for its turn.
@@ -105,7 +115,7 @@ async fn spoil(kind: Kind, response: Response, shared: Arc<Shared>) -> Response 
         }
         Kind::Duplicate(double) => {
             let mut first = None;
-            whole.map(move |piece| piece.map(|piece| duplicate(double, &mut first, piece))).boxed()
+            whole.map(move |piece| piece.map(|piece| duplicate::calls(double, &mut first, piece))).boxed()
         }
     };
     Response::from_parts(parts, Body::from_stream(pieces))
@@ -157,30 +167,4 @@ fn stalled(
         Some((piece, (pieces, left - 1, shared)))
     };
     stream::unfold((pieces, after, shared), step).boxed()
-}
-
-/// Gives every call in an event, or in an answer, the index 0 or the id of the first one.
-fn duplicate(double: Double, first: &mut Option<Value>, piece: Bytes) -> Bytes {
-    let text = String::from_utf8_lossy(&piece);
-    let (start, json) = text.strip_prefix("data: ").map_or(("", &*text), |json| ("data: ", json));
-    let Ok(mut answer) = serde_json::from_str::<Value>(json) else { return piece };
-    let choices = answer.get_mut("choices").and_then(Value::as_array_mut).into_iter().flatten();
-    let messages = choices.flat_map(|choice| choice.as_object_mut()).flat_map(|choice| choice.values_mut());
-    let calls = messages.filter_map(|message| message.get_mut("tool_calls")?.as_array_mut()).flatten();
-    for call in calls {
-        match double {
-            Double::Index => {
-                if let Some(index) = call.get_mut("index") {
-                    *index = 0.into();
-                }
-            }
-            Double::Id => {
-                if let Some(id) = call.get_mut("id") {
-                    *id = first.get_or_insert_with(|| id.clone()).clone();
-                }
-            }
-        }
-    }
-    let end = if start.is_empty() { "" } else { "\n\n" };
-    Bytes::from(format!("{start}{answer}{end}"))
 }

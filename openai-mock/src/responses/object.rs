@@ -182,5 +182,16 @@ fn repeated(body: &[u8]) -> BTreeMap<&'static str, Value> {
         }
         (name, value)
     };
-    REPEATED.into_iter().map(field).collect()
+    let mut repeated: BTreeMap<_, _> = REPEATED.into_iter().map(field).collect();
+    let tools = repeated.get_mut("tools").and_then(Value::as_array_mut).into_iter().flatten();
+    for tool in tools.filter_map(Value::as_object_mut) {
+        if tool.get("type").is_some_and(|kind| kind == "function") {
+            let defaults =
+                [("description", Value::Null), ("parameters", Value::Null), ("strict", true.into())];
+            for (name, default) in defaults {
+                tool.entry(name).or_insert(default);
+            }
+        }
+    }
+    repeated
 }

@@ -156,8 +156,8 @@ impl ResponsesRequest {
         match asked.iter().find(|(_, asked)| *asked) {
             None => Ok(()),
             Some((name, _)) => Err(ApiError::invalid(format!(
-                "Unsupported parameter: '{name}' is not supported by the mock, which stores nothing. Send the whole \
-                 conversation as `input`."
+                "Unsupported parameter: '{name}' is not supported by the mock, which stores nothing. Leave it out, \
+                 and send the whole conversation as `input`."
             ))
             .param(*name)
             .code("unsupported_parameter")),

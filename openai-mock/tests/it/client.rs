@@ -55,6 +55,40 @@ impl Mock {
     }
 }
 
+impl Mock {
+    pub(crate) fn responses(&self, body: &Value) -> RequestBuilder {
+        self.post("/responses", sorted(body).to_string())
+    }
+
+    /// The response to a request that must succeed.
+    pub(crate) async fn response(&self, body: &Value) -> Value {
+        let response = self.responses(body).send().await.unwrap();
+        let status = response.status();
+        let response = sorted(&response.json().await.unwrap());
+        assert_eq!(status, 200, "{response}");
+        response
+    }
+
+    /// The events of a request that must succeed. Each is announced by its type and has the next number.
+    pub(crate) async fn events(&self, body: &Value) -> Vec<Value> {
+        let body = merge(body, json!({"stream": true}));
+        let text = self.responses(&body).send().await.unwrap().text().await.unwrap();
+        let event = |(number, event): (usize, &str)| {
+            let (name, data) = event.split_once("\ndata: ").unwrap();
+            let data: Value = serde_json::from_str(data).unwrap();
+            assert_eq!(name, format!("event: {}", data["type"].as_str().unwrap()));
+            assert_eq!(data["sequence_number"], number);
+            sorted(&data)
+        };
+        text.split_terminator("\n\n").enumerate().map(event).collect()
+    }
+}
+
+/// A request for a response to this text.
+pub(crate) fn input(text: &str) -> Value {
+    json!({"model": "gpt-5.6-terra", "input": text})
+}
+
 /// A chat request with one user message.
 pub(crate) fn ask(text: &str) -> Value {
     json!({"model": "gpt-4o", "messages": [{"role": "user", "content": text}]})

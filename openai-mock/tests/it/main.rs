@@ -6,9 +6,13 @@ mod chat;
 mod client;
 #[cfg(feature = "cli")]
 mod command;
+mod document;
 mod embeddings;
 mod faults;
 mod refusals;
+mod responses;
+mod responses_input;
+mod responses_stream;
 mod schema;
 mod scripted;
 mod server;
