@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tachikoma_backends_core::{ErrorCategory, FinishReason, Usage};
 
-use crate::decode::answer::count;
+use crate::decode::answer;
 use crate::error::CodexError;
 use crate::openai::types::CompletionUsage;
 
@@ -103,21 +103,12 @@ impl Content {
 
 /// What an answer cost. `None` where no number in it is known.
 pub(super) fn usage(usage: CompletionUsage) -> Option<Usage> {
-    let prompt = usage.prompt_tokens.and_then(count);
-    let completion = usage.completion_tokens.and_then(count);
-    let total = usage.total_tokens.and_then(count);
-    if let (None, None, None) = (prompt, completion, total) {
-        return None;
-    }
-    let (prompt_tokens, completion_tokens) = (prompt.unwrap_or_default(), completion.unwrap_or_default());
-    Some(Usage {
-        prompt_tokens,
-        completion_tokens,
-        total_tokens: total.unwrap_or(prompt_tokens.saturating_add(completion_tokens)),
-        cached_tokens: usage.prompt_tokens_details.and_then(|details| count(details.cached_tokens?)),
-        reasoning_tokens: usage
-            .completion_tokens_details
-            .and_then(|details| count(details.reasoning_tokens?)),
+    answer::usage(answer::Counts {
+        prompt: usage.prompt_tokens,
+        completion: usage.completion_tokens,
+        total: usage.total_tokens,
+        cached: usage.prompt_tokens_details.and_then(|details| details.cached_tokens),
+        reasoning: usage.completion_tokens_details.and_then(|details| details.reasoning_tokens),
     })
 }
 

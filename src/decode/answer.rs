@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tachikoma_backends_core::{
-    CompletionChunk, ErrorCategory, ToolCall, ToolCallAccumulator, ToolCallDelta, ToolCallFragment,
+    CompletionChunk, ErrorCategory, ToolCall, ToolCallAccumulator, ToolCallDelta, ToolCallFragment, Usage,
 };
 
 use super::error_body;
@@ -165,6 +165,30 @@ pub(crate) fn count(number: f64) -> Option<u32> {
     let in_range = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
     in_range.then_some(number as u32)
+}
+
+/// The counts of tokens in an answer, as the server writes them.
+pub(crate) struct Counts {
+    pub(crate) prompt: Option<f64>,
+    pub(crate) completion: Option<f64>,
+    pub(crate) total: Option<f64>,
+    pub(crate) cached: Option<f64>,
+    pub(crate) reasoning: Option<f64>,
+}
+
+/// What an answer cost. `None` where neither the prompt's count, nor the answer's, nor their sum is known.
+pub(crate) fn usage(counts: Counts) -> Option<Usage> {
+    let [prompt, completion, total] =
+        [counts.prompt, counts.completion, counts.total].map(|number| number.and_then(count));
+    prompt.or(completion).or(total)?;
+    let (prompt_tokens, completion_tokens) = (prompt.unwrap_or_default(), completion.unwrap_or_default());
+    Some(Usage {
+        prompt_tokens,
+        completion_tokens,
+        total_tokens: total.unwrap_or(prompt_tokens.saturating_add(completion_tokens)),
+        cached_tokens: counts.cached.and_then(count),
+        reasoning_tokens: counts.reasoning.and_then(count),
+    })
 }
 
 /// The server's number for a thing.

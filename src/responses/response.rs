@@ -5,7 +5,7 @@ use tachikoma_backends_core::{CompletionResponse, ErrorCategory, FinishReason, T
 
 use super::item::{self, Said};
 use super::state;
-use crate::decode::answer::{self, OpenCalls, count, some};
+use crate::decode::answer::{self, OpenCalls, some};
 use crate::decode::error_body;
 use crate::error::CodexError;
 use crate::openai::types::{Response, ResponseUsage};
@@ -107,18 +107,11 @@ pub(super) fn failed(error: Option<Value>, status: &str) -> CodexError {
 
 /// What an answer cost. `None` where no number in it is known.
 pub(super) fn usage(usage: ResponseUsage) -> Option<Usage> {
-    let prompt = usage.input_tokens.and_then(count);
-    let completion = usage.output_tokens.and_then(count);
-    let total = usage.total_tokens.and_then(count);
-    if let (None, None, None) = (prompt, completion, total) {
-        return None;
-    }
-    let (prompt_tokens, completion_tokens) = (prompt.unwrap_or_default(), completion.unwrap_or_default());
-    Some(Usage {
-        prompt_tokens,
-        completion_tokens,
-        total_tokens: total.unwrap_or(prompt_tokens.saturating_add(completion_tokens)),
-        cached_tokens: usage.input_tokens_details.and_then(|details| count(details.cached_tokens?)),
-        reasoning_tokens: usage.output_tokens_details.and_then(|details| count(details.reasoning_tokens?)),
+    answer::usage(answer::Counts {
+        prompt: usage.input_tokens,
+        completion: usage.output_tokens,
+        total: usage.total_tokens,
+        cached: usage.input_tokens_details.and_then(|details| details.cached_tokens),
+        reasoning: usage.output_tokens_details.and_then(|details| details.reasoning_tokens),
     })
 }
