@@ -50,9 +50,7 @@ pub(super) fn convert(message: Message, instruction_role: InstructionRole) -> Re
                 )),
             };
             Wire::Assistant(types::ChatCompletionRequestAssistantMessage {
-                audio: None,
                 content,
-                function_call: None,
                 name,
                 refusal,
                 role: types::ChatCompletionRequestAssistantMessageRole::Assistant,

@@ -64,10 +64,7 @@ fn call(call: ToolCall) -> InputItem {
     InputItem::FunctionCall(types::FunctionToolCall {
         arguments,
         call_id: id,
-        id: None,
         name,
-        namespace: None,
-        status: None,
         type_: types::FunctionToolCallType::FunctionCall,
     })
 }
@@ -85,9 +82,7 @@ fn result(call_id: Option<String>, content: MessageContent) -> Result<InputItem,
     };
     Ok(InputItem::FunctionCallOutput(types::FunctionCallOutputItemParam {
         call_id,
-        id: None,
         output,
-        status: None,
         type_: types::FunctionCallOutputItemParamType::FunctionCallOutput,
     }))
 }
@@ -135,7 +130,6 @@ fn part(part: ContentPart) -> Result<types::InputContent, CodexError> {
     };
     Ok(types::InputContent::Image(types::InputImageContent {
         detail,
-        file_id: None,
         image_url: Some(url),
         type_: types::InputImageContentType::InputImage,
     }))

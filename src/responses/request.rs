@@ -126,7 +126,6 @@ fn reasoning(effort: ReasoningEffort, extra: &mut Map<String, Value>) -> Option<
 fn tool(tool: ToolDefinition) -> types::FunctionTool {
     let ToolDefinition { name, description, parameters, strict } = tool;
     types::FunctionTool {
-        defer_loading: None,
         description: (!description.is_empty()).then_some(description),
         name,
         parameters: Some(parameters.into_json_schema()),

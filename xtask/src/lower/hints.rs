@@ -12,8 +12,10 @@ use crate::schema::{self, Map, Place};
 pub(super) const PREFIX: &str = "x-codex-";
 /// The variant name of a union branch.
 pub(super) const NAME: &str = "x-codex-name";
-/// Properties of an answer that stay required.
+/// Properties that are required whatever the document says.
 pub(super) const REQUIRED: &str = "x-codex-required";
+/// The optional properties that a request object keeps, so that a newer one changes no literal of the adapter.
+pub(super) const KEEP: &str = "x-codex-keep";
 /// Whether a request object carries further fields of the caller.
 pub(super) const EXTRA: &str = "x-codex-extra";
 /// Traits that build.rs derives on the type.
@@ -41,7 +43,7 @@ impl Hints {
                 let fits = match key.as_str() {
                     NAME => value.is_string(),
                     EXTRA => value.is_boolean(),
-                    REQUIRED | DERIVE => {
+                    REQUIRED | KEEP | DERIVE => {
                         value.as_array().is_some_and(|list| list.iter().all(Value::is_string))
                     }
                     RESPONSE => value.is_object(),

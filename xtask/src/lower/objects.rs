@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::hints::{self, Hints};
@@ -69,6 +69,9 @@ pub(super) fn settle(
     if object.get("type") != Some(&json!("object")) {
         return Ok(());
     }
+    if side == Side::Request {
+        stable_fields(object, place, hints)?;
+    }
     tally.add("R15", further_fields(object) + declared_only(object));
     if side == Side::Request {
         tally.add("R15", optional_collections(object));
@@ -81,6 +84,35 @@ pub(super) fn settle(
             );
             object.insert("additionalProperties".into(), json!({}));
             tally.add("R21", 1);
+        }
+    }
+    Ok(())
+}
+
+/// R24: what the adapter writes as a literal keeps its fields. What the document requires stays, whether it is listed or not:
+/// that is a change that the adapter has to follow.
+fn stable_fields(object: &mut Map, place: Place<'_>, hints: &mut Hints) -> Result<()> {
+    let kept = object.contains_key(hints::KEEP).then(|| hints.take_list(object, hints::KEEP));
+    let enforced = hints.take_list(object, hints::REQUIRED);
+    let named = [(hints::KEEP, kept.as_deref().unwrap_or_default()), (hints::REQUIRED, enforced.as_slice())];
+    for (hint, name) in named.into_iter().flat_map(|(hint, names)| names.iter().map(move |name| (hint, name)))
+    {
+        let declared = object.get("properties").is_some_and(|properties| properties.get(name).is_some());
+        ensure!(declared, "{}: {hint} names {name}, which is no property", place.path);
+    }
+    if !enforced.is_empty() {
+        let required = object.entry("required").or_insert_with(|| json!([])).as_array_mut();
+        let required = required.with_context(|| format!("{}: required is no list", place.path))?;
+        let missing = enforced.into_iter().map(Value::from).filter(|name| !required.contains(name));
+        let missing: Vec<Value> = missing.collect();
+        required.extend(missing);
+    }
+    if let Some(kept) = kept {
+        let required = object.get("required").cloned().unwrap_or_default();
+        let is_required =
+            |name: &str| required.as_array().is_some_and(|list| list.iter().any(|item| item == name));
+        if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.retain(|name, _| is_required(name) || kept.contains(name));
         }
     }
     Ok(())
@@ -249,6 +281,24 @@ mod tests {
             json!({ "type": "object", "properties": fields, "x-codex-extra": true }),
             json!({ "type": "object", "properties": fields, "additionalProperties": {} }),
         );
+    }
+
+    #[test]
+    fn r24_what_the_adapter_writes_keeps_its_fields() {
+        let text = json!({ "type": "string" });
+        let fields = json!({ "a": text, "b": text, "new": text, "must": text });
+        check_settled(
+            Side::Request,
+            json!({ "type": "object", "properties": fields, "required": ["must"],
+                "x-codex-keep": ["a", "b"], "x-codex-required": ["b", "must"] }),
+            json!({ "type": "object", "properties": { "a": text, "b": text, "must": text }, "required": ["must", "b"] }),
+        );
+        for hint in ["x-codex-keep", "x-codex-required"] {
+            let mut question = crate::lower::tests::object(json!({ "a": text }));
+            question[hint] = json!(["b"]);
+            let why = format!("$.components.schemas.Question: {hint} names b, which is no property");
+            assert_eq!(crate::lower::tests::refused(json!({ "Question": question })), why);
+        }
     }
 
     #[test]
