@@ -95,3 +95,11 @@ fn events<'a>(
 pub fn error_response(status: u16, body: &[u8]) -> CodexError {
     error_body::from_response(status, &HeaderMap::new(), body, SystemTime::UNIX_EPOCH)
 }
+
+/// Every name in the model table: ids, aliases and dated snapshots.
+pub fn model_names() -> impl Iterator<Item = String> {
+    crate::models::MODELS.iter().flat_map(|row| {
+        let dated = row.snapshots.iter().map(|date| format!("{}-{date}", row.id));
+        [row.id].into_iter().chain(row.aliases.iter().copied()).map(str::to_owned).chain(dated)
+    })
+}

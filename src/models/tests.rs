@@ -211,36 +211,6 @@ fn families_claim_nothing_that_a_member_denies() {
     }
 }
 
-/// Missing in the table is a model to add; missing in the document is a model that is newer than it, that has an id of its
-/// own on other servers (`gpt-oss-*`, `gpt-35-turbo`, `gpt-5-chat`), or that only the Responses API has.
-#[test]
-fn the_table_and_the_document_name_the_same_models() {
-    let document: serde_json::Value =
-        serde_json::from_str(include_str!("../../openapi/closure.json")).unwrap();
-    let schemas = document["components"]["schemas"].as_object().unwrap();
-    let named: BTreeSet<_> = schemas
-        .iter()
-        .filter(|(name, _)| name.starts_with("ModelIds"))
-        .flat_map(|(_, schema)| schema["anyOf"].as_array().into_iter().flatten())
-        .flat_map(|branch| branch["enum"].as_array().into_iter().flatten())
-        .map(|id| id.as_str().unwrap().to_owned())
-        .collect();
-    assert!(named.len() > 50, "the document's enum is not found any more: {named:?}");
-    let table: BTreeSet<_> = MODELS.iter().flat_map(names).collect();
-    let list = |ids: Vec<&String>| ids.iter().map(|id| format!("  {id}\n")).collect::<String>();
-    insta::assert_snapshot!(format!(
-        "missing in the table:\n{}missing in the document:\n{}",
-        list(named.difference(&table).collect()),
-        list(table.difference(&named).collect()),
-    ));
-}
-
-/// A row's id, its aliases and its snapshots.
-fn names(row: &ModelSpec) -> impl Iterator<Item = String> {
-    let dated = row.snapshots.iter().map(|date| format!("{}-{date}", row.id));
-    [row.id].into_iter().chain(row.aliases.iter().copied()).map(str::to_owned).chain(dated)
-}
-
 #[test]
 fn constants_are_the_models_that_are_served() {
     let served = |row: &&ModelSpec| {

@@ -1,8 +1,11 @@
-//! The generated items that the adapter uses, so that a refresh of the document shows what it does to them.
+//! The generated items that the adapter uses, and the models of the document, so that a refresh shows what it does to them.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tachikoma_backend_codex::internals::model_names;
 
 /// What `build.rs` made of the document; laid out by `prettyplease`, hence one item from its head to a brace in its column.
 const GENERATED: &str = concat!(env!("OUT_DIR"), "/openai.rs");
@@ -28,6 +31,30 @@ fn what_the_adapter_uses() {
     items.sort();
     assert!(items.len() > 20, "the generated items are not found any more: {}", items.len());
     insta::assert_snapshot!(items.join("\n"));
+}
+
+/// Missing in the table is a model to add; missing in the document is a model that is newer than it, that has an id of its
+/// own on other servers (`gpt-oss-*`, `gpt-35-turbo`, `gpt-5-chat`), or that only the Responses API has.
+#[test]
+fn the_models_of_the_document_and_of_the_table() {
+    let closure = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/closure.json");
+    let document: Value = serde_json::from_str(&fs::read_to_string(closure).unwrap()).unwrap();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let named: BTreeSet<_> = schemas
+        .iter()
+        .filter(|(name, _)| name.starts_with("ModelIds"))
+        .flat_map(|(_, schema)| schema["anyOf"].as_array().into_iter().flatten())
+        .flat_map(|branch| branch["enum"].as_array().into_iter().flatten())
+        .map(|id| id.as_str().unwrap().to_owned())
+        .collect();
+    assert!(named.len() > 50, "the document's enum is not found any more: {named:?}");
+    let table: BTreeSet<_> = model_names().collect();
+    let list = |ids: Vec<&String>| ids.iter().map(|id| format!("  {id}\n")).collect::<String>();
+    insta::assert_snapshot!(format!(
+        "missing in the table:\n{}missing in the document:\n{}",
+        list(named.difference(&table).collect()),
+        list(table.difference(&named).collect()),
+    ));
 }
 
 /// The name of the item that a line begins.

@@ -100,6 +100,10 @@ fn stable_fields(object: &mut Map, place: Place<'_>, hints: &mut Hints) -> Resul
         let declared = object.get("properties").is_some_and(|properties| properties.get(name).is_some());
         ensure!(declared, "{}: {hint} names {name}, which is no property", place.path);
     }
+    for property in &enforced {
+        let property = object.get_mut("properties").and_then(|properties| properties.get_mut(property));
+        property.and_then(Value::as_object_mut).map(|property| property.remove("nullable"));
+    }
     if !enforced.is_empty() {
         let required = object.entry("required").or_insert_with(|| json!([])).as_array_mut();
         let required = required.with_context(|| format!("{}: required is no list", place.path))?;
@@ -286,7 +290,8 @@ mod tests {
     #[test]
     fn r24_what_the_adapter_writes_keeps_its_fields() {
         let text = json!({ "type": "string" });
-        let fields = json!({ "a": text, "b": text, "new": text, "must": text });
+        let open = json!({ "type": "string", "nullable": true });
+        let fields = json!({ "a": text, "b": open, "new": text, "must": text });
         check_settled(
             Side::Request,
             json!({ "type": "object", "properties": fields, "required": ["must"],

@@ -27,7 +27,7 @@ pub(super) fn failure(step: &dyn Fn(&str)) -> Result<Option<String>> {
     }
     if cargo(&["test", "--test", "it"], &[SURFACE])?.is_some() {
         println!(
-            "The generated items that the adapter uses changed: review tests/it/snapshots with `cargo insta review`."
+            "What the adapter uses, or which models the document names, changed: review tests/it/snapshots with `cargo insta review`."
         );
     }
     Ok(None)
