@@ -182,3 +182,22 @@ fn param(path: &Location) -> String {
 fn joined(param: &str, field: &str) -> String {
     if param.is_empty() { field.to_owned() } else { format!("{param}.{field}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_values_that_are_supported() {
+        #[track_caller]
+        fn check(options: Value, expected: &str) {
+            let error = no_option("p", &options, &json!("x"));
+            assert!(format!("{error:?}").contains(&format!("Invalid value: 'x'. {expected}.")), "{error:?}");
+        }
+        check(json!([]), "No value is supported");
+        check(json!(["a"]), "Only 'a' is supported");
+        check(json!(["a", "b", 3]), "Supported values are: 'a', 'b' and '3'");
+    }
+}

@@ -66,7 +66,9 @@ pub(crate) fn origin(from: &str, sha256: &str) -> (String, Option<String>) {
 pub(crate) fn parse(text: &str) -> Result<Value> {
     let document: Value = match text.trim_start().starts_with('{') {
         true => serde_json::from_str(text).context("it is not JSON")?,
-        false => serde_saphyr::from_str(text).context("it is not YAML")?,
+        // In YAML 1.2, which OpenAPI is written in, `y` is a word: the coordinate of a click, for one.
+        false => serde_saphyr::from_str_with_options(text, serde_saphyr::options! { strict_booleans: true })
+            .context("it is not YAML")?,
     };
     let version = document.get("openapi").and_then(Value::as_str).context("it has no `openapi` version")?;
     let known =
@@ -115,6 +117,7 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use serde_json::json;
 
     use super::*;
 
@@ -122,6 +125,12 @@ mod tests {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(text.as_bytes()).unwrap();
         encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn words_of_yaml_1_1_for_true_and_false_are_words() {
+        let document = parse("openapi: 3.1.0\nwords: [y, n, yes, no, on, off, true]").unwrap();
+        assert_eq!(document["words"], json!(["y", "n", "yes", "no", "on", "off", true]));
     }
 
     #[test]

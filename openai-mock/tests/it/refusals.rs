@@ -17,6 +17,14 @@ pub(crate) async fn refused(request: RequestBuilder) -> String {
     format!("{} {} {} {}", status.as_u16(), error["code"], error["param"], error["message"])
 }
 
+/// Without the values that the document lists: each refresh of it may bring more.
+pub(crate) fn without_values(refused: &str) -> String {
+    match refused.split_once(" Supported values are: ") {
+        Some((refused, _)) => format!("{refused}\""),
+        None => refused.to_owned(),
+    }
+}
+
 #[tokio::test]
 async fn bodies_that_are_no_chat_request() {
     let mock = Mock::start().await;

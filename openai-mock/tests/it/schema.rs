@@ -4,7 +4,7 @@ use openai_mock::MockServer;
 use serde_json::{Value, json};
 
 use crate::client::{Mock, ask, merge};
-use crate::refusals::refused;
+use crate::refusals::{refused, without_values};
 
 /// A request for words with these messages.
 fn messages(messages: Value) -> Value {
@@ -50,7 +50,8 @@ async fn an_answer_can_be_sent_back_as_it_came() {
 async fn what_it_does_not_allow_is_refused_by_the_name_of_the_field() {
     let mock = Mock::start().await;
     let check = async |fields: Value, expected: &str| {
-        assert_eq!(refused(mock.chat(&merge(&ask("hi"), fields))).await, format!("400 {expected}"));
+        let refused = refused(mock.chat(&merge(&ask("hi"), fields))).await;
+        assert_eq!(without_values(&refused), format!("400 {expected}"));
     };
     check(
         json!({"temprature": 1}),
@@ -84,7 +85,7 @@ async fn what_it_does_not_allow_is_refused_by_the_name_of_the_field() {
     .await;
     check(
         json!({"reasoning_effort": "extreme"}),
-        r#""invalid_value" "reasoning_effort" "Invalid value: 'extreme'. Supported values are: 'none', 'minimal', 'low', 'medium', 'high' and 'xhigh'.""#,
+        r#""invalid_value" "reasoning_effort" "Invalid value: 'extreme'.""#,
     )
     .await;
     check(

@@ -14,7 +14,8 @@ pub(super) const PREFIX: &str = "x-codex-";
 pub(super) const NAME: &str = "x-codex-name";
 /// Properties that are required whatever the document says.
 pub(super) const REQUIRED: &str = "x-codex-required";
-/// The optional properties that a request object keeps, so that a newer one changes no literal of the adapter.
+/// The properties that an object keeps, beside those that a request requires: a newer one changes no literal of the adapter, and
+/// no answer fails for a field that nobody reads.
 pub(super) const KEEP: &str = "x-codex-keep";
 /// Whether a request object carries further fields of the caller.
 pub(super) const EXTRA: &str = "x-codex-extra";

@@ -69,9 +69,7 @@ pub(super) fn settle(
     if object.get("type") != Some(&json!("object")) {
         return Ok(());
     }
-    if side == Side::Request {
-        stable_fields(object, place, hints)?;
-    }
+    stable_fields(object, side, place, hints)?;
     tally.add("R15", further_fields(object) + declared_only(object));
     if side == Side::Request {
         tally.add("R15", optional_collections(object));
@@ -89,11 +87,12 @@ pub(super) fn settle(
     Ok(())
 }
 
-/// R24: what the adapter writes as a literal keeps its fields. What the document requires stays, whether it is listed or not:
-/// that is a change that the adapter has to follow.
-fn stable_fields(object: &mut Map, place: Place<'_>, hints: &mut Hints) -> Result<()> {
+/// R24: what the adapter writes as a literal keeps its fields, and of an answer only what is read is parsed. What a request
+/// requires stays, whether it is listed or not: that is a change that the adapter has to follow.
+fn stable_fields(object: &mut Map, side: Side, place: Place<'_>, hints: &mut Hints) -> Result<()> {
     let kept = object.contains_key(hints::KEEP).then(|| hints.take_list(object, hints::KEEP));
-    let enforced = hints.take_list(object, hints::REQUIRED);
+    // Answers: `relax` sees to it.
+    let enforced = if side == Side::Request { hints.take_list(object, hints::REQUIRED) } else { Vec::new() };
     let named = [(hints::KEEP, kept.as_deref().unwrap_or_default()), (hints::REQUIRED, enforced.as_slice())];
     for (hint, name) in named.into_iter().flat_map(|(hint, names)| names.iter().map(move |name| (hint, name)))
     {
@@ -113,8 +112,10 @@ fn stable_fields(object: &mut Map, place: Place<'_>, hints: &mut Hints) -> Resul
     }
     if let Some(kept) = kept {
         let required = object.get("required").cloned().unwrap_or_default();
-        let is_required =
-            |name: &str| required.as_array().is_some_and(|list| list.iter().any(|item| item == name));
+        let is_required = |name: &str| {
+            side == Side::Request
+                && required.as_array().is_some_and(|list| list.iter().any(|item| item == name))
+        };
         if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
             properties.retain(|name, _| is_required(name) || kept.contains(name));
         }
