@@ -68,6 +68,7 @@ struct Usage {
 #[derive(Clone, Copy, Serialize)]
 struct InputDetails {
     cached_tokens: usize,
+    cache_write_tokens: usize,
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -81,7 +82,7 @@ impl Usage {
         let reasoning_tokens = tokens::count(answer.reasoning.as_ref().map_or(0, String::len));
         Self {
             input_tokens,
-            input_tokens_details: InputDetails { cached_tokens: 0 },
+            input_tokens_details: InputDetails { cached_tokens: 0, cache_write_tokens: 0 },
             output_tokens,
             output_tokens_details: OutputDetails { reasoning_tokens },
             total_tokens: input_tokens + output_tokens,
