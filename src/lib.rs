@@ -13,6 +13,7 @@ pub mod internals;
 pub mod models;
 mod openai;
 mod responses;
+mod schema;
 mod transport;
 mod validate;
 
@@ -20,3 +21,4 @@ pub use backend::{ApiChoice, CodexBackend, RequestPreview};
 pub use config::{Api, CodexBackendConfig};
 pub use error::CodexError;
 pub use models::OpenAIModel;
+pub use schema::{ResponseFormatExt, StrictSchema, ToolDefinitionExt, strict_schema, strict_schema_of};

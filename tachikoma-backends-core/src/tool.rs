@@ -176,6 +176,13 @@ impl ToolParameters {
     }
 }
 
+/// A JSON Schema of type `object`; [`ToolDefinition::validate`] says whether it is one.
+impl From<Map<String, Value>> for ToolParameters {
+    fn from(schema: Map<String, Value>) -> Self {
+        Self(schema)
+    }
+}
+
 impl Default for ToolParameters {
     fn default() -> Self {
         Self(object([("type", json!("object")), ("properties", json!({}))]))

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const IMPORTS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("extra", &["error"]),
+    ("schema", &["error"]),
     ("models", &["error"]),
     ("validate", &["models"]),
     ("tokens", &["models"]),
