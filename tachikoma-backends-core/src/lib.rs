@@ -10,6 +10,7 @@ mod retry;
 mod stream;
 mod tool;
 mod tool_call;
+mod tool_runner;
 
 pub use async_trait::async_trait;
 pub use backend::{Backend, BackendCapabilities, BackendInfo};
@@ -24,3 +25,4 @@ pub use tool::{ToolDefinition, ToolDefinitionBuilder, ToolParameter, ToolParamet
 pub use tool_call::{
     ToolArgumentsError, ToolCall, ToolCallAccumulator, ToolCallDelta, ToolCallFragment, ToolResult,
 };
+pub use tool_runner::{ToolRun, ToolRunError, ToolRunEvent, ToolRunner};
