@@ -3,12 +3,8 @@
 use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Parser;
-use futures::StreamExt;
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
-use tachikoma_backends_core::{
-    Backend, CollectingStream, CompletionRequest, Message, ToolCall, ToolDefinition, ToolParameter,
-    ToolResult,
-};
+use tachikoma_backends_core::{CompletionRequest, Message, ToolDefinition, ToolRunEvent, ToolRunner};
 
 /// Asks a model that may look up the weather, and runs the look-ups that it asks for.
 ///
@@ -23,17 +19,15 @@ struct Arguments {
     api: Option<String>,
 }
 
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, schemars::JsonSchema)]
 struct Place {
+    /// Name of the city
     city: String,
 }
 
-/// The tool. A wrong argument is told to the model, which may correct it.
-fn look_up(call: &ToolCall) -> ToolResult {
-    match call.parse_arguments_as::<Place>() {
-        Ok(Place { city }) => ToolResult::success(call, format!("In {city}: snow, -3 °C")),
-        Err(error) => ToolResult::failure(call, error.to_string()),
-    }
+/// The tool. An error would be told to the model, as wrong arguments are.
+async fn look_up(place: Place) -> Result<String, std::io::Error> {
+    Ok(format!("In {}: snow, -3 °C", place.city))
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -51,28 +45,18 @@ async fn run(Arguments { prompt, api }: Arguments) -> Result<(), Box<dyn Error>>
     let named = |api| if api == "chat" { Api::ChatCompletions } else { Api::Responses };
     let api = api.map_or(Api::Auto, named);
     let backend = CodexBackend::new(config.with_api(api))?;
-    let weather = ToolDefinition::builder("get_weather")
-        .description("The weather in a city now")
-        .parameter("city", ToolParameter::string("Name of the city"))
-        .build()?;
-    let mut request = CompletionRequest::new(vec![Message::user(prompt)]).with_tools([weather]);
-    // A model that never stops asking has to be stopped.
-    for _ in 0..8 {
-        let mut stream = CollectingStream::new(backend.complete_stream(request.clone()).await?);
-        while let Some(chunk) = stream.next().await {
-            print!("{}", chunk?.delta);
-            std::io::stdout().flush()?;
+    let weather = ToolDefinition::from_type::<Place>("get_weather", "The weather in a city now");
+    let runner = ToolRunner::new().with_tool(weather, look_up);
+    let request = CompletionRequest::new(vec![Message::user(prompt)]);
+    let run = runner.run_stream(&backend, request, |event| match event {
+        ToolRunEvent::Chunk(chunk) => {
+            print!("{}", chunk.delta);
+            _ = std::io::stdout().flush();
         }
-        let answer = stream.collect().await?;
-        if answer.tool_calls.is_empty() {
-            println!();
-            return Ok(());
-        }
-        request.messages.push(answer.to_message());
-        for result in answer.tool_calls.iter().map(look_up) {
-            println!("[{}: {}]", result.name, result.content);
-            request.messages.push(result.to_message());
-        }
-    }
-    Err("the model asks for its tool without end".into())
+        ToolRunEvent::Result(result) => println!("[{}: {}]", result.name, result.content),
+        _ => {}
+    });
+    run.await?;
+    println!();
+    Ok(())
 }

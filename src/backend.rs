@@ -8,6 +8,7 @@
 
 mod api;
 mod stream;
+mod structured;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;

@@ -14,6 +14,7 @@ pub mod models;
 mod openai;
 mod responses;
 mod schema;
+mod structured;
 mod transport;
 mod validate;
 
@@ -22,3 +23,4 @@ pub use config::{Api, CodexBackendConfig};
 pub use error::CodexError;
 pub use models::OpenAIModel;
 pub use schema::{ResponseFormatExt, StrictSchema, ToolDefinitionExt, strict_schema, strict_schema_of};
+pub use structured::{Structured, StructuredError, StructuredStream};

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
     Backend, CollectingStream, CompletionRequest, CompletionResponse, ContentPart, ErrorCategory,
-    FinishReason, Message, ResponseFormat, ToolDefinition, ToolParameter,
+    FinishReason, Message, ResponseFormat, ToolDefinition, ToolParameter, ToolRunner,
 };
 
 const GREETING: &str = "Hello from a real é你😀 server.";
@@ -129,10 +129,38 @@ async fn an_answer_by_a_schema() {
             }),
             strict: Some(true),
         };
-        for answer in ask(&config, &request("Where?").with_response_format(format)).await {
+        for answer in
+            ask(&config, &request("Where?").with_temperature(0.0).with_response_format(format)).await
+        {
             let json: Value = serde_json::from_str(&answer.content.unwrap()).unwrap();
             assert!(json["city"] == "Oslo" || json["city"] == "Rome", "{json}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_as_a_type_and_a_run_of_tools() {
+    #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+    struct Place {
+        city: City,
+        country: Option<City>,
+    }
+    #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+    enum City {
+        Oslo,
+        Rome,
+    }
+    for config in configs("typed answers and tool runs") {
+        let backend = CodexBackend::new(config).unwrap();
+        backend.complete_as::<Place>(request("Where?").with_temperature(0.0)).await.unwrap();
+        let tool = ToolDefinition::from_type::<Place>("get_weather", "The weather now");
+        let runner = ToolRunner::new().with_tool(tool, async |place: Place| {
+            let Place { city, country } = place;
+            Ok::<_, std::convert::Infallible>(format!("{city:?}, {country:?}: snow"))
+        });
+        let run = runner.run(&backend, request("Weather TWO")).await.unwrap();
+        assert!(run.steps == 2 && run.messages.len() == 5, "{:?}", run.messages);
+        assert!(run.response.content.is_some_and(|text| !text.is_empty()));
     }
 }
 

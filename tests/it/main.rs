@@ -22,5 +22,6 @@ mod properties;
 mod scenarios;
 mod secrets;
 mod server;
+mod structured;
 mod surface;
 mod tidy;

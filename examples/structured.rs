@@ -1,0 +1,82 @@
+//! An answer as a Rust type, by a schema that the model has to keep to. Without a key all this is offline.
+
+use std::{error::Error, process::ExitCode};
+
+use clap::Parser;
+use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, StructuredError, strict_schema_of};
+use tachikoma_backends_core::{CompletionRequest, Message};
+
+/// Asks a model for a recipe, and reads it as a struct.
+///
+/// With OPENAI_API_KEY set, the answer comes from OpenAI or from OPENAI_BASE_URL; without it, from a mock server inside this
+/// process, which makes up what fits the schema.
+#[derive(Parser)]
+struct Arguments {
+    /// What to cook
+    #[arg(default_value = "A soup for four")]
+    prompt: String,
+    /// Print the schema as well
+    #[arg(long)]
+    schema: bool,
+}
+
+/// A recipe
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Recipe {
+    title: String,
+    ingredients: Vec<Ingredient>,
+    /// In minutes
+    duration: Option<u32>,
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Ingredient {
+    name: String,
+    amount: f64,
+    unit: Unit,
+}
+
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Unit {
+    Gram,
+    Litre,
+    Piece,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let outcome = run(Arguments::parse()).await.inspect_err(|error| eprintln!("error: {error}"));
+    ExitCode::from(u8::from(outcome.is_err()))
+}
+
+async fn run(Arguments { prompt, schema }: Arguments) -> Result<(), Box<dyn Error>> {
+    if schema {
+        println!("{:#}", strict_schema_of::<Recipe>()?.schema);
+    }
+    let mock = openai_mock::MockServer::start().await?;
+    let config = match std::env::var_os("OPENAI_API_KEY") {
+        Some(_) => CodexBackendConfig::from_env()?,
+        None => CodexBackendConfig::new("sk-mock").with_base_url(mock.base_url()),
+    };
+    let backend = CodexBackend::new(config)?;
+    let request = CompletionRequest::new(vec![Message::user(prompt)]);
+    match backend.complete_as::<Recipe>(request).await {
+        Ok(answer) => {
+            let Recipe { title, ingredients, duration } = answer.value;
+            println!(
+                "{title}{}",
+                duration.map_or_else(String::new, |minutes| format!(" ({minutes} minutes)"))
+            );
+            for Ingredient { name, amount, unit } in ingredients {
+                println!("- {amount} {unit:?} of {name}");
+            }
+        }
+        // What the model said instead is not lost.
+        Err(StructuredError::Mismatch { path, reason, response }) => {
+            println!("at {path:?}: {reason}\n{}", response.content.unwrap_or_default());
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Answers as Rust types, over both APIs, whole and streamed.
+
+use futures::StreamExt;
+use openai_mock::{MockServer, Reply};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, Structured, StructuredError};
+use tachikoma_backends_core::{CompletionRequest, ErrorCategory, Message, ToolDefinition};
+
+/// A city and who lives there
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+struct City {
+    name: String,
+    people: Vec<Person>,
+    #[serde(default)]
+    rank: u8,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema, PartialEq)]
+struct Person {
+    age: Option<u8>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    profession: Option<String>,
+}
+
+fn request() -> CompletionRequest {
+    CompletionRequest::new(vec![Message::user("The capital of Norway?")])
+}
+
+/// Asks in all four ways for the same reply; they agree.
+async fn ask(
+    reply: impl Fn() -> Option<Reply>,
+    request: CompletionRequest,
+) -> Result<Structured<City>, String> {
+    let mut outcomes = Vec::new();
+    for api in [Api::ChatCompletions, Api::Responses] {
+        for streamed in [false, true] {
+            let mock = MockServer::start().await.unwrap();
+            reply().into_iter().for_each(|reply| mock.push_reply(reply));
+            let config = CodexBackendConfig::new("sk-test").with_base_url(mock.base_url()).with_api(api);
+            let backend = CodexBackend::new(config).unwrap();
+            let outcome = if streamed {
+                match backend.complete_stream_as::<City>(request.clone()).await {
+                    Ok(mut stream) => {
+                        let first = stream.next().await;
+                        assert!(first.is_some_and(|chunk| chunk.is_ok()));
+                        stream.finish().await
+                    }
+                    Err(error) => Err(error),
+                }
+            } else {
+                backend.complete_as::<City>(request.clone()).await
+            };
+            let sent = mock.requests().remove(0).body.unwrap();
+            let format =
+                if api == Api::Responses { &sent["text"]["format"] } else { &sent["response_format"] };
+            assert_eq!(format["type"], json!("json_schema"), "{sent}");
+            let raw = |error: &StructuredError| {
+                let response = error.response().unwrap();
+                format!("{error} | {:?} {:?}", response.content, response.refusal)
+            };
+            outcomes.push(outcome.map_err(|error| raw(&error)));
+        }
+    }
+    let shown = |outcome: &Result<Structured<City>, String>| match outcome {
+        Ok(structured) => Ok(format!("{:?}", structured.value)),
+        Err(error) => Err(error.clone()),
+    };
+    assert!(outcomes.iter().all(|outcome| shown(outcome) == shown(&outcomes[0])), "{outcomes:#?}");
+    outcomes.remove(0)
+}
+
+#[tokio::test]
+async fn an_answer_is_a_value_or_says_why_it_is_none() {
+    let check = async |reply: Reply, expected: Result<City, &str>| {
+        let found = ask(|| Some(reply.clone()), request()).await;
+        assert_eq!(
+            found.as_ref().map(|found| &found.value).map_err(String::as_str),
+            expected.as_ref().map_err(|e| *e)
+        );
+    };
+    let city = |people: Vec<Person>, rank| City { name: "Oslo".into(), people, rank };
+    let text = |text: &str| Reply::text(text);
+    check(
+        text(r#"{"name": "Oslo", "people": [{"age": 7}], "rank": 1}"#),
+        Ok(city(vec![Person { age: Some(7), ..Person::default() }], 1)),
+    )
+    .await;
+    // The strict schema has null where the type has a default.
+    check(
+        text(r#"{"name": "Oslo", "people": [{"age": null}], "rank": null}"#),
+        Ok(city(vec![Person::default()], 0)),
+    )
+    .await;
+    check(
+        Reply::refusal("Not that."),
+        Err(r#"the model declined to answer: Not that. | None Some("Not that.")"#),
+    )
+    .await;
+    check(
+        text(r#"{"name": "Oslo", "people": [{"age": "old"}]}"#),
+        Err(r#"the answer does not fit the type at people[0].age: invalid type: string "old", expected u8 at line 1 column 41 | Some("{\"name\": \"Oslo\", \"people\": [{\"age\": \"old\"}]}") None"#),
+    )
+    .await;
+    check(
+        text("Oslo"),
+        Err(r#"the answer does not fit the type: expected value at line 1 column 1 | Some("Oslo") None"#),
+    )
+    .await;
+    check(
+        text(r#"{"name": "Oslo", "people": []} {}"#),
+        Err(r#"the answer does not fit the type: trailing characters at line 1 column 32 | Some("{\"name\": \"Oslo\", \"people\": []} {}") None"#),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_cut_answer_and_one_that_calls_tools_are_errors_of_their_own() {
+    let error = ask(|| None, request().with_max_tokens(16)).await.unwrap_err();
+    assert!(
+        error.starts_with(
+            "the answer was cut by the limit on tokens; raise max_tokens or ask for less | Some(\"{"
+        ),
+        "{error}"
+    );
+    let tool = ToolDefinition::builder("look").build().unwrap();
+    let call = || Some(Reply::tool_call("look", json!({})));
+    let error = ask(call, request().with_tools([tool])).await.unwrap_err();
+    assert_eq!(error, "the model called look before it answered; run the tools and ask again | None None");
+}
+
+#[tokio::test]
+async fn a_type_without_a_strict_schema_is_refused_before_anything_is_sent() {
+    let mock = MockServer::start().await.unwrap();
+    let backend =
+        CodexBackend::new(CodexBackendConfig::new("sk-test").with_base_url(mock.base_url())).unwrap();
+    let error = backend.complete_as::<Vec<City>>(request()).await.unwrap_err();
+    let StructuredError::Backend(error) = error else { panic!("{error}") };
+    assert_eq!(error.category(), ErrorCategory::InvalidRequest);
+    assert!(error.to_string().contains("its root is no object; wrap it in a struct"), "{error}");
+    assert_eq!(mock.requests().len(), 0);
+}
