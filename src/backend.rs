@@ -7,6 +7,8 @@
 //! 5. `chat::response`, `chat::stream` or their like in `responses`: the generated answer becomes the core one.
 
 mod api;
+mod count;
+mod embed;
 mod stream;
 mod structured;
 
@@ -102,8 +104,11 @@ impl CodexBackend {
 
     /// The API that this request would go to, and why.
     pub fn api_for(&self, request: &CompletionRequest) -> ApiChoice {
-        let model = request.model.as_deref().map_or_else(|| self.config.model().clone(), OpenAIModel::new);
-        api::choose(self.config.api(), request, &model, self.transport.is_official())
+        api::choose(self.config.api(), request, &self.model_of(request), self.transport.is_official())
+    }
+
+    fn model_of(&self, request: &CompletionRequest) -> OpenAIModel {
+        request.model.as_deref().map_or_else(|| self.config.model().clone(), OpenAIModel::new)
     }
 
     /// Like [`Backend::complete`], with everything known of a failure.
@@ -210,6 +215,7 @@ impl CodexBackend {
         if is_official {
             warnings.extend(adapt(&mut request, &model, endpoint));
         }
+        warnings.extend(self.check_length(&request, &model, api)?);
         let limit = request.max_tokens.filter(|_| !is_official);
         let target = Target { model, is_official, stream };
         let (body, expected) = match endpoint {
@@ -275,6 +281,11 @@ impl Backend for CodexBackend {
     async fn complete_stream(&self, request: CompletionRequest) -> Result<CompletionStream, BackendError> {
         let chunks = self.try_complete_stream(request).await?;
         Ok(chunks.map(|chunk| chunk.map_err(BackendError::from)).boxed())
+    }
+
+    /// For the configured model: see [`count_tokens_for`](CodexBackend::count_tokens_for).
+    fn count_tokens(&self, text: &str) -> u32 {
+        self.count_tokens_for(self.config.model().clone(), text)
     }
 
     /// Asks for the list of models, which costs no tokens. A server that limits the rate of requests is healthy, and so is

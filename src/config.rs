@@ -2,6 +2,7 @@
 
 mod api;
 mod base_url;
+mod input_limit;
 mod reliability;
 
 use reqwest::Url;
@@ -10,6 +11,7 @@ use secrecy::SecretString;
 
 pub use self::api::Api;
 use self::base_url::BaseUrl;
+pub use self::input_limit::InputLimit;
 pub(crate) use self::reliability::Reliability;
 use crate::auth::Credentials;
 use crate::error::CodexError;
@@ -42,6 +44,7 @@ pub struct CodexBackendConfig {
     model: OpenAIModel,
     api: Api,
     max_tokens: Option<u32>,
+    input_limit: InputLimit,
     reliability: Reliability,
     default_headers: HeaderMap,
     http_client: Option<reqwest::Client>,
@@ -57,6 +60,7 @@ impl CodexBackendConfig {
             model: OpenAIModel::default(),
             api: Api::Auto,
             max_tokens: None,
+            input_limit: InputLimit::default(),
             reliability: Reliability::default(),
             default_headers: HeaderMap::new(),
             http_client: None,
@@ -145,6 +149,13 @@ impl CodexBackendConfig {
         self
     }
 
+    /// What is done about a request that is longer than its model reads. By default there is a warning.
+    #[must_use]
+    pub fn with_input_limit(mut self, input_limit: InputLimit) -> Self {
+        self.input_limit = input_limit;
+        self
+    }
+
     /// Further headers on every request. They win over the ones of this crate, credentials included.
     #[must_use]
     pub fn with_default_headers(mut self, headers: HeaderMap) -> Self {
@@ -188,6 +199,11 @@ impl CodexBackendConfig {
     /// The limit, in tokens, on answers to requests that state none.
     pub fn max_tokens(&self) -> Option<u32> {
         self.max_tokens
+    }
+
+    /// What is done about a request that is longer than its model reads.
+    pub fn input_limit(&self) -> InputLimit {
+        self.input_limit
     }
 
     /// Further headers on every request.

@@ -5,6 +5,7 @@ mod backend;
 mod chat;
 mod config;
 mod decode;
+mod embeddings;
 mod error;
 mod extra;
 #[cfg(feature = "internals")]
@@ -15,12 +16,15 @@ mod openai;
 mod responses;
 mod schema;
 mod structured;
+mod tokens;
 mod transport;
 mod validate;
 
 pub use backend::{ApiChoice, CodexBackend, RequestPreview};
-pub use config::{Api, CodexBackendConfig};
+pub use config::{Api, CodexBackendConfig, InputLimit};
+pub use embeddings::{EmbeddingInput, EmbeddingRequest, EmbeddingResponse, VectorEncoding};
 pub use error::CodexError;
 pub use models::OpenAIModel;
 pub use schema::{ResponseFormatExt, StrictSchema, ToolDefinitionExt, strict_schema, strict_schema_of};
 pub use structured::{Structured, StructuredError, StructuredStream};
+pub use tokens::TokenCount;

@@ -1,6 +1,7 @@
 //! What cannot succeed is found before it is sent, and what a model rejects without harm is left out. Pure functions.
 
 mod adapt;
+mod input;
 mod model;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use tachikoma_backends_core::{
 };
 
 pub(crate) use self::adapt::adapt;
+pub(crate) use self::input::{Counted, too_long};
 use self::model::Of;
 use crate::models::{Lookup, Match, OpenAIModel};
 

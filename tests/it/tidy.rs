@@ -19,6 +19,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("transport", &["openai", "auth", "config", "decode", "error"]),
     ("chat", &["openai", "models", "decode", "error", "extra"]),
     ("responses", &["openai", "models", "decode", "error", "extra"]),
+    ("embeddings", &["openai", "models", "decode", "error", "extra", "tokens", "validate"]),
     (
         "backend",
         &[
@@ -26,6 +27,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "chat",
             "config",
             "decode",
+            "embeddings",
             "error",
             "models",
             "openai",

@@ -7,12 +7,17 @@ use anyhow::{Context, Result, bail};
 
 use crate::files;
 
+const CRATE: &str = "tachikoma-backend-codex";
+
 /// What is run, as arguments to cargo.
-const STEPS: [&[&str]; 5] = [
+const STEPS: [&[&str]; 7] = [
     &["fmt", "--all", "--check"],
     &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
     &["doc", "--workspace", "--no-deps"],
     &["test", "--workspace"],
+    // The one feature that is off by default, for its size.
+    &["clippy", "-p", CRATE, "--features", "tokens", "--all-targets", "--", "-D", "warnings"],
+    &["test", "-p", CRATE, "--features", "tokens", "--test", "it", "tokens"],
     &["xtask", "regen", "--check"],
 ];
 

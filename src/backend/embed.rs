@@ -1,0 +1,73 @@
+//! Embeddings: the same way as a request for text, by another operation.
+
+use tachikoma_backends_core::ErrorCategory;
+
+use super::CodexBackend;
+use crate::config::InputLimit;
+use crate::embeddings::{self, EmbeddingRequest, EmbeddingResponse, Expected};
+use crate::error::CodexError;
+use crate::openai::Client;
+use crate::transport::timeout::Timeout;
+
+impl CodexBackend {
+    /// Embeds texts: one vector for each, in their order. Retries, timeouts and errors are those of
+    /// [`try_complete`](Self::try_complete).
+    ///
+    /// ```no_run
+    /// # async fn run(backend: tachikoma_backend_codex::CodexBackend) -> Result<(), tachikoma_backend_codex::CodexError> {
+    /// let answer = backend.embed(["a cat", "a dog"]).await?;
+    /// assert_eq!(answer.embeddings.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// By [category](CodexError::category). What cannot succeed is refused before it is sent: no text or an empty one, more than 2,048, more
+    /// `dimensions` than the model has; on other servers than OpenAI's and Azure's most of it is a warning. Of texts that are too long
+    /// [`with_input_limit`](crate::CodexBackendConfig::with_input_limit) decides.
+    pub async fn embed(&self, request: impl Into<EmbeddingRequest>) -> Result<EmbeddingResponse, CodexError> {
+        let request = request.into();
+        self.check_embedding(&request)?;
+        let (max_retries, expected) = (request.max_retries, Expected::of(&request));
+        let body = &embeddings::convert(request)?;
+        let answer = async {
+            let operation = |client: Client| async move { client.create_embedding(body).await };
+            let answer = self.transport.send(max_retries, operation).await?;
+            let mut answer = self.transport.body(answer);
+            let bytes = answer.read().await?;
+            let request_id = answer.request_id().map(str::to_owned);
+            match embeddings::decode(&bytes, expected) {
+                Ok(response) => Ok(EmbeddingResponse { request_id, ..response }),
+                Err(error) => Err(error.with_request_id(request_id)),
+            }
+        };
+        match self.config.total_timeout() {
+            Some(limit) => Timeout::Total.limit(limit, answer).await?,
+            None => answer.await,
+        }
+    }
+
+    fn check_embedding(&self, request: &EmbeddingRequest) -> Result<(), CodexError> {
+        let is_official = self.transport.is_official();
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            embeddings::check(request).into_iter().partition(|finding| finding.is_error(is_official));
+        if !errors.is_empty() {
+            let messages: Vec<_> = errors.into_iter().map(|error| error.message).collect();
+            return Err(CodexError::unsent(ErrorCategory::InvalidRequest, messages.join("; ")));
+        }
+        let mut warnings: Vec<_> = warnings.into_iter().map(|finding| finding.message).collect();
+        match self.config.input_limit() {
+            InputLimit::Ignore => {}
+            InputLimit::Warn => warnings.extend(embeddings::too_long(request)),
+            InputLimit::Refuse => {
+                if let Some(message) = embeddings::too_long(request) {
+                    return Err(CodexError::unsent(ErrorCategory::ContextLength, message));
+                }
+            }
+        }
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(())
+    }
+}

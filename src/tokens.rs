@@ -1,0 +1,192 @@
+//! Token counts of texts and whole requests, before they are sent. Pure.
+//!
+//! A text's count is exact with the feature `tokens`. A request's is an estimate in any case, since OpenAI does not publish how it
+//! writes a conversation out for a model; the rules here reproduce the counts that servers reported for known requests, which are kept
+//! in `tests/tokens/recorded.json` with where each comes from. [`TokenCount::error`] holds for all of them.
+
+mod estimate;
+mod image;
+mod schema;
+mod text;
+
+use serde_json::Value;
+use tachikoma_backends_core::{
+    CompletionRequest, ContentPart, Message, MessageContent, ResponseFormat, Role, ToolDefinition,
+};
+
+pub(crate) use self::estimate::Estimate;
+pub(crate) use self::text::Measure;
+use crate::models::{Encoding, OpenAIModel};
+
+/// What a message costs beside its texts: the marks around it, and its role.
+const MESSAGE: u64 = 3 + 1;
+
+/// What a speaker's name costs beside its own tokens.
+const NAME: u64 = 1;
+
+/// The beginning of the answer, which the server writes itself. Models that reason were reported with one token less.
+const ANSWER: Estimate = Estimate { tokens: 3, error: 2 };
+
+/// What a tool call costs beside the tool's name and its arguments: 3 to 15 tokens were reported.
+const TOOL_CALL: Estimate = Estimate { tokens: 7, error: 8 };
+
+/// The heading above the definitions of tools, with instructions in front of which it takes fewer tokens.
+const TOOLS: Estimate = Estimate { tokens: 9, error: 8 };
+const TOOLS_AFTER_INSTRUCTIONS: Estimate = Estimate { tokens: 5, error: 8 };
+
+/// The heading above the schema of an answer.
+const FORMAT: Estimate = Estimate { tokens: 8, error: 8 };
+
+/// What servers of open weights write in front of every conversation in the harmony format: who the model is, the date, the effort.
+const HARMONY: Estimate = Estimate { tokens: 60, error: 20 };
+
+/// How many tokens a request has, by part: see [`CodexBackend::count_request_tokens`](crate::CodexBackend::count_request_tokens).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenCount {
+    /// What the server is likely to count.
+    pub tokens: u32,
+    /// How far from it the server's count may be, either way.
+    pub error: u32,
+    /// Whether texts were counted by the model's own encoding. Else a quarter of their bytes was taken, or another encoding for a model
+    /// whose own is not known, and [`error`](Self::error) is what holds for every text: a token has at least one byte.
+    pub exact_texts: bool,
+    /// Of [`tokens`](Self::tokens): the turns, tool calls and their results included, images not.
+    pub messages: u32,
+    /// Of [`tokens`](Self::tokens): the definitions of tools.
+    pub tools: u32,
+    /// Of [`tokens`](Self::tokens): the schema of the answer.
+    pub response_format: u32,
+    /// Of [`tokens`](Self::tokens): the images.
+    pub images: u32,
+}
+
+impl TokenCount {
+    /// The least that the server may count.
+    pub fn at_least(&self) -> u32 {
+        self.tokens.saturating_sub(self.error)
+    }
+
+    /// The most that the server may count.
+    pub fn at_most(&self) -> u32 {
+        self.tokens.saturating_add(self.error)
+    }
+}
+
+/// The tokens of a text as this model's encoding has them; of a model whose encoding is not known as `o200k_base` has them. Without the
+/// feature `tokens`, a quarter of the bytes.
+pub(crate) fn of_text(model: &OpenAIModel, text: &str) -> u32 {
+    Measure::of(model).count(text).tokens()
+}
+
+/// The tokens of a request. `on_responses`: it goes to the Responses API, which knows no names of speakers and takes back reasoning.
+pub(crate) fn of_request(request: &CompletionRequest, model: &OpenAIModel, on_responses: bool) -> TokenCount {
+    count(Measure::of(model), request, model, on_responses)
+}
+
+/// A number of tokens that the request surely does not exceed, which takes no time to find.
+pub(crate) fn ceiling(request: &CompletionRequest, model: &OpenAIModel, on_responses: bool) -> u32 {
+    count(Measure::Bytes, request, model, on_responses).at_most()
+}
+
+fn count(
+    measure: Measure,
+    request: &CompletionRequest,
+    model: &OpenAIModel,
+    on_responses: bool,
+) -> TokenCount {
+    let mut messages = ANSWER;
+    if model.spec().encoding == Some(Encoding::O200kHarmony) {
+        messages += HARMONY;
+    }
+    let mut images = Estimate::default();
+    let rule = image::Rule::of(model);
+    for message in &request.messages {
+        messages += of_message(measure, message, on_responses);
+        if let MessageContent::Parts(parts) = &message.content {
+            for part in parts {
+                if let ContentPart::Image { source, detail } = part {
+                    images += rule.count(source, *detail, measure);
+                }
+            }
+        }
+    }
+    let begins_with_instructions =
+        request.messages.first().is_some_and(|message| message.role == Role::System);
+    let tools = of_tools(measure, &request.tools, begins_with_instructions);
+    let response_format = of_format(measure, request.response_format.as_ref());
+    let all = messages + images + tools + response_format;
+    TokenCount {
+        tokens: all.tokens(),
+        error: all.error(),
+        exact_texts: measure.is_exact(),
+        messages: messages.tokens(),
+        tools: tools.tokens(),
+        response_format: response_format.tokens(),
+        images: images.tokens(),
+    }
+}
+
+fn of_message(measure: Measure, message: &Message, on_responses: bool) -> Estimate {
+    let mut all = Estimate::exactly(MESSAGE);
+    match &message.content {
+        MessageContent::Text(text) => all += measure.count(text),
+        MessageContent::Parts(parts) => {
+            for part in parts {
+                if let ContentPart::Text { text } = part {
+                    all += measure.count(text);
+                }
+            }
+        }
+    }
+    if let Some(name) = message.name.as_ref().filter(|_| message.role != Role::Tool && !on_responses) {
+        all += measure.count(name) + Estimate::exactly(NAME);
+    }
+    if let Some(refusal) = &message.refusal {
+        all += measure.count(refusal);
+    }
+    for call in &message.tool_calls {
+        all += TOOL_CALL + measure.count(&call.name) + measure.count(&call.arguments);
+    }
+    if let Some(state) = message.provider_state.as_ref().filter(|_| on_responses) {
+        all += of_reasoning(&state.data);
+    }
+    all
+}
+
+/// Reasoning that goes back encrypted. Whether the model reads it again, and how long it is, only the server knows: a token was reported for
+/// some 25 characters, and four characters of base64 hold no more than three of text.
+fn of_reasoning(state: &Value) -> Estimate {
+    match state {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| match value {
+                Value::String(text) if name == "encrypted_content" => {
+                    Estimate::between(0, text.len() as u64 / 4)
+                }
+                value => of_reasoning(value),
+            })
+            .sum(),
+        Value::Array(items) => items.iter().map(of_reasoning).sum(),
+        _ => Estimate::default(),
+    }
+}
+
+/// Models read the definitions of tools as types of TypeScript.
+fn of_tools(measure: Measure, tools: &[ToolDefinition], begins_with_instructions: bool) -> Estimate {
+    if tools.is_empty() {
+        return Estimate::default();
+    }
+    let heading = if begins_with_instructions { TOOLS_AFTER_INSTRUCTIONS } else { TOOLS };
+    heading + measure.count(&schema::namespace(tools)).give_or_take(10)
+}
+
+/// Models read the schema of their answer as JSON, without what every strict schema says.
+fn of_format(measure: Measure, format: Option<&ResponseFormat>) -> Estimate {
+    let Some(ResponseFormat::JsonSchema { name, description, schema, .. }) = format else {
+        return Estimate::default();
+    };
+    let description = description.as_deref().unwrap_or_default();
+    let schema = measure.count(&schema::terse(schema).to_string()).give_or_take(25);
+    FORMAT + measure.count(name) + measure.count(description) + schema
+}
