@@ -1,8 +1,9 @@
 //! Token counts of texts and whole requests, before they are sent. Pure.
 //!
-//! A text's count is exact with the feature `tokens`. A request's is an estimate in any case, since OpenAI does not publish how it
-//! writes a conversation out for a model; the rules here reproduce the counts that servers reported for known requests, which are kept
-//! in `tests/tokens/recorded.json` with where each comes from. [`TokenCount::error`] holds for all of them.
+//! A text's count is exact with the feature `tokens`. A request's is an estimate in any case, since OpenAI does not publish
+//! how it writes a conversation out for a model; the rules here reproduce the counts that servers reported for known
+//! requests, which are kept in `tests/tokens/recorded.json` with where each comes from. [`TokenCount::error`] holds for all
+//! of them.
 
 mod estimate;
 mod image;
@@ -37,10 +38,12 @@ const TOOLS_AFTER_INSTRUCTIONS: Estimate = Estimate { tokens: 5, error: 8 };
 /// The heading above the schema of an answer.
 const FORMAT: Estimate = Estimate { tokens: 8, error: 8 };
 
-/// What servers of open weights write in front of every conversation in the harmony format: who the model is, the date, the effort.
+/// What servers of open weights write in front of every conversation in the harmony format: who the model is, the date, the
+/// effort.
 const HARMONY: Estimate = Estimate { tokens: 60, error: 20 };
 
-/// How many tokens a request has, by part: see [`CodexBackend::count_request_tokens`](crate::CodexBackend::count_request_tokens).
+/// How many tokens a request has, by part: see
+/// [`CodexBackend::count_request_tokens`](crate::CodexBackend::count_request_tokens).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenCount {
@@ -48,8 +51,9 @@ pub struct TokenCount {
     pub tokens: u32,
     /// How far from it the server's count may be, either way.
     pub error: u32,
-    /// Whether texts were counted by the model's own encoding. Else a quarter of their bytes was taken, or another encoding for a model
-    /// whose own is not known, and [`error`](Self::error) is what holds for every text: a token has at least one byte.
+    /// Whether texts were counted by the model's own encoding. Else a quarter of their bytes was taken, or another encoding
+    /// for a model whose own is not known, and [`error`](Self::error) is what holds for every text: a token has at least one
+    /// byte.
     pub exact_texts: bool,
     /// Of [`tokens`](Self::tokens): the turns, tool calls and their results included, images not.
     pub messages: u32,
@@ -73,13 +77,14 @@ impl TokenCount {
     }
 }
 
-/// The tokens of a text as this model's encoding has them; of a model whose encoding is not known as `o200k_base` has them. Without the
-/// feature `tokens`, a quarter of the bytes.
+/// The tokens of a text as this model's encoding has them; of a model whose encoding is not known as `o200k_base` has them.
+/// Without the feature `tokens`, a quarter of the bytes.
 pub(crate) fn of_text(model: &OpenAIModel, text: &str) -> u32 {
     Measure::of(model).count(text).tokens()
 }
 
-/// The tokens of a request. `on_responses`: it goes to the Responses API, which knows no names of speakers and takes back reasoning.
+/// The tokens of a request. `on_responses`: it goes to the Responses API, which knows no names of speakers and takes back
+/// reasoning.
 pub(crate) fn of_request(request: &CompletionRequest, model: &OpenAIModel, on_responses: bool) -> TokenCount {
     count(Measure::of(model), request, model, on_responses)
 }
@@ -154,8 +159,8 @@ fn of_message(measure: Measure, message: &Message, on_responses: bool) -> Estima
     all
 }
 
-/// Reasoning that goes back encrypted. Whether the model reads it again, and how long it is, only the server knows: a token was reported for
-/// some 25 characters, and four characters of base64 hold no more than three of text.
+/// Reasoning that goes back encrypted. Whether the model reads it again, and how long it is, only the server knows: a token
+/// was reported for some 25 characters, and four characters of base64 hold no more than three of text.
 fn of_reasoning(state: &Value) -> Estimate {
     match state {
         Value::Object(fields) => fields

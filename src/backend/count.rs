@@ -10,12 +10,12 @@ use crate::tokens::{self, TokenCount};
 use crate::validate::{Counted, too_long};
 
 impl CodexBackend {
-    /// The number of tokens in `text` for this model; [`Backend::count_tokens`](tachikoma_backends_core::Backend::count_tokens) tells it
-    /// for the configured one.
+    /// The number of tokens in `text` for this model;
+    /// [`Backend::count_tokens`](tachikoma_backends_core::Backend::count_tokens) tells it for the configured one.
     ///
-    /// With the feature `tokens` it is exactly the one that the model's encoding has, by the table of [`models`](crate::models); text that
-    /// looks like a special token counts as text. For a model whose encoding is not known it is the one of `o200k_base`. Without the feature it
-    /// is a quarter of the bytes, rounded up.
+    /// With the feature `tokens` it is exactly the one that the model's encoding has, by the table of
+    /// [`models`](crate::models); text that looks like a special token counts as text. For a model whose encoding is not
+    /// known it is the one of `o200k_base`. Without the feature it is a quarter of the bytes, rounded up.
     ///
     /// The first count reads the tables in, which takes about 0.1 s and 35 MB of memory for each of the two encodings.
     pub fn count_tokens_for(&self, model: impl Into<OpenAIModel>, text: &str) -> u32 {
@@ -24,14 +24,15 @@ impl CodexBackend {
 
     /// How many tokens of input this request is: turns, names, tool calls, definitions of tools, the answer's schema, images.
     ///
-    /// It tells a likely number and [how far from it](TokenCount::error) the server's may be. With the feature `tokens` that is 2 tokens for a
-    /// request of plain text, 8 more for each tool call, 8 more and a tenth of their own for the definitions of tools, 8 more and a quarter
-    /// of its own for a schema, and 2 more for an image that travels within the request and whose rule is sure. An image of unknown size, behind
-    /// a URL or of unknown format, counts as large as the model takes it, and reasoning that goes back encrypted as half of what it can be. Models of
-    /// open weights add 20, since each server has a preamble of its own. Without the feature, texts are estimated and no image's size is known.
+    /// It tells a likely number and [how far from it](TokenCount::error) the server's may be. With the feature `tokens` that
+    /// is 2 tokens for a request of plain text, 8 more for each tool call, 8 more and a tenth of their own for the
+    /// definitions of tools, 8 more and a quarter of its own for a schema, and 2 more for an image that travels within the
+    /// request and whose rule is sure. An image of unknown size, behind a URL or of unknown format, counts as large as the
+    /// model takes it, and reasoning that goes back encrypted as half of what it can be. Models of open weights add 20,
+    /// since each server has a preamble of its own. Without the feature, texts are estimated and no image's size is known.
     ///
-    /// Not counted is what the server adds from elsewhere: the turns that `previous_response_id` or `conversation` continue, files, the server's
-    /// own tools, and whatever else comes by `extra`.
+    /// Not counted is what the server adds from elsewhere: the turns that `previous_response_id` or `conversation` continue,
+    /// files, the server's own tools, and whatever else comes by `extra`.
     pub fn count_request_tokens(&self, request: &CompletionRequest) -> TokenCount {
         let model = self.model_of(request);
         tokens::of_request(request, &model, self.api_for(request).api == Api::Responses)

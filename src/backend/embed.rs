@@ -22,9 +22,9 @@ impl CodexBackend {
     /// ```
     ///
     /// # Errors
-    /// By [category](CodexError::category). What cannot succeed is refused before it is sent: no text or an empty one, more than 2,048, more
-    /// `dimensions` than the model has; on other servers than OpenAI's and Azure's most of it is a warning. Of texts that are too long
-    /// [`with_input_limit`](crate::CodexBackendConfig::with_input_limit) decides.
+    /// By [category](CodexError::category). What cannot succeed is refused before it is sent: no text or an empty one, more
+    /// than 2,048, more `dimensions` than the model has; on other servers than OpenAI's and Azure's most of it is a warning.
+    /// Of texts that are too long [`with_input_limit`](crate::CodexBackendConfig::with_input_limit) decides.
     pub async fn embed(&self, request: impl Into<EmbeddingRequest>) -> Result<EmbeddingResponse, CodexError> {
         let request = request.into();
         self.check_embedding(&request)?;

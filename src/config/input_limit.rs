@@ -1,8 +1,8 @@
 //! What is done about a request that is longer than its model reads.
 
 /// What is done about a request that has more tokens than its model reads, or more than its context window together with the
-/// answer that was asked for. It is counted as [`count_request_tokens`](crate::CodexBackend::count_request_tokens) does, and only where its
-/// bytes leave it open. Nothing is done where the model's limit is not known.
+/// answer that was asked for. It is counted as [`count_request_tokens`](crate::CodexBackend::count_request_tokens) does, and
+/// only where its bytes leave it open. Nothing is done where the model's limit is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum InputLimit {
     /// It is sent, for the server to judge.

@@ -1,7 +1,8 @@
 //! The tokens of an image, by its size and the rules of OpenAI's page on images, where measurements do not contradict it.
 //!
-//! Older models see tiles of 512 pixels, newer ones patches of 32. For `gpt-5-mini` and `gpt-5-nano` 1.2 and 1.5 tokens a patch are reported
-//! by the server, where the page says 1.62 and 2.46; both are within the error.
+//! Older models see tiles of 512 pixels, newer ones patches of 32. For `gpt-5-mini` and `gpt-5-nano` 1.2 and 1.5 tokens a
+//! patch are reported by the server, where the page says 1.62 and 2.46; for `gpt-5.2` to `gpt-5.5`
+//! it says nothing and OpenAI's calculator 1.2. Either number is within the error.
 
 use tachikoma_backends_core::{ImageDetail, ImageSource};
 

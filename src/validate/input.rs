@@ -22,8 +22,8 @@ impl Counted {
     }
 }
 
-/// What is wrong with the size of a request. `ceiling` is a number of tokens that it surely does not exceed; only where that does not
-/// settle it is the request counted, which takes time. Of models whose limits are not known nothing is wrong.
+/// What is wrong with the size of a request. `ceiling` is a number of tokens that it surely does not exceed; only where that
+/// does not settle it is the request counted, which takes time. Of models whose limits are not known nothing is wrong.
 pub(crate) fn too_long(
     model: &OpenAIModel,
     max_tokens: Option<u32>,
