@@ -15,6 +15,7 @@ use crate::server::MockServer;
 pub struct MockConfig {
     pub(crate) address: SocketAddr,
     pub(crate) key: Option<Key>,
+    pub(crate) key_needed: bool,
     pub(crate) models: Vec<String>,
     pub(crate) chunk_delay: Duration,
     pub(crate) context_tokens: usize,
@@ -31,6 +32,7 @@ impl Default for MockConfig {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             key: None,
+            key_needed: true,
             models: ["gpt-4o", "gpt-4o-mini", "gpt-5.6-terra", "o3", "text-embedding-3-small"]
                 .map(str::to_owned)
                 .into(),
@@ -59,9 +61,16 @@ impl MockConfig {
         self
     }
 
-    /// Accepts only this key. By default any bearer key that is not empty is accepted.
+    /// Accepts only this key, as a bearer or, as Azure has it, in the header `api-key`. By default any that is not empty is
+    /// accepted.
     pub fn with_key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(Key(key.into()));
+        self
+    }
+
+    /// Answers requests without any key too, as servers on one's own machine do.
+    pub fn without_key(mut self) -> Self {
+        self.key_needed = false;
         self
     }
 

@@ -16,16 +16,21 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Passes a request with the required bearer key, or with any key where none is required.
-pub(crate) fn authorise(headers: &HeaderMap, required: Option<&Key>) -> Result<(), ApiError> {
+/// Passes a request with the required key, or with any key where no certain one is required. `needed`: with none it does
+/// not pass.
+pub(crate) fn authorise(headers: &HeaderMap, required: Option<&Key>, needed: bool) -> Result<(), ApiError> {
     let unauthorised =
         |message| Err(ApiError::new(StatusCode::UNAUTHORIZED, message).code("invalid_api_key"));
     let given = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.split_once(' '))
-        .filter(|(scheme, key)| scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty())
-        .map(|(_, key)| key.trim());
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key)
+        .or_else(|| headers.get("api-key")?.to_str().ok())
+        .map(str::trim)
+        .filter(|key| !key.is_empty());
     match (given, required) {
+        (None, None) if !needed => Ok(()),
         (None, _) => unauthorised(
             "You didn't provide an API key. You need to provide your API key in an Authorization header \
              using Bearer auth (i.e. Authorization: Bearer YOUR_KEY). You can obtain an API key from \

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
@@ -24,13 +24,12 @@ pub fn router(config: MockConfig) -> Router {
 }
 
 pub(crate) fn build(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/v1/chat/completions", post(chat::completions))
-        .route("/v1/embeddings", post(embeddings::create))
-        .route("/v1/responses", post(responses::create))
-        .route("/v1/responses/{id}", get(responses::retrieve))
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{*id}", get(models::retrieve))
+    let azure = of_models("/openai/deployments/{deployment}").merge(of_servers("/openai"));
+    let mut router = azure.route_layer(from_fn(has_version));
+    for base in ["/v1", "/openai/v1"] {
+        router = router.merge(of_models(base)).merge(of_servers(base));
+    }
+    router
         .method_not_allowed_fallback(method_not_allowed)
         .route_layer(from_fn_with_state(Arc::clone(&shared), inject))
         .route_layer(from_fn_with_state(Arc::clone(&shared), authorise))
@@ -39,6 +38,31 @@ pub(crate) fn build(shared: Arc<Shared>) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(&shared), observe))
         .with_state(shared)
+}
+
+/// What a model does, and so one of Azure's deployments.
+fn of_models(base: &str) -> Router<Arc<Shared>> {
+    Router::new()
+        .route(&format!("{base}/chat/completions"), post(chat::completions))
+        .route(&format!("{base}/embeddings"), post(embeddings::create))
+}
+
+fn of_servers(base: &str) -> Router<Arc<Shared>> {
+    Router::new()
+        .route(&format!("{base}/responses"), post(responses::create))
+        .route(&format!("{base}/responses/{{id}}"), get(responses::retrieve))
+        .route(&format!("{base}/models"), get(models::list))
+        .route(&format!("{base}/models/{{*id}}"), get(models::retrieve))
+}
+
+/// Azure's paths outside `/openai/v1` are known only together with a version.
+async fn has_version(request: Request, next: Next) -> Result<Response, ApiError> {
+    let query = request.uri().query().unwrap_or_default();
+    let has = |pair: &str| pair.strip_prefix("api-version=").is_some_and(|version| !version.is_empty());
+    if query.split('&').any(has) {
+        return Ok(next.run(request).await);
+    }
+    Err(ApiError::new(StatusCode::NOT_FOUND, "Resource not found").code("404"))
 }
 
 async fn unknown_url(method: Method, uri: Uri) -> ApiError {
@@ -58,7 +82,8 @@ async fn authorise(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    key::authorise(request.headers(), shared.config.key.as_ref())?;
+    let MockConfig { key, key_needed, .. } = &shared.config;
+    key::authorise(request.headers(), key.as_ref(), *key_needed)?;
     Ok(next.run(request).await)
 }
 

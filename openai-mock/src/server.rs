@@ -118,6 +118,11 @@ impl MockServer {
         &self.base_url
     }
 
+    /// What a client of Azure OpenAI takes as its endpoint, for instance `http://127.0.0.1:8080`.
+    pub fn azure_endpoint(&self) -> &str {
+        self.base_url.trim_end_matches("/v1")
+    }
+
     /// The requests that have arrived so far, the oldest first, refused ones too.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         lock(&self.shared.requests).clone()

@@ -121,3 +121,31 @@ async fn the_routes_fit_into_another_application() {
     assert_eq!(request.send().await.unwrap().status().as_u16(), 200);
     serving.abort();
 }
+
+#[tokio::test]
+async fn azures_paths_and_keys() {
+    async fn check(settings: openai_mock::MockConfig, path: &str, header: (&str, &str), expected: u16) {
+        let server = settings.start().await.unwrap();
+        let request = reqwest::Client::new()
+            .post(format!("{}{path}", server.azure_endpoint()))
+            .header(header.0, header.1)
+            .json(&ask("hi"));
+        assert_eq!(request.send().await.unwrap().status().as_u16(), expected, "{path} {header:?}");
+    }
+    let new = MockServer::builder;
+    let key = ("api-key", "k");
+    let deployment = "/openai/deployments/d/chat/completions?api-version=2024-10-21";
+    check(new(), deployment, key, 200).await;
+    check(new(), "/openai/deployments/d/chat/completions", key, 404).await;
+    check(new(), "/openai/deployments/d/chat/completions?api-version=", key, 404).await;
+    check(new(), "/openai/chat/completions?api-version=2024-10-21", key, 404).await;
+    check(new(), "/openai/v1/chat/completions", key, 200).await;
+    check(new(), "/v1/chat/completions", key, 200).await;
+    check(new(), deployment, ("authorization", "Bearer t"), 200).await;
+    check(new(), deployment, ("x-none", "k"), 401).await;
+    check(new(), deployment, ("api-key", ""), 401).await;
+    check(new().with_key("another"), deployment, key, 401).await;
+    check(new().with_key("k"), deployment, key, 200).await;
+    check(new().without_key(), deployment, ("x-none", "k"), 200).await;
+    check(new().without_key().with_key("another"), deployment, key, 401).await;
+}
