@@ -151,10 +151,13 @@ impl fmt::Display for ErrorDetails {
                 .map(|code| format!("code {code}")),
             self.param.as_ref().filter(said).map(|param| format!("param {param}")),
             self.request_id.as_ref().map(|id| format!("request id {id}")),
-            (self.attempts > 1).then(|| match self.earlier_failures.as_slice() {
-                [] => format!("{} attempts", self.attempts),
-                earlier => format!("{} attempts; before: {}", self.attempts, earlier.join("; ")),
-            }),
+            match (self.attempts, self.earlier_failures.join("; ")) {
+                (0 | 1, earlier) if earlier.is_empty() => None,
+                // What failed before was not all sent.
+                (0 | 1, earlier) => Some(format!("before: {earlier}")),
+                (attempts, earlier) if earlier.is_empty() => Some(format!("{attempts} attempts")),
+                (attempts, earlier) => Some(format!("{attempts} attempts; before: {earlier}")),
+            },
         ]
         .into_iter()
         .flatten()
