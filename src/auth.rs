@@ -1,102 +1,338 @@
-//! Credentials to headers. Secrets are marked sensitive, and never reach an error.
+//! Credentials and servers to headers and URLs. Secrets are marked sensitive, and never reach an error.
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use secrecy::{ExposeSecret, SecretString};
+mod azure;
+mod cache;
+mod header;
+mod key;
+mod server;
+mod source;
+mod token;
 
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use tachikoma_backends_core::ErrorCategory;
+
+pub use self::azure::Azure;
+pub(crate) use self::cache::{Shown, TokenCache};
+pub(crate) use self::header::Headers;
+pub use self::key::{ApiKey, KeyKind};
+pub(crate) use self::server::{Scope, Server, without_credentials};
+use self::source::{KeyCommand, KeyFile};
+use self::token::ByFunction;
+pub use self::token::{AccessToken, TokenError, TokenProvider};
 use crate::error::CodexError;
 
-const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
-const PROJECT: HeaderName = HeaderName::from_static("openai-project");
+/// What a server is shown. `Debug` shows no secret, of a key its [masked form](ApiKey::masked).
+///
+/// A text is an API key, so that `CodexBackendConfig::new("sk-...")` is enough for most.
+///
+/// ```no_run
+/// # use tachikoma_backend_codex::{AccessToken, CodexBackendConfig, Credentials};
+/// CodexBackendConfig::new("sk-...");
+/// CodexBackendConfig::new(Credentials::key_file("/run/secrets/openai"));
+/// CodexBackendConfig::new(Credentials::key_command("pass", ["show", "openai"]));
+/// CodexBackendConfig::new(Credentials::from_async_fn(|| async { Ok(AccessToken::new("eyJ...")) }));
+/// CodexBackendConfig::new(Credentials::none()).with_base_url("http://localhost:11434/v1");
+/// ```
+#[derive(Clone)]
+pub struct Credentials(Source);
 
-/// Who asks.
-#[derive(Clone, Debug)]
-pub(crate) struct Credentials {
-    pub(crate) api_key: Option<SecretString>,
-    pub(crate) organization: Option<String>,
-    pub(crate) project: Option<String>,
+#[derive(Clone)]
+enum Source {
+    /// Nobody has said.
+    Unset,
+    None,
+    Key(ApiKey),
+    Token(AccessToken),
+    File(KeyFile),
+    Command(KeyCommand),
+    Provider(Arc<dyn TokenProvider>),
 }
+
+/// What a file says of credentials without giving them away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reference {
+    None,
+    File(PathBuf),
+    Command(Vec<String>),
+}
+
+const KEY_HINT: &str = "Set the key alone, without spaces or line ends.";
 
 impl Credentials {
-    /// The headers that every request carries.
+    /// An API key: a bearer, or in Azure's header `api-key`.
+    pub fn key(key: impl Into<String>) -> Self {
+        Self(Source::Key(ApiKey::new(key)))
+    }
+
+    /// The API key that is alone in this file, but for line ends. The file is read when a backend is made, and again once a
+    /// server has refused the key, so that a key may be replaced while a program runs.
+    pub fn key_file(path: impl Into<PathBuf>) -> Self {
+        Self(Source::File(KeyFile(path.into())))
+    }
+
+    /// The API key that this program prints, for example a password manager. It is run, without a shell, for the first
+    /// request and again once a server has refused the key.
+    pub fn key_command<A: Into<OsString>>(
+        program: impl Into<OsString>,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        let arguments = arguments.into_iter().map(Into::into).collect();
+        Self(Source::Command(KeyCommand { program: program.into(), arguments }))
+    }
+
+    /// An access token, for example of Entra ID: a bearer on every server.
+    pub fn token(token: impl Into<String>) -> Self {
+        Self(Source::Token(AccessToken::new(token)))
+    }
+
+    /// The access tokens that this provider gives.
+    pub fn from_provider(provider: impl TokenProvider + 'static) -> Self {
+        Self(Source::Provider(Arc::new(provider)))
+    }
+
+    /// The access tokens that this function gives, called as a [`TokenProvider`] is.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tachikoma_backend_codex::{AccessToken, Credentials, TokenError};
+    /// # async fn ask_entra_id() -> Result<String, std::io::Error> { Ok("eyJ...".into()) }
+    /// Credentials::from_async_fn(|| async {
+    ///     let token = ask_entra_id().await.map_err(TokenError::temporary)?;
+    ///     Ok(AccessToken::new(token).expires_in(Duration::from_secs(3600)))
+    /// });
+    /// ```
+    pub fn from_async_fn<Asking>(function: impl Fn() -> Asking + Send + Sync + 'static) -> Self
+    where
+        Asking: Future<Output = Result<AccessToken, TokenError>> + Send + 'static,
+    {
+        Self::from_provider(ByFunction(function))
+    }
+
+    /// Nothing at all, for a server that wants nothing.
+    pub fn none() -> Self {
+        Self(Source::None)
+    }
+
+    /// What a backend cannot be made from.
+    pub(crate) fn unset() -> Self {
+        Self(Source::Unset)
+    }
+
+    /// The key, where it was given as such.
+    pub fn api_key(&self) -> Option<&ApiKey> {
+        match &self.0 {
+            Source::Key(key) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// What a file may say of it; `None` where there is only a secret.
+    pub(crate) fn reference(&self) -> Option<Reference> {
+        match &self.0 {
+            Source::None => Some(Reference::None),
+            Source::File(KeyFile(path)) => Some(Reference::File(path.clone())),
+            Source::Command(KeyCommand { program, arguments }) => {
+                let words = [program].into_iter().chain(arguments);
+                Some(Reference::Command(words.map(|word| word.to_string_lossy().into_owned()).collect()))
+            }
+            Source::Unset | Source::Key(_) | Source::Token(_) | Source::Provider(_) => None,
+        }
+    }
+
+    /// What this server is shown, checked as far as it is there already. `has_own`: the caller's own headers may do.
+    /// `timeout` is how long a provider may take.
     ///
     /// # Errors
-    /// A value that no header can hold, by name and never by value.
-    pub(crate) fn headers(&self) -> Result<HeaderMap, CodexError> {
-        let mut headers = HeaderMap::new();
-        if let Some(key) = &self.api_key {
-            let key = key.expose_secret();
-            check("the API key", key, "Set OPENAI_API_KEY to the key alone.")?;
-            let mut bearer = header("the API key", &format!("Bearer {key}"))?;
-            bearer.set_sensitive(true);
-            headers.insert(AUTHORIZATION, bearer);
-        }
-        for (name, value, what) in
-            [(ORGANIZATION, &self.organization, "the organization"), (PROJECT, &self.project, "the project")]
-        {
-            if let Some(value) = value {
-                check(what, value, "Leave it out to use the key's own.")?;
-                headers.insert(name, header(what, value)?);
+    /// There are no credentials, or they cannot be sent.
+    pub(crate) fn prepare(
+        &self,
+        server: &Server,
+        has_own: bool,
+        timeout: Duration,
+    ) -> Result<Prepared, CodexError> {
+        let of_key = OfKey { as_api_key: server.is_azure(), is_openai: server.is_openai() };
+        let token_header =
+            |token: &AccessToken| header::of_secret("the access token", token.expose(), TOKEN_HINT, false);
+        let cache = |provider, to_header| Arc::new(TokenCache::new(provider, to_header, timeout));
+        let wrong = |error: TokenError| CodexError::configuration(error.to_string());
+        Ok(match &self.0 {
+            Source::Unset | Source::None if has_own => Prepared::Nothing,
+            Source::Unset => {
+                return Err(CodexError::configuration("there are no credentials").with_hint(
+                    "Give them with_credentials, or api_key_file or api_key_command in the settings' file; \
+                     Credentials::none() is for servers that want none.",
+                ));
             }
-        }
-        Ok(headers)
+            Source::None if server.is_official() => {
+                return Err(CodexError::configuration(format!("{} wants credentials", server.origin()))
+                    .with_hint("Set an API key; Credentials::none() is for servers that want none."));
+            }
+            Source::None => Prepared::Nothing,
+            Source::Key(key) => Prepared::fixed(of_key.header("the API key", key.expose())?),
+            Source::Token(token) => Prepared::fixed(token_header(token)?),
+            Source::File(file) => {
+                let what = format!("the API key in {}", file.0.display());
+                let to_header = move |key: &AccessToken| of_key.header(&what, key.expose());
+                let cache = cache(Arc::new(file.clone()), Box::new(to_header));
+                if file.is_plain().map_err(wrong)? {
+                    cache.hold(&file.read().map_err(wrong)?)?;
+                }
+                Prepared::Cached(cache)
+            }
+            Source::Command(command) => {
+                if command.program.is_empty() {
+                    return Err(CodexError::configuration("the key command is empty"));
+                }
+                let what = format!("the API key that {:?} prints", command.program);
+                let to_header = move |key: &AccessToken| of_key.header(&what, key.expose());
+                Prepared::Cached(cache(Arc::new(command.clone()), Box::new(to_header)))
+            }
+            Source::Provider(provider) => {
+                Prepared::Cached(cache(Arc::clone(provider), Box::new(token_header)))
+            }
+        })
+    }
+
+    /// What to do about an error of the server, where that is not what it is for a key.
+    pub(crate) fn hint(&self, server: &Server, category: ErrorCategory) -> Option<String> {
+        let by_token = matches!(self.0, Source::Token(_) | Source::Provider(_));
+        let told = match (&self.0, category) {
+            (Source::None, ErrorCategory::Authentication) => {
+                Some("No credentials were sent: set an API key.".to_owned())
+            }
+            (Source::File(KeyFile(path)), ErrorCategory::Authentication) => {
+                Some(format!("Check the API key in {}.", path.display()))
+            }
+            (Source::Command(command), ErrorCategory::Authentication) => {
+                Some(format!("Check the API key that {:?} prints.", command.program))
+            }
+            _ => None,
+        };
+        told.or_else(|| server.hint(category, by_token).map(str::to_owned))
     }
 }
 
-fn check(what: &str, value: &str, hint: &str) -> Result<(), CodexError> {
-    let wrong = |problem: String| Err(CodexError::configuration(format!("{what} {problem}")).with_hint(hint));
-    if value.is_empty() {
-        return wrong("is empty".into());
-    }
-    match value.chars().enumerate().find(|(_, c)| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
-        None => Ok(()),
-        Some((at, '\n' | '\r')) => wrong(format!("holds a line break at character {}", at + 1)),
-        Some((at, c)) if c.is_whitespace() => wrong(format!("holds a space at character {}", at + 1)),
-        Some((at, _)) => {
-            wrong(format!("holds a character at position {} that no HTTP header can carry", at + 1))
+const TOKEN_HINT: &str = "Give the token alone, without \"Bearer\", spaces or line ends.";
+
+/// How a key is sent.
+#[derive(Clone, Copy)]
+struct OfKey {
+    as_api_key: bool,
+    is_openai: bool,
+}
+
+impl OfKey {
+    fn header(self, what: &str, key: &str) -> Result<(HeaderName, HeaderValue), CodexError> {
+        if self.is_openai && ApiKey::new(key).kind() == KeyKind::Admin {
+            return Err(CodexError::configuration(format!(
+                "{what} is an admin key, which cannot call a model"
+            ))
+            .with_hint("Make a key of a project at https://platform.openai.com/api-keys."));
         }
+        header::of_secret(what, key, KEY_HINT, self.as_api_key)
     }
 }
 
-fn header(what: &str, value: &str) -> Result<HeaderValue, CodexError> {
-    HeaderValue::from_str(value).map_err(|_| {
-        CodexError::configuration(format!("{what} holds a character that no HTTP header can carry"))
+/// What a server is shown with each request.
+#[derive(Clone, Debug)]
+pub(crate) enum Prepared {
+    Nothing,
+    Fixed(HeaderName, HeaderValue),
+    Cached(Arc<TokenCache>),
+}
+
+impl Prepared {
+    fn fixed((name, value): (HeaderName, HeaderValue)) -> Self {
+        Self::Fixed(name, value)
+    }
+}
+
+/// The headers that say who is billed.
+///
+/// # Errors
+/// A value that no header can hold, or Azure's server, which has neither.
+pub(crate) fn billing(
+    organization: Option<&str>,
+    project: Option<&str>,
+    server: &Server,
+) -> Result<HeaderMap, CodexError> {
+    let mut headers = HeaderMap::new();
+    for (name, value, what) in
+        [(header::ORGANIZATION, organization, "the organization"), (header::PROJECT, project, "the project")]
+    {
+        let Some(value) = value else { continue };
+        if server.is_azure() {
+            let message = format!("{what} is OpenAI's, and the server is Azure's, which has none");
+            return Err(CodexError::configuration(message).with_hint("Leave it out."));
+        }
+        headers.insert(name, header::word(what, value, "Leave it out to use the key's own.")?);
+    }
+    Ok(headers)
+}
+
+/// Whether a server at this URL is on this machine.
+pub(crate) fn is_local(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url.trim()) else { return false };
+    url.host_str().is_some_and(|host| {
+        let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        ip.map_or_else(|_| host == "localhost" || host.ends_with(".localhost"), |ip| ip.is_loopback())
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl From<&str> for Credentials {
+    fn from(key: &str) -> Self {
+        Self::key(key)
+    }
+}
 
-    fn credentials(key: &str, organization: Option<&str>) -> Credentials {
-        Credentials {
-            api_key: Some(key.into()),
-            organization: organization.map(str::to_owned),
-            project: Some("proj_1".into()),
+impl From<&String> for Credentials {
+    fn from(key: &String) -> Self {
+        Self::key(key)
+    }
+}
+
+impl From<String> for Credentials {
+    fn from(key: String) -> Self {
+        Self::key(key)
+    }
+}
+
+impl From<ApiKey> for Credentials {
+    fn from(key: ApiKey) -> Self {
+        Self(Source::Key(key))
+    }
+}
+
+impl From<Reference> for Credentials {
+    fn from(reference: Reference) -> Self {
+        match reference {
+            Reference::None => Self::none(),
+            Reference::File(path) => Self::key_file(path),
+            Reference::Command(words) => {
+                let mut words = words.into_iter();
+                Self::key_command(words.next().unwrap_or_default(), words)
+            }
         }
     }
+}
 
-    #[test]
-    fn headers_carry_the_credentials_and_hide_the_key() {
-        let headers = credentials("sk-secret", Some("org-1")).headers().unwrap();
-        assert_eq!(headers["authorization"], "Bearer sk-secret");
-        assert_eq!(headers["openai-organization"], "org-1");
-        assert_eq!(headers["openai-project"], "proj_1");
-        assert!(!format!("{headers:?}").contains("secret"));
-    }
-
-    #[test]
-    fn what_no_header_can_hold_is_named_but_not_shown() {
-        #[track_caller]
-        fn check(key: &str, organization: Option<&str>, expected: &str) {
-            let error = credentials(key, organization).headers().unwrap_err();
-            assert_eq!(error.message(), expected);
-            assert!(!format!("{error} {error:?}").contains("sk-"), "{error:?}");
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Source::Unset => f.write_str("Unset"),
+            Source::None => f.write_str("None"),
+            Source::Key(key) => key.fmt(f),
+            Source::Token(token) => token.fmt(f),
+            Source::File(KeyFile(path)) => f.debug_tuple("KeyFile").field(path).finish(),
+            // Its arguments may hold a secret of another kind.
+            Source::Command(command) => f.debug_tuple("KeyCommand").field(&command.program).finish(),
+            Source::Provider(_) => f.write_str("TokenProvider"),
         }
-        check("", None, "the API key is empty");
-        check("sk-a\n", None, "the API key holds a line break at character 5");
-        check("sk-a b", None, "the API key holds a space at character 5");
-        check("sk-\u{e9}", None, "the API key holds a character at position 4 that no HTTP header can carry");
-        check("sk-\0", None, "the API key holds a character at position 4 that no HTTP header can carry");
-        check("sk-a", Some(""), "the organization is empty");
     }
 }

@@ -24,6 +24,7 @@ use tachikoma_backends_core::{
 };
 
 pub use self::api::ApiChoice;
+use crate::auth::Scope;
 use crate::chat::{self, stream::ChatStream};
 use crate::config::{Api, CodexBackendConfig};
 use crate::error::CodexError;
@@ -91,15 +92,16 @@ impl CodexBackend {
     /// # Errors
     /// The request would be refused before sending.
     pub fn preview(&self, request: &CompletionRequest) -> Result<RequestPreview, CodexError> {
-        let Prepared { body, warnings, .. } = self.prepare(request.clone(), false)?;
-        let (api, path, body) = match body {
+        let Prepared { body, model, warnings, .. } = self.prepare(request.clone(), false)?;
+        let scope = body.scope(&model);
+        let (api, path, body) = match &body {
             RequestBody::Chat(body) => (Api::ChatCompletions, "chat/completions", serde_json::to_value(body)),
             RequestBody::Responses(body) => (Api::Responses, "responses", serde_json::to_value(body)),
         };
         let body = body.map_err(|error| {
             CodexError::new(ErrorCategory::InvalidRequest, format!("the request cannot be written: {error}"))
         })?;
-        Ok(RequestPreview { api, url: self.transport.url_of(path), body, warnings })
+        Ok(RequestPreview { api, url: self.transport.url_of(scope, path)?, body, warnings })
     }
 
     /// The API that this request would go to, and why.
@@ -174,7 +176,7 @@ impl CodexBackend {
                 RequestBody::Responses(body) => client.create_response(body).await,
             }
         };
-        self.transport.send(max_retries, operation).await
+        self.transport.send(body.scope(&model), max_retries, operation).await
     }
 
     /// Reads an answer that is not streamed.
@@ -218,14 +220,18 @@ impl CodexBackend {
         warnings.extend(self.check_length(&request, &model, api)?);
         let limit = request.max_tokens.filter(|_| !is_official);
         let target = Target { model, is_official, stream };
-        let (body, expected) = match endpoint {
+        let (mut body, expected) = match endpoint {
             Endpoint::Chat => (RequestBody::Chat(chat::request::convert(request, &target)?), Expected::Chat),
             Endpoint::Responses => (
                 RequestBody::Responses(responses::request::convert(request, &target)?),
                 Expected::Responses { limit },
             ),
         };
-        Ok(Prepared { body, expected, model: target.model.to_string(), warnings })
+        let model = target.model.to_string();
+        if let Some(deployment) = self.transport.server().model_in_body(body.scope(&model)) {
+            body.set_model(deployment.to_owned());
+        }
+        Ok(Prepared { body, expected, model, warnings })
     }
 }
 
@@ -244,6 +250,22 @@ struct Prepared {
 enum RequestBody {
     Chat(CreateChatCompletionRequest),
     Responses(CreateResponse),
+}
+
+impl RequestBody {
+    fn scope<'a>(&self, model: &'a str) -> Scope<'a> {
+        match self {
+            Self::Chat(_) => Scope::Deployment(model),
+            Self::Responses(_) => Scope::Server,
+        }
+    }
+
+    fn set_model(&mut self, model: String) {
+        match self {
+            Self::Chat(body) => body.model = model,
+            Self::Responses(body) => body.model = Some(model),
+        }
+    }
 }
 
 /// How the answer is to be read.
@@ -289,13 +311,17 @@ impl Backend for CodexBackend {
     }
 
     /// Asks for the list of models, which costs no tokens. A server that limits the rate of requests is healthy, and so is
-    /// one that answers but has no such list.
+    /// one that answers but has no such list, unless it is OpenAI's or Azure's, which have one. That an Azure deployment
+    /// exists is not looked at.
     async fn health_check(&self) -> Result<bool, BackendError> {
-        match self.transport.send(Some(0), |client: Client| async move { client.list_models().await }).await {
+        let operation = |client: Client| async move { client.list_models().await };
+        match self.transport.send(Scope::Server, Some(0), operation).await {
             Ok(_) => Ok(true),
-            Err(error) if error.is_rate_limit() || matches!(error.status(), Some(404 | 405 | 501)) => {
-                Ok(true)
-            }
+            Err(error) if error.is_rate_limit() => Ok(true),
+            Err(error) if matches!(error.status(), Some(404 | 405 | 501)) => match self.transport.server() {
+                server if server.lists_models() => Err(error.into()),
+                _ => Ok(true),
+            },
             Err(error) => Err(error.into()),
         }
     }

@@ -2,32 +2,25 @@
 
 mod api;
 mod base_url;
+mod env;
+mod file;
 mod input_limit;
 mod reliability;
 
-use reqwest::Url;
 use reqwest::header::HeaderMap;
-use secrecy::SecretString;
 
 pub use self::api::Api;
 use self::base_url::BaseUrl;
 pub use self::input_limit::InputLimit;
 pub(crate) use self::reliability::Reliability;
-use crate::auth::Credentials;
+use crate::auth::{Azure, Credentials, Headers, Server};
 use crate::error::CodexError;
 use crate::models::OpenAIModel;
 
 /// OpenAI's own server.
 const OPENAI: &str = "https://api.openai.com/v1";
 
-/// The variables that [`CodexBackendConfig::from_env`] reads.
-const KEY: &str = "OPENAI_API_KEY";
-const BASE_URL: &str = "OPENAI_BASE_URL";
-const ORGANIZATION: [&str; 2] = ["OPENAI_ORG_ID", "OPENAI_ORGANIZATION"];
-const PROJECT: &str = "OPENAI_PROJECT_ID";
-const MODEL: &str = "OPENAI_MODEL";
-
-/// The settings of a [`CodexBackend`](crate::CodexBackend). `Debug` never shows the key.
+/// The settings of a [`CodexBackend`](crate::CodexBackend). `Debug` never shows a secret.
 ///
 /// ```
 /// # use tachikoma_backend_codex::CodexBackendConfig;
@@ -37,94 +30,99 @@ const MODEL: &str = "OPENAI_MODEL";
 ///     .with_max_retries(0);
 /// assert_eq!(config.model().as_str(), "gpt-5.6-terra");
 /// ```
-#[derive(Clone, Debug)]
+///
+/// # In a file
+/// It is read by `serde` from any format, here from TOML, and written without secrets: keys, tokens, and the values of
+/// headers with a name like `authorization`. Every field may be left out; one that is not known is an error, and so are two
+/// sources of credentials, or a `base_url` beside `azure`. What was read without credentials gets them by
+/// [`with_credentials`](Self::with_credentials). `~` and variables in paths are not expanded.
+///
+/// ```toml
+#[doc = include_str!("../examples/settings.toml")]
+/// ```
+///
+/// ```
+/// # use tachikoma_backend_codex::CodexBackendConfig;
+/// let config: CodexBackendConfig = toml::from_str(r#"api_key = "sk-..."
+/// response_timeout = "120s""#)?;
+/// assert_eq!(config.response_timeout().as_secs(), 120);
+/// assert!(!toml::to_string(&config)?.contains("api_key"));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "file::Settings", into = "file::Settings")]
 pub struct CodexBackendConfig {
     credentials: Credentials,
-    base_url: BaseUrl,
+    organization: Option<String>,
+    project: Option<String>,
+    address: Address,
     model: OpenAIModel,
     api: Api,
     max_tokens: Option<u32>,
     input_limit: InputLimit,
     reliability: Reliability,
-    default_headers: HeaderMap,
+    default_headers: Headers,
     http_client: Option<reqwest::Client>,
 }
 
+/// Where requests go, as it was given.
+#[derive(Clone, Debug)]
+enum Address {
+    BaseUrl(BaseUrl),
+    Azure(Azure),
+}
+
 impl CodexBackendConfig {
-    /// OpenAI's own server, the default model, two retries. The key is checked when the backend is made.
-    pub fn new(api_key: impl Into<String>) -> Self {
-        let api_key = Some(SecretString::from(api_key.into()));
+    /// OpenAI's own server, the default model, two retries. A text is an API key; [`Credentials`] are other ways to be
+    /// known. They are checked when the backend is made.
+    pub fn new(credentials: impl Into<Credentials>) -> Self {
         Self {
-            credentials: Credentials { api_key, organization: None, project: None },
-            base_url: BaseUrl(OPENAI.to_owned()),
+            credentials: credentials.into(),
+            organization: None,
+            project: None,
+            address: Address::BaseUrl(BaseUrl(OPENAI.to_owned())),
             model: OpenAIModel::default(),
             api: Api::Auto,
             max_tokens: None,
             input_limit: InputLimit::default(),
             reliability: Reliability::default(),
-            default_headers: HeaderMap::new(),
+            default_headers: Headers::default(),
             http_client: None,
         }
     }
 
-    /// Reads `OPENAI_API_KEY` and, where they are set, `OPENAI_BASE_URL`, `OPENAI_ORG_ID` (or `OPENAI_ORGANIZATION`),
-    /// `OPENAI_PROJECT_ID` and `OPENAI_MODEL`. An empty variable counts as not set.
-    ///
-    /// # Errors
-    /// There is no key, or a variable is not Unicode.
-    pub fn from_env() -> Result<Self, CodexError> {
-        Self::from_variables(|name| match std::env::var(name) {
-            Ok(value) => Ok(Some(value)),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                Err(CodexError::configuration(format!("the environment variable {name} is not Unicode")))
-            }
-        })
-    }
-
-    fn from_variables(read: impl Fn(&str) -> Result<Option<String>, CodexError>) -> Result<Self, CodexError> {
-        let read = |name: &str| Ok::<_, CodexError>(read(name)?.filter(|value| !value.is_empty()));
-        let Some(key) = read(KEY)? else {
-            let message = format!("there is no API key: the environment variable {KEY} is not set or empty");
-            return Err(CodexError::configuration(message)
-                .with_hint(format!("Set {KEY}; a local server that wants no key takes any text.")));
-        };
-        let mut config = Self::new(key);
-        if let Some(url) = read(BASE_URL)? {
-            config = config.with_base_url(url);
-        }
-        for name in ORGANIZATION {
-            if let (None, Some(organization)) = (config.organization(), read(name)?) {
-                config = config.with_organization(organization);
-            }
-        }
-        if let Some(project) = read(PROJECT)? {
-            config = config.with_project(project);
-        }
-        if let Some(model) = read(MODEL)? {
-            config = config.with_model(model);
-        }
-        Ok(config)
+    /// Other credentials.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: impl Into<Credentials>) -> Self {
+        self.credentials = credentials.into();
+        self
     }
 
     /// The server. A bare origin gets `/v1`; a URL with a path is used as it is.
     #[must_use]
     pub fn with_base_url(mut self, base_url: impl Into<String>) -> Self {
-        self.base_url = BaseUrl(base_url.into());
+        self.address = Address::BaseUrl(BaseUrl(base_url.into()));
+        self
+    }
+
+    /// Azure OpenAI, in place of a base URL.
+    #[must_use]
+    pub fn with_azure(mut self, azure: Azure) -> Self {
+        self.address = Address::Azure(azure);
         self
     }
 
     /// The organization that is billed, where the key belongs to several.
     #[must_use]
     pub fn with_organization(mut self, organization: impl Into<String>) -> Self {
-        self.credentials.organization = Some(organization.into());
+        self.organization = Some(organization.into());
         self
     }
 
     /// The project that is billed, where the key belongs to several.
     #[must_use]
     pub fn with_project(mut self, project: impl Into<String>) -> Self {
-        self.credentials.project = Some(project.into());
+        self.project = Some(project.into());
         self
     }
 
@@ -156,10 +154,19 @@ impl CodexBackendConfig {
         self
     }
 
-    /// Further headers on every request. They win over the ones of this crate, credentials included.
+    /// Further headers on every request, in place of those given before. They win over the ones of this crate, credentials
+    /// included. `Debug` hides the values of headers with a name like `authorization`.
     #[must_use]
     pub fn with_default_headers(mut self, headers: HeaderMap) -> Self {
-        self.default_headers = headers;
+        self.default_headers = headers.into();
+        self
+    }
+
+    /// A further header on every request, beside those given before. One that cannot be sent is an error when the backend
+    /// is made.
+    #[must_use]
+    pub fn with_header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.default_headers.set(name.as_ref(), value.as_ref());
         self
     }
 
@@ -171,19 +178,35 @@ impl CodexBackendConfig {
         self
     }
 
-    /// The server, as it was given.
+    /// The server, as it was given: the base URL, or Azure's endpoint.
     pub fn base_url(&self) -> &str {
-        &self.base_url.0
+        match &self.address {
+            Address::BaseUrl(BaseUrl(url)) => url,
+            Address::Azure(azure) => azure.endpoint(),
+        }
+    }
+
+    /// Azure OpenAI, where it is that.
+    pub fn azure(&self) -> Option<&Azure> {
+        match &self.address {
+            Address::BaseUrl(_) => None,
+            Address::Azure(azure) => Some(azure),
+        }
+    }
+
+    /// What the server is shown.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// The organization that is billed.
     pub fn organization(&self) -> Option<&str> {
-        self.credentials.organization.as_deref()
+        self.organization.as_deref()
     }
 
     /// The project that is billed.
     pub fn project(&self) -> Option<&str> {
-        self.credentials.project.as_deref()
+        self.project.as_deref()
     }
 
     /// The model of requests that name none.
@@ -208,58 +231,25 @@ impl CodexBackendConfig {
 
     /// Further headers on every request.
     pub fn default_headers(&self) -> &HeaderMap {
-        &self.default_headers
+        self.default_headers.map()
     }
 
-    pub(crate) fn credentials(&self) -> &Credentials {
-        &self.credentials
+    pub(crate) fn checked_headers(&self) -> Result<&HeaderMap, CodexError> {
+        self.default_headers.checked()
     }
 
     pub(crate) fn reliability(&self) -> Reliability {
         self.reliability
     }
 
-    pub(crate) fn endpoint(&self) -> Result<Url, CodexError> {
-        self.base_url.parse()
+    pub(crate) fn server(&self) -> Result<Server, CodexError> {
+        match &self.address {
+            Address::BaseUrl(url) => Server::compatible(url.parse()?),
+            Address::Azure(azure) => Server::azure(azure),
+        }
     }
 
     pub(crate) fn http_client(&self) -> Option<&reqwest::Client> {
         self.http_client.as_ref()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_environment() {
-        let read = |variables: &'static [(&str, &str)]| {
-            CodexBackendConfig::from_variables(move |name| {
-                Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
-            })
-        };
-        let config = read(&[
-            ("OPENAI_API_KEY", "sk-secret"),
-            ("OPENAI_BASE_URL", "http://localhost:1/v1"),
-            ("OPENAI_ORGANIZATION", "org-1"),
-            ("OPENAI_PROJECT_ID", "proj_1"),
-            ("OPENAI_MODEL", "m"),
-        ])
-        .unwrap();
-        assert_eq!(config.base_url(), "http://localhost:1/v1");
-        assert_eq!(config.organization(), Some("org-1"));
-        assert_eq!(config.project(), Some("proj_1"));
-        assert_eq!(config.model().as_str(), "m");
-        assert!(!format!("{config:?}").contains("secret"));
-        assert!(!format!("{:?}", config.with_base_url("http://user:secret@host")).contains("secret"));
-
-        let both = read(&[("OPENAI_API_KEY", "k"), ("OPENAI_ORG_ID", "a"), ("OPENAI_ORGANIZATION", "b")]);
-        assert_eq!(both.unwrap().organization(), Some("a"));
-
-        for variables in [&[][..], &[("OPENAI_API_KEY", "")]] {
-            let error = read(variables).unwrap_err();
-            assert!(error.to_string().contains("OPENAI_API_KEY"), "{error}");
-        }
     }
 }

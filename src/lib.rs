@@ -20,6 +20,7 @@ mod tokens;
 mod transport;
 mod validate;
 
+pub use auth::{AccessToken, ApiKey, Azure, Credentials, KeyKind, TokenError, TokenProvider};
 pub use backend::{ApiChoice, CodexBackend, RequestPreview};
 pub use config::{Api, CodexBackendConfig, InputLimit};
 pub use embeddings::{EmbeddingInput, EmbeddingRequest, EmbeddingResponse, VectorEncoding};

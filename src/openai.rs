@@ -10,14 +10,11 @@ use crate::transport::Attempt;
 include!(concat!(env!("OUT_DIR"), "/openai.rs"));
 
 impl ClientHooks<Attempt> for Client {
-    /// Puts the attempt's own headers on the request, in the place of the ones that the generator writes.
+    /// Puts the attempt's own headers and query on the request, in the place of the ones that the generator writes.
     async fn pre<E>(&self, request: &mut reqwest::Request, _: &OperationInfo) -> Result<(), Error<E>> {
-        let headers = request.headers_mut();
         // The document's `info.version`, which no server asks for and Azure would misread.
-        headers.remove("api-version");
-        for (name, value) in &self.inner().headers {
-            headers.insert(name, value.clone());
-        }
+        request.headers_mut().remove("api-version");
+        self.inner().apply(request);
         Ok(())
     }
 }

@@ -5,17 +5,19 @@ mod failure;
 mod retry;
 pub(crate) mod timeout;
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use progenitor_client::{ByteStream, Error, ResponseValue};
-use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::{Url, redirect};
 
 pub(crate) use bytes::Bytes;
 
 pub(crate) use self::body::Body;
 use self::retry::{Decision, Policy};
 use self::timeout::Timeout;
+use crate::auth::{Credentials, Prepared, Scope, Server, Shown, TokenCache, billing};
 use crate::config::{CodexBackendConfig, Reliability};
 use crate::decode::error_body;
 use crate::error::CodexError;
@@ -24,54 +26,103 @@ use crate::openai;
 /// What one attempt carries beside its body; the hooks of the generated client apply it.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
-    pub(crate) headers: HeaderMap,
+    every: Arc<OnEvery>,
+    token: Option<Shown>,
 }
 
-/// The domains of OpenAI's servers and Azure's.
-const OFFICIAL: &[&str] =
-    &["openai.com", "openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"];
+/// What is the same for all requests to a server.
+#[derive(Debug)]
+struct OnEvery {
+    headers: HeaderMap,
+    /// The caller's own, which win.
+    further: HeaderMap,
+    server: Server,
+}
+
+impl Attempt {
+    /// Puts all of it on a request.
+    pub(crate) fn apply(&self, request: &mut reqwest::Request) {
+        let OnEvery { headers, further, server } = &*self.every;
+        if let Some((name, value)) = server.query() {
+            request.url_mut().query_pairs_mut().append_pair(name, value);
+        }
+        let target = request.headers_mut();
+        for (name, value) in headers {
+            target.insert(name, value.clone());
+        }
+        if let Some(Shown { name, value, .. }) = &self.token {
+            target.insert(name, value.clone());
+        }
+        for name in further.keys() {
+            target.remove(name);
+        }
+        for (name, value) in further {
+            target.append(name, value.clone());
+        }
+    }
+}
 
 /// The way to one server.
 #[derive(Clone, Debug)]
 pub(crate) struct Transport {
     http: reqwest::Client,
-    url: Url,
-    headers: HeaderMap,
+    every: Arc<OnEvery>,
+    credentials: Credentials,
+    tokens: Option<Arc<TokenCache>>,
     reliability: Reliability,
-    is_official: bool,
 }
 
 impl Transport {
     /// # Errors
     /// The configuration holds what no request can carry.
     pub(crate) fn new(config: &CodexBackendConfig) -> Result<Self, CodexError> {
-        let mut headers = config.credentials().headers()?;
+        let server = config.server()?;
+        let reliability = config.reliability();
+        let mut headers = billing(config.organization(), config.project(), &server)?;
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
         headers.insert(USER_AGENT, HeaderValue::from_static(agent));
-        headers.extend(config.default_headers().clone());
+        let further = config.checked_headers()?.clone();
+        let has_own = further.values().any(HeaderValue::is_sensitive);
+        let tokens = match config.credentials().prepare(&server, has_own, reliability.token_timeout)? {
+            Prepared::Nothing => None,
+            Prepared::Fixed(name, value) => {
+                headers.insert(name, value);
+                None
+            }
+            Prepared::Cached(tokens) => Some(tokens),
+        };
         let http = match config.http_client() {
             Some(client) => client.clone(),
             None => reqwest::Client::builder()
                 .connect_timeout(config.connect_timeout())
+                .redirect(redirects())
                 .build()
                 .map_err(failure::no_client)?,
         };
-        let url = config.endpoint()?;
-        let is_official = url.host_str().is_some_and(|host| {
-            let is_within = |rest: &str| rest.is_empty() || rest.ends_with('.');
-            OFFICIAL.iter().any(|domain| host.strip_suffix(domain).is_some_and(is_within))
-        });
-        Ok(Self { http, url, headers, reliability: config.reliability(), is_official })
+        let every = Arc::new(OnEvery { headers, further, server });
+        Ok(Self { http, every, credentials: config.credentials().clone(), tokens, reliability })
+    }
+
+    /// The server that requests go to.
+    pub(crate) fn server(&self) -> &Server {
+        &self.every.server
     }
 
     /// Whether the server is OpenAI's or Azure's, of whose models the table speaks.
     pub(crate) fn is_official(&self) -> bool {
-        self.is_official
+        self.server().is_official()
     }
 
     /// The URL of an operation's path, for people.
-    pub(crate) fn url_of(&self, path: &str) -> String {
-        format!("{}/{path}", self.url.as_str().trim_end_matches('/'))
+    ///
+    /// # Errors
+    /// The model cannot stand in it.
+    pub(crate) fn url_of(&self, scope: Scope<'_>, path: &str) -> Result<String, CodexError> {
+        let url = format!("{}/{path}", self.server().base(scope)?);
+        Ok(match self.server().query() {
+            Some((name, value)) => format!("{url}?{name}={value}"),
+            None => url,
+        })
     }
 
     /// Runs an operation of the generated client, again where that may help, and returns its answer.
@@ -80,18 +131,28 @@ impl Transport {
     /// The last attempt's, which says how many there were and why each failed.
     pub(crate) async fn send<T, Sending>(
         &self,
+        scope: Scope<'_>,
         max_retries: Option<u32>,
         operation: impl Fn(openai::Client) -> Sending,
     ) -> Result<ResponseValue<T>, CodexError>
     where
         Sending: Future<Output = Result<ResponseValue<T>, Error<()>>>,
     {
+        let base = self.server().base(scope)?;
         let mut policy = Policy::new(self.reliability, max_retries);
+        let mut may_refresh = self.tokens.is_some();
         loop {
-            let error = match self.attempt(&operation).await {
+            let (error, token) = match self.attempt(&base, &operation).await {
                 Ok(answer) => return Ok(answer),
-                Err(error) => error,
+                Err(failed) => failed,
             };
+            if let (Some(tokens), Some(token), Some(401)) = (&self.tokens, &token, error.status()) {
+                tokens.refused(token);
+                if std::mem::take(&mut may_refresh) {
+                    policy.with_new_token(&error);
+                    continue;
+                }
+            }
             match policy.decide(error, fastrand::f64()) {
                 Decision::Stop(error) => return Err(error),
                 Decision::After(wait) => tokio::time::sleep(wait).await,
@@ -99,30 +160,59 @@ impl Transport {
         }
     }
 
+    /// Sends once. A failure comes with the token that was shown.
     async fn attempt<T, Sending>(
         &self,
+        base: &str,
         operation: &impl Fn(openai::Client) -> Sending,
-    ) -> Result<ResponseValue<T>, CodexError>
+    ) -> Result<ResponseValue<T>, (CodexError, Option<Shown>)>
     where
         Sending: Future<Output = Result<ResponseValue<T>, Error<()>>>,
     {
-        let attempt = Attempt { headers: self.headers.clone() };
-        let url = self.url.as_str().trim_end_matches('/');
-        let client = openai::Client::new_with_client(url, self.http.clone(), attempt);
-        let answer = Timeout::Response.limit(self.reliability.response_timeout, operation(client)).await?;
-        match answer {
-            Ok(answer) => Ok(answer),
-            Err(Error::UnexpectedResponse(response)) => {
+        let token = match &self.tokens {
+            Some(tokens) => Some(tokens.get().await.map_err(|error| (error, None))?),
+            None => None,
+        };
+        let attempt = Attempt { every: Arc::clone(&self.every), token: token.clone() };
+        let client = openai::Client::new_with_client(base, self.http.clone(), attempt);
+        let answer = Timeout::Response.limit(self.reliability.response_timeout, operation(client)).await;
+        let error = match answer {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(Error::UnexpectedResponse(response))) => {
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
                 let body = Body::of_error(response, &self.reliability).read_what_comes().await;
-                Err(error_body::from_response(status, &headers, &body, SystemTime::now()))
+                let error = error_body::from_response(status, &headers, &body, SystemTime::now());
+                match self.credentials.hint(self.server(), error.category()) {
+                    Some(hint) => error.with_hint(hint),
+                    None => error,
+                }
             }
-            Err(error) => Err(failure::of(error, &self.url)),
-        }
+            Ok(Err(error)) => failure::of(error, &self.server().origin()),
+            Err(error) => error,
+        };
+        Err((error, token))
     }
 
     /// The body of an answer, read under this server's limits.
     pub(crate) fn body(&self, answer: ResponseValue<ByteStream>) -> Body {
         Body::new(answer, &self.reliability)
     }
+}
+
+/// Redirects are followed within a server, or to its `https`: another one shall see neither the conversation nor the
+/// credentials, of which `reqwest` takes off only some.
+fn redirects() -> redirect::Policy {
+    redirect::Policy::custom(|attempt| {
+        let to = attempt.url();
+        let is_same = attempt.previous().last().is_some_and(|from| {
+            let is_usual = |url: &Url| url.port().is_none();
+            let is_upgrade = to.scheme() == "https" && is_usual(from) && is_usual(to);
+            from.origin() == to.origin() || from.host() == to.host() && is_upgrade
+        });
+        match attempt.previous().len() {
+            11.. => attempt.error("more than 10 redirects"),
+            _ if is_same => attempt.follow(),
+            _ => attempt.stop(),
+        }
+    })
 }

@@ -1,7 +1,10 @@
 //! Which of OpenAI's two APIs is used.
 
-/// Which of OpenAI's two APIs requests go to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+use serde::{Deserialize, Serialize};
+
+/// Which of OpenAI's two APIs requests go to. In files it is `auto`, `chat_completions` or `responses`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Api {
     /// For each request the one that its model needs, as the model table has it.
     #[default]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use reqwest::Url;
 
+use crate::auth::without_credentials;
 use crate::error::CodexError;
 
 /// A base URL as it was given. It may hold a password, which `Debug` must not show.
@@ -12,8 +13,7 @@ pub(super) struct BaseUrl(pub(super) String);
 
 impl fmt::Debug for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.0.rsplit_once('@').map_or(self.0.as_str(), |(_, host)| host);
-        shown.fmt(f)
+        without_credentials(&self.0).fmt(f)
     }
 }
 
@@ -35,9 +35,7 @@ impl BaseUrl {
             return Err(wrong("has a query or a fragment; paths are appended to it".into()));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong(
-                "holds a user name or a password; send such credentials with_default_headers".into(),
-            ));
+            return Err(wrong("holds a user name or a password; send such credentials with_header".into()));
         }
         let path = url.path().trim_end_matches('/').to_owned();
         if let Some(endpoint) = ["/chat/completions", "/responses", "/models", "/embeddings"]
@@ -75,7 +73,7 @@ mod tests {
         check("http://a/v1?x=1", "the base URL has a query or a fragment; paths are appended to it");
         check(
             "http://a:b@c",
-            "the base URL holds a user name or a password; send such credentials with_default_headers",
+            "the base URL holds a user name or a password; send such credentials with_header",
         );
         let message = "the base URL ends in /chat/completions; give it without, the crate appends it";
         check("http://a/v1/chat/completions", message);

@@ -4,8 +4,18 @@ use std::time::Duration;
 
 use super::CodexBackendConfig;
 
-/// Makes the settings, their defaults, and a `with_*` method and a getter for each.
+/// Makes the settings, their defaults, a `with_*` method and a getter for each, and hands their names and types on to the
+/// file's form by `for_each_setting`.
 macro_rules! settings {
+    (@hand_on ($dollar:tt) $($field:ident: $type:ty;)*) => {
+        /// Calls a macro with its own arguments and `{ field: type; ... }`.
+        macro_rules! for_each_setting {
+            ($dollar name:ident! { $dollar($dollar argument:tt)* }) => {
+                $dollar name! { { $dollar($dollar argument)* } { $($field: $type;)* } }
+            };
+        }
+        pub(super) use for_each_setting;
+    };
     ($($(#[doc = $doc:literal])+ $field:ident, $with:ident($argument:ty): $type:ty = $default:expr;)*) => {
         /// How long to wait, how often to try and how much to take.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +42,8 @@ macro_rules! settings {
                 }
             )*
         }
+
+        settings! { @hand_on ($) $($field: $type;)* }
     };
 }
 
@@ -73,6 +85,9 @@ settings! {
     /// How long an answer that is not streamed may take in all, retries included. By default there is no limit. Streams have
     /// none: as long as they go on, they are well.
     total_timeout, with_total_timeout(impl Into<Option<Duration>>): Option<Duration> = None;
+
+    /// How long a [`TokenProvider`](crate::TokenProvider), or a file or command that gives the key, may take. By default 30 s.
+    token_timeout, with_token_timeout(Duration): Duration = seconds(30);
 
     /// The largest event of a stream, in bytes. By default 64 MiB.
     max_event_bytes, with_max_event_bytes(usize): usize = 64 << 20;

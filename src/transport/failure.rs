@@ -4,18 +4,17 @@ use std::error::Error as StdError;
 use std::time::SystemTime;
 
 use progenitor_client::Error;
-use reqwest::Url;
 use tachikoma_backends_core::ErrorCategory;
 
 use super::timeout::Timeout;
 use crate::decode::error_body;
 use crate::error::CodexError;
 
-/// The error that the generated client's is.
-pub(super) fn of(error: Error<()>, url: &Url) -> CodexError {
+/// The error that the generated client's is. `server` is its origin.
+pub(super) fn of(error: Error<()>, server: &str) -> CodexError {
     match error {
         Error::InvalidResponsePayload(body, error) => error_body::not_json(&body, &error).with_source(error),
-        Error::CommunicationError(error) | Error::InvalidUpgrade(error) => unreachable(error, url),
+        Error::CommunicationError(error) | Error::InvalidUpgrade(error) => unreachable(error, server),
         Error::ResponseBodyError(error) => broken(error),
         Error::ErrorResponse(answer) => {
             error_body::from_response(answer.status().as_u16(), answer.headers(), b"", SystemTime::now())
@@ -30,16 +29,15 @@ pub(super) fn of(error: Error<()>, url: &Url) -> CodexError {
 }
 
 /// No answer came.
-fn unreachable(error: reqwest::Error, url: &Url) -> CodexError {
+fn unreachable(error: reqwest::Error, server: &str) -> CodexError {
     let error = error.without_url();
-    let server = url.origin().ascii_serialization();
     let cause = root_cause(&error);
     if error.is_timeout() && error.is_connect() {
         return Timeout::Connect.error(format!("no connection to {server}: {cause}")).with_source(error);
     }
     if error.is_connect() {
         return CodexError::new(ErrorCategory::Network, format!("no connection to {server}: {cause}"))
-            .with_hint("Check the base URL, the network and the proxy settings.")
+            .with_hint("Check the server's URL, the network and the proxy settings.")
             .with_source(error);
     }
     if error.is_builder() || error.is_redirect() {

@@ -23,6 +23,8 @@ pub(super) struct Policy {
     max_retries: u32,
     max_wait: Duration,
     if_maybe_processed: bool,
+    retries: u32,
+    sent: u32,
     failures: Vec<String>,
 }
 
@@ -33,13 +35,15 @@ impl Policy {
             max_retries: max_retries.unwrap_or(reliability.max_retries),
             max_wait: reliability.max_retry_wait,
             if_maybe_processed: reliability.retry_if_maybe_processed,
+            retries: 0,
+            sent: 0,
             failures: Vec::new(),
         }
     }
 
     /// Takes the next failure. `random`, from 0 to 1, takes up to a quarter off a wait of our own, so that clients spread out.
     pub(super) fn decide(&mut self, mut error: CodexError, random: f64) -> Decision {
-        let retries = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
+        let retries = self.retries;
         let details = error.details_mut();
         let again = details.retryable
             && retries < self.max_retries
@@ -48,14 +52,24 @@ impl Policy {
         if again {
             let wait = details.retry_after.unwrap_or_else(|| backoff(retries, random));
             tracing::info!(%error, attempt = retries + 1, ?wait, "trying again");
-            self.failures.push(format!("{}: {}", error.category(), error.message()));
+            self.retries = retries.saturating_add(1);
+            self.remember(&error);
             return Decision::After(wait);
         }
-        if details.attempts > 0 {
-            details.attempts = retries.saturating_add(1);
-        }
+        details.attempts = details.attempts.min(1).saturating_add(self.sent);
         details.earlier_failures = std::mem::take(&mut self.failures);
         Decision::Stop(error)
+    }
+
+    /// Takes a failure after which the request goes out again with another token. That is no retry.
+    pub(super) fn with_new_token(&mut self, error: &CodexError) {
+        tracing::info!(%error, "trying again with a new access token");
+        self.remember(error);
+    }
+
+    fn remember(&mut self, error: &CodexError) {
+        self.sent = self.sent.saturating_add(error.attempts().min(1));
+        self.failures.push(format!("{}: {}", error.category(), error.message()));
     }
 }
 

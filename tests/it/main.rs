@@ -11,6 +11,7 @@
 mod backend;
 mod bad_input;
 mod bodies;
+mod credentials;
 mod documents;
 mod embeddings;
 mod faults;
@@ -23,6 +24,7 @@ mod properties;
 mod scenarios;
 mod secrets;
 mod server;
+mod settings_file;
 mod structured;
 mod surface;
 mod tidy;

@@ -5,11 +5,14 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use openai_mock::{MockServer, Reply};
-use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
+use tachikoma_backend_codex::{
+    AccessToken, Azure, CodexBackend, CodexBackendConfig, Credentials, TokenError,
+};
 use tachikoma_backends_core::{Backend, CollectingStream, CompletionRequest, Message};
 use tracing_subscriber::fmt::MakeWriter;
 
 const SECRET: &str = "sk-NobodyMayReadThis";
+const TOKEN: &str = "eyJNobodyMayReadThis.either";
 
 /// Everything that is logged.
 #[derive(Clone, Default)]
@@ -89,6 +92,33 @@ async fn keys_appear_nowhere() {
     let in_url =
         CodexBackendConfig::new(SECRET).with_base_url(format!("http://user:{SECRET}@127.0.0.1:1/v1"));
     texts.push(format!("{in_url:?} {}", shown(&CodexBackend::new(in_url.clone()).unwrap_err())));
+
+    let tokens = Credentials::from_async_fn(|| async { Ok(AccessToken::new(TOKEN)) });
+    let file = std::env::temp_dir().join(format!("codex-secrets-{}", std::process::id()));
+    std::fs::write(&file, SECRET).unwrap();
+    for credentials in [SECRET.into(), tokens, Credentials::token(TOKEN), Credentials::key_file(&file)] {
+        for version in ["v1", "2024-10-21"] {
+            let mock = MockServer::start().await.unwrap();
+            let azure = Azure::new(mock.azure_endpoint()).with_api_version(version);
+            let config = CodexBackendConfig::new(credentials.clone()).with_azure(azure);
+            let backend = CodexBackend::new(config.clone()).unwrap();
+            texts.push(format!("{config:?} {backend:?} {:?}", serde_json::to_string(&config)));
+            backend.complete(request()).await.unwrap();
+            backend.health_check().await.unwrap();
+            for status in [401, 500, 401] {
+                mock.push_reply(Reply::error(status, "code", "No").with_header("retry-after-ms", "1"));
+            }
+            texts.push(shown(&backend.try_complete(request()).await.unwrap_err()));
+        }
+    }
+    std::fs::remove_file(&file).unwrap();
+    for answer in
+        [Err(TokenError::new(format!("no {TOKEN}, sorry"))), Ok(AccessToken::new(format!("{TOKEN}\n")))]
+    {
+        let failing = Credentials::from_async_fn(move || std::future::ready(answer.clone()));
+        let config = CodexBackendConfig::new(failing).with_azure(Azure::new("http://127.0.0.1:1"));
+        texts.push(shown(&CodexBackend::new(config).unwrap().try_complete(request()).await.unwrap_err()));
+    }
 
     let logged = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
     assert!(logged.contains("trying again"), "this crate's own events are not logged");

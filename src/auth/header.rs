@@ -1,0 +1,161 @@
+//! Text to header values. What no header can carry is named, never shown.
+
+use std::fmt;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+
+use crate::error::CodexError;
+
+pub(super) const API_KEY: HeaderName = HeaderName::from_static("api-key");
+pub(super) const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
+pub(super) const PROJECT: HeaderName = HeaderName::from_static("openai-project");
+
+/// Words in the names of headers whose values are hidden.
+const SECRET: &[&str] = &["auth", "cookie", "key", "password", "secret", "token"];
+
+/// The value of one word. `what` it is begins the error.
+pub(super) fn word(what: &str, value: &str, hint: &str) -> Result<HeaderValue, CodexError> {
+    let wrong = |problem: String| Err(CodexError::configuration(format!("{what} {problem}")).with_hint(hint));
+    if value.is_empty() {
+        return wrong("is empty".into());
+    }
+    match value.chars().enumerate().find(|(_, c)| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
+        None => value_of(what, value),
+        Some((at, '\n' | '\r')) => wrong(format!("holds a line break at character {}", at + 1)),
+        Some((at, c)) if c.is_whitespace() => wrong(format!("holds a space at character {}", at + 1)),
+        Some((at, _)) => {
+            wrong(format!("holds a character at position {} that no HTTP header can carry", at + 1))
+        }
+    }
+}
+
+fn value_of(what: &str, value: &str) -> Result<HeaderValue, CodexError> {
+    HeaderValue::from_str(value).map_err(|_| {
+        CodexError::configuration(format!("{what} holds a character that no HTTP header can carry"))
+    })
+}
+
+/// The header of a secret: `api-key`, or `authorization` with a bearer.
+pub(super) fn of_secret(
+    what: &str,
+    secret: &str,
+    hint: &str,
+    as_api_key: bool,
+) -> Result<(HeaderName, HeaderValue), CodexError> {
+    let mut value = word(what, secret, hint)?;
+    if !as_api_key {
+        value = value_of(what, &format!("Bearer {secret}"))?;
+    }
+    value.set_sensitive(true);
+    Ok((if as_api_key { API_KEY } else { AUTHORIZATION }, value))
+}
+
+/// The caller's own headers. The first one that cannot be sent is remembered until a backend is made.
+#[derive(Clone, Default)]
+pub(crate) struct Headers {
+    map: HeaderMap,
+    problem: Option<String>,
+}
+
+impl Headers {
+    /// Adds a header in the place of those of this name.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        match Self::parse(name, value) {
+            Ok((name, value)) => _ = self.map.insert(name, value),
+            Err(problem) => self.problem = self.problem.take().or(Some(problem)),
+        }
+    }
+
+    fn parse(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+        let held = HeaderName::try_from(name).map_err(|_| format!("{name:?} is no name of a header"))?;
+        let what = format!("the value of the header {held}");
+        let mut value = value_of(&what, value).map_err(|error| error.message().to_owned())?;
+        value.set_sensitive(is_secret(&held));
+        Ok((held, value))
+    }
+
+    pub(crate) fn map(&self) -> &HeaderMap {
+        &self.map
+    }
+
+    /// # Errors
+    /// One of them cannot be sent.
+    pub(crate) fn checked(&self) -> Result<&HeaderMap, CodexError> {
+        match &self.problem {
+            Some(problem) => Err(CodexError::configuration(problem.clone())),
+            None => Ok(&self.map),
+        }
+    }
+}
+
+impl From<HeaderMap> for Headers {
+    fn from(mut map: HeaderMap) -> Self {
+        for (name, value) in &mut map {
+            let secret = value.is_sensitive() || is_secret(name);
+            value.set_sensitive(secret);
+        }
+        Self { map, problem: None }
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.map.fmt(f)
+    }
+}
+
+fn is_secret(name: &HeaderName) -> bool {
+    SECRET.iter().any(|word| name.as_str().contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_become_headers_that_hide_them() {
+        let header = |as_api_key| of_secret("the API key", "sk-secret", "", as_api_key).unwrap();
+        assert_eq!(header(false), (AUTHORIZATION, HeaderValue::from_static("Bearer sk-secret")));
+        assert_eq!(header(true), (API_KEY, HeaderValue::from_static("sk-secret")));
+        assert!(!format!("{:?} {:?}", header(false), header(true)).contains("secret"));
+    }
+
+    #[test]
+    fn what_no_header_can_hold_is_named_but_not_shown() {
+        #[track_caller]
+        fn check(key: &str, expected: &str) {
+            let error = word("the API key", key, "Set another.").unwrap_err();
+            assert_eq!(error.message(), expected);
+            assert!(!format!("{error} {error:?}").contains("sk-"), "{error:?}");
+        }
+        check("", "the API key is empty");
+        check("sk-a\n", "the API key holds a line break at character 5");
+        check("sk-a b", "the API key holds a space at character 5");
+        check("sk-\u{e9}", "the API key holds a character at position 4 that no HTTP header can carry");
+        check("sk-\0", "the API key holds a character at position 4 that no HTTP header can carry");
+    }
+
+    #[test]
+    fn the_callers_headers() {
+        #[track_caller]
+        fn check(name: &str, value: &str, expected: Result<&str, &str>) {
+            let mut headers = Headers::default();
+            headers.set(name, value);
+            let shown = format!("{headers:?}");
+            let checked = headers.checked().map_err(|error| error.message().to_owned());
+            assert_eq!(checked.map(|_| shown.as_str()), expected.map_err(str::to_owned));
+        }
+        check("x-team", "a b", Ok(r#"{"x-team": "a b"}"#));
+        check("x-gateway-token", "t", Ok(r#"{"x-gateway-token": Sensitive}"#));
+        check("x team", "a", Err(r#""x team" is no name of a header"#));
+        check(
+            "x-team",
+            "a\nb",
+            Err("the value of the header x-team holds a character that no HTTP header can carry"),
+        );
+
+        let mut given = HeaderMap::new();
+        given.insert(AUTHORIZATION, HeaderValue::from_static("Bearer secret"));
+        assert!(!format!("{:?}", Headers::from(given)).contains("secret"));
+    }
+}

@@ -1,0 +1,216 @@
+//! [`Server`]: where requests go.
+
+use reqwest::Url;
+use tachikoma_backends_core::ErrorCategory;
+
+use super::azure::{Azure, check_deployment};
+use crate::error::CodexError;
+
+/// The domains of OpenAI's servers and Azure's.
+const OPENAI: &str = "openai.com";
+const AZURE: &[&str] = &["openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"];
+
+/// What an operation is about; Azure's URLs depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope<'a> {
+    /// Something that this model does: on Azure, the deployment that is named so, or the one for all.
+    Deployment(&'a str),
+    /// Something of the server as a whole. The model, if any, stands in the body alone.
+    Server,
+}
+
+/// Where requests go.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    /// What an operation's path is appended to, or in Azure's form by version, a deployment's too.
+    base: Url,
+    is_official: bool,
+    azure: Option<ToAzure>,
+}
+
+#[derive(Clone, Debug)]
+struct ToAzure {
+    is_v1: bool,
+    deployment: Option<String>,
+    api_version: Option<String>,
+}
+
+impl Server {
+    /// The server at this base URL, which has been checked.
+    ///
+    /// # Errors
+    /// It is Azure's, but none of the URLs that take OpenAI's paths.
+    pub(crate) fn compatible(base: Url) -> Result<Self, CodexError> {
+        if is_within(&base, AZURE) && !base.path().contains("/openai/") {
+            let message = "the base URL is Azure's, whose paths and keys differ from OpenAI's";
+            return Err(CodexError::configuration(message)
+                .with_hint("Give it with_azure(Azure::new(...)), or as AZURE_OPENAI_ENDPOINT."));
+        }
+        let is_official = is_within(&base, AZURE) || is_within(&base, &[OPENAI]);
+        Ok(Self { base, is_official, azure: None })
+    }
+
+    /// # Errors
+    /// The configuration holds what cannot stand in a URL.
+    pub(crate) fn azure(azure: &Azure) -> Result<Self, CodexError> {
+        let (base, is_v1) = azure.base()?;
+        let [deployment, api_version] =
+            [azure.deployment(), azure.api_version()].map(|o| o.map(str::to_owned));
+        Ok(Self { base, is_official: true, azure: Some(ToAzure { is_v1, deployment, api_version }) })
+    }
+
+    /// Whether the server is OpenAI's or Azure's, of whose models the table speaks.
+    pub(crate) fn is_official(&self) -> bool {
+        self.is_official
+    }
+
+    /// Whether it is OpenAI's own.
+    pub(crate) fn is_openai(&self) -> bool {
+        is_within(&self.base, &[OPENAI])
+    }
+
+    pub(crate) fn is_azure(&self) -> bool {
+        self.azure.is_some()
+    }
+
+    /// Whether it is known to list its models.
+    pub(crate) fn lists_models(&self) -> bool {
+        self.is_openai() || is_within(&self.base, AZURE)
+    }
+
+    /// The server without any path.
+    pub(crate) fn origin(&self) -> String {
+        self.base.origin().ascii_serialization()
+    }
+
+    /// What the path of an operation is appended to, without a slash at its end.
+    ///
+    /// # Errors
+    /// The model's name cannot be a deployment's.
+    pub(crate) fn base(&self, scope: Scope<'_>) -> Result<String, CodexError> {
+        let mut base = self.base.clone();
+        if let (Some(ToAzure { is_v1: false, deployment, .. }), Scope::Deployment(model)) =
+            (&self.azure, scope)
+        {
+            let deployment = deployment.as_deref().unwrap_or(model);
+            check_deployment(deployment).map_err(|problem| {
+                CodexError::unsent(ErrorCategory::InvalidRequest, problem)
+                    .with_hint("Azure answers under the name of a deployment: give it as the model.")
+            })?;
+            if let Ok(mut path) = base.path_segments_mut() {
+                path.pop_if_empty().extend(["deployments", deployment]);
+            }
+        }
+        Ok(base.as_str().trim_end_matches('/').to_owned())
+    }
+
+    /// The query that every request carries.
+    pub(crate) fn query(&self) -> Option<(&'static str, &str)> {
+        Some(("api-version", self.azure.as_ref()?.api_version.as_deref()?))
+    }
+
+    /// What the body calls the model, where that is not its own name: a deployment that no path names.
+    pub(crate) fn model_in_body(&self, scope: Scope<'_>) -> Option<&str> {
+        let ToAzure { is_v1, deployment, .. } = self.azure.as_ref()?;
+        deployment.as_deref().filter(|_| *is_v1 || scope == Scope::Server)
+    }
+
+    /// What to do about an error of this server, where that is not what it is elsewhere. `by_token`: it was shown a token.
+    pub(crate) fn hint(&self, category: ErrorCategory, by_token: bool) -> Option<&'static str> {
+        self.azure.as_ref()?;
+        Some(match category {
+            ErrorCategory::NotFound => {
+                "Check the deployment's name, the endpoint and the API version; the Responses API needs \
+                 2025-03-01-preview or later, or none."
+            }
+            ErrorCategory::Authentication if by_token => {
+                "Check that the token is for the scope https://cognitiveservices.azure.com/.default and of the \
+                 resource's tenant."
+            }
+            ErrorCategory::Authentication => "Check the API key, and that it is one of this resource's two.",
+            ErrorCategory::Permission if by_token => {
+                "Check that the identity has the role \"Cognitive Services OpenAI User\" on this resource."
+            }
+            ErrorCategory::Permission => "Check the resource's network rules, and whether it takes keys.",
+            ErrorCategory::Configuration => "Check the Azure endpoint.",
+            _ => return None,
+        })
+    }
+}
+
+fn is_within(url: &Url, domains: &[&str]) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let ends = |rest: &str| rest.is_empty() || rest.ends_with('.');
+    domains.iter().any(|domain| host.strip_suffix(domain).is_some_and(ends))
+}
+
+/// A URL as it can be shown, whatever it may be.
+pub(crate) fn without_credentials(url: &str) -> &str {
+    url.rsplit_once('@').map_or(url, |(_, host)| host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        #[track_caller]
+        fn check(azure: &Azure, model: &str, expected: (&str, &str)) {
+            let server = Server::azure(azure).unwrap();
+            assert!(server.is_official() && server.is_azure());
+            let [model, whole] =
+                [Scope::Deployment(model), Scope::Server].map(|scope| server.base(scope).unwrap());
+            assert_eq!((model.as_str(), whole.as_str()), expected);
+        }
+        let v1 = Azure::new("https://custom.example");
+        let base = "https://custom.example/openai";
+        check(&v1, "gpt-4o", (&format!("{base}/v1"), &format!("{base}/v1")));
+        let by_version = v1.clone().with_api_version("2024-10-21");
+        for (model, path) in [
+            ("gpt-4o", "gpt-4o"),
+            ("a b/c?d#e%f", "a%20b%2Fc%3Fd%23e%25f"),
+            ("..\\x", "..%5Cx"),
+            ("größe", "gr%C3%B6%C3%9Fe"),
+            ("%2e%2e", "%252e%252e"),
+        ] {
+            check(&by_version, model, (&format!("{base}/deployments/{path}"), base));
+        }
+        check(&by_version.clone().with_deployment("d"), "m", (&format!("{base}/deployments/d"), base));
+
+        let server = Server::azure(&by_version).unwrap();
+        assert_eq!(server.query(), Some(("api-version", "2024-10-21")));
+        for model in ["", " ", ".", ".."] {
+            let error = server.base(Scope::Deployment(model)).unwrap_err();
+            assert_eq!(error.category(), ErrorCategory::InvalidRequest, "{error}");
+            let error = Server::azure(&by_version.clone().with_deployment(model)).unwrap_err();
+            assert_eq!(error.category(), ErrorCategory::Configuration, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_deployment_stands_in_the_path_or_in_the_body() {
+        let v1 = Azure::new("https://r.example").with_deployment("d");
+        let by_version = v1.clone().with_api_version("2024-10-21");
+        for (azure, of_model, of_server) in [(v1, Some("d"), Some("d")), (by_version, None, Some("d"))] {
+            let server = Server::azure(&azure).unwrap();
+            assert_eq!(server.model_in_body(Scope::Deployment("m")), of_model);
+            assert_eq!(server.model_in_body(Scope::Server), of_server);
+        }
+    }
+
+    #[test]
+    fn whose_server_it_is() {
+        #[track_caller]
+        fn check(url: &str, official: Option<bool>) {
+            let server = Server::compatible(Url::parse(url).unwrap());
+            assert_eq!(server.ok().map(|server| server.is_official()), official);
+        }
+        check("https://api.openai.com/v1", Some(true));
+        check("https://eu.api.openai.com/v1", Some(true));
+        check("https://r.openai.azure.com/openai/v1", Some(true));
+        check("https://r.openai.azure.com/v1", None);
+        check("https://notopenai.com/v1", Some(false));
+        check("http://localhost:1/v1", Some(false));
+    }
+}

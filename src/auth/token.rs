@@ -1,0 +1,215 @@
+//! [`TokenProvider`]: where tokens that expire come from.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use secrecy::{ExposeSecret, SecretString};
+use tachikoma_backends_core::async_trait;
+
+/// A token, for example of Entra ID, and until when it holds. `Debug` does not show it.
+#[derive(Clone)]
+pub struct AccessToken {
+    secret: SecretString,
+    expires_at: Option<SystemTime>,
+}
+
+impl AccessToken {
+    /// A token that holds until a server refuses it.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self { secret: secret.into().into(), expires_at: None }
+    }
+
+    /// Holds until this time.
+    #[must_use]
+    pub fn expires_at(mut self, time: SystemTime) -> Self {
+        self.expires_at = Some(time);
+        self
+    }
+
+    /// Holds for this long from now on.
+    #[must_use]
+    pub fn expires_in(self, time: Duration) -> Self {
+        match SystemTime::now().checked_add(time) {
+            Some(time) => self.expires_at(time),
+            None => self,
+        }
+    }
+
+    pub(super) fn expose(&self) -> &str {
+        self.secret.expose_secret()
+    }
+
+    /// For how long it still holds; `None` is for ever.
+    pub(super) fn lifetime(&self, now: SystemTime) -> Option<Duration> {
+        self.expires_at.map(|end| end.duration_since(now).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+/// Why no token came, in words. What looks like a token or a key in them is masked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenError {
+    message: String,
+    temporary: bool,
+}
+
+impl TokenError {
+    /// Trying again would not help. `cause` is an error, whose own causes are told as well, or a text.
+    pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let cause = cause.into();
+        let mut message = cause.to_string();
+        let mut source = cause.source();
+        while let Some(inner) = source {
+            let inner_message = inner.to_string();
+            // Some errors repeat their cause's words.
+            if !message.contains(&inner_message) {
+                message = format!("{message}: {inner_message}");
+            }
+            source = inner.source();
+        }
+        Self { message: mask(&message), temporary: false }
+    }
+
+    /// Trying again may help: it is done as often, and after the same waits, as for a request.
+    pub fn temporary(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { temporary: true, ..Self::new(cause) }
+    }
+
+    /// Whether trying again may help.
+    pub fn is_temporary(&self) -> bool {
+        self.temporary
+    }
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for TokenError {}
+
+/// Masks the words of a text that look like secrets: JSON web tokens and keys.
+pub(super) fn mask(text: &str) -> String {
+    const SHORTEST: usize = 12;
+    let is_inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | '+' | '/');
+    let mut masked = String::with_capacity(text.len());
+    for piece in text.split_inclusive(|c| !is_inside(c)) {
+        let word = piece.trim_end_matches(|c| !is_inside(c));
+        let looks_secret = ["eyJ", "sk-"].iter().any(|start| word.starts_with(start));
+        if looks_secret && word.len() >= SHORTEST {
+            masked.push_str("***");
+            masked.push_str(piece.strip_prefix(word).unwrap_or_default());
+        } else {
+            masked.push_str(piece);
+        }
+    }
+    masked
+}
+
+/// Gives tokens. It is asked before the first request, some minutes before a token expires, and once after a server has
+/// refused one (401); what it gives is kept in between, and requests at the same time share one call.
+///
+/// It should not wait for ever: [`with_token_timeout`](crate::CodexBackendConfig::with_token_timeout) ends it.
+///
+/// ```
+/// use tachikoma_backend_codex::{AccessToken, Azure, CodexBackendConfig, Credentials, TokenError, TokenProvider};
+/// use tachikoma_backends_core::async_trait;
+///
+/// struct Identity;
+///
+/// #[async_trait]
+/// impl TokenProvider for Identity {
+///     async fn token(&self) -> Result<AccessToken, TokenError> {
+///         // Ask the identity service for the scope https://cognitiveservices.azure.com/.default.
+///         Ok(AccessToken::new("eyJ...").expires_in(std::time::Duration::from_secs(3600)))
+///     }
+/// }
+///
+/// let azure = Azure::new("https://my-resource.openai.azure.com");
+/// CodexBackendConfig::new(Credentials::from_provider(Identity)).with_azure(azure);
+/// ```
+#[async_trait]
+pub trait TokenProvider: Send + Sync {
+    /// A token that holds now.
+    ///
+    /// # Errors
+    /// There is none, and why.
+    async fn token(&self) -> Result<AccessToken, TokenError>;
+}
+
+#[async_trait]
+impl<P: TokenProvider + ?Sized> TokenProvider for Arc<P> {
+    async fn token(&self) -> Result<AccessToken, TokenError> {
+        (**self).token().await
+    }
+}
+
+/// A function as a provider.
+pub(super) struct ByFunction<F>(pub(super) F);
+
+#[async_trait]
+impl<F, Asking> TokenProvider for ByFunction<F>
+where
+    F: Fn() -> Asking + Send + Sync,
+    Asking: Future<Output = Result<AccessToken, TokenError>> + Send,
+{
+    async fn token(&self) -> Result<AccessToken, TokenError> {
+        (self.0)().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_secret_is_masked() {
+        #[track_caller]
+        fn check(text: &str, expected: &str) {
+            assert_eq!(TokenError::new(text).to_string(), expected);
+        }
+        check("the tenant is unknown", "the tenant is unknown");
+        check("bad token eyJhbGciOi.J9eyJ.zdWI, sorry", "bad token ***, sorry");
+        check("{\"key\":\"sk-proj-0123456789\"}", "{\"key\":\"***\"}");
+        check("sk-learn is no key, eyJ neither", "sk-learn is no key, eyJ neither");
+        check("", "");
+        check("größer: 日本", "größer: 日本");
+    }
+
+    #[test]
+    fn an_error_tells_its_causes_once() {
+        #[derive(Debug)]
+        struct Outer(&'static str, Option<std::io::Error>);
+        impl fmt::Display for Outer {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.0)
+            }
+        }
+        impl Error for Outer {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                self.1.as_ref().map(|cause| cause as _)
+            }
+        }
+        let cause = || Some(std::io::Error::other("no route"));
+        assert_eq!(TokenError::new(Outer("no token", cause())).to_string(), "no token: no route");
+        assert_eq!(TokenError::new(Outer("no token (no route)", cause())).to_string(), "no token (no route)");
+        assert!(TokenError::temporary("later").is_temporary() && !TokenError::new("never").is_temporary());
+    }
+
+    #[test]
+    fn a_token_is_not_shown() {
+        let token = AccessToken::new("secret").expires_at(SystemTime::UNIX_EPOCH + Duration::from_secs(60));
+        assert!(!format!("{token:?}").contains("secret"));
+        assert_eq!(token.lifetime(SystemTime::UNIX_EPOCH), Some(Duration::from_secs(60)));
+        assert_eq!(token.lifetime(SystemTime::UNIX_EPOCH + Duration::from_secs(61)), Some(Duration::ZERO));
+        assert_eq!(AccessToken::new("t").expires_in(Duration::MAX).lifetime(SystemTime::UNIX_EPOCH), None);
+    }
+}

@@ -1,0 +1,243 @@
+//! The configuration that the environment holds: OpenAI's or Azure's, never of both.
+
+use super::CodexBackendConfig;
+use crate::auth::{Azure, Credentials, is_local};
+use crate::error::CodexError;
+
+const KEY: &str = "OPENAI_API_KEY";
+const BASE_URL: &str = "OPENAI_BASE_URL";
+const ORGANIZATION: [&str; 2] = ["OPENAI_ORG_ID", "OPENAI_ORGANIZATION"];
+const PROJECT: &str = "OPENAI_PROJECT_ID";
+const MODEL: &str = "OPENAI_MODEL";
+const AZURE_KEY: &str = "AZURE_OPENAI_API_KEY";
+const AZURE_TOKEN: &str = "AZURE_OPENAI_AD_TOKEN";
+const AZURE_ENDPOINT: &str = "AZURE_OPENAI_ENDPOINT";
+/// Azure's, whatever it is called.
+const AZURE_VERSION: &str = "OPENAI_API_VERSION";
+
+/// Those of which one says whose configuration it is.
+const OPENAIS: &[&str] = &[KEY, BASE_URL];
+const AZURES: &[&str] = &[AZURE_KEY, AZURE_TOKEN, AZURE_ENDPOINT];
+
+impl CodexBackendConfig {
+    /// Reads OpenAI's variables, as [`from_openai_env`](Self::from_openai_env) does, or Azure's, as
+    /// [`from_azure_env`](Self::from_azure_env) does: those that are there. An empty variable counts as not set.
+    ///
+    /// # Errors
+    /// There is neither, or both; something is missing; a variable is not Unicode.
+    pub fn from_env() -> Result<Self, CodexError> {
+        Environment(&process).any()
+    }
+
+    /// Reads `OPENAI_API_KEY` and, where they are set, `OPENAI_BASE_URL`, `OPENAI_ORG_ID` (or `OPENAI_ORGANIZATION`),
+    /// `OPENAI_PROJECT_ID` and `OPENAI_MODEL`. A base URL on this machine needs no key. Azure's variables are not looked at.
+    ///
+    /// # Errors
+    /// There is no key, or a variable is not Unicode.
+    pub fn from_openai_env() -> Result<Self, CodexError> {
+        Environment(&process).openai()
+    }
+
+    /// Reads `AZURE_OPENAI_ENDPOINT`, `AZURE_OPENAI_AD_TOKEN` or else `AZURE_OPENAI_API_KEY`, and, where they are set,
+    /// `OPENAI_API_VERSION` (without it the [v1 form](Azure) is used) and `OPENAI_MODEL`, the deployment. OpenAI's variables
+    /// are not looked at.
+    ///
+    /// # Errors
+    /// The endpoint or the credentials are missing, or a variable is not Unicode.
+    pub fn from_azure_env() -> Result<Self, CodexError> {
+        Environment(&process).azure()
+    }
+}
+
+fn process(name: &str) -> Result<Option<String>, CodexError> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(CodexError::configuration(format!("the environment variable {name} is not Unicode")))
+        }
+    }
+}
+
+struct Environment<'a>(&'a dyn Fn(&str) -> Result<Option<String>, CodexError>);
+
+impl Environment<'_> {
+    fn get(&self, name: &str) -> Result<Option<String>, CodexError> {
+        Ok((self.0)(name)?.filter(|value| !value.is_empty()))
+    }
+
+    /// Those of the variables that are set.
+    fn set(&self, names: &[&'static str]) -> Result<Vec<&'static str>, CodexError> {
+        let mut found = Vec::new();
+        for name in names {
+            found.extend(self.get(name)?.map(|_| *name));
+        }
+        Ok(found)
+    }
+
+    fn any(&self) -> Result<CodexBackendConfig, CodexError> {
+        match (self.set(OPENAIS)?.as_slice(), self.set(AZURES)?.as_slice()) {
+            ([], []) => {
+                let message = format!(
+                    "there are no credentials in the environment: of {KEY}, and for Azure {AZURE_KEY}, \
+                     {AZURE_TOKEN} and {AZURE_ENDPOINT}, none is set, or they are empty"
+                );
+                Err(CodexError::configuration(message).with_hint(format!(
+                    "Set {KEY}, or Azure's endpoint and key; a server on this machine needs {BASE_URL} alone."
+                )))
+            }
+            (_, []) => self.openai(),
+            ([], _) => self.azure(),
+            (openai, azure) => {
+                let (openai, azure) = (openai.join(" and "), azure.join(" and "));
+                let message =
+                    format!("the environment is both OpenAI's, by {openai}, and Azure's, by {azure}");
+                Err(CodexError::configuration(message)
+                    .with_hint("Unset the one, or choose by from_openai_env or from_azure_env."))
+            }
+        }
+    }
+
+    fn openai(&self) -> Result<CodexBackendConfig, CodexError> {
+        let (key, url) = (self.get(KEY)?, self.get(BASE_URL)?);
+        let credentials = match (key, &url) {
+            (Some(key), _) => Credentials::key(key),
+            (None, Some(url)) if is_local(url) => Credentials::none(),
+            (None, _) => {
+                let message =
+                    format!("there is no API key: the environment variable {KEY} is not set or empty");
+                return Err(CodexError::configuration(message)
+                    .with_hint(format!("Set {KEY}; a server that wants no key takes any text.")));
+            }
+        };
+        let mut config = CodexBackendConfig::new(credentials);
+        if let Some(url) = url {
+            config = config.with_base_url(url);
+        }
+        for name in ORGANIZATION {
+            if let (None, Some(organization)) = (config.organization(), self.get(name)?) {
+                config = config.with_organization(organization);
+            }
+        }
+        if let Some(project) = self.get(PROJECT)? {
+            config = config.with_project(project);
+        }
+        self.with_model(config)
+    }
+
+    fn azure(&self) -> Result<CodexBackendConfig, CodexError> {
+        let missing = |what: &str, names: &str| {
+            CodexError::configuration(format!(
+                "Azure's {what} missing in the environment: {names} not set or empty"
+            ))
+        };
+        let Some(endpoint) = self.get(AZURE_ENDPOINT)? else {
+            return Err(missing("endpoint is", &format!("{AZURE_ENDPOINT} is"))
+                .with_hint("It looks like https://my-resource.openai.azure.com."));
+        };
+        let credentials = match (self.get(AZURE_TOKEN)?, self.get(AZURE_KEY)?) {
+            (Some(token), _) => Credentials::token(token),
+            (None, Some(key)) => Credentials::key(key),
+            (None, None) => {
+                return Err(missing("credentials are", &format!("{AZURE_KEY} and {AZURE_TOKEN} are"))
+                    .with_hint(format!("Set {AZURE_KEY}, or give a token provider in code.")));
+            }
+        };
+        let mut azure = Azure::new(endpoint);
+        if let Some(version) = self.get(AZURE_VERSION)? {
+            azure = azure.with_api_version(version);
+        }
+        self.with_model(CodexBackendConfig::new(credentials).with_azure(azure))
+    }
+
+    fn with_model(&self, config: CodexBackendConfig) -> Result<CodexBackendConfig, CodexError> {
+        Ok(match self.get(MODEL)? {
+            Some(model) => config.with_model(model),
+            None => config,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<CodexBackendConfig, CodexError> {
+        let read = |name: &str| {
+            Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        };
+        Environment(&read).any()
+    }
+
+    #[test]
+    fn openais() {
+        let config = read(&[
+            ("OPENAI_API_KEY", "sk-secret"),
+            ("OPENAI_BASE_URL", "http://localhost:1/v1"),
+            ("OPENAI_ORGANIZATION", "org-1"),
+            ("OPENAI_PROJECT_ID", "proj_1"),
+            ("OPENAI_MODEL", "m"),
+            ("OPENAI_API_VERSION", "2024-10-21"),
+        ])
+        .unwrap();
+        assert_eq!(config.base_url(), "http://localhost:1/v1");
+        assert_eq!(config.organization(), Some("org-1"));
+        assert_eq!(config.project(), Some("proj_1"));
+        assert_eq!(config.model().as_str(), "m");
+        assert!(config.azure().is_none() && config.credentials().api_key().is_some());
+        assert!(!format!("{config:?}").contains("secret"));
+        assert!(!format!("{:?}", config.with_base_url("http://user:secret@host")).contains("secret"));
+
+        let both = read(&[("OPENAI_API_KEY", "k"), ("OPENAI_ORG_ID", "a"), ("OPENAI_ORGANIZATION", "b")]);
+        assert_eq!(both.unwrap().organization(), Some("a"));
+        for url in ["http://localhost:1/v1", "http://127.0.0.1:8080", "http://[::1]:1/v1"] {
+            let config = read(&[("OPENAI_BASE_URL", url)]).unwrap();
+            assert_eq!(format!("{:?}", config.credentials()), "None");
+        }
+    }
+
+    #[test]
+    fn azures() {
+        #[track_caller]
+        fn check(variables: &[(&str, &str)], version: Option<&str>, credentials: &str) {
+            let endpoint = ("AZURE_OPENAI_ENDPOINT", "https://r.openai.azure.com");
+            let others = [("OPENAI_ORG_ID", "org-1"), ("OPENAI_PROJECT_ID", "p"), ("OPENAI_MODEL", "d")];
+            let config = read(&[&[endpoint], &others[..], variables].concat()).unwrap();
+            assert_eq!((config.organization(), config.project()), (None, None));
+            assert_eq!((config.base_url(), config.model().as_str()), ("https://r.openai.azure.com", "d"));
+            assert_eq!(config.azure().unwrap().api_version(), version);
+            let shown = format!("{:?}", config.credentials());
+            assert!(shown.starts_with(credentials) && !shown.contains("secret"), "{shown}");
+        }
+        let (key, token) = (("AZURE_OPENAI_API_KEY", "secret"), ("AZURE_OPENAI_AD_TOKEN", "secret"));
+        check(&[key], None, "ApiKey");
+        check(&[key, ("OPENAI_API_VERSION", "2024-10-21")], Some("2024-10-21"), "ApiKey");
+        check(&[token], None, "AccessToken");
+        check(&[key, token], None, "AccessToken");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_nothing_is_mixed() {
+        #[track_caller]
+        fn check(variables: &[(&str, &str)], words: &[&str]) {
+            let error = read(variables).unwrap_err();
+            assert_eq!(error.category(), tachikoma_backends_core::ErrorCategory::Configuration);
+            for word in words {
+                assert!(error.to_string().contains(word), "{word:?} is not in {error}");
+            }
+        }
+        let all =
+            ["OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN", "AZURE_OPENAI_ENDPOINT"];
+        check(&[], &all);
+        check(&[("OPENAI_API_KEY", ""), ("AZURE_OPENAI_API_KEY", "")], &all);
+        check(&[("OPENAI_BASE_URL", "https://openrouter.ai/api/v1")], &["no API key", "OPENAI_API_KEY"]);
+        let endpoint = ("AZURE_OPENAI_ENDPOINT", "https://r.openai.azure.com");
+        check(&[endpoint], &["credentials are missing", "AZURE_OPENAI_API_KEY and AZURE_OPENAI_AD_TOKEN"]);
+        check(&[("AZURE_OPENAI_API_KEY", "k")], &["endpoint is missing", "AZURE_OPENAI_ENDPOINT"]);
+        check(
+            &[endpoint, ("OPENAI_API_KEY", "k")],
+            &["both", "by OPENAI_API_KEY", "by AZURE_OPENAI_ENDPOINT"],
+        );
+        check(&[("AZURE_OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "u")], &["both", "by OPENAI_BASE_URL"]);
+    }
+}

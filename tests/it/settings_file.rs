@@ -1,0 +1,166 @@
+//! The configuration in a file: what is read, what is written, what is refused and how.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tachikoma_backend_codex::{Api, Azure, CodexBackend, CodexBackendConfig, Credentials};
+
+/// Every field but the credentials, none at its default.
+const ALL: &str = r#"
+base_url = "http://localhost:8080/v1"
+organization = "org-1"
+project = "proj_1"
+model = "gpt-4o"
+api = "responses"
+max_tokens = 100
+max_retries = 4
+max_retry_wait = "1m 1s"
+retry_if_maybe_processed = false
+connect_timeout = "500ms"
+response_timeout = "120s"
+first_content_timeout = "10s"
+idle_timeout = "11s"
+progress_timeout = "12s"
+total_timeout = "1h"
+token_timeout = "13s"
+max_event_bytes = 1000
+max_body_bytes = 2000
+max_tool_calls = 3
+
+[default_headers]
+x-team = "a"
+"#;
+
+fn read(text: &str) -> Result<CodexBackendConfig, String> {
+    toml::from_str(text).map_err(|error| error.to_string())
+}
+
+/// As it is written, through JSON, whose keys are sorted.
+fn written(config: &CodexBackendConfig) -> Value {
+    serde_json::to_value(config).unwrap()
+}
+
+#[test]
+fn all_that_is_read_is_written_again() {
+    let config = read(ALL).unwrap();
+    assert_eq!(config.base_url(), "http://localhost:8080/v1");
+    assert_eq!((config.organization(), config.project()), (Some("org-1"), Some("proj_1")));
+    assert_eq!((config.api(), config.max_tokens()), (Api::Responses, Some(100)));
+    assert_eq!(config.default_headers()["x-team"], "a");
+    assert_eq!(config.max_retry_wait(), Duration::from_secs(61));
+    assert_eq!(config.connect_timeout(), Duration::from_millis(500));
+    assert_eq!(config.total_timeout(), Some(Duration::from_secs(3600)));
+
+    let file: toml::Table = ALL.parse().unwrap();
+    let written = written(&config);
+    for (name, value) in &file {
+        let durations = |value: &str| value.replace("120s", "2m");
+        let expected = match value {
+            toml::Value::String(text) => Value::String(durations(text)),
+            other => serde_json::to_value(other).unwrap(),
+        };
+        assert_eq!(written[name], expected, "{name}");
+    }
+    assert_eq!(written.as_object().unwrap().len(), file.len(), "a field is missing in this test: {written}");
+
+    for text in [serde_json::to_string(&config).unwrap(), written.to_string()] {
+        let again: CodexBackendConfig = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_value(&again).unwrap(), written);
+    }
+    let again = read(&toml::to_string(&config).unwrap()).unwrap();
+    assert_eq!(serde_json::to_value(&again).unwrap(), written);
+}
+
+/// With each of its comments that is a setting taken for one.
+#[test]
+fn the_documented_file_holds_what_it_says() {
+    let text = include_str!("../../examples/settings.toml");
+    let config = read(text).unwrap();
+    assert_eq!((config.max_retries(), config.response_timeout()), (4, Duration::from_secs(120)));
+    let (base, azure) = text.split_once("# [azure]\n").unwrap();
+    let (azure, rest) = azure.split_once("\n\n").unwrap();
+    let settings = base.lines().chain(rest.lines()).filter_map(|line| line.strip_prefix("# "));
+    for setting in settings.filter(|line| line.contains(" = ")) {
+        let name = setting.split(' ').next().unwrap();
+        let text = if name.starts_with("api_key") {
+            text.replace("no_credentials = true", "")
+        } else {
+            text.to_owned()
+        };
+        read(&format!("{setting}\n{text}")).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let azure = read(&format!("[azure]\n{}", azure.replace("# ", ""))).unwrap();
+    assert_eq!(azure.azure().unwrap().deployment(), Some("my-deployment"));
+}
+
+#[test]
+fn defaults_are_those_of_a_new_configuration() {
+    assert_eq!(written(&read("").unwrap()), written(&CodexBackendConfig::new("k")));
+}
+
+#[test]
+fn azure_and_the_credentials_that_are_no_secret() {
+    let azure = json!({"endpoint": "https://r.example", "api_version": "2024-10-21", "deployment": "d"});
+    for (field, value) in [
+        ("azure", azure),
+        ("azure", json!({"endpoint": "https://r.example"})),
+        ("api_key_file", json!("/run/secrets/openai")),
+        ("api_key_command", json!(["pass", "show", "openai"])),
+        ("no_credentials", json!(true)),
+    ] {
+        let config: CodexBackendConfig = serde_json::from_value(json!({ field: value })).unwrap();
+        assert_eq!(written(&config)[field], value);
+        assert_eq!(written(&config).get("base_url").is_none(), field == "azure");
+    }
+}
+
+#[test]
+fn secrets_are_read_but_not_written() {
+    let config =
+        read("api_key = \"sk-secret\"\n[default_headers]\nAuthorization = \"Bearer sk-secret\"").unwrap();
+    CodexBackend::new(config.clone()).unwrap();
+    for config in [
+        config,
+        CodexBackendConfig::new(Credentials::token("sk-secret")),
+        CodexBackendConfig::new("k").with_base_url("http://user:sk-secret@localhost"),
+        CodexBackendConfig::new("k").with_azure(Azure::new("https://user:sk-secret@localhost")),
+        CodexBackendConfig::new("k").with_header("x-gateway-token", "sk-secret"),
+    ] {
+        let texts = [written(&config).to_string(), toml::to_string(&config).unwrap(), format!("{config:?}")];
+        assert!(!texts.concat().contains("secret\""), "{texts:?}");
+        assert!(!texts.concat().contains("sk-secret"), "{texts:?}");
+    }
+}
+
+#[test]
+fn without_credentials_it_makes_no_backend() {
+    let config = read("model = \"gpt-4o\"").unwrap();
+    let error = CodexBackend::new(config.clone()).unwrap_err().to_string();
+    assert!(error.contains("there are no credentials") && error.contains("api_key_file"), "{error}");
+    CodexBackend::new(config.with_credentials("sk-later")).unwrap();
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    #[track_caller]
+    fn check(text: &str, words: &[&str]) {
+        let error = read(text).unwrap_err();
+        for words in words {
+            assert!(error.contains(words), "{words:?} is not in {error}");
+        }
+    }
+    check("bas_url = \"http://localhost\"", &["line 1", "unknown field `bas_url`", "`base_url`"]);
+    check(
+        "idle_timeout = \"5 parsecs\"",
+        &["line 1", "5 parsecs", "a duration with its unit, like \"120s\""],
+    );
+    check("model = \"m\"\nidle_timeout = 5", &["line 2", "integer `5`", "a duration with its unit"]);
+    check("max_retries = -1", &["line 1", "-1"]);
+    check("api = \"chat\"", &["unknown variant `chat`", "chat_completions"]);
+    check("api_key = \"k\"\napi_key_file = \"f\"", &["api_key and api_key_file are set together"]);
+    check("api_key = \"k\"\nno_credentials = true", &["api_key and no_credentials are set together"]);
+    check("base_url = \"u\"\n[azure]\nendpoint = \"e\"", &["base_url and azure are set together"]);
+    check("[azure]\nversion = \"v\"", &["unknown field `version`", "`api_version`"]);
+    check("[azure]\napi_version = \"v\"", &["missing field `endpoint`"]);
+    check("[default_headers]\n\"x team\" = \"a\"", &["\"x team\" is no name of a header"]);
+}
