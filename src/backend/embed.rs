@@ -3,6 +3,7 @@
 use tachikoma_backends_core::ErrorCategory;
 
 use super::CodexBackend;
+use crate::auth::Scope;
 use crate::config::InputLimit;
 use crate::embeddings::{self, EmbeddingRequest, EmbeddingResponse, Expected};
 use crate::error::CodexError;
@@ -11,7 +12,7 @@ use crate::transport::timeout::Timeout;
 
 impl CodexBackend {
     /// Embeds texts: one vector for each, in their order. Retries, timeouts and errors are those of
-    /// [`try_complete`](Self::try_complete).
+    /// [`try_complete`](Self::try_complete). On Azure, a backend that names one deployment for all requests asks that one.
     ///
     /// ```no_run
     /// # async fn run(backend: tachikoma_backend_codex::CodexBackend) -> Result<(), tachikoma_backend_codex::CodexError> {
@@ -29,10 +30,16 @@ impl CodexBackend {
         let request = request.into();
         self.check_embedding(&request)?;
         let (max_retries, expected) = (request.max_retries, Expected::of(&request));
-        let body = &embeddings::convert(request)?;
+        let model = request.model.to_string();
+        let scope = Scope::Deployment(&model);
+        let mut body = embeddings::convert(request)?;
+        if let Some(deployment) = self.transport.server().model_in_body(scope) {
+            body.model = deployment.to_owned();
+        }
+        let body = &body;
         let answer = async {
             let operation = |client: Client| async move { client.create_embedding(body).await };
-            let answer = self.transport.send(max_retries, operation).await?;
+            let answer = self.transport.send(scope, max_retries, operation).await?;
             let mut answer = self.transport.body(answer);
             let bytes = answer.read().await?;
             let request_id = answer.request_id().map(str::to_owned);

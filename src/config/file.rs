@@ -9,7 +9,7 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::reliability::for_each_setting;
-use super::{Address, Api, CodexBackendConfig};
+use super::{Address, Api, CodexBackendConfig, InputLimit};
 use crate::auth::{Azure, Credentials, Reference, without_credentials};
 use crate::error::CodexError;
 use crate::models::OpenAIModel;
@@ -50,6 +50,7 @@ for_each_setting!(fields! {
     model: OpenAIModel;
     api: Api;
     max_tokens: u32;
+    input_limit: InputLimit;
     default_headers: BTreeMap<String, String>;
     azure: Azure;
 });
@@ -156,6 +157,7 @@ impl TryFrom<Settings> for CodexBackendConfig {
         config.model = settings.model.unwrap_or_default();
         config.api = settings.api.unwrap_or_default();
         config.max_tokens = settings.max_tokens;
+        config.input_limit = settings.input_limit.unwrap_or_default();
         Ok(config)
     }
 }
@@ -193,6 +195,7 @@ impl From<CodexBackendConfig> for Settings {
             model: Some(config.model),
             api: Some(config.api),
             max_tokens: config.max_tokens,
+            input_limit: Some(config.input_limit),
             default_headers: (!headers.is_empty()).then_some(headers),
             ..settings
         }
