@@ -13,10 +13,11 @@ mod stream;
 mod structured;
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use futures::{Stream, StreamExt};
+use futures::Stream;
 use serde_json::Value;
 use tachikoma_backends_core::{
     Backend, BackendCapabilities, BackendError, BackendInfo, CompletionChunk, CompletionRequest,
@@ -138,22 +139,40 @@ impl CodexBackend {
     pub async fn try_complete_stream(
         &self,
         request: CompletionRequest,
-    ) -> Result<impl Stream<Item = Result<CompletionChunk, CodexError>> + Send + 'static, CodexError> {
+    ) -> Result<impl Stream<Item = Result<CompletionChunk, CodexError>> + Send + Unpin + 'static, CodexError>
+    {
+        self.open_stream(request).await
+    }
+
+    /// Begins a stream whose errors are handed out as `E`. What waits for the answer holds the prepared request alone.
+    fn open_stream<E: From<CodexError> + Send + 'static>(
+        &self,
+        request: CompletionRequest,
+    ) -> impl Future<Output = Result<Chunks<E>, CodexError>> + Send {
         let max_retries = request.max_retries;
-        let prepared = self.prepare(request, true)?;
+        let prepared = self.prepare(request, true);
+        async move { self.chunks(max_retries, prepared?).await }
+    }
+
+    async fn chunks<E: From<CodexError> + Send + 'static>(
+        &self,
+        max_retries: Option<u32>,
+        prepared: Prepared,
+    ) -> Result<Chunks<E>, CodexError> {
         let expected = prepared.expected;
         let answer = self.send(max_retries, prepared).await?;
         let body = self.transport.body(answer);
         if !body.is_event_stream() {
             // A server that does not stream, or that says what is wrong.
-            return Ok(stream::whole(self.read_whole(expected, body).await?).boxed());
+            let response = self.read_whole(expected, body).await?;
+            return Ok(Box::pin(futures::stream::iter(response.into_chunks().map(Ok))));
         }
         let limits = self.config.reliability();
         let (calls, bytes) = (limits.max_tool_calls, limits.max_event_bytes);
         Ok(match expected {
-            Expected::Chat => stream::chunks(body, ChatStream::new(calls, bytes), limits).boxed(),
+            Expected::Chat => stream::chunks(body, ChatStream::new(calls, bytes), limits),
             Expected::Responses { limit } => {
-                stream::chunks(body, ResponsesStream::new(calls, bytes, limit), limits).boxed()
+                stream::chunks(body, ResponsesStream::new(calls, bytes, limit), limits)
             }
         })
     }
@@ -221,11 +240,14 @@ impl CodexBackend {
         let limit = request.max_tokens.filter(|_| !is_official);
         let target = Target { model, is_official, stream };
         let (mut body, expected) = match endpoint {
-            Endpoint::Chat => (RequestBody::Chat(chat::request::convert(request, &target)?), Expected::Chat),
-            Endpoint::Responses => (
-                RequestBody::Responses(responses::request::convert(request, &target)?),
-                Expected::Responses { limit },
-            ),
+            Endpoint::Chat => {
+                let body = chat::request::convert(request, &target)?;
+                (RequestBody::Chat(Box::new(body)), Expected::Chat)
+            }
+            Endpoint::Responses => {
+                let body = responses::request::convert(request, &target)?;
+                (RequestBody::Responses(Box::new(body)), Expected::Responses { limit })
+            }
         };
         let model = target.model.to_string();
         if let Some(deployment) = self.transport.server().model_in_body(body.scope(&model)) {
@@ -234,6 +256,9 @@ impl CodexBackend {
         Ok(Prepared { body, expected, model, warnings })
     }
 }
+
+/// A streamed answer.
+type Chunks<E> = Pin<Box<dyn Stream<Item = Result<CompletionChunk, E>> + Send>>;
 
 /// A request that is ready to go.
 #[derive(Debug)]
@@ -246,10 +271,9 @@ struct Prepared {
 
 /// A body for one of the APIs.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum RequestBody {
-    Chat(CreateChatCompletionRequest),
-    Responses(CreateResponse),
+    Chat(Box<CreateChatCompletionRequest>),
+    Responses(Box<CreateResponse>),
 }
 
 impl RequestBody {
@@ -301,8 +325,7 @@ impl Backend for CodexBackend {
     }
 
     async fn complete_stream(&self, request: CompletionRequest) -> Result<CompletionStream, BackendError> {
-        let chunks = self.try_complete_stream(request).await?;
-        Ok(chunks.map(|chunk| chunk.map_err(BackendError::from)).boxed())
+        Ok(self.open_stream(request).await?)
     }
 
     /// For the configured model: see [`count_tokens_for`](CodexBackend::count_tokens_for).

@@ -1,7 +1,9 @@
 //! Private functions for the tests, fuzz targets and benches of this package. Outside semver.
 
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use futures::{StreamExt, stream};
 use reqwest::header::HeaderMap;
 use tachikoma_backends_core::{CompletionResponse, CompletionStream};
@@ -9,7 +11,7 @@ use tachikoma_backends_core::{CompletionResponse, CompletionStream};
 use crate::chat::stream::ChatStream;
 use crate::decode::answer::Decoder;
 use crate::decode::error_body;
-use crate::decode::sse::SseDecoder;
+use crate::decode::sse::{SseDecoder, SseEvent};
 use crate::error::CodexError;
 use crate::responses::stream::ResponsesStream;
 
@@ -41,20 +43,15 @@ pub fn responses_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Compl
 
 fn stream_of<'a>(mut decoder: impl Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {
     let mut items = Vec::new();
-    let mut end = None;
-    for event in events(pieces) {
-        match event.and_then(|event| decoder.event(&event)) {
-            Ok(chunk) => items.extend(chunk.map(Ok)),
-            Err(error) => {
-                end = Some(error);
-                break;
-            }
+    let mut failure = None;
+    let framing = each_event(pieces, |event| {
+        match decoder.event(event) {
+            Ok(piece) => items.extend(piece.map(|piece| Ok(piece.into()))),
+            Err(error) => failure = Some(error),
         }
-        if decoder.is_done() {
-            break;
-        }
-    }
-    let end = end.map_or_else(|| decoder.finish(), Err);
+        if failure.is_some() || decoder.is_done() { Break(()) } else { Continue(()) }
+    });
+    let end = failure.or(framing.err()).map_or_else(|| decoder.finish(), Err);
     items.push(end.map_err(Into::into));
     stream::iter(items).boxed()
 }
@@ -63,32 +60,37 @@ fn stream_of<'a>(mut decoder: impl Decoder, pieces: impl IntoIterator<Item = &'a
 pub fn sse_events<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Vec<Result<(String, String), CodexError>> {
-    events(pieces).into_iter().map(|event| event.map(|event| (event.event, event.data))).collect()
+    let mut events = Vec::new();
+    let framing = each_event(pieces, |event| {
+        events.push(Ok((event.event.to_string(), event.data.to_string())));
+        Continue(())
+    });
+    events.extend(framing.err().map(Err));
+    events
 }
 
-fn events<'a>(
+/// Shows every event to `read`, until that breaks off.
+fn each_event<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> Vec<Result<crate::decode::sse::SseEvent, CodexError>> {
+    mut read: impl FnMut(&SseEvent<'_>) -> ControlFlow<()>,
+) -> Result<(), CodexError> {
     let mut decoder = SseDecoder::new(usize::MAX);
-    let mut events = Vec::new();
-    for piece in pieces {
-        decoder.push(piece);
-        while let Some(event) = decoder.next_event().transpose() {
-            let failed = event.is_err();
-            events.push(event);
-            if failed {
-                return events;
+    let mut pieces = pieces.into_iter();
+    loop {
+        let piece = pieces.next();
+        match piece {
+            Some(piece) => decoder.push(Bytes::copy_from_slice(piece)),
+            None => decoder.end(),
+        }
+        while let Some(event) = decoder.next_event()? {
+            if read(&event).is_break() {
+                return Ok(());
             }
         }
-    }
-    while let Some(event) = decoder.finish().transpose() {
-        let failed = event.is_err();
-        events.push(event);
-        if failed {
-            break;
+        if piece.is_none() {
+            return Ok(());
         }
     }
-    events
 }
 
 /// The error that an answer with this status and body is.

@@ -47,6 +47,12 @@ impl Content {
     /// # Errors
     /// Something in it is no text, and would be lost.
     pub(super) fn read(content: Option<Value>, reasoning: [Option<Value>; 2]) -> Result<Self, CodexError> {
+        // Nearly all that comes is one text, or in a tool call nothing.
+        let (content, reasoning) = match (content, reasoning) {
+            (None, [None, None]) => return Ok(Self::default()),
+            (Some(Value::String(text)), [None, None]) => return Ok(Self { text, ..Self::default() }),
+            other => other,
+        };
         Self::of(content).and_then(|content| content.with_reasoning(reasoning)).map_err(|part| {
             let message = format!("the server's answer holds a part that is no text: {part}");
             CodexError::new(ErrorCategory::Parse, message)

@@ -1,16 +1,15 @@
 //! From the events of a streamed answer to the core chunks. It keeps no text, only open tool calls.
 
+use serde::Deserialize;
 use serde_json::Value;
-use tachikoma_backends_core::{CompletionChunk, FinishReason, ToolCallDelta, ToolCallFragment, Usage};
+use tachikoma_backends_core::{CompletionChunk, FinishReason, ToolCallFragment, Usage};
 
 use super::fields::{self, Content};
-use crate::decode::answer::{self, Decoder, OpenCalls, some};
+use crate::decode::answer::{self, Decoder, OpenCalls, Piece};
 use crate::decode::error_body;
 use crate::decode::sse::SseEvent;
 use crate::error::CodexError;
-use crate::openai::types::{
-    ChatCompletionStreamResponseDelta, CompletionUsage, CreateChatCompletionStreamResponse,
-};
+use crate::openai::types::{ChatCompletionStreamResponseDelta, CreateChatCompletionStreamResponse};
 
 /// A streamed answer so far.
 #[derive(Debug)]
@@ -19,9 +18,7 @@ pub(crate) struct ChatStream {
     finish_reason: Option<String>,
     done: bool,
     usage: Option<Usage>,
-    id: Option<String>,
-    model: Option<String>,
-    service_tier: Option<String>,
+    names: Names,
     has_event: bool,
 }
 
@@ -33,44 +30,49 @@ impl ChatStream {
             finish_reason: None,
             done: false,
             usage: None,
-            id: None,
-            model: None,
-            service_tier: None,
+            names: Names::default(),
             has_event: false,
         }
     }
 
+    /// Adds what a delta says.
     fn delta(
         &mut self,
-        delta: ChatCompletionStreamResponseDelta,
-    ) -> Result<Option<CompletionChunk>, CodexError> {
-        let content = Content::read(delta.content, [delta.reasoning_content, delta.reasoning])?;
-        let mut tool_calls: Vec<ToolCallDelta> = Vec::new();
-        for call in delta.tool_calls.into_iter().flatten() {
-            let function = call.function.unwrap_or_default();
-            tool_calls.extend(self.tool_calls.push(ToolCallFragment {
+        delta: &mut ChatCompletionStreamResponseDelta,
+        said: &mut Piece,
+    ) -> Result<(), CodexError> {
+        let reasoning = [delta.reasoning_content.take(), delta.reasoning.take()];
+        let content = Content::read(delta.content.take(), reasoning)?;
+        append(&mut said.text, content.text);
+        append(&mut said.reasoning, content.reasoning);
+        append(&mut said.refusal, delta.refusal.take().unwrap_or_default());
+        for call in delta.tool_calls.iter_mut().flatten() {
+            let function = call.function.take().unwrap_or_default();
+            said.tool_calls.extend(self.tool_calls.push(ToolCallFragment {
                 index: call.index.and_then(answer::index),
                 id: call.id.as_deref(),
                 name: function.name.as_deref(),
                 arguments: &answer::arguments(function.arguments),
             })?);
         }
-        if let Some(call) = delta.function_call {
-            tool_calls.extend(self.tool_calls.push(ToolCallFragment {
+        if let Some(call) = delta.function_call.take() {
+            said.tool_calls.extend(self.tool_calls.push(ToolCallFragment {
                 index: Some(0),
                 id: None,
                 name: call.name.as_deref(),
                 arguments: &answer::arguments(call.arguments),
             })?);
         }
-        let chunk = CompletionChunk {
-            delta: content.text,
-            tool_calls,
-            refusal: delta.refusal.and_then(some),
-            reasoning: some(content.reasoning),
-            ..CompletionChunk::default()
-        };
-        Ok((chunk != CompletionChunk::default()).then_some(chunk))
+        Ok(())
+    }
+}
+
+/// Adds a piece, which is mostly the only one and is then taken as it is.
+fn append(text: &mut String, piece: String) {
+    if text.is_empty() {
+        *text = piece;
+    } else {
+        text.push_str(&piece);
     }
 }
 
@@ -85,38 +87,37 @@ impl Decoder for ChatStream {
         self.done
     }
 
-    fn event(&mut self, event: &SseEvent) -> Result<Option<CompletionChunk>, CodexError> {
+    fn event(&mut self, event: &SseEvent<'_>) -> Result<Option<Piece>, CodexError> {
         let data = event.data.trim();
         if data == "[DONE]" {
             self.done = true;
             return Ok(None);
         }
-        let chunk = match serde_json::from_str::<CreateChatCompletionStreamResponse>(data) {
+        let mut chunk = match serde_json::from_str::<CreateChatCompletionStreamResponse>(data) {
             Ok(chunk) if event.event != "error" => chunk,
             read => return Err(answer::unreadable(data, read.err(), "choice")),
         };
-        let CreateChatCompletionStreamResponse {
-            choices, error, object, id, model, service_tier, usage, ..
-        } = chunk;
-        if error.is_some() || object.as_deref() == Some("error") {
+        let CreateChatCompletionStreamResponse { choices, error, usage } = &mut chunk;
+        if error.is_some() {
             return Err(answer::unreadable(data, None, "choice"));
         }
         let had_choices = choices.is_some();
-        let mut handed_out: Option<CompletionChunk> = None;
-        for (position, choice) in choices.into_iter().flatten().enumerate() {
+        let mut said = Piece::default();
+        let mut has_names = !self.has_event;
+        for (position, choice) in choices.iter_mut().flatten().enumerate() {
             if !fields::is_first(position, choice.index) {
                 continue;
             }
-            if let Some(delta) = choice.delta {
-                handed_out = match (handed_out, self.delta(delta)?) {
-                    (Some(one), Some(other)) => Some(join(one, other)),
-                    (one, other) => one.or(other),
-                };
+            if let Some(delta) = &mut choice.delta {
+                self.delta(delta, &mut said)?;
             }
             match choice.finish_reason.as_deref() {
                 None | Some("") => {}
                 Some("error") => return Err(fields::failed()),
-                Some(reason) => self.finish_reason = Some(reason.to_owned()),
+                Some(reason) => {
+                    self.finish_reason = Some(reason.to_owned());
+                    has_names = true;
+                }
             }
         }
         if !had_choices
@@ -127,11 +128,11 @@ impl Decoder for ChatStream {
             return Err(error);
         }
         self.has_event = true;
-        self.usage = usage.and_then(|usage: CompletionUsage| fields::usage(usage)).or(self.usage);
-        keep(&mut self.id, id);
-        keep(&mut self.model, model);
-        keep(&mut self.service_tier, service_tier);
-        Ok(handed_out)
+        self.usage = usage.take().and_then(fields::usage).or(self.usage);
+        if has_names {
+            self.names.keep(serde_json::from_str(data).unwrap_or_default());
+        }
+        Ok(said.if_any())
     }
 
     fn finish(&mut self) -> Result<CompletionChunk, CodexError> {
@@ -145,31 +146,30 @@ impl Decoder for ChatStream {
         self.tool_calls.finish(reason.is_cut())?;
         Ok(CompletionChunk {
             finish_reason_text: (reason == FinishReason::Other).then_some(text),
-            id: self.id.take(),
-            model: self.model.take(),
-            service_tier: self.service_tier.take(),
+            id: self.names.id.take(),
+            model: self.names.model.take(),
+            service_tier: self.names.service_tier.take(),
             ..CompletionChunk::last(reason, self.usage)
         })
     }
 }
 
-/// Two pieces that came at once, as one.
-fn join(one: CompletionChunk, other: CompletionChunk) -> CompletionChunk {
-    let texts = |one: Option<String>, other: Option<String>| match (one, other) {
-        (Some(one), Some(other)) => Some(one + &other),
-        (one, other) => one.or(other),
-    };
-    CompletionChunk {
-        delta: one.delta + &other.delta,
-        tool_calls: [one.tool_calls, other.tool_calls].concat(),
-        refusal: texts(one.refusal, other.refusal),
-        reasoning: texts(one.reasoning, other.reasoning),
-        ..CompletionChunk::default()
-    }
+/// What the server calls itself and its answer. Every event repeats it, so only the first and the one that ends the answer are
+/// read for it.
+#[derive(Debug, Default, Deserialize)]
+struct Names {
+    id: Option<String>,
+    model: Option<String>,
+    service_tier: Option<String>,
 }
 
-fn keep(held: &mut Option<String>, new: Option<String>) {
-    if held.is_none() {
-        *held = new.filter(|text| !text.is_empty());
+impl Names {
+    /// Takes what is not known yet.
+    fn keep(&mut self, new: Self) {
+        for (held, new) in
+            [(&mut self.id, new.id), (&mut self.model, new.model), (&mut self.service_tier, new.service_tier)]
+        {
+            *held = held.take().or(new).filter(|text| !text.is_empty());
+        }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) trait Decoder {
     ///
     /// # Errors
     /// It is an error in the server's words, or cannot be read.
-    fn event(&mut self, event: &SseEvent) -> Result<Option<CompletionChunk>, CodexError>;
+    fn event(&mut self, event: &SseEvent<'_>) -> Result<Option<Piece>, CodexError>;
 
     /// Whether nothing that may still come is needed.
     fn is_whole(&self) -> bool;
@@ -29,6 +29,38 @@ pub(crate) trait Decoder {
     /// # Errors
     /// It ended before the answer did.
     fn finish(&mut self) -> Result<CompletionChunk, CodexError>;
+}
+
+/// What an event adds to an answer. Smaller than a chunk, which also has room for what only the last one says: it is moved
+/// several times for each event.
+#[derive(Debug, Default)]
+pub(crate) struct Piece {
+    pub(crate) text: String,
+    pub(crate) tool_calls: Vec<ToolCallDelta>,
+    pub(crate) refusal: String,
+    pub(crate) reasoning: String,
+}
+
+impl Piece {
+    /// Itself, if there is anything in it.
+    pub(crate) fn if_any(self) -> Option<Self> {
+        let Self { text, tool_calls, refusal, reasoning } = &self;
+        let is_empty = tool_calls.is_empty() && [text, refusal, reasoning].iter().all(|text| text.is_empty());
+        (!is_empty).then_some(self)
+    }
+}
+
+impl From<Piece> for CompletionChunk {
+    fn from(piece: Piece) -> Self {
+        let Piece { text, tool_calls, refusal, reasoning } = piece;
+        Self {
+            delta: text,
+            tool_calls,
+            refusal: some(refusal),
+            reasoning: some(reasoning),
+            ..Self::default()
+        }
+    }
 }
 
 /// Reads a whole body.

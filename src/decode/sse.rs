@@ -1,10 +1,14 @@
 //! Server-sent events out of network bytes.
 //!
-//! `eventsource-stream` reads the fields of an event; the framing in front of it finds where each event ends, so that it
-//! is only ever fed one complete, checked and re-terminated event: by itself it panics on a byte-order mark, is quadratic
-//! in what it has not yet handed out, and loses events that end in bare CR or in nothing.
+//! The framing finds where each line and each event ends. Nearly every event is one `data:` line, or an `event:` line and one
+//! `data:` line: these are lent as they are. `eventsource-stream` reads the fields of all others; it is only ever fed one
+//! complete, checked and re-terminated event: by itself it panics on a byte-order mark, is quadratic in what it has not yet
+//! handed out, and loses events that end in bare CR or in nothing.
 
-use bytes::{Buf, Bytes, BytesMut};
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
 use eventsource_stream::EventStream;
 use futures::{FutureExt, StreamExt, stream};
 use tachikoma_backends_core::ErrorCategory;
@@ -13,77 +17,130 @@ use crate::error::CodexError;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
+/// How much of what has arrived is looked at together, in bytes: it stays in the processor's nearest cache.
+const PART: usize = 16 << 10;
+
 /// More lines than any server writes into one event; reading them costs time in their square.
 const MAX_LINES: usize = 1024;
 
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SseEvent {
+pub(crate) struct SseEvent<'a> {
     /// The `event:` field, `message` where there was none.
-    pub(crate) event: String,
+    pub(crate) event: Cow<'a, str>,
     /// The `data:` lines, joined.
-    pub(crate) data: String,
+    pub(crate) data: Cow<'a, str>,
 }
 
 /// Finds events in bytes that arrive in any split.
 #[derive(Debug)]
 pub(crate) struct SseDecoder {
-    buffer: BytesMut,
+    /// What has arrived and is not in the buffer yet.
+    arrived: Bytes,
+    buffer: Vec<u8>,
+    /// Everything before it has been handed out.
+    start: usize,
     /// Everything before it has been searched for line ends.
     scanned: usize,
     line_start: usize,
+    /// The whole lines of this event, and where the first two of them are.
     lines: usize,
+    first: Range<usize>,
+    second: Range<usize>,
     /// The last line ended in a CR at the end of what had arrived: an LF may still belong to it.
     after_cr: bool,
     at_start: bool,
+    ended: bool,
     max_event_bytes: usize,
+}
+
+/// Where an event is in the buffer, without the blank line that ends it.
+#[derive(Debug)]
+struct Block {
+    all: Range<usize>,
+    lines: usize,
+    first: Range<usize>,
+    second: Range<usize>,
 }
 
 impl SseDecoder {
     /// A decoder that refuses events of more than this many bytes.
     pub(crate) fn new(max_event_bytes: usize) -> Self {
         Self {
-            buffer: BytesMut::new(),
+            arrived: Bytes::new(),
+            buffer: Vec::new(),
+            start: 0,
             scanned: 0,
             line_start: 0,
             lines: 0,
+            first: 0..0,
+            second: 0..0,
             after_cr: false,
             at_start: true,
+            ended: false,
             max_event_bytes,
         }
     }
 
-    /// Takes what has arrived.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+    /// Takes what has arrived, once [`next_event`](Self::next_event) has nothing left.
+    pub(crate) fn push(&mut self, bytes: Bytes) {
+        self.arrived = bytes;
+        self.refill();
     }
 
-    /// The next whole event, if it is there.
+    /// Takes the next part of what has arrived into the buffer. False if there is none.
+    fn refill(&mut self) -> bool {
+        if self.arrived.is_empty() {
+            return false;
+        }
+        if self.start > 0 {
+            // What is left is less than an event, and moves once for all that were handed out.
+            self.buffer.drain(..self.start);
+            self.scanned -= self.start;
+            self.line_start -= self.start;
+            for line in [&mut self.first, &mut self.second] {
+                *line = line.start.saturating_sub(self.start)..line.end.saturating_sub(self.start);
+            }
+            self.start = 0;
+        }
+        if self.arrived.len() <= PART {
+            self.buffer.extend_from_slice(&std::mem::take(&mut self.arrived));
+        } else {
+            self.buffer.extend_from_slice(&self.arrived.split_to(PART));
+        }
+        true
+    }
+
+    /// No more will arrive: what is left is a last event without its blank line.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Lends the next event, if it is there.
     ///
     /// # Errors
     /// The event is not UTF-8 or over a limit. The stream cannot be trusted from then on.
-    pub(crate) fn next_event(&mut self) -> Result<Option<SseEvent>, CodexError> {
+    pub(crate) fn next_event(&mut self) -> Result<Option<SseEvent<'_>>, CodexError> {
         while let Some(block) = self.next_block()? {
-            if let Some(event) = read_block(&block)? {
+            if let Some((event, data)) = self.plain(&block) {
+                let event = if event.is_empty() { "message" } else { self.text(event)? };
+                return Ok(Some(SseEvent { event: event.into(), data: self.text(data)?.into() }));
+            }
+            if let Some(event) = parsed(self.text(block.all)?)? {
                 return Ok(Some(event));
             }
         }
-        Ok(None)
-    }
-
-    /// What was left when the bytes ended: a last event without its blank line.
-    pub(crate) fn finish(&mut self) -> Result<Option<SseEvent>, CodexError> {
-        if let Some(event) = self.next_event()? {
-            return Ok(Some(event));
+        if !self.ended || self.start == self.buffer.len() {
+            return Ok(None);
         }
-        self.skip_bom(true);
-        let rest = self.take_block(self.buffer.len());
-        if rest.is_empty() { Ok(None) } else { read_block(&rest) }
+        let rest = self.start..self.buffer.len();
+        self.begin_at(rest.end);
+        parsed(self.text(rest)?)
     }
 
-    /// The bytes of the next event, without the blank line that ends it.
-    fn next_block(&mut self) -> Result<Option<Bytes>, CodexError> {
-        if !self.skip_bom(false) {
+    /// Where the next event is.
+    fn next_block(&mut self) -> Result<Option<Block>, CodexError> {
+        if !self.skip_bom() {
             return Ok(None);
         }
         loop {
@@ -94,50 +151,56 @@ impl SseDecoder {
                     self.line_start = self.scanned;
                 }
                 if self.lines == 0 {
-                    self.take_block(self.scanned);
+                    self.begin_at(self.scanned);
                 }
             }
             let rest = self.buffer.get(self.scanned..).unwrap_or_default();
-            let Some(offset) = memchr::memchr2(b'\n', b'\r', rest) else {
-                self.scanned = self.buffer.len();
-                return if self.buffer.len() > self.max_event_bytes {
-                    Err(self.too_large())
-                } else {
-                    Ok(None)
-                };
+            let offset = match rest.first() {
+                Some(b'\n' | b'\r') => Some(0),
+                _ => memchr::memchr2(b'\n', b'\r', rest),
             };
-            let line_end = self.scanned + offset;
-            self.after_cr = self.buffer.get(line_end) == Some(&b'\r');
-            let is_blank = line_end == self.line_start;
-            self.scanned = line_end + 1;
-            if !is_blank {
-                self.line_start = self.scanned;
+            let Some(offset) = offset else {
+                self.scanned = self.buffer.len();
+                self.check_size(self.scanned)?;
+                if self.refill() {
+                    continue;
+                }
+                return Ok(None);
+            };
+            let line = self.line_start..self.scanned + offset;
+            self.after_cr = self.buffer.get(line.end) == Some(&b'\r');
+            self.scanned = line.end + 1;
+            self.line_start = self.scanned;
+            if !line.is_empty() {
                 self.lines += 1;
-                if self.lines > MAX_LINES || line_end > self.max_event_bytes {
-                    return Err(self.too_large());
+                self.check_size(line.end)?;
+                match self.lines {
+                    1 => self.first = line,
+                    2 => self.second = line,
+                    _ => {}
                 }
             } else if self.lines == 0 {
-                self.take_block(self.scanned);
+                self.begin_at(self.scanned);
             } else {
-                let after = self.scanned - self.line_start;
-                let block = self.take_block(self.line_start);
-                self.buffer.advance(after);
+                let (first, second) = (self.first.clone(), self.second.clone());
+                let block = Block { all: self.start..line.start, lines: self.lines, first, second };
+                self.begin_at(self.scanned);
                 return Ok(Some(block));
             }
         }
     }
 
-    fn take_block(&mut self, length: usize) -> Bytes {
-        (self.scanned, self.line_start, self.lines) = (0, 0, 0);
-        self.buffer.split_to(length).freeze()
+    /// The next event begins here.
+    fn begin_at(&mut self, start: usize) {
+        (self.start, self.scanned, self.line_start, self.lines) = (start, start, start, 0);
     }
 
     /// Drops a byte-order mark. False while it cannot be told yet whether there is one.
-    fn skip_bom(&mut self, ended: bool) -> bool {
+    fn skip_bom(&mut self) -> bool {
         if self.at_start {
             if self.buffer.starts_with(BOM) {
-                self.buffer.advance(BOM.len());
-            } else if !ended && BOM.starts_with(&self.buffer) {
+                self.begin_at(BOM.len());
+            } else if !self.ended && BOM.starts_with(&self.buffer) {
                 return false;
             }
             self.at_start = false;
@@ -145,30 +208,49 @@ impl SseDecoder {
         true
     }
 
-    fn too_large(&self) -> CodexError {
+    /// # Errors
+    /// An event that goes on to `end` at least is over a limit.
+    fn check_size(&self, end: usize) -> Result<(), CodexError> {
+        if end - self.start <= self.max_event_bytes && self.lines <= MAX_LINES {
+            return Ok(());
+        }
         let (bytes, lines) = (self.max_event_bytes, MAX_LINES);
-        CodexError::new(
+        Err(CodexError::new(
             ErrorCategory::Parse,
             format!("the server sent an event of more than {bytes} bytes or {lines} lines"),
         )
-        .with_hint("Raise with_max_event_bytes if the server is to be trusted.")
+        .with_hint("Raise with_max_event_bytes if the server is to be trusted."))
+    }
+
+    /// Where the name (empty for the usual one) and the data are of an event that needs no parser.
+    fn plain(&self, block: &Block) -> Option<(Range<usize>, Range<usize>)> {
+        let value = |line: &Range<usize>, field: &[u8]| {
+            let value = self.buffer.get(line.clone())?.strip_prefix(field)?;
+            let value = value.strip_prefix(b" ").unwrap_or(value);
+            (!value.is_empty()).then_some(line.end - value.len()..line.end)
+        };
+        match block.lines {
+            1 => Some((0..0, value(&block.first, b"data:")?)),
+            2 => Some((value(&block.first, b"event:")?, value(&block.second, b"data:")?)),
+            _ => None,
+        }
+    }
+
+    fn text(&self, range: Range<usize>) -> Result<&str, CodexError> {
+        std::str::from_utf8(self.buffer.get(range).unwrap_or_default()).map_err(|error| {
+            let message = format!("the server sent an event that is not UTF-8: {error}");
+            CodexError::new(ErrorCategory::Parse, message).with_source(error)
+        })
     }
 }
 
-/// Reads the fields of one event. `None` where there is no data in it: comments, `retry:`.
-fn read_block(block: &[u8]) -> Result<Option<SseEvent>, CodexError> {
-    let text = std::str::from_utf8(block).map_err(|error| {
-        CodexError::new(ErrorCategory::Parse, format!("the server sent an event that is not UTF-8: {error}"))
-            .with_source(error)
-    })?;
+/// Reads the fields of any event. `None` where there is no data in it: comments, `retry:`.
+fn parsed(text: &str) -> Result<Option<SseEvent<'static>>, CodexError> {
     // Some servers write an error as bare JSON, text or a web page where an event belongs. It has no fields, and would be
     // ignored without a word.
     if text.starts_with(['{', '[', '<']) || !text.contains(':') && !text.trim().is_empty() && !has_field(text)
     {
-        return Ok(Some(SseEvent { event: "message".to_owned(), data: text.trim_end().to_owned() }));
-    }
-    if let Some(event) = plain(text) {
-        return Ok(Some(event));
+        return Ok(Some(SseEvent { event: "message".into(), data: text.trim_end().to_owned().into() }));
     }
     let mut terminated =
         if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_owned() };
@@ -185,34 +267,12 @@ fn read_block(block: &[u8]) -> Result<Option<SseEvent>, CodexError> {
     match EventStream::new(once).next().now_or_never().flatten() {
         None => Ok(None),
         Some(Ok(event)) if event.data.is_empty() => Ok(None),
-        Some(Ok(event)) => Ok(Some(SseEvent { event: event.event, data: event.data })),
+        Some(Ok(event)) => Ok(Some(SseEvent { event: event.event.into(), data: event.data.into() })),
         Some(Err(error)) => Err(CodexError::new(
             ErrorCategory::Parse,
             format!("the server sent an event that cannot be read: {error}"),
         )),
     }
-}
-
-/// Nearly every event is one `data:` line, or an `event:` line and one `data:` line: these are taken as they are. `None`
-/// for all others, which need a parser.
-fn plain(text: &str) -> Option<SseEvent> {
-    let value = |line: &str, field: &str| {
-        let value = line.strip_prefix(field)?.strip_prefix(':')?;
-        Some(value.strip_prefix(' ').unwrap_or(value).to_owned())
-    };
-    let text = text.strip_suffix("\r\n").or(text.strip_suffix(['\n', '\r'])).unwrap_or(text);
-    let mut lines = text.split('\n');
-    let (first, second, None) = (lines.next()?, lines.next(), lines.next()) else { return None };
-    let first = first.strip_suffix('\r').unwrap_or(first);
-    let (event, data) = match second {
-        None => (None, value(first, "data")?),
-        Some(second) => {
-            (Some(value(first, "event")?).filter(|event| !event.is_empty()), value(second, "data")?)
-        }
-    };
-    let is_plain =
-        !data.is_empty() && !data.contains('\r') && !event.as_ref().is_some_and(|event| event.contains('\r'));
-    is_plain.then(|| SseEvent { event: event.unwrap_or_else(|| "message".to_owned()), data })
 }
 
 /// Whether some line is a field without a colon, which the specification reads as an empty one.
@@ -224,21 +284,27 @@ fn has_field(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn event(event: &str, data: &str) -> SseEvent {
-        SseEvent { event: event.into(), data: data.into() }
+    fn event(event: &str, data: &str) -> SseEvent<'static> {
+        owned(&SseEvent { event: event.into(), data: data.into() })
     }
 
-    fn decode(pieces: &[&[u8]]) -> Result<Vec<SseEvent>, CodexError> {
+    fn owned(event: &SseEvent<'_>) -> SseEvent<'static> {
+        let copy = |text: &Cow<'_, str>| Cow::Owned(text.to_string());
+        SseEvent { event: copy(&event.event), data: copy(&event.data) }
+    }
+
+    fn decode(pieces: &[&[u8]]) -> Result<Vec<SseEvent<'static>>, CodexError> {
         let mut decoder = SseDecoder::new(1000);
         let mut events = Vec::new();
         for piece in pieces {
-            decoder.push(piece);
+            decoder.push(Bytes::copy_from_slice(piece));
             while let Some(event) = decoder.next_event()? {
-                events.push(event);
+                events.push(owned(&event));
             }
         }
-        while let Some(event) = decoder.finish()? {
-            events.push(event);
+        decoder.end();
+        while let Some(event) = decoder.next_event()? {
+            events.push(owned(&event));
         }
         Ok(events)
     }
@@ -299,7 +365,7 @@ mod tests {
     fn an_event_is_handed_out_as_soon_as_it_is_whole() {
         for end in ["\n\n", "\r\n\r\n", "\r\r", "\n\r"] {
             let mut decoder = SseDecoder::new(1000);
-            decoder.push(format!("data: a{end}").as_bytes());
+            decoder.push(format!("data: a{end}").into());
             assert_eq!(decoder.next_event().unwrap(), Some(event("message", "a")), "{end:?}");
         }
     }

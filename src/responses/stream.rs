@@ -9,7 +9,7 @@ use tachikoma_backends_core::{CompletionChunk, ErrorCategory, ToolCallDelta, Too
 use super::item::{self, Item, PARAGRAPH, Said};
 use super::response::{self, Ending};
 use super::state;
-use crate::decode::answer::{self, Decoder, OpenCalls, some};
+use crate::decode::answer::{self, Decoder, OpenCalls, Piece, some};
 use crate::decode::error_body;
 use crate::decode::sse::SseEvent;
 use crate::error::CodexError;
@@ -109,21 +109,21 @@ impl ResponsesStream {
         }
     }
 
-    fn known(&mut self, kind: &str, event: Event) -> Result<CompletionChunk, CodexError> {
-        let Event { delta, text, refusal, .. } = &event;
-        let mut chunk = CompletionChunk::default();
+    fn known(&mut self, kind: &str, mut event: Event) -> Result<Piece, CodexError> {
+        let [delta, text] = [event.delta.take(), event.text.take()];
+        let mut chunk = Piece::default();
         match kind {
-            "response.output_text.delta" => chunk.delta = self.text.piece(delta),
-            "response.output_text.done" => chunk.delta = self.text.whole(text),
-            "response.refusal.delta" => chunk.refusal = some(self.refusal.piece(delta)),
-            "response.refusal.done" => chunk.refusal = some(self.refusal.whole(refusal)),
+            "response.output_text.delta" => chunk.text = self.text.piece(delta),
+            "response.output_text.done" => chunk.text = self.text.whole(text),
+            "response.refusal.delta" => chunk.refusal = self.refusal.piece(delta),
+            "response.refusal.done" => chunk.refusal = self.refusal.whole(event.refusal.take()),
             "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
                 let piece = self.reasoning.piece(delta);
-                chunk.reasoning = some(self.think(kind, &event, piece));
+                chunk.reasoning = self.think(kind, &event, piece);
             }
             "response.reasoning_summary_text.done" | "response.reasoning_text.done" => {
                 let whole = self.reasoning.whole(text);
-                chunk.reasoning = some(self.think(kind, &event, whole));
+                chunk.reasoning = self.think(kind, &event, whole);
             }
             "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
                 let piece = delta.as_deref().unwrap_or_default();
@@ -132,13 +132,13 @@ impl ResponsesStream {
                     .extend(self.call(&event, CallPiece { arguments: piece, ..Default::default() })?);
             }
             "response.function_call_arguments.done" => {
-                let whole = answer::arguments(event.arguments.clone());
+                let whole = answer::arguments(event.arguments.take());
                 let name = event.name.as_deref();
                 let call = CallPiece { name, arguments: &whole, whole: true, ..Default::default() };
                 chunk.tool_calls.extend(self.call(&event, call)?);
             }
             "response.output_item.added" | "response.output_item.done" => {
-                let value = event.item.clone().unwrap_or_default();
+                let value = event.item.take().unwrap_or_default();
                 let item = Item(&value);
                 if item.is_call() {
                     chunk.tool_calls.extend(self.call_item(&event, item)?);
@@ -228,7 +228,7 @@ impl ResponsesStream {
     }
 
     /// The last event: what has not come in pieces is taken from the whole answer in it.
-    fn end(&mut self, kind: &str, response: Response) -> Result<CompletionChunk, CodexError> {
+    fn end(&mut self, kind: &str, response: Response) -> Result<Piece, CodexError> {
         if response.status.as_deref() == Some("failed") {
             return Err(response::failed(response.error, "failed"));
         }
@@ -238,11 +238,11 @@ impl ResponsesStream {
         let items = output.filter(|items| !items.is_empty()).unwrap_or(streamed);
         let said = Said::of(&items);
         let untold = |told: Told, text: String| if told == Told::Not { text } else { String::new() };
-        let mut chunk = CompletionChunk {
-            delta: untold(self.text, said.text),
-            refusal: some(untold(self.refusal, said.refusal)),
-            reasoning: some(untold(self.reasoning, said.reasoning)),
-            ..CompletionChunk::default()
+        let mut chunk = Piece {
+            text: untold(self.text, said.text),
+            refusal: untold(self.refusal, said.refusal),
+            reasoning: untold(self.reasoning, said.reasoning),
+            tool_calls: Vec::new(),
         };
         if self.calls.is_empty() {
             for call in item::calls(&items) {
@@ -285,19 +285,24 @@ impl ResponsesStream {
 }
 
 impl Decoder for ResponsesStream {
-    fn event(&mut self, event: &SseEvent) -> Result<Option<CompletionChunk>, CodexError> {
+    fn event(&mut self, event: &SseEvent<'_>) -> Result<Option<Piece>, CodexError> {
         let data = event.data.trim();
         if data == "[DONE]" {
             self.done = true;
             return Ok(None);
         }
         let unreadable = |reason| answer::unreadable(data, reason, "event");
-        let kind = match serde_json::from_str::<Kind<'_>>(data) {
-            Ok(Kind { kind }) => kind.unwrap_or_default(),
-            Err(reason) => return Err(unreadable(Some(reason))),
+        // Most servers write the kind in front of the data as well; then one look at the data is enough.
+        let mut read = is_known(&event.event).then(|| serde_json::from_str::<Event>(data).ok()).flatten();
+        let kind = match read.as_mut().map(|event| event.type_.take()) {
+            Some(kind) => kind.map(Cow::Owned),
+            None => match serde_json::from_str::<Kind<'_>>(data) {
+                Ok(Kind { kind }) => kind,
+                Err(reason) => return Err(unreadable(Some(reason))),
+            },
         };
-        let kind = match kind.as_ref() {
-            "" if event.event != "message" => event.event.as_str(),
+        let kind = match kind.as_deref().unwrap_or_default() {
+            "" if event.event != "message" => &*event.event,
             kind => kind,
         };
         if kind == "error" {
@@ -307,9 +312,12 @@ impl Decoder for ResponsesStream {
         if !is_known(kind) {
             return self.other(kind, data).map(|()| None);
         }
-        let event = serde_json::from_str(data).map_err(|reason| unreadable(Some(reason)))?;
+        let event = match read {
+            Some(event) => event,
+            None => serde_json::from_str(data).map_err(|reason| unreadable(Some(reason)))?,
+        };
         let chunk = self.known(kind, event)?;
-        Ok((chunk != CompletionChunk::default()).then_some(chunk))
+        Ok(chunk.if_any())
     }
 
     /// Only with its last event is an answer whole.
@@ -353,8 +361,8 @@ fn is_known(kind: &str) -> bool {
 
 impl Told {
     /// The next piece of the words.
-    fn piece(&mut self, delta: &Option<String>) -> String {
-        let delta = delta.clone().unwrap_or_default();
+    fn piece(&mut self, delta: Option<String>) -> String {
+        let delta = delta.unwrap_or_default();
         if !delta.is_empty() {
             *self = Self::InPieces;
         }
@@ -362,8 +370,8 @@ impl Told {
     }
 
     /// All the words of a part; nothing of it if they come in pieces.
-    fn whole(&mut self, text: &Option<String>) -> String {
-        let text = text.clone().filter(|_| *self != Self::InPieces).unwrap_or_default();
+    fn whole(&mut self, text: Option<String>) -> String {
+        let text = text.filter(|_| *self != Self::InPieces).unwrap_or_default();
         if !text.is_empty() {
             *self = Self::Whole;
         }

@@ -1,5 +1,7 @@
 //! The bytes of an answer as they come.
 
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,7 +11,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use tachikoma_backends_core::ErrorCategory;
 
 use super::failure;
-use super::timeout::Timeout;
+use super::timeout::{Timeout, WaitLimit};
 use crate::config::Reliability;
 use crate::decode::rate_limit;
 use crate::error::CodexError;
@@ -24,7 +26,7 @@ const ERROR_BODY_IDLE: Duration = Duration::from_secs(5);
 /// The bytes of an answer as they come.
 pub(crate) struct Body {
     bytes: InnerByteStream,
-    idle_timeout: Duration,
+    silence: WaitLimit,
     max_bytes: usize,
     request_id: Option<String>,
     is_event_stream: bool,
@@ -36,7 +38,7 @@ impl Body {
         let is_event_stream = is_event_stream(answer.headers());
         Self {
             bytes: answer.into_inner_stream(),
-            idle_timeout: reliability.idle_timeout,
+            silence: WaitLimit::new(reliability.idle_timeout),
             max_bytes: reliability.max_body_bytes,
             request_id,
             is_event_stream,
@@ -46,7 +48,7 @@ impl Body {
     pub(super) fn of_error(response: reqwest::Response, reliability: &Reliability) -> Self {
         Self {
             bytes: Box::pin(response.bytes_stream()),
-            idle_timeout: reliability.idle_timeout.min(ERROR_BODY_IDLE),
+            silence: WaitLimit::new(reliability.idle_timeout.min(ERROR_BODY_IDLE)),
             max_bytes: ERROR_BODY_BYTES,
             request_id: None,
             is_event_stream: false,
@@ -66,10 +68,24 @@ impl Body {
     ///
     /// # Errors
     /// The connection broke, or was silent for too long.
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, CodexError>> {
+        let error = match self.bytes.poll_next_unpin(context) {
+            Poll::Ready(bytes) => {
+                self.silence.end();
+                match bytes.transpose() {
+                    Ok(bytes) => return Poll::Ready(Ok(bytes)),
+                    Err(error) => failure::broken(error),
+                }
+            }
+            Poll::Pending if self.silence.poll_met(context).is_pending() => return Poll::Pending,
+            Poll::Pending => Timeout::Idle.met(self.silence.limit()),
+        };
+        Poll::Ready(Err(error.with_request_id(self.request_id.clone())))
+    }
+
+    /// As [`poll_next`](Self::poll_next).
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, CodexError> {
-        let next = Timeout::Idle.limit(self.idle_timeout, self.bytes.next()).await;
-        next.and_then(|bytes| bytes.transpose().map_err(failure::broken))
-            .map_err(|error| error.with_request_id(self.request_id.clone()))
+        poll_fn(|context| self.poll_next(context)).await
     }
 
     /// All of it.

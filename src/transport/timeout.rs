@@ -1,8 +1,12 @@
 //! Which limits on time there are, and the error of each.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use futures::FutureExt;
 use tachikoma_backends_core::ErrorCategory;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::CodexError;
 
@@ -56,12 +60,63 @@ impl Timeout {
     ///
     /// # Errors
     /// The limit was met.
-    pub(crate) async fn limit<T>(
+    pub(crate) fn limit<T>(
         self,
         limit: Duration,
         future: impl Future<Output = T>,
-    ) -> Result<T, CodexError> {
-        tokio::time::timeout(limit, future).await.map_err(|_| self.met(limit))
+    ) -> impl Future<Output = Result<T, CodexError>> {
+        // An `async` block would hold the future twice, which may be large.
+        tokio::time::timeout(limit, future).map(move |result| result.map_err(|_| self.met(limit)))
+    }
+}
+
+/// Notices when a wait is too long, of waits that follow each other as closely as the chunks of a stream: the timer is not
+/// set for each of them, but goes off where the first would have ended, and is then set to the end of the present one.
+#[derive(Debug)]
+pub(crate) struct WaitLimit {
+    limit: Duration,
+    /// The end of the present wait.
+    end: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Whom the timer wakes.
+    waker: Option<Waker>,
+}
+
+impl WaitLimit {
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self { limit, end: None, timer: None, waker: None }
+    }
+
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Whether a wait, which begins here if there is none yet, has met the limit.
+    pub(crate) fn poll_met(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // A limit beyond the end of time is none.
+        let Some(end) = self.end.or_else(|| Instant::now().checked_add(self.limit)) else {
+            return Poll::Pending;
+        };
+        self.end = Some(end);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        // A timer that will wake this task need not be told again.
+        let is_told = self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
+        if is_told && !timer.is_elapsed() {
+            return Poll::Pending;
+        }
+        self.waker = Some(context.waker().clone());
+        loop {
+            ready!(timer.as_mut().poll(context));
+            if timer.deadline() >= end {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(end);
+        }
+    }
+
+    /// The wait is over.
+    pub(crate) fn end(&mut self) {
+        self.end = None;
     }
 }
 

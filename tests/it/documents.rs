@@ -48,7 +48,6 @@ const TOO_STRICT: &[&str] = &[
     "/choices/*/message/tool_calls/*/index",
     "/id",
     "/model",
-    "/object",
     "/service_tier",
     "/usage",
     "/usage/completion_tokens",
