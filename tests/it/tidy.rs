@@ -124,9 +124,16 @@ fn imports_go_one_way() {
 
 #[test]
 fn files_are_short_and_say_what_they_are_for() {
-    for folder in
-        ["src", "xtask/src", "tachikoma-backends-core/src", "openai-mock/src", "examples", "tests/it"]
-    {
+    for folder in [
+        "src",
+        "xtask/src",
+        "tachikoma-backends-core/src",
+        "openai-mock/src",
+        "benches/src",
+        "benches/compare/src",
+        "examples",
+        "tests/it",
+    ] {
         for path in rust_files(folder) {
             let file = name(&path);
             let text = std::fs::read_to_string(&path).unwrap();

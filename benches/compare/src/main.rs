@@ -1,0 +1,17 @@
+//! The harness of this repository with async-openai as one more client. See the README's section on performance.
+
+#[path = "../../src/harness/mod.rs"]
+mod harness;
+mod peer;
+
+use std::process::ExitCode;
+
+use harness::Contender;
+
+fn main() -> ExitCode {
+    harness::main(&[
+        Contender::of::<harness::client::DrainOnly>(),
+        Contender::of::<harness::codex::Codex>(),
+        Contender::of::<peer::AsyncOpenAi>(),
+    ])
+}

@@ -1,0 +1,82 @@
+//! How fast this crate is to be, and whether it is.
+
+use super::instructions::Counted;
+use super::rounds::Measured;
+use super::table::{Spread, ratio};
+use super::work::Sample;
+
+const LEAST: &str = "drain-only";
+const OWN: &str = "this crate";
+const PEER: &str = "async-openai";
+
+/// What a target is about: a figure of this crate in some kind.
+enum Figure {
+    /// CPU time, as a multiple of the client's of this name.
+    Cpu(&'static str),
+    /// CPU time per unit, as a multiple of that of another kind.
+    CpuOfKind(&'static str),
+    /// Memory above the start, as a multiple of the client's that drains.
+    Growth,
+    /// The latency that 99 of 100 events do not exceed, as a multiple of the client's that drains.
+    P99,
+    /// The largest size of the process, in MB.
+    Peak,
+    /// Instructions, as a multiple of the client's that drains.
+    Instructions,
+}
+
+use Figure::{Cpu, CpuOfKind, Growth, Instructions, P99, Peak};
+
+const TARGETS: &[(&str, &str, Figure, f64)] = &[
+    ("text", "CPU, of drain-only", Cpu(LEAST), 3.0),
+    ("text", "CPU, of async-openai", Cpu(PEER), 0.7),
+    ("text", "instructions, of drain-only", Instructions, 3.9),
+    ("tools", "CPU, of drain-only", Cpu(LEAST), 3.0),
+    ("tools", "CPU, of async-openai", Cpu(PEER), 0.7),
+    ("tools", "instructions, of drain-only", Instructions, 4.2),
+    ("responses", "CPU, of drain-only", Cpu(LEAST), 4.0),
+    ("packed-256k", "CPU an event, of packed-16k", CpuOfKind("packed-16k"), 1.0),
+    ("seven", "CPU, of drain-only", Cpu(LEAST), 1.3),
+    ("event-2mb", "CPU, of drain-only", Cpu(LEAST), 15.0),
+    ("event-2mb", "CPU, of event-1mb", CpuOfKind("event-1mb"), 2.5),
+    ("plain", "CPU, of async-openai", Cpu(PEER), 1.0),
+    ("request", "CPU, of async-openai", Cpu(PEER), 0.4),
+    ("paced", "memory above the start, of drain-only", Growth, 1.15),
+    ("paced", "latency p99, of drain-only", P99, 1.3),
+    ("slow", "memory at most, MB", Peak, 10.0),
+];
+
+/// Prints the targets that were measured.
+pub(crate) fn print(measured: &[Measured], counted: &[Counted]) {
+    let find =
+        |kind: &str, client: &str| measured.iter().find(|one| one.kind.name == kind && one.client == client);
+    let mut lines = Vec::new();
+    for (kind, what, figure, at_most) in TARGETS {
+        let against = |kind: &str, client: &str, sample: fn(&Sample) -> f64| {
+            Some(ratio(find(kind, OWN)?, find(kind, client)?, sample)?.median)
+        };
+        let per_unit = |kind: &str| {
+            let one = find(kind, OWN)?;
+            Some(Spread::of(one.samples.iter().map(|sample| sample.cpu))?.median / one.units as f64)
+        };
+        let found = match figure {
+            Cpu(client) => against(kind, client, |sample| sample.cpu),
+            CpuOfKind(other) => per_unit(kind).zip(per_unit(other)).map(|(one, other)| one / other),
+            Growth => against(kind, LEAST, |sample| sample.growth),
+            P99 => against(kind, LEAST, |sample| sample.p99),
+            Peak => find(kind, OWN)
+                .and_then(|one| Spread::of(one.samples.iter().map(|sample| sample.peak / 1024.0)))
+                .map(|spread| spread.median),
+            Instructions => {
+                counted.iter().find(|one| one.kind == *kind && one.client == OWN).map(|one| one.ratio)
+            }
+        };
+        if let Some(found) = found {
+            let verdict = if found <= *at_most { "met" } else { "**missed**" };
+            lines.push(format!("| {kind} | {what} | {at_most} | {found:.2} | {verdict} |"));
+        }
+    }
+    if !lines.is_empty() {
+        println!("| target | | at most | found | |\n|---|---|---:|---:|---|\n{}", lines.join("\n"));
+    }
+}

@@ -1,0 +1,11 @@
+//! What this crate costs, as ratios to a client that reads the bytes and drops them. See the README's section on performance.
+
+mod harness;
+
+use std::process::ExitCode;
+
+use harness::Contender;
+
+fn main() -> ExitCode {
+    harness::main(&[Contender::of::<harness::client::DrainOnly>(), Contender::of::<harness::codex::Codex>()])
+}
