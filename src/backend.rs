@@ -9,12 +9,14 @@
 mod api;
 mod count;
 mod embed;
+mod observe;
 mod stream;
 mod structured;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use futures::Stream;
@@ -23,8 +25,11 @@ use tachikoma_backends_core::{
     Backend, BackendCapabilities, BackendError, BackendInfo, CompletionChunk, CompletionRequest,
     CompletionResponse, CompletionStream, ErrorCategory, async_trait,
 };
+use tracing::{Instrument, Span};
 
 pub use self::api::ApiChoice;
+use self::watch::Watch;
+use crate::absorbed::{Counters, Unknown};
 use crate::auth::Scope;
 use crate::chat::{self, stream::ChatStream};
 use crate::config::{Api, CodexBackendConfig};
@@ -33,6 +38,7 @@ use crate::models::{Date, OpenAIModel, Target};
 use crate::openai::types::{CreateChatCompletionRequest, CreateResponse};
 use crate::openai::{ByteStream, Client, ResponseValue};
 use crate::responses::{self, stream::ResponsesStream};
+use crate::telemetry::Peer;
 use crate::transport::timeout::Timeout;
 use crate::transport::{Body, Transport};
 use crate::validate::{Endpoint, adapt, validate};
@@ -45,6 +51,8 @@ pub struct CodexBackend {
     config: CodexBackendConfig,
     info: BackendInfo,
     transport: Transport,
+    peer: Peer,
+    absorbed: Arc<Counters>,
 }
 
 /// What would be sent: see [`CodexBackend::preview`].
@@ -75,7 +83,10 @@ impl CodexBackend {
             available_models: OpenAIModel::all().iter().map(OpenAIModel::to_string).collect(),
             capabilities: config.model().capabilities(),
         };
-        Ok(Self { config, info, transport })
+        let server = transport.server();
+        let (address, port) = server.host();
+        let peer = Peer { provider: server.provider(), address, port };
+        Ok(Self { config, info, transport, peer, absorbed: Arc::default() })
     }
 
     /// The configuration that it was made from.
@@ -119,6 +130,13 @@ impl CodexBackend {
     /// # Errors
     /// By [category](CodexError::category).
     pub async fn try_complete(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
+        let mut watch = self.watch(&request);
+        let outcome = self.answer(request).instrument(watch.span().clone()).await;
+        watch.answered(&outcome);
+        outcome
+    }
+
+    async fn answer(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
         let max_retries = request.max_retries;
         let prepared = self.prepare(request, false)?;
         let answer = async {
@@ -150,29 +168,37 @@ impl CodexBackend {
         request: CompletionRequest,
     ) -> impl Future<Output = Result<Chunks<E>, CodexError>> + Send {
         let max_retries = request.max_retries;
-        let prepared = self.prepare(request, true);
-        async move { self.chunks(max_retries, prepared?).await }
+        let watch = self.watch(&request);
+        let prepared = watch.span().in_scope(|| self.prepare(request, true));
+        self.chunks(max_retries, prepared, watch)
     }
 
     async fn chunks<E: From<CodexError> + Send + 'static>(
         &self,
         max_retries: Option<u32>,
-        prepared: Prepared,
+        prepared: Result<Prepared, CodexError>,
+        mut watch: Watch,
     ) -> Result<Chunks<E>, CodexError> {
-        let expected = prepared.expected;
-        let answer = self.send(max_retries, prepared).await?;
-        let body = self.transport.body(answer);
+        let span = watch.span().clone();
+        let opened = async {
+            let prepared = prepared?;
+            let expected = prepared.expected;
+            Ok((expected, self.transport.body(self.send(max_retries, prepared).await?)))
+        };
+        let (expected, body) =
+            opened.instrument(span.clone()).await.inspect_err(|error| watch.failed(error))?;
         if !body.is_event_stream() {
             // A server that does not stream, or that says what is wrong.
-            let response = self.read_whole(expected, body).await?;
-            return Ok(Box::pin(futures::stream::iter(response.into_chunks().map(Ok))));
+            let response = self.read_whole(expected, body).instrument(span).await;
+            watch.answered(&response);
+            return Ok(Box::pin(futures::stream::iter(response?.into_chunks().map(Ok))));
         }
         let limits = self.config.reliability();
         let (calls, bytes) = (limits.max_tool_calls, limits.max_event_bytes);
         Ok(match expected {
-            Expected::Chat => stream::chunks(body, ChatStream::new(calls, bytes), limits),
+            Expected::Chat => stream::chunks(body, ChatStream::new(calls, bytes), limits, watch),
             Expected::Responses { limit } => {
-                stream::chunks(body, ResponsesStream::new(calls, bytes, limit), limits)
+                stream::chunks(body, ResponsesStream::new(calls, bytes, limit), limits, watch)
             }
         })
     }
@@ -203,6 +229,12 @@ impl CodexBackend {
         let bytes = body.read().await?;
         let request_id = body.request_id().map(str::to_owned);
         let max_tool_calls = self.config.max_tool_calls();
+        let mut unknown = Unknown::default();
+        match expected {
+            Expected::Chat => unknown.chat(&bytes),
+            Expected::Responses { .. } => unknown.response(&bytes),
+        }
+        self.absorbed.add(unknown);
         let response = match expected {
             Expected::Chat => chat::response::decode(&bytes, max_tool_calls),
             Expected::Responses { limit } => responses::response::decode(&bytes, max_tool_calls, limit),
@@ -217,6 +249,8 @@ impl CodexBackend {
     fn prepare(&self, mut request: CompletionRequest, stream: bool) -> Result<Prepared, CodexError> {
         let ApiChoice { api, reason } = self.api_for(&request);
         tracing::debug!(api = api.as_str(), reason, "the API of a request was chosen");
+        Span::current()
+            .record("openai.api.type", if api == Api::Responses { "responses" } else { "chat_completions" });
         let endpoint = if api == Api::Responses { Endpoint::Responses } else { Endpoint::Chat };
         let model = request.model.take().map_or_else(|| self.config.model().clone(), OpenAIModel::from);
         request.max_tokens = request.max_tokens.or(self.config.max_tokens());

@@ -60,6 +60,7 @@ pub struct CodexBackendConfig {
     api: Api,
     max_tokens: Option<u32>,
     input_limit: InputLimit,
+    record_content: bool,
     reliability: Reliability,
     default_headers: Headers,
     http_client: Option<reqwest::Client>,
@@ -85,6 +86,7 @@ impl CodexBackendConfig {
             api: Api::Auto,
             max_tokens: None,
             input_limit: InputLimit::default(),
+            record_content: false,
             reliability: Reliability::default(),
             default_headers: Headers::default(),
             http_client: None,
@@ -144,6 +146,14 @@ impl CodexBackendConfig {
     #[must_use]
     pub fn with_max_tokens(mut self, max_tokens: u32) -> Self {
         self.max_tokens = Some(max_tokens);
+        self
+    }
+
+    /// Whether `tracing` spans hold what was asked and answered, as `gen_ai.input.messages` and `gen_ai.output.messages`. By
+    /// default they do not: conversations hold secrets.
+    #[must_use]
+    pub fn with_record_content(mut self, record_content: bool) -> Self {
+        self.record_content = record_content;
         self
     }
 
@@ -222,6 +232,11 @@ impl CodexBackendConfig {
     /// The limit, in tokens, on answers to requests that state none.
     pub fn max_tokens(&self) -> Option<u32> {
         self.max_tokens
+    }
+
+    /// Whether `tracing` spans hold what was asked and answered.
+    pub fn record_content(&self) -> bool {
+        self.record_content
     }
 
     /// What is done about a request that is longer than its model reads.

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod absorbed;
 mod auth;
 mod backend;
 mod chat;
@@ -16,13 +17,16 @@ mod openai;
 mod responses;
 mod schema;
 mod structured;
+mod telemetry;
 mod tokens;
 mod transport;
 mod validate;
 
+pub use absorbed::{Absorbed, AbsorbedKind};
 pub use auth::{AccessToken, ApiKey, Azure, Credentials, KeyKind, TokenError, TokenProvider};
 pub use backend::{ApiChoice, CodexBackend, RequestPreview};
 pub use config::{Api, CodexBackendConfig, InputLimit};
+pub use decode::rate_limit::{RateLimit, RateLimits};
 pub use embeddings::{EmbeddingInput, EmbeddingRequest, EmbeddingResponse, VectorEncoding};
 pub use error::CodexError;
 pub use models::OpenAIModel;

@@ -6,3 +6,4 @@ pub(crate) mod request;
 pub(crate) mod response;
 mod state;
 pub(crate) mod stream;
+mod told;

@@ -5,7 +5,7 @@ mod failure;
 mod retry;
 pub(crate) mod timeout;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use progenitor_client::{ByteStream, Error, ResponseValue};
@@ -20,6 +20,7 @@ use self::timeout::Timeout;
 use crate::auth::{Credentials, Prepared, Scope, Server, Shown, TokenCache, billing};
 use crate::config::{CodexBackendConfig, Reliability};
 use crate::decode::error_body;
+use crate::decode::rate_limit::RateLimits;
 use crate::error::CodexError;
 use crate::openai;
 
@@ -70,6 +71,7 @@ pub(crate) struct Transport {
     credentials: Credentials,
     tokens: Option<Arc<TokenCache>>,
     reliability: Reliability,
+    rate_limits: Arc<Mutex<Option<RateLimits>>>,
 }
 
 impl Transport {
@@ -100,7 +102,27 @@ impl Transport {
                 .map_err(failure::no_client)?,
         };
         let every = Arc::new(OnEvery { headers, further, server });
-        Ok(Self { http, every, credentials: config.credentials().clone(), tokens, reliability })
+        Ok(Self {
+            http,
+            every,
+            credentials: config.credentials().clone(),
+            tokens,
+            reliability,
+            rate_limits: Arc::default(),
+        })
+    }
+
+    /// What the last answer that said anything of them said of the limits.
+    pub(crate) fn rate_limits(&self) -> Option<RateLimits> {
+        self.rate_limits.lock().ok()?.clone()
+    }
+
+    fn note_rate_limits(&self, headers: &HeaderMap) {
+        if let (Some(limits), Ok(mut held)) =
+            (RateLimits::of(headers, SystemTime::now()), self.rate_limits.lock())
+        {
+            *held = Some(limits);
+        }
     }
 
     /// The server that requests go to.
@@ -143,7 +165,13 @@ impl Transport {
         let mut may_refresh = self.tokens.is_some();
         loop {
             let (error, token) = match self.attempt(&base, &operation).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    self.note_rate_limits(answer.headers());
+                    if policy.sent() > 0 {
+                        tracing::Span::current().record("http.request.resend_count", policy.sent());
+                    }
+                    return Ok(answer);
+                }
                 Err(failed) => failed,
             };
             if let (Some(tokens), Some(token), Some(401)) = (&self.tokens, &token, error.status()) {
@@ -180,6 +208,7 @@ impl Transport {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(Error::UnexpectedResponse(response))) => {
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
+                self.note_rate_limits(&headers);
                 let body = Body::of_error(response, &self.reliability).read_what_comes().await;
                 let error = error_body::from_response(status, &headers, &body, SystemTime::now());
                 match self.credentials.hint(self.server(), error.category()) {

@@ -78,9 +78,19 @@ impl Server {
         self.is_openai() || is_within(&self.base, AZURE)
     }
 
+    /// Its name in telemetry.
+    pub(crate) fn provider(&self) -> &'static str {
+        if self.is_azure() || is_within(&self.base, AZURE) { "azure.ai.openai" } else { "openai" }
+    }
+
     /// The server without any path.
     pub(crate) fn origin(&self) -> String {
         self.base.origin().ascii_serialization()
+    }
+
+    /// Its host, as telemetry names it, and its port.
+    pub(crate) fn host(&self) -> (String, Option<u16>) {
+        (self.base.host_str().unwrap_or_default().to_owned(), self.base.port_or_known_default())
     }
 
     /// What the path of an operation is appended to, without a slash at its end.

@@ -2,12 +2,15 @@
 
 use tachikoma_backends_core::ErrorCategory;
 
+use tracing::Instrument;
+
 use super::CodexBackend;
 use crate::auth::Scope;
 use crate::config::InputLimit;
 use crate::embeddings::{self, EmbeddingRequest, EmbeddingResponse, Expected};
 use crate::error::CodexError;
 use crate::openai::Client;
+use crate::telemetry::Operation;
 use crate::transport::timeout::Timeout;
 
 impl CodexBackend {
@@ -28,6 +31,18 @@ impl CodexBackend {
     /// Of texts that are too long [`with_input_limit`](crate::CodexBackendConfig::with_input_limit) decides.
     pub async fn embed(&self, request: impl Into<EmbeddingRequest>) -> Result<EmbeddingResponse, CodexError> {
         let request = request.into();
+        let operation = Operation::embeddings(&self.peer, request.model.as_str());
+        let outcome = self.embeddings(request).instrument(operation.span().clone()).await;
+        match &outcome {
+            Ok(EmbeddingResponse { model, usage, request_id, .. }) => {
+                operation.embedded(model, usage.map(|usage| usage.prompt_tokens), request_id.as_deref());
+            }
+            Err(error) => operation.failed(error),
+        }
+        outcome
+    }
+
+    async fn embeddings(&self, request: EmbeddingRequest) -> Result<EmbeddingResponse, CodexError> {
         self.check_embedding(&request)?;
         let (max_retries, expected) = (request.max_retries, Expected::of(&request));
         let model = request.model.to_string();

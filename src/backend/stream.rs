@@ -9,6 +9,7 @@ use futures::Stream;
 use tachikoma_backends_core::CompletionChunk;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::watch::Watch;
 use crate::config::Reliability;
 use crate::decode::answer::{Decoder, Piece};
 use crate::decode::sse::SseDecoder;
@@ -25,6 +26,7 @@ pub(super) fn chunks<E: From<CodexError> + Send + 'static>(
     body: Body,
     decoder: impl Decoder + Send + Unpin + 'static,
     reliability: Reliability,
+    watch: Watch,
 ) -> Pin<Box<dyn Stream<Item = Result<CompletionChunk, E>> + Send>> {
     let connection = Connection {
         body,
@@ -35,6 +37,7 @@ pub(super) fn chunks<E: From<CodexError> + Send + 'static>(
         timer: None,
         reliability,
         ended: false,
+        watch,
     };
     Box::pin(Chunks { connection: Some(connection), error: PhantomData })
 }
@@ -52,14 +55,18 @@ impl<D: Decoder + Unpin, E: From<CodexError>> Stream for Chunks<D, E> {
         let this = self.get_mut();
         let Some(connection) = &mut this.connection else { return Poll::Ready(None) };
         let end = match ready!(connection.poll_piece(context)) {
-            Ok(Some(piece)) => return Poll::Ready(Some(Ok(piece.into()))),
+            Ok(Some(piece)) => {
+                connection.watch.piece(&piece);
+                return Poll::Ready(Some(Ok(piece.into())));
+            }
             Ok(None) => connection.last(),
             Err(error) => Err(error),
         };
         let request_id = || connection.body.request_id().map(str::to_owned);
-        let end = end.map_err(|error| error.with_request_id(request_id()).into());
+        let end = end.map_err(|error| error.with_request_id(request_id()));
+        connection.watch.ended(connection.decoder.unknown(), &end);
         this.connection = None;
-        Poll::Ready(Some(end))
+        Poll::Ready(Some(end.map_err(Into::into)))
     }
 }
 
@@ -74,6 +81,7 @@ struct Connection<D> {
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether the last byte has come.
     ended: bool,
+    watch: Watch,
 }
 
 impl<D: Decoder> Connection<D> {

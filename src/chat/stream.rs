@@ -5,6 +5,7 @@ use serde_json::Value;
 use tachikoma_backends_core::{CompletionChunk, FinishReason, ToolCallFragment, Usage};
 
 use super::fields::{self, Content};
+use crate::absorbed::Unknown;
 use crate::decode::answer::{self, Decoder, OpenCalls, Piece};
 use crate::decode::error_body;
 use crate::decode::sse::SseEvent;
@@ -20,6 +21,7 @@ pub(crate) struct ChatStream {
     usage: Option<Usage>,
     names: Names,
     has_event: bool,
+    unknown: Unknown,
 }
 
 impl ChatStream {
@@ -32,6 +34,7 @@ impl ChatStream {
             usage: None,
             names: Names::default(),
             has_event: false,
+            unknown: Unknown::default(),
         }
     }
 
@@ -130,6 +133,7 @@ impl Decoder for ChatStream {
         self.has_event = true;
         self.usage = usage.take().and_then(fields::usage).or(self.usage);
         if has_names {
+            self.unknown.chat(data.as_bytes());
             self.names.keep(serde_json::from_str(data).unwrap_or_default());
         }
         Ok(said.if_any())
@@ -151,6 +155,10 @@ impl Decoder for ChatStream {
             service_tier: self.names.service_tier.take(),
             ..CompletionChunk::last(reason, self.usage)
         })
+    }
+
+    fn unknown(&mut self) -> Unknown {
+        std::mem::take(&mut self.unknown)
     }
 }
 

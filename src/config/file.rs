@@ -51,6 +51,7 @@ for_each_setting!(fields! {
     api: Api;
     max_tokens: u32;
     input_limit: InputLimit;
+    record_content: bool;
     default_headers: BTreeMap<String, String>;
     azure: Azure;
 });
@@ -158,6 +159,7 @@ impl TryFrom<Settings> for CodexBackendConfig {
         config.api = settings.api.unwrap_or_default();
         config.max_tokens = settings.max_tokens;
         config.input_limit = settings.input_limit.unwrap_or_default();
+        config.record_content = settings.record_content.unwrap_or_default();
         Ok(config)
     }
 }
@@ -196,6 +198,7 @@ impl From<CodexBackendConfig> for Settings {
             api: Some(config.api),
             max_tokens: config.max_tokens,
             input_limit: Some(config.input_limit),
+            record_content: Some(config.record_content),
             default_headers: (!headers.is_empty()).then_some(headers),
             ..settings
         }

@@ -8,6 +8,7 @@ use tachikoma_backends_core::{
 
 use super::error_body;
 use super::sse::SseEvent;
+use crate::absorbed::Unknown;
 use crate::error::CodexError;
 
 /// Makes chunks of the events of one streamed answer.
@@ -29,6 +30,9 @@ pub(crate) trait Decoder {
     /// # Errors
     /// It ended before the answer did.
     fn finish(&mut self) -> Result<CompletionChunk, CodexError>;
+
+    /// What nobody knows of all that came.
+    fn unknown(&mut self) -> Unknown;
 }
 
 /// What an event adds to an answer. Smaller than a chunk, which also has room for what only the last one says: it is moved

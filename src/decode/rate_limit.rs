@@ -7,6 +7,68 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 /// No server means a longer wait than a day; what says so is not a wait but a mistake.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What the last answer said of the limits on an account: see [`CodexBackend::rate_limits`](crate::CodexBackend::rate_limits).
+/// What the server did not say is `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RateLimits {
+    /// The limit on requests.
+    pub requests: RateLimit,
+    /// The limit on tokens.
+    pub tokens: RateLimit,
+    /// When the answer came.
+    pub at: SystemTime,
+}
+
+/// One limit on an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RateLimit {
+    /// How many there may be in a while.
+    pub limit: Option<u64>,
+    /// How many are left of it.
+    pub remaining: Option<u64>,
+    /// How long, counted from the answer, until all of it is left again.
+    pub reset: Option<Duration>,
+}
+
+impl RateLimits {
+    /// Reads OpenAI's `x-ratelimit-*` headers. `None` where there is none of them.
+    pub(crate) fn of(headers: &HeaderMap, at: SystemTime) -> Option<Self> {
+        let limit = |of: &str| RateLimit {
+            limit: text(headers, &format!("x-ratelimit-limit-{of}")).and_then(|text| text.parse().ok()),
+            remaining: text(headers, &format!("x-ratelimit-remaining-{of}"))
+                .and_then(|text| text.parse().ok()),
+            reset: text(headers, &format!("x-ratelimit-reset-{of}")).and_then(duration),
+        };
+        let [requests, tokens] = ["requests", "tokens"].map(limit);
+        let says_nothing = requests == RateLimit::default() && tokens == RateLimit::default();
+        (!says_nothing).then_some(Self { requests, tokens, at })
+    }
+}
+
+/// A duration as OpenAI writes it: `6m0s`, `12ms`, `1.5s`, `1h2m`.
+fn duration(text: &str) -> Option<Duration> {
+    let (mut rest, mut seconds) = (text, 0.0);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+        let (number, after) = rest.split_at_checked(digits)?;
+        let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at_checked(end)?;
+        let factor = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86_400.0,
+            _ => return None,
+        };
+        seconds += number.parse::<f64>().ok()? * factor;
+        rest = after;
+    }
+    Duration::try_from_secs_f64(seconds).ok().filter(|_| !text.is_empty())
+}
+
 /// The id under which the provider finds the request.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
     // Azure names its id otherwise.
@@ -103,6 +165,44 @@ mod tests {
                 &[("retry-after-ms", value), ("retry-after", "3")],
                 if value == "86401" { Some(86.401) } else { Some(3.0) },
             );
+        }
+    }
+
+    #[test]
+    fn headers_state_limits() {
+        let read = |headers: &[(&'static str, &'static str)]| {
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            RateLimits::of(&headers.collect(), SystemTime::UNIX_EPOCH)
+        };
+        assert_eq!(read(&[("retry-after", "1")]), None);
+        assert_eq!(read(&[("x-ratelimit-limit-requests", "many")]), None);
+        let limits = read(&[
+            ("x-ratelimit-limit-requests", "5000"),
+            ("x-ratelimit-remaining-requests", "4999"),
+            ("x-ratelimit-reset-requests", "12ms"),
+            ("x-ratelimit-remaining-tokens", "0"),
+            ("x-ratelimit-reset-tokens", "6m0s"),
+        ])
+        .unwrap();
+        let reset = Some(Duration::from_millis(12));
+        assert_eq!(limits.requests, RateLimit { limit: Some(5000), remaining: Some(4999), reset });
+        let reset = Some(Duration::from_secs(360));
+        assert_eq!(limits.tokens, RateLimit { limit: None, remaining: Some(0), reset });
+        for (text, expected) in [
+            ("1s", Some(1.0)),
+            ("1m26.4s", Some(86.4)),
+            ("1d2h", Some(93_600.0)),
+            ("", None),
+            ("7", None),
+            ("s", None),
+            ("1.2.3s", None),
+            ("-1s", None),
+            ("1y", None),
+            ("99999999999999999999999h", None),
+        ] {
+            assert_eq!(duration(text).map(|duration| duration.as_secs_f64()), expected, "{text}");
         }
     }
 

@@ -6,10 +6,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use tachikoma_backends_core::BackendCapabilities;
+use tachikoma_backends_core::{BackendCapabilities, Usage};
 
 use super::lookup::{family, lookup};
 use super::{Date, Lookup, Match, ModelSpec};
+use crate::error::CodexError;
 
 /// What [`BackendCapabilities`] reports where neither a model's limits nor its family's are known.
 const USUAL_CONTEXT_WINDOW: u32 = 128_000;
@@ -98,6 +99,26 @@ impl OpenAIModel {
             max_context_tokens: limit(|spec| spec.context_window, USUAL_CONTEXT_WINDOW),
             max_output_tokens: limit(|spec| spec.max_output_tokens, USUAL_MAX_OUTPUT_TOKENS),
         }
+    }
+
+    /// What an answer cost at OpenAI's prices, in USD: cached tokens, and the dearer ones of long contexts, included; the fees
+    /// of built-in tools and service tiers not.
+    ///
+    /// ```
+    /// # use tachikoma_backend_codex::OpenAIModel;
+    /// # use tachikoma_backends_core::Usage;
+    /// let usage = Usage { prompt_tokens: 100_000, completion_tokens: 10_000, ..Usage::default() };
+    /// assert_eq!(OpenAIModel::GPT_5_6_TERRA.cost(&usage)?, 0.32);
+    /// # Ok::<(), tachikoma_backend_codex::CodexError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The price of the model is not known.
+    pub fn cost(&self, usage: &Usage) -> Result<f64, CodexError> {
+        self.spec().cost(usage).ok_or_else(|| {
+            CodexError::configuration(format!("the price of the model \"{self}\" is not known"))
+                .with_hint("Reckon with the Usage and the price on your contract.")
+        })
     }
 
     /// What to tell the user of this model's end: `None` unless it has been shut down, or will be within 90 days.

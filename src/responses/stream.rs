@@ -9,6 +9,8 @@ use tachikoma_backends_core::{CompletionChunk, ErrorCategory, ToolCallDelta, Too
 use super::item::{self, Item, PARAGRAPH, Said};
 use super::response::{self, Ending};
 use super::state;
+use super::told::Told;
+use crate::absorbed::Unknown;
 use crate::decode::answer::{self, Decoder, OpenCalls, Piece, some};
 use crate::decode::error_body;
 use crate::decode::sse::SseEvent;
@@ -31,7 +33,7 @@ pub(crate) struct ResponsesStream {
     done: bool,
     has_event: bool,
     /// Events of kinds that this crate does not know. They are no errors: servers get new ones.
-    unknown: usize,
+    unknown: Unknown,
     id: Option<String>,
     model: Option<String>,
 }
@@ -53,15 +55,6 @@ struct CallPiece<'a> {
     arguments: &'a str,
     /// Whether these are all of the arguments, which may have come in pieces already.
     whole: bool,
-}
-
-/// How some kind of words has come: in pieces, or whole at the end of its part.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Told {
-    #[default]
-    Not,
-    InPieces,
-    Whole,
 }
 
 /// Where reasoning stands: the event's name up to its last dot, and the item's and the part's numbers.
@@ -103,7 +96,7 @@ impl ResponsesStream {
             last: None,
             done: false,
             has_event: false,
-            unknown: 0,
+            unknown: Unknown::default(),
             id: None,
             model: None,
         }
@@ -140,6 +133,7 @@ impl ResponsesStream {
             "response.output_item.added" | "response.output_item.done" => {
                 let value = event.item.take().unwrap_or_default();
                 let item = Item(&value);
+                self.unknown.item(item.text("type"));
                 if item.is_call() {
                     chunk.tool_calls.extend(self.call_item(&event, item)?);
                 }
@@ -255,9 +249,6 @@ impl ResponsesStream {
         let Ending { finish_reason, finish_reason_text } =
             Ending::of(is_cut.then_some(reason), usage.as_ref(), self.limit, !self.calls.is_empty());
         self.calls.finish(finish_reason.is_cut())?;
-        if self.unknown > 0 {
-            tracing::debug!(events = self.unknown, "events of unknown kinds were left out of a stream");
-        }
         self.done = true;
         self.last = Some(CompletionChunk {
             finish_reason_text,
@@ -279,7 +270,7 @@ impl ResponsesStream {
                 return Err(error);
             }
         }
-        self.unknown += 1;
+        self.unknown.event(kind);
         Ok(())
     }
 }
@@ -316,6 +307,9 @@ impl Decoder for ResponsesStream {
             Some(event) => event,
             None => serde_json::from_str(data).map_err(|reason| unreadable(Some(reason)))?,
         };
+        if let "response.completed" | "response.incomplete" = kind {
+            self.unknown.response(data.as_bytes());
+        }
         let chunk = self.known(kind, event)?;
         Ok(chunk.if_any())
     }
@@ -332,6 +326,10 @@ impl Decoder for ResponsesStream {
     fn finish(&mut self) -> Result<CompletionChunk, CodexError> {
         let awaited = "neither response.completed nor another last event";
         self.last.take().ok_or_else(|| answer::truncated(self.has_event, awaited))
+    }
+
+    fn unknown(&mut self) -> Unknown {
+        std::mem::take(&mut self.unknown)
     }
 }
 
@@ -357,26 +355,6 @@ fn is_known(kind: &str) -> bool {
             | "response.incomplete"
             | "response.failed"
     )
-}
-
-impl Told {
-    /// The next piece of the words.
-    fn piece(&mut self, delta: Option<String>) -> String {
-        let delta = delta.unwrap_or_default();
-        if !delta.is_empty() {
-            *self = Self::InPieces;
-        }
-        delta
-    }
-
-    /// All the words of a part; nothing of it if they come in pieces.
-    fn whole(&mut self, text: Option<String>) -> String {
-        let text = text.filter(|_| *self != Self::InPieces).unwrap_or_default();
-        if !text.is_empty() {
-            *self = Self::Whole;
-        }
-        text
-    }
 }
 
 impl Items {

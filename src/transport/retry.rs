@@ -67,6 +67,11 @@ impl Policy {
         self.remember(error);
     }
 
+    /// How often the request went out before the attempt that has just ended.
+    pub(super) fn sent(&self) -> u32 {
+        self.sent
+    }
+
     fn remember(&mut self, error: &CodexError) {
         self.sent = self.sent.saturating_add(error.attempts().min(1));
         self.failures.push(format!("{}: {}", error.category(), error.message()));

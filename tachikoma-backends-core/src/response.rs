@@ -117,6 +117,18 @@ pub enum FinishReason {
 }
 
 impl FinishReason {
+    /// The word for it, as in serde.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ToolUse => "tool_use",
+            Self::ContentFilter => "content_filter",
+            Self::Error => "error",
+            Self::Other => "other",
+        }
+    }
+
     /// Whether the answer was cut, so that its last tool call may be half.
     pub const fn is_cut(self) -> bool {
         matches!(self, Self::Length | Self::ContentFilter | Self::Error)

@@ -28,5 +28,6 @@ mod server;
 mod settings_file;
 mod structured;
 mod surface;
+mod telemetry;
 mod tidy;
 mod tokens;

@@ -14,6 +14,7 @@ model = "gpt-4o"
 api = "responses"
 max_tokens = 100
 input_limit = "refuse"
+record_content = true
 max_retries = 4
 max_retry_wait = "1m 1s"
 retry_if_maybe_processed = false

@@ -1,0 +1,65 @@
+//! What operators see of an answer: its span, its cost, the limits on the account, and what nobody here knows of it. Without a
+//! key all this is offline.
+
+use std::{error::Error, process::ExitCode};
+
+use clap::Parser;
+use openai_mock::{MockServer, Reply};
+use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
+use tachikoma_backends_core::{CompletionRequest, Message};
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// Asks a model, and shows on standard error the span of the call as a tracing subscriber gets it.
+///
+/// With OPENAI_API_KEY set, the answer comes from OpenAI or from OPENAI_BASE_URL; without it, from a mock server inside this
+/// process, with a field that no API document knows.
+#[derive(Parser)]
+struct Arguments {
+    /// What to ask
+    #[arg(default_value = "Say hello")]
+    prompt: String,
+    /// Record what is said in the span as well
+    #[arg(long)]
+    content: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let outcome = run(Arguments::parse()).await.inspect_err(|error| eprintln!("error: {error}"));
+    ExitCode::from(u8::from(outcome.is_err()))
+}
+
+async fn run(Arguments { prompt, content }: Arguments) -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt()
+        .with_span_events(FmtSpan::CLOSE)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .init();
+    let mock = MockServer::start().await?;
+    let config = match std::env::var_os("OPENAI_API_KEY") {
+        Some(_) => CodexBackendConfig::from_env()?,
+        None => {
+            let answer = r#"{"model": "gpt-5.6-terra", "mood": "glad", "choices": [{"index": 0, "message": {"content": "Hello!"},
+                "finish_reason": "stop"}], "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}}"#;
+            mock.push_reply(Reply::http(200, answer).with_header("x-ratelimit-remaining-requests", "4999"));
+            CodexBackendConfig::new("sk-mock").with_base_url(mock.base_url())
+        }
+    };
+    let backend = CodexBackend::new(config.with_record_content(content))?;
+    let answer = backend.try_complete(CompletionRequest::new(vec![Message::user(prompt)])).await?;
+    println!("{}", answer.content.as_deref().unwrap_or_default());
+    match backend.cost(&answer) {
+        Ok(usd) => println!("cost: {usd:.6} USD"),
+        Err(error) => println!("cost: {error}"),
+    }
+    if let Some(limits) = backend.rate_limits() {
+        println!(
+            "requests left: {:?}, tokens left: {:?}",
+            limits.requests.remaining, limits.tokens.remaining
+        );
+    }
+    for absorbed in backend.absorbed() {
+        println!("unknown {} {}, {} times", absorbed.kind, absorbed.name, absorbed.count);
+    }
+    Ok(())
+}

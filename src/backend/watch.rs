@@ -1,0 +1,64 @@
+//! What is noted of an answer while it passes: its span, and what nobody here knows in it.
+
+use std::sync::Arc;
+
+use tachikoma_backends_core::{CompletionChunk, CompletionResponse};
+use tracing::Span;
+
+use crate::absorbed::{Counters, Unknown};
+use crate::decode::answer::Piece;
+use crate::error::CodexError;
+use crate::telemetry::Operation;
+
+/// Watches one answer.
+#[derive(Debug)]
+pub(super) struct Watch {
+    operation: Operation,
+    counters: Arc<Counters>,
+}
+
+impl Watch {
+    pub(super) fn new(operation: Operation, counters: Arc<Counters>) -> Self {
+        Self { operation, counters }
+    }
+
+    /// The span, in which everything is done.
+    pub(super) fn span(&self) -> &Span {
+        self.operation.span()
+    }
+
+    /// A piece of a streamed answer passes.
+    pub(super) fn piece(&mut self, piece: &Piece) {
+        self.operation.piece(&piece.text, &piece.tool_calls);
+    }
+
+    /// A streamed answer is over.
+    pub(super) fn ended(&mut self, mut unknown: Unknown, outcome: &Result<CompletionChunk, CodexError>) {
+        match outcome {
+            Ok(chunk) => {
+                unknown.answer(chunk.finish_reason_text.as_deref(), chunk.service_tier.as_deref());
+                self.operation.last(chunk);
+            }
+            Err(error) => self.operation.failed(error),
+        }
+        self.counters.add(unknown);
+    }
+
+    /// A whole answer passes, or there is none.
+    pub(super) fn answered(&mut self, outcome: &Result<CompletionResponse, CodexError>) {
+        match outcome {
+            Ok(response) => {
+                let mut unknown = Unknown::default();
+                unknown.answer(response.finish_reason_text.as_deref(), response.service_tier.as_deref());
+                self.counters.add(unknown);
+                self.operation.answered(response);
+            }
+            Err(error) => self.operation.failed(error),
+        }
+    }
+
+    /// There is no answer.
+    pub(super) fn failed(&self, error: &CodexError) {
+        self.operation.failed(error);
+    }
+}

@@ -1,0 +1,252 @@
+//! What operators see: spans by OpenTelemetry's conventions, limits, costs, and what was absorbed.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::StreamExt;
+use openai_mock::{MockServer, Reply};
+use serde_json::{Value, json};
+use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
+use tachikoma_backends_core::{
+    CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, Message, ToolDefinition, Usage,
+};
+use tracing::field::{Field, Visit};
+use tracing::span;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
+
+/// The fields of a span, as text.
+type Fields = BTreeMap<&'static str, String>;
+
+/// Keeps the spans that closed.
+#[derive(Clone, Default)]
+struct Spans(Arc<Mutex<Vec<Fields>>>);
+
+struct Read<'a>(&'a mut Fields);
+
+impl Visit for Read<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
+    }
+}
+
+impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
+    fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: Context<'_, S>) {
+        let mut fields = Fields::from([("name", attributes.metadata().name().to_owned())]);
+        attributes.record(&mut Read(&mut fields));
+        context.span(id).unwrap().extensions_mut().insert(fields);
+    }
+
+    fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: Context<'_, S>) {
+        let span = context.span(id).unwrap();
+        let mut extensions = span.extensions_mut();
+        values.record(&mut Read(extensions.get_mut::<Fields>().unwrap()));
+    }
+
+    fn on_close(&self, id: span::Id, context: Context<'_, S>) {
+        let fields = context.span(&id).unwrap().extensions_mut().remove::<Fields>().unwrap();
+        if fields["name"].starts_with("gen_ai.") {
+            self.0.lock().unwrap().push(fields);
+        }
+    }
+}
+
+impl Spans {
+    /// The one span that closed, without what is another in each run.
+    fn take(&self) -> Fields {
+        let mut spans = std::mem::take(&mut *self.0.lock().unwrap());
+        assert_eq!(spans.len(), 1, "{spans:#?}");
+        let mut span = spans.remove(0);
+        for (name, fixed) in [
+            ("server.port", "PORT"),
+            ("gen_ai.response.id", "ID"),
+            ("http.response.header.x-request-id", "REQUEST_ID"),
+            ("gen_ai.response.time_to_first_chunk", "SECONDS"),
+        ] {
+            span.entry(name).and_modify(|value| {
+                assert!(!value.is_empty());
+                fixed.clone_into(value);
+            });
+        }
+        if let Some(said) = span.get_mut("gen_ai.output.messages") {
+            let (before, rest) = said.split_once("\"call_").unwrap();
+            *said = format!("{before}\"call_ID{}", &rest[rest.find('"').unwrap()..]);
+        }
+        span
+    }
+}
+
+fn backend(mock: &MockServer, configure: fn(CodexBackendConfig) -> CodexBackendConfig) -> CodexBackend {
+    CodexBackend::new(configure(CodexBackendConfig::new("sk-test").with_base_url(mock.base_url()))).unwrap()
+}
+
+fn request() -> CompletionRequest {
+    CompletionRequest::new(vec![Message::system("Be brief."), Message::user("What is the secret?")])
+}
+
+async fn collect(backend: &CodexBackend, request: CompletionRequest) -> CompletionResponse {
+    let stream = backend.try_complete_stream(request).await.unwrap();
+    CollectingStream::new(stream.map(|chunk| chunk.map_err(Into::into)).boxed()).collect().await.unwrap()
+}
+
+#[tokio::test]
+async fn spans_follow_the_conventions() {
+    let spans = Spans::default();
+    let _guard = tracing::subscriber::set_default(Registry::default().with(spans.clone()));
+    let mock = MockServer::start().await.unwrap();
+    let mut shown = String::new();
+    let mut show = |what: &str| {
+        let fields: String =
+            spans.take().into_iter().map(|(name, value)| format!("  {name} = {value}\n")).collect();
+        assert!(!fields.contains("secret") || what.contains("content"), "{fields}");
+        shown += &format!("{what}\n{fields}");
+    };
+
+    let plain = backend(&mock, |config| config);
+    let request = || request().with_max_tokens(100).with_temperature(0.5).with_service_tier("flex");
+    plain.try_complete(request()).await.unwrap();
+    show("whole");
+    let responses = backend(&mock, |config| config.with_api(Api::Responses).with_model("gpt-4o"));
+    collect(&responses, request()).await;
+    show("streamed, the Responses API");
+    plain.embed(["a cat"]).await.unwrap();
+    show("embeddings");
+
+    mock.push_reply(Reply::error(503, "overloaded", "Busy.").with_header("retry-after-ms", "1"));
+    plain.try_complete(request()).await.unwrap();
+    show("sent again");
+    mock.push_reply(Reply::error(401, "invalid_api_key", "Wrong key."));
+    plain.try_complete_stream(request()).await.map(drop).unwrap_err();
+    show("refused");
+    plain.try_complete(CompletionRequest::new(vec![])).await.unwrap_err();
+    show("refused as invalid");
+
+    let open = backend(&mock, |config| config.with_record_content(true));
+    let tools = [ToolDefinition::builder("look").build().unwrap()];
+    collect(&open, request().with_tools(tools.clone())).await;
+    show("streamed, with content");
+    open.try_complete(request().with_tools(tools)).await.unwrap();
+    show("whole, with content");
+    insta::assert_snapshot!(shown);
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_or_is_dropped_closes_its_span() {
+    let spans = Spans::default();
+    let _guard = tracing::subscriber::set_default(Registry::default().with(spans.clone()));
+    let mock = MockServer::start().await.unwrap();
+    let backend = backend(&mock, |config| config);
+    let cut = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"He\"}}]}\n\n";
+    mock.push_reply(Reply::http(200, cut).with_header("content-type", "text/event-stream"));
+    let mut stream = backend.try_complete_stream(request()).await.unwrap();
+    while stream.next().await.is_some() {}
+    drop(stream);
+    let span = spans.take();
+    assert_eq!(
+        (span["error.type"].as_str(), span["otel.status_code"].as_str()),
+        ("truncated_stream", "ERROR")
+    );
+    let mut stream = backend.try_complete_stream(request()).await.unwrap();
+    stream.next().await.unwrap().unwrap();
+    drop(stream);
+    let span = spans.take();
+    assert_eq!((span.get("error.type"), span.get("gen_ai.usage.input_tokens")), (None, None));
+}
+
+#[tokio::test]
+async fn the_last_answer_tells_of_the_limits() {
+    let mock = MockServer::start().await.unwrap();
+    let backend = backend(&mock, |config| config.with_max_retries(0));
+    assert_eq!(backend.rate_limits(), None);
+    let limited = |reply: Reply, remaining: &str| {
+        reply
+            .with_header("x-ratelimit-limit-requests", "5000")
+            .with_header("x-ratelimit-remaining-requests", remaining)
+            .with_header("x-ratelimit-reset-tokens", "6m0s")
+    };
+    mock.push_reply(limited(Reply::text("Hi"), "4999"));
+    collect(&backend, request()).await;
+    let limits = backend.rate_limits().unwrap();
+    assert_eq!((limits.requests.limit, limits.requests.remaining), (Some(5000), Some(4999)));
+    assert_eq!(limits.tokens.reset, Some(Duration::from_secs(360)));
+    mock.push_reply(limited(Reply::error(429, "rate_limit_exceeded", "Slow down."), "0"));
+    backend.try_complete(request()).await.unwrap_err();
+    assert_eq!(backend.rate_limits().unwrap().requests.remaining, Some(0));
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_counted_by_name() {
+    let mock = MockServer::start().await.unwrap();
+    let chat = backend(&mock, |config| config);
+    let responses = backend(&mock, |config| config.with_api(Api::Responses));
+    chat.try_complete(request()).await.unwrap();
+    collect(&chat, request().with_tools([ToolDefinition::builder("look").build().unwrap()])).await;
+    responses.try_complete(request()).await.unwrap();
+    collect(&responses, request()).await;
+    assert_eq!((chat.absorbed(), responses.absorbed()), (vec![], vec![]), "the mock says what OpenAI says");
+
+    let stream = |events: &[Value]| {
+        let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        Reply::http(200, body).with_header("content-type", "text/event-stream")
+    };
+    let choice = json!({"index": 0, "delta": {"content": "Hi", "mood": "glad"}, "finish_reason": "bored"});
+    for _ in 0..2 {
+        mock.push_reply(stream(&[
+            json!({"id": "a", "watts": 7, "choices": [choice], "service_tier": "on_demand"}),
+        ]));
+        collect(&chat, request()).await;
+    }
+    let whole =
+        json!({"choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}], "watts": 7});
+    mock.push_reply(Reply::http(200, whole.to_string()));
+    chat.try_complete(request()).await.unwrap();
+    let list = |backend: &CodexBackend| -> Vec<String> {
+        let absorbed = backend.absorbed();
+        absorbed.iter().map(|one| format!("{} {} {}", one.kind, one.name, one.count)).collect()
+    };
+    assert_eq!(
+        list(&chat),
+        [
+            "field choices[].delta.mood 2",
+            "field watts 3",
+            "value finish_reason: bored 2",
+            "value service_tier: on_demand 2",
+        ]
+    );
+    let item = json!({"type": "dream", "id": "d"});
+    let response = json!({"id": "r", "status": "completed", "output": [item], "odd": 1});
+    mock.push_reply(stream(&[
+        json!({"type": "response.sung", "note": 1}),
+        json!({"type": "response.output_item.done", "item": item, "output_index": 0}),
+        json!({"type": "response.completed", "response": response}),
+    ]));
+    collect(&responses, request()).await;
+    assert_eq!(list(&responses), ["event response.sung 1", "field odd 1", "value output[].type: dream 1"]);
+}
+
+#[tokio::test]
+async fn an_answer_has_a_price_or_says_why_it_has_none() {
+    let mock = MockServer::start().await.unwrap();
+    let backend = backend(&mock, |config| config.with_model("gpt-4o"));
+    let usage = Some(Usage { prompt_tokens: 1_000_000, cached_tokens: Some(1_000_000), ..Usage::default() });
+    #[track_caller]
+    fn check(backend: &CodexBackend, model: &str, usage: Option<Usage>, expected: Result<f64, &str>) {
+        let response = CompletionResponse { model: model.into(), usage, ..CompletionResponse::default() };
+        let found = backend.cost(&response).map_err(|error| {
+            assert_eq!(error.category(), ErrorCategory::Configuration);
+            error.message().to_owned()
+        });
+        assert_eq!(found, expected.map_err(str::to_owned));
+    }
+    check(&backend, "gpt-4o-2024-08-06", usage, Ok(1.25));
+    check(&backend, "", usage, Ok(1.25));
+    check(&backend, "my-model", usage, Err("the price of the model \"my-model\" is not known"));
+    check(&backend, "gpt-4o", None, Err("the server did not say how many tokens the answer cost"));
+}
