@@ -19,7 +19,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use futures::Stream;
+use futures::{Stream, TryFutureExt};
 use serde_json::Value;
 use tachikoma_backends_core::{
     Backend, BackendCapabilities, BackendError, BackendInfo, CompletionChunk, CompletionRequest,
@@ -168,39 +168,32 @@ impl CodexBackend {
         request: CompletionRequest,
     ) -> impl Future<Output = Result<Chunks<E>, CodexError>> + Send {
         let max_retries = request.max_retries;
-        let watch = self.watch(&request);
+        let mut watch = self.watch(&request);
         let prepared = watch.span().in_scope(|| self.prepare(request, true));
-        self.chunks(max_retries, prepared, watch)
-    }
-
-    async fn chunks<E: From<CodexError> + Send + 'static>(
-        &self,
-        max_retries: Option<u32>,
-        prepared: Result<Prepared, CodexError>,
-        mut watch: Watch,
-    ) -> Result<Chunks<E>, CodexError> {
-        let span = watch.span().clone();
-        let opened = async {
-            let prepared = prepared?;
-            let expected = prepared.expected;
-            Ok((expected, self.transport.body(self.send(max_retries, prepared).await?)))
-        };
-        let (expected, body) =
-            opened.instrument(span.clone()).await.inspect_err(|error| watch.failed(error))?;
-        if !body.is_event_stream() {
-            // A server that does not stream, or that says what is wrong.
-            let response = self.read_whole(expected, body).instrument(span).await;
-            watch.answered(&response);
-            return Ok(Box::pin(futures::stream::iter(response?.into_chunks().map(Ok))));
-        }
-        let limits = self.config.reliability();
-        let (calls, bytes) = (limits.max_tool_calls, limits.max_event_bytes);
-        Ok(match expected {
-            Expected::Chat => stream::chunks(body, ChatStream::new(calls, bytes), limits, watch),
-            Expected::Responses { limit } => {
-                stream::chunks(body, ResponsesStream::new(calls, bytes, limit), limits, watch)
+        async move {
+            let span = watch.span().clone();
+            let opened = async {
+                let prepared = prepared?;
+                let expected = prepared.expected;
+                Ok((expected, self.transport.body(self.send(max_retries, prepared).await?)))
+            };
+            let (expected, body) =
+                opened.instrument(span.clone()).await.inspect_err(|error| watch.failed(error))?;
+            if !body.is_event_stream() {
+                // A server that does not stream, or that says what is wrong.
+                let response = self.read_whole(expected, body).instrument(span).await;
+                watch.answered(&response);
+                return Ok(Box::pin(futures::stream::iter(response?.into_chunks().map(Ok))) as Chunks<E>);
             }
-        })
+            let limits = self.config.reliability();
+            let (calls, bytes) = (limits.max_tool_calls, limits.max_event_bytes);
+            Ok(match expected {
+                Expected::Chat => stream::chunks(body, ChatStream::new(calls, bytes), limits, watch),
+                Expected::Responses { limit } => {
+                    stream::chunks(body, ResponsesStream::new(calls, bytes, limit), limits, watch)
+                }
+            })
+        }
     }
 
     async fn send(
@@ -358,8 +351,17 @@ impl Backend for CodexBackend {
         Ok(self.try_complete(request).await?)
     }
 
-    async fn complete_stream(&self, request: CompletionRequest) -> Result<CompletionStream, BackendError> {
-        Ok(self.open_stream(request).await?)
+    // As the macro would write it, but without room for a request that is prepared before anything is waited for: there may be
+    // thousands of these at once.
+    fn complete_stream<'a, 'async_trait>(
+        &'a self,
+        request: CompletionRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<CompletionStream, BackendError>> + Send + 'async_trait>>
+    where
+        'a: 'async_trait,
+        Self: 'async_trait,
+    {
+        Box::pin(self.open_stream(request).err_into())
     }
 
     /// For the configured model: see [`count_tokens_for`](CodexBackend::count_tokens_for).

@@ -99,8 +99,10 @@ impl WaitLimit {
         };
         self.end = Some(end);
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        // A timer that will wake this task need not be told again.
-        let is_told = self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
+        // A timer that will wake this task need not be told again. `will_wake` compares tables of functions as well, of which
+        // there may be several for the same kind of waker. As long as this one is kept, no other task has its data.
+        let data = context.waker().data();
+        let is_told = !data.is_null() && self.waker.as_ref().is_some_and(|waker| waker.data() == data);
         if is_told && !timer.is_elapsed() {
             return Poll::Pending;
         }

@@ -12,7 +12,8 @@ pub(crate) struct Codex(CodexBackend);
 
 impl Client for Codex {
     const NAME: &'static str = "this crate";
-    type Request = CompletionRequest;
+    // As large as it is, it would count for the task that holds it until it is sent.
+    type Request = Box<CompletionRequest>;
     type Chunk = CompletionChunk;
     type Error = BackendError;
 
@@ -25,15 +26,15 @@ impl Client for Codex {
         Ok(Self(CodexBackend::new(config)?))
     }
 
-    fn request(&self, messages: Vec<String>, _: bool) -> Result<CompletionRequest, Failure> {
-        Ok(CompletionRequest::new(messages.into_iter().map(Message::user).collect()))
+    fn request(&self, messages: Vec<String>, _: bool) -> Result<Box<CompletionRequest>, Failure> {
+        Ok(Box::new(CompletionRequest::new(messages.into_iter().map(Message::user).collect())))
     }
 
     async fn stream(
         &self,
-        request: CompletionRequest,
+        request: Box<CompletionRequest>,
     ) -> Result<impl Stream<Item = Result<CompletionChunk, BackendError>> + Unpin + use<>, Failure> {
-        Ok(self.0.complete_stream(request).await?)
+        Ok(self.0.complete_stream(*request).await?)
     }
 
     fn said(chunk: &CompletionChunk) -> Option<usize> {
@@ -45,7 +46,7 @@ impl Client for Codex {
         &chunk.delta
     }
 
-    async fn whole(&self, request: CompletionRequest) -> Result<Option<usize>, Failure> {
-        Ok(Some(self.0.complete(request).await?.content.unwrap_or_default().len()))
+    async fn whole(&self, request: Box<CompletionRequest>) -> Result<Option<usize>, Failure> {
+        Ok(Some(self.0.complete(*request).await?.content.unwrap_or_default().len()))
     }
 }
