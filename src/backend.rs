@@ -28,7 +28,6 @@ use tachikoma_backends_core::{
 use tracing::{Instrument, Span};
 
 pub use self::api::ApiChoice;
-use self::watch::Watch;
 use crate::absorbed::{Counters, Unknown};
 use crate::auth::Scope;
 use crate::chat::{self, stream::ChatStream};
@@ -131,8 +130,11 @@ impl CodexBackend {
     /// By [category](CodexError::category).
     pub async fn try_complete(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
         let mut watch = self.watch(&request);
-        let outcome = self.answer(request).instrument(watch.span().clone()).await;
-        watch.answered(&outcome);
+        let outcome = self.answer(request).instrument(watch.span()).await;
+        match &outcome {
+            Ok(response) => watch.answered(response),
+            Err(error) => watch.failed(error),
+        }
         outcome
     }
 
@@ -171,20 +173,24 @@ impl CodexBackend {
         let mut watch = self.watch(&request);
         let prepared = watch.span().in_scope(|| self.prepare(request, true));
         async move {
-            let span = watch.span().clone();
+            let span = watch.span();
             let opened = async {
                 let prepared = prepared?;
                 let expected = prepared.expected;
-                Ok((expected, self.transport.body(self.send(max_retries, prepared).await?)))
+                let body = self.transport.body(self.send(max_retries, prepared).await?);
+                if body.is_event_stream() {
+                    return Ok(Opened::Stream(expected, body));
+                }
+                self.read_whole(expected, body).await.map(|whole| Opened::Whole(Box::new(whole)))
             };
-            let (expected, body) =
-                opened.instrument(span.clone()).await.inspect_err(|error| watch.failed(error))?;
-            if !body.is_event_stream() {
-                // A server that does not stream, or that says what is wrong.
-                let response = self.read_whole(expected, body).instrument(span).await;
-                watch.answered(&response);
-                return Ok(Box::pin(futures::stream::iter(response?.into_chunks().map(Ok))) as Chunks<E>);
-            }
+            let opened = opened.instrument(span).await;
+            let (expected, body) = match opened.inspect_err(|error| watch.failed(error))? {
+                Opened::Stream(expected, body) => (expected, body),
+                Opened::Whole(whole) => {
+                    watch.answered(&whole);
+                    return Ok(Box::pin(futures::stream::iter(whole.into_chunks().map(Ok))) as Chunks<E>);
+                }
+            };
             let limits = self.config.reliability();
             let (calls, bytes) = (limits.max_tool_calls, limits.max_event_bytes);
             Ok(match expected {
@@ -286,6 +292,13 @@ impl CodexBackend {
 
 /// A streamed answer.
 type Chunks<E> = Pin<Box<dyn Stream<Item = Result<CompletionChunk, E>> + Send>>;
+
+/// The answer to a request for a stream.
+enum Opened {
+    Stream(Expected, Body),
+    /// Of a server that does not stream, or that says what is wrong.
+    Whole(Box<CompletionResponse>),
+}
 
 /// A request that is ready to go.
 #[derive(Debug)]

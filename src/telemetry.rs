@@ -25,14 +25,14 @@ pub(crate) struct Peer {
     pub(crate) port: Option<u16>,
 }
 
-/// One call of the API, from the request to the end of the answer, as a span.
+/// One call of the API, from the request to the end of the answer, as a span. There is none where nobody listens.
 #[derive(Debug)]
 pub(crate) struct Operation {
     span: Span,
     start: Instant,
     has_content: bool,
     /// What a stream said so far, where that is recorded.
-    said: Option<Box<Said>>,
+    said: Option<Said>,
 }
 
 #[derive(Debug, Default)]
@@ -43,7 +43,12 @@ struct Said {
 
 impl Operation {
     /// A request for text to this model. `with_content`: what is said is recorded.
-    pub(crate) fn chat(peer: &Peer, model: &str, request: &CompletionRequest, with_content: bool) -> Self {
+    pub(crate) fn chat(
+        peer: &Peer,
+        model: &str,
+        request: &CompletionRequest,
+        with_content: bool,
+    ) -> Option<Box<Self>> {
         let span = info_span!(
             "gen_ai.chat",
             otel.name = format_args!("chat {model}"),
@@ -86,7 +91,7 @@ impl Operation {
     }
 
     /// A request for embeddings of this model.
-    pub(crate) fn embeddings(peer: &Peer, model: &str) -> Self {
+    pub(crate) fn embeddings(peer: &Peer, model: &str) -> Option<Box<Self>> {
         let span = info_span!(
             "gen_ai.embeddings",
             otel.name = format_args!("embeddings {model}"),
@@ -107,9 +112,10 @@ impl Operation {
         Self::new(span, false)
     }
 
-    fn new(span: Span, with_content: bool) -> Self {
-        let said = with_content.then(Box::default);
-        Self { span, start: Instant::now(), has_content: false, said }
+    fn new(span: Span, with_content: bool) -> Option<Box<Self>> {
+        let said = with_content.then(Said::default);
+        let begun = || Box::new(Self { span: span.clone(), start: Instant::now(), has_content: false, said });
+        (!span.is_disabled()).then(begun)
     }
 
     /// The span, in which everything is done.
@@ -119,9 +125,6 @@ impl Operation {
 
     /// A piece of a streamed answer came.
     pub(crate) fn piece(&mut self, text: &str, tool_calls: &[ToolCallDelta]) {
-        if self.span.is_disabled() {
-            return;
-        }
         if !self.has_content {
             self.has_content = true;
             self.span.record("gen_ai.response.time_to_first_chunk", self.start.elapsed().as_secs_f64());
@@ -134,9 +137,6 @@ impl Operation {
 
     /// A streamed answer is over.
     pub(crate) fn last(&mut self, chunk: &CompletionChunk) {
-        if self.span.is_disabled() {
-            return;
-        }
         let finish_reason = chunk.finish_reason.unwrap_or_default();
         self.ended(&Ending {
             id: chunk.id.as_deref(),
@@ -155,9 +155,6 @@ impl Operation {
 
     /// A whole answer came.
     pub(crate) fn answered(&mut self, response: &CompletionResponse) {
-        if self.span.is_disabled() {
-            return;
-        }
         self.ended(&Ending {
             id: response.id.as_deref(),
             model: Some(&response.model),

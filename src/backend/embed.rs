@@ -32,6 +32,7 @@ impl CodexBackend {
     pub async fn embed(&self, request: impl Into<EmbeddingRequest>) -> Result<EmbeddingResponse, CodexError> {
         let request = request.into();
         let operation = Operation::embeddings(&self.peer, request.model.as_str());
+        let Some(operation) = operation else { return self.embeddings(request).await };
         let outcome = self.embeddings(request).instrument(operation.span().clone()).await;
         match &outcome {
             Ok(EmbeddingResponse { model, usage, request_id, .. }) => {

@@ -13,23 +13,25 @@ use crate::telemetry::Operation;
 /// Watches one answer.
 #[derive(Debug)]
 pub(super) struct Watch {
-    operation: Operation,
+    operation: Option<Box<Operation>>,
     counters: Arc<Counters>,
 }
 
 impl Watch {
-    pub(super) fn new(operation: Operation, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(operation: Option<Box<Operation>>, counters: Arc<Counters>) -> Self {
         Self { operation, counters }
     }
 
     /// The span, in which everything is done.
-    pub(super) fn span(&self) -> &Span {
-        self.operation.span()
+    pub(super) fn span(&self) -> Span {
+        self.operation.as_ref().map_or_else(Span::none, |operation| operation.span().clone())
     }
 
     /// A piece of a streamed answer passes.
     pub(super) fn piece(&mut self, piece: &Piece) {
-        self.operation.piece(&piece.text, &piece.tool_calls);
+        if let Some(operation) = &mut self.operation {
+            operation.piece(&piece.text, &piece.tool_calls);
+        }
     }
 
     /// A streamed answer is over.
@@ -37,28 +39,29 @@ impl Watch {
         match outcome {
             Ok(chunk) => {
                 unknown.answer(chunk.finish_reason_text.as_deref(), chunk.service_tier.as_deref());
-                self.operation.last(chunk);
+                if let Some(operation) = &mut self.operation {
+                    operation.last(chunk);
+                }
             }
-            Err(error) => self.operation.failed(error),
+            Err(error) => self.failed(error),
         }
         self.counters.add(unknown);
     }
 
-    /// A whole answer passes, or there is none.
-    pub(super) fn answered(&mut self, outcome: &Result<CompletionResponse, CodexError>) {
-        match outcome {
-            Ok(response) => {
-                let mut unknown = Unknown::default();
-                unknown.answer(response.finish_reason_text.as_deref(), response.service_tier.as_deref());
-                self.counters.add(unknown);
-                self.operation.answered(response);
-            }
-            Err(error) => self.operation.failed(error),
+    /// A whole answer passes.
+    pub(super) fn answered(&mut self, response: &CompletionResponse) {
+        let mut unknown = Unknown::default();
+        unknown.answer(response.finish_reason_text.as_deref(), response.service_tier.as_deref());
+        self.counters.add(unknown);
+        if let Some(operation) = &mut self.operation {
+            operation.answered(response);
         }
     }
 
     /// There is no answer.
     pub(super) fn failed(&self, error: &CodexError) {
-        self.operation.failed(error);
+        if let Some(operation) = &self.operation {
+            operation.failed(error);
+        }
     }
 }
