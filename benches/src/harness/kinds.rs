@@ -49,17 +49,17 @@ const fn stream(name: &'static str, about: &'static str, chunks: Chunks, events:
 
 /// Every kind, in the order of the table.
 pub(crate) const KINDS: &[Kind] = &[
-    stream("text", "a stream of text, an event a chunk", Chunks::Event, 150_000),
+    stream("text", "a stream of text, an event a chunk", Chunks::Event, 60_000),
     Kind {
         answer: answers::tools,
-        ..stream("tools", "a stream of tool calls, an event a chunk", Chunks::Event, 150_000)
+        ..stream("tools", "a stream of tool calls, an event a chunk", Chunks::Event, 60_000)
     },
     Kind {
         answer: answers::responses,
-        ..stream("responses", "text over the Responses API, an event a chunk", Chunks::Event, 150_000)
+        ..stream("responses", "text over the Responses API, an event a chunk", Chunks::Event, 60_000)
     },
-    stream("packed-16k", "text in chunks of 16 KB", Chunks::Bytes(16 << 10), 150_000),
-    stream("packed-256k", "text in chunks of 256 KB", Chunks::Bytes(256 << 10), 150_000),
+    stream("packed-16k", "text in chunks of 16 KB", Chunks::Bytes(16 << 10), 60_000),
+    stream("packed-256k", "text in chunks of 256 KB", Chunks::Bytes(256 << 10), 60_000),
     stream("seven", "text in chunks of 7 bytes", Chunks::Bytes(7), 2_000),
     Kind {
         answer: answers::one_megabyte,

@@ -50,7 +50,7 @@ struct Arguments {
     #[arg(value_name = "KIND", value_parser = PossibleValuesParser::new(names()))]
     kinds: Vec<String>,
     /// How often each client runs
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 11)]
     rounds: usize,
     /// A fifth of the work, in two rounds: to see that it runs
     #[arg(long)]
