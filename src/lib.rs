@@ -30,6 +30,9 @@ pub use decode::rate_limit::{RateLimit, RateLimits};
 pub use embeddings::{EmbeddingInput, EmbeddingRequest, EmbeddingResponse, VectorEncoding};
 pub use error::CodexError;
 pub use models::OpenAIModel;
+/// The types that are generated from OpenAI's API document. Outside semver: each refresh of the document may change them.
+#[cfg(feature = "openai-types")]
+pub use openai::types as openai_types;
 pub use schema::{ResponseFormatExt, StrictSchema, ToolDefinitionExt, strict_schema, strict_schema_of};
 pub use structured::{Structured, StructuredError, StructuredStream};
 pub use tokens::TokenCount;
