@@ -29,6 +29,18 @@ fn request() -> CompletionRequest {
     CompletionRequest::new(vec![Message::user("The capital of Norway?")])
 }
 
+/// A backend that takes the mock for OpenAI's own server: others are told the format twice.
+fn as_openai(mock: &MockServer, api: Api) -> CodexBackend {
+    let port = mock.base_url().trim_start_matches("http://127.0.0.1:");
+    let client = reqwest::Client::builder().no_proxy().resolve("api.openai.com", ([127, 0, 0, 1], 0).into());
+    let config = CodexBackendConfig::new("sk-test")
+        .with_base_url(format!("http://api.openai.com:{port}"))
+        .with_model("gpt-4o")
+        .with_http_client(client.build().unwrap())
+        .with_api(api);
+    CodexBackend::new(config).unwrap()
+}
+
 /// Asks in all four ways for the same reply; they agree.
 async fn ask(
     reply: impl Fn() -> Option<Reply>,
@@ -39,8 +51,7 @@ async fn ask(
         for streamed in [false, true] {
             let mock = MockServer::start().await.unwrap();
             reply().into_iter().for_each(|reply| mock.push_reply(reply));
-            let config = CodexBackendConfig::new("sk-test").with_base_url(mock.base_url()).with_api(api);
-            let backend = CodexBackend::new(config).unwrap();
+            let backend = as_openai(&mock, api);
             let outcome = if streamed {
                 match backend.complete_stream_as::<City>(request.clone()).await {
                     Ok(mut stream) => {
@@ -58,7 +69,7 @@ async fn ask(
                 if api == Api::Responses { &sent["text"]["format"] } else { &sent["response_format"] };
             assert_eq!(format["type"], json!("json_schema"), "{sent}");
             let raw = |error: &StructuredError| {
-                let response = error.response().unwrap();
+                let response = error.response().unwrap_or_else(|| panic!("{error}"));
                 format!("{error} | {:?} {:?}", response.content, response.refusal)
             };
             outcomes.push(outcome.map_err(|error| raw(&error)));
