@@ -63,7 +63,8 @@ pub(crate) async fn run<C: Client + 'static>(job: Job) -> Result<Sample, Failure
     };
     if let Some(warm_up) = warm_up {
         let first = C::new(Target { url: url(warm_up, 10), api })?;
-        let request = first.request(vec!["Hi".to_owned()], stream)?;
+        // As long as the others: how the allocator deals with large buffers depends on those that it has seen.
+        let request = first.request(messages(kind), stream)?;
         if stream {
             read_all(&first, request, None).await?
         } else {
