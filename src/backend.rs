@@ -7,6 +7,7 @@
 //! 5. `chat::response`, `chat::stream` or their like in `responses`: the generated answer becomes the core one.
 
 mod api;
+mod body;
 mod count;
 mod embed;
 mod observe;
@@ -34,12 +35,11 @@ use crate::chat::{self, stream::ChatStream};
 use crate::config::{Api, CodexBackendConfig};
 use crate::error::CodexError;
 use crate::models::{Date, OpenAIModel, Target};
-use crate::openai::types::{CreateChatCompletionRequest, CreateResponse};
 use crate::openai::{ByteStream, Client, ResponseValue};
 use crate::responses::{self, stream::ResponsesStream};
 use crate::telemetry::Peer;
 use crate::transport::timeout::Timeout;
-use crate::transport::{Body, Transport};
+use crate::transport::{Body, Bytes, Transport};
 use crate::validate::{Endpoint, adapt, validate};
 
 /// The OpenAI backend.
@@ -103,16 +103,14 @@ impl CodexBackend {
     /// # Errors
     /// The request would be refused before sending.
     pub fn preview(&self, request: &CompletionRequest) -> Result<RequestPreview, CodexError> {
-        let Prepared { body, model, warnings, .. } = self.prepare(request.clone(), false)?;
-        let scope = body.scope(&model);
-        let (api, path, body) = match &body {
-            RequestBody::Chat(body) => (Api::ChatCompletions, "chat/completions", serde_json::to_value(body)),
-            RequestBody::Responses(body) => (Api::Responses, "responses", serde_json::to_value(body)),
+        let prepared = self.prepare(request.clone(), false)?;
+        let (api, path) = match prepared.expected {
+            Expected::Chat => (Api::ChatCompletions, "chat/completions"),
+            Expected::Responses { .. } => (Api::Responses, "responses"),
         };
-        let body = body.map_err(|error| {
-            CodexError::new(ErrorCategory::InvalidRequest, format!("the request cannot be written: {error}"))
-        })?;
-        Ok(RequestPreview { api, url: self.transport.url_of(scope, path)?, body, warnings })
+        let url = self.transport.url_of(prepared.scope(), path)?;
+        let body = serde_json::from_slice(&prepared.body).map_err(body::unwritten)?;
+        Ok(RequestPreview { api, url, body, warnings: prepared.warnings })
     }
 
     /// The API that this request would go to, and why.
@@ -205,22 +203,25 @@ impl CodexBackend {
     async fn send(
         &self,
         max_retries: Option<u32>,
-        Prepared { body, model, warnings, .. }: Prepared,
+        prepared: Prepared,
     ) -> Result<ResponseValue<ByteStream>, CodexError> {
-        for warning in warnings {
+        for warning in &prepared.warnings {
             tracing::warn!("{warning}");
         }
-        if let Some(warning) = self.transport.is_official().then(|| shutdown_warning(&model)).flatten() {
+        let model = &prepared.model;
+        if let Some(warning) = self.transport.is_official().then(|| shutdown_warning(model)).flatten() {
             tracing::warn!("{warning}");
         }
-        let body = &body;
-        let operation = |client: Client| async move {
-            match body {
-                RequestBody::Chat(body) => client.create_chat_completion(body).await,
-                RequestBody::Responses(body) => client.create_response(body).await,
+        let operation = |client: Client| {
+            let (body, expected) = (prepared.body.clone(), prepared.expected);
+            async move {
+                match expected {
+                    Expected::Chat => client.create_chat_completion(body).await,
+                    Expected::Responses { .. } => client.create_response(body).await,
+                }
             }
         };
-        self.transport.send(body.scope(&model), max_retries, operation).await
+        self.transport.send(prepared.scope(), max_retries, operation).await
     }
 
     /// Reads an answer that is not streamed.
@@ -272,20 +273,23 @@ impl CodexBackend {
         warnings.extend(self.check_length(&request, &model, api)?);
         let limit = request.max_tokens.filter(|_| !is_official);
         let target = Target { model, is_official, stream };
-        let (mut body, expected) = match endpoint {
+        let model = target.model.to_string();
+        let (body, expected) = match endpoint {
             Endpoint::Chat => {
-                let body = chat::request::convert(request, &target)?;
-                (RequestBody::Chat(Box::new(body)), Expected::Chat)
+                let mut body = chat::request::convert(request, &target)?;
+                if let Some(deployment) = self.transport.server().model_in_body(Scope::Deployment(&model)) {
+                    deployment.clone_into(&mut body.model);
+                }
+                (body::encode(&body)?, Expected::Chat)
             }
             Endpoint::Responses => {
-                let body = responses::request::convert(request, &target)?;
-                (RequestBody::Responses(Box::new(body)), Expected::Responses { limit })
+                let mut body = responses::request::convert(request, &target)?;
+                if let Some(deployment) = self.transport.server().model_in_body(Scope::Server) {
+                    body.model = Some(deployment.to_owned());
+                }
+                (body::encode(&body)?, Expected::Responses { limit })
             }
         };
-        let model = target.model.to_string();
-        if let Some(deployment) = self.transport.server().model_in_body(body.scope(&model)) {
-            body.set_model(deployment.to_owned());
-        }
         Ok(Prepared { body, expected, model, warnings })
     }
 }
@@ -303,36 +307,22 @@ enum Opened {
 /// A request that is ready to go.
 #[derive(Debug)]
 struct Prepared {
-    body: RequestBody,
+    body: Bytes,
     expected: Expected,
     model: String,
     warnings: Vec<String>,
 }
 
-/// A body for one of the APIs.
-#[derive(Debug)]
-enum RequestBody {
-    Chat(Box<CreateChatCompletionRequest>),
-    Responses(Box<CreateResponse>),
-}
-
-impl RequestBody {
-    fn scope<'a>(&self, model: &'a str) -> Scope<'a> {
-        match self {
-            Self::Chat(_) => Scope::Deployment(model),
-            Self::Responses(_) => Scope::Server,
-        }
-    }
-
-    fn set_model(&mut self, model: String) {
-        match self {
-            Self::Chat(body) => body.model = model,
-            Self::Responses(body) => body.model = Some(model),
+impl Prepared {
+    fn scope(&self) -> Scope<'_> {
+        match self.expected {
+            Expected::Chat => Scope::Deployment(&self.model),
+            Expected::Responses { .. } => Scope::Server,
         }
     }
 }
 
-/// How the answer is to be read.
+/// Which API is asked, and so how the answer is to be read.
 #[derive(Clone, Copy, Debug)]
 enum Expected {
     Chat,

@@ -1,5 +1,6 @@
 //! Further body fields, which travel as they are. Pure.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tachikoma_backends_core::ErrorCategory;
 
@@ -19,15 +20,18 @@ pub(crate) fn word<T: std::str::FromStr>(
     known
 }
 
-/// A key that stands twice in a body means whatever the server makes of it. `set` is the body without `extra`.
+/// A key that stands twice in a body means whatever the server makes of it. `set` is the body, or a part of it, without `extra`.
 ///
 /// # Errors
 /// A field of `extra` is also in `set`, or is one of the `reserved` ones, which this crate sets by itself.
 pub(crate) fn refuse_doubles(
     extra: &Map<String, Value>,
-    set: &Value,
+    set: &impl Serialize,
     reserved: &[&str],
 ) -> Result<(), CodexError> {
+    // As text and back: only that form of the generated types is compiled anyway.
+    let set: Value =
+        serde_json::to_vec(set).and_then(|text| serde_json::from_slice(&text)).unwrap_or_default();
     match extra.keys().find(|key| reserved.contains(&key.as_str()) || set.get(key.as_str()).is_some()) {
         None => Ok(()),
         Some(key) => {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use progenitor_client::{ByteStream, Error, ResponseValue};
-use reqwest::header::{HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Url, redirect};
 
 pub(crate) use bytes::Bytes;
@@ -50,6 +50,10 @@ impl Attempt {
         let target = request.headers_mut();
         for (name, value) in headers {
             target.insert(name, value.clone());
+        }
+        // The generated operations send bytes; these are JSON.
+        if let Some(content_type) = target.get_mut(CONTENT_TYPE) {
+            *content_type = HeaderValue::from_static("application/json");
         }
         if let Some(Shown { name, value, .. }) = &self.token {
             target.insert(name, value.clone());

@@ -4,7 +4,7 @@ use tachikoma_backends_core::ErrorCategory;
 
 use tracing::Instrument;
 
-use super::CodexBackend;
+use super::{CodexBackend, body};
 use crate::auth::Scope;
 use crate::config::InputLimit;
 use crate::embeddings::{self, EmbeddingRequest, EmbeddingResponse, Expected};
@@ -52,9 +52,12 @@ impl CodexBackend {
         if let Some(deployment) = self.transport.server().model_in_body(scope) {
             body.model = deployment.to_owned();
         }
-        let body = &body;
+        let body = body::encode(&body)?;
         let answer = async {
-            let operation = |client: Client| async move { client.create_embedding(body).await };
+            let operation = |client: Client| {
+                let body = body.clone();
+                async move { client.create_embedding(body).await }
+            };
             let answer = self.transport.send(scope, max_retries, operation).await?;
             let mut answer = self.transport.body(answer);
             let bytes = answer.read().await?;

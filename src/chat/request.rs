@@ -91,7 +91,7 @@ pub(crate) fn convert(
     if !extra.is_empty() {
         // The conversation is not needed to tell which fields are set, and may be large.
         let messages = std::mem::take(&mut body.messages);
-        extra::refuse_doubles(&extra, &serde_json::to_value(&body).unwrap_or_default(), RESERVED)?;
+        extra::refuse_doubles(&extra, &body, RESERVED)?;
         body.messages = messages;
     }
     body.extra = extra;

@@ -85,7 +85,7 @@ pub(crate) fn convert(
         ..Default::default()
     };
     if !extra.is_empty() {
-        extra::refuse_doubles(&extra, &serde_json::to_value(&body).unwrap_or_default(), RESERVED)?;
+        extra::refuse_doubles(&extra, &body, RESERVED)?;
     }
     Ok(types::CreateResponse { input: Some(types::InputParam::Array(items)), extra, ..body })
 }

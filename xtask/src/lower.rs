@@ -13,7 +13,8 @@
 //! - R12 what is no type of its own in Rust is written out where it is used; R15 an object is a struct or a map, and an
 //!   empty list differs from none; R21 request roots carry further fields; R23 integers of answers are numbers (`objects`)
 //! - R13 `allOf` is merged (`all_of`)
-//! - R16 one success, no typed errors; R17 a POST answers bytes; R18 one JSON body (`operations`)
+//! - R16 one success, no typed errors; R17 a POST answers bytes; R18 one JSON body; R26 which goes out as bytes, for the adapter
+//!   encodes it once for all attempts (`operations`)
 //! - R19 what requests and answers share becomes two; R20 answers are lenient: optional fields, open enums, unions that end
 //!   in `Unknown` (`sides`)
 //! - R24 hints of the overlay are consumed (`hints`)

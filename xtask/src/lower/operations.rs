@@ -1,4 +1,4 @@
-//! R1, R16, R17, R18: the operations, each with one JSON body, one success and no typed errors.
+//! R1, R16, R17, R18, R26: the operations, each with one JSON body, which goes out as bytes, one success and no typed errors.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,8 @@ pub(super) struct Operation {
     method: String,
     id: String,
     parameters: Vec<Parameter>,
-    body: Option<String>,
+    /// Whether it has a body, which goes out as bytes (R26).
+    has_body: bool,
     status: String,
     /// What the success carries on the wire: a JSON type, or bytes (R17), or nothing.
     success: Success,
@@ -90,6 +91,7 @@ impl Reader<'_> {
                     );
                 };
                 tally.add("R18", content.len() - 1);
+                tally.add("R26", 1);
                 Some(self.component(media, "Request")?)
             }
             None => None,
@@ -113,14 +115,14 @@ impl Reader<'_> {
             }
         };
         let requests =
-            parameters.iter().map(|parameter| parameter.schema.clone()).chain(body.clone()).collect();
+            parameters.iter().map(|parameter| parameter.schema.clone()).chain(body.iter().cloned()).collect();
         let answers = json.into_iter().chain(events).chain([ERROR_ROOT.to_owned()]).collect();
         Ok(Operation {
             path: path.to_owned(),
             method: method.to_owned(),
             id: self.id.to_owned(),
             parameters,
-            body,
+            has_body: body.is_some(),
             status: status.clone(),
             success,
             requests,
@@ -168,7 +170,7 @@ impl Reader<'_> {
 pub(super) fn request_names(operations: &mut [Operation], rename: impl Fn(&str) -> String) {
     for operation in operations {
         let slots = operation.parameters.iter_mut().map(|parameter| &mut parameter.schema);
-        for slot in slots.chain(&mut operation.body).chain(&mut operation.requests) {
+        for slot in slots.chain(&mut operation.requests) {
             *slot = rename(slot);
         }
     }
@@ -183,8 +185,8 @@ pub(super) fn write(operations: &[Operation], components: &Components) -> Value 
             "responses": { &operation.status: response(&operation.success, components) },
         });
         if let Some(object) = written.as_object_mut() {
-            if let Some(body) = &operation.body {
-                let content = json!({ JSON: { "schema": slot(body, components) } });
+            if operation.has_body {
+                let content = json!({ BYTES: { "schema": { "type": "string", "format": "binary" } } });
                 object.insert("requestBody".into(), json!({ "content": content, "required": true }));
             }
             if !operation.parameters.is_empty() {
