@@ -7,7 +7,6 @@
 //! 5. `chat::response`, `chat::stream` or their like in `responses`: the generated answer becomes the core one.
 
 mod api;
-mod body;
 mod count;
 mod embed;
 mod observe;
@@ -33,6 +32,7 @@ use crate::absorbed::{Counters, Unknown};
 use crate::auth::Scope;
 use crate::chat::{self, stream::ChatStream};
 use crate::config::{Api, CodexBackendConfig};
+use crate::encode;
 use crate::error::CodexError;
 use crate::models::{Date, OpenAIModel, Target};
 use crate::openai::{ByteStream, Client, ResponseValue};
@@ -109,7 +109,7 @@ impl CodexBackend {
             Expected::Responses { .. } => (Api::Responses, "responses"),
         };
         let url = self.transport.url_of(prepared.scope(), path)?;
-        let body = serde_json::from_slice(&prepared.body).map_err(body::unwritten)?;
+        let body = serde_json::from_slice(&prepared.body).map_err(encode::unwritten)?;
         Ok(RequestPreview { api, url, body, warnings: prepared.warnings })
     }
 
@@ -280,14 +280,14 @@ impl CodexBackend {
                 if let Some(deployment) = self.transport.server().model_in_body(Scope::Deployment(&model)) {
                     deployment.clone_into(&mut body.model);
                 }
-                (body::encode(&body)?, Expected::Chat)
+                (encode::json(&body)?, Expected::Chat)
             }
             Endpoint::Responses => {
                 let mut body = responses::request::convert(request, &target)?;
                 if let Some(deployment) = self.transport.server().model_in_body(Scope::Server) {
                     body.model = Some(deployment.to_owned());
                 }
-                (body::encode(&body)?, Expected::Responses { limit })
+                (encode::json(&body)?, Expected::Responses { limit })
             }
         };
         Ok(Prepared { body, expected, model, warnings })

@@ -7,6 +7,7 @@ mod chat;
 mod config;
 mod decode;
 mod embeddings;
+mod encode;
 mod error;
 mod extra;
 #[cfg(feature = "internals")]

@@ -4,10 +4,11 @@ use tachikoma_backends_core::ErrorCategory;
 
 use tracing::Instrument;
 
-use super::{CodexBackend, body};
+use super::CodexBackend;
 use crate::auth::Scope;
 use crate::config::InputLimit;
 use crate::embeddings::{self, EmbeddingRequest, EmbeddingResponse, Expected};
+use crate::encode;
 use crate::error::CodexError;
 use crate::openai::Client;
 use crate::telemetry::Operation;
@@ -52,7 +53,7 @@ impl CodexBackend {
         if let Some(deployment) = self.transport.server().model_in_body(scope) {
             body.model = deployment.to_owned();
         }
-        let body = body::encode(&body)?;
+        let body = encode::json(&body)?;
         let answer = async {
             let operation = |client: Client| {
                 let body = body.clone();
