@@ -73,10 +73,12 @@ impl From<Piece> for CompletionChunk {
 /// It is not of the documented form; where it is an error after all, that one, in the server's words.
 pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodexError> {
     let body = without_bom(body);
-    let mut json = serde_json::Deserializer::from_slice(body);
+    // Checked as a whole and by vectors, which costs less than a check of each string.
+    let text = simdutf8::basic::from_utf8(body).map_err(|_| not_utf8(body))?;
+    let mut json = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         // Text, a web page, an array: what is no answer may still be an error in the server's words.
-        if let Ok(value) = serde_json::from_slice::<Value>(body)
+        if let Ok(value) = serde_json::from_str::<Value>(text)
             && let Some(error) = error_body::inside_success(&value)
         {
             return error;
@@ -89,6 +91,14 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodexError> {
         }
         error_body::not_json(body, &reason).with_source(reason)
     })
+}
+
+/// What is no text is no JSON. Where it ends within a character, it was cut.
+fn not_utf8(body: &[u8]) -> CodexError {
+    match serde_json::from_slice::<Value>(body) {
+        Err(reason) => error_body::not_json(body, &reason).with_source(reason),
+        Ok(_) => CodexError::new(ErrorCategory::Parse, "the server's answer is not UTF-8"),
+    }
 }
 
 /// JSON without an answer in it: an error in the server's words, if it says anything. `missing` is what should be there.

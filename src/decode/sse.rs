@@ -237,7 +237,7 @@ impl SseDecoder {
     }
 
     fn text(&self, range: Range<usize>) -> Result<&str, CodexError> {
-        std::str::from_utf8(self.buffer.get(range).unwrap_or_default()).map_err(|error| {
+        simdutf8::compat::from_utf8(self.buffer.get(range).unwrap_or_default()).map_err(|error| {
             let message = format!("the server sent an event that is not UTF-8: {error}");
             CodexError::new(ErrorCategory::Parse, message).with_source(error)
         })
