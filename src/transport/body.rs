@@ -23,6 +23,10 @@ type InnerByteStream = <ByteStream as std::ops::Deref>::Target;
 const ERROR_BODY_BYTES: usize = 64 << 10;
 const ERROR_BODY_IDLE: Duration = Duration::from_secs(5);
 
+/// The room for an answer that does not come in one piece, in bytes: it is not moved again and again as it grows. Of memory
+/// that is never written to, nothing is taken.
+const LONG_BODY_BYTES: usize = 256 << 10;
+
 /// The bytes of an answer as they come.
 pub(crate) struct Body {
     bytes: InnerByteStream,
@@ -95,6 +99,9 @@ impl Body {
     pub(crate) async fn read(&mut self) -> Result<Bytes, CodexError> {
         let mut all = BytesMut::new();
         while let Some(bytes) = self.next().await? {
+            if !all.is_empty() && all.capacity() < LONG_BODY_BYTES {
+                all.reserve(LONG_BODY_BYTES);
+            }
             all.extend_from_slice(&bytes);
             if all.len() > self.max_bytes {
                 let message = format!("the server's answer is larger than {} bytes", self.max_bytes);
