@@ -46,13 +46,13 @@ fn convert(
             index: Some(index),
             id: call.id.as_deref(),
             name: name.as_deref(),
-            arguments: &arguments,
+            arguments: arguments.into(),
         })?;
     }
     if let Some(call) = message.function_call.filter(|_| calls.is_empty()) {
         let arguments = answer::arguments(call.arguments);
         let name = call.name.as_deref();
-        calls.push(ToolCallFragment { index: Some(0), id: None, name, arguments: &arguments })?;
+        calls.push(ToolCallFragment { index: Some(0), id: None, name, arguments: arguments.into() })?;
     }
 
     let finish_reason = fields::finish_reason(&finish_reason_text, !calls.is_empty());

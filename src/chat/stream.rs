@@ -55,7 +55,7 @@ impl ChatStream {
                 index: call.index.and_then(answer::index),
                 id: call.id.as_deref(),
                 name: function.name.as_deref(),
-                arguments: &answer::arguments(function.arguments),
+                arguments: answer::arguments(function.arguments).into(),
             })?);
         }
         if let Some(call) = delta.function_call.take() {
@@ -63,7 +63,7 @@ impl ChatStream {
                 index: Some(0),
                 id: None,
                 name: call.name.as_deref(),
-                arguments: &answer::arguments(call.arguments),
+                arguments: answer::arguments(call.arguments).into(),
             })?);
         }
         Ok(())

@@ -168,13 +168,14 @@ impl OpenCalls {
         &mut self,
         fragment: ToolCallFragment<'_>,
     ) -> Result<Option<ToolCallDelta>, CodexError> {
+        let bytes = fragment.arguments.len();
         let delta = self.calls.push_fragment(fragment);
         if self.len() > self.max_calls {
             let message = format!("the server's answer holds more than {} tool calls", self.max_calls);
             return Err(CodexError::new(ErrorCategory::Parse, message)
                 .with_hint("Raise with_max_tool_calls if the server is to be trusted."));
         }
-        self.argument_bytes += fragment.arguments.len();
+        self.argument_bytes += bytes;
         if self.argument_bytes > self.max_argument_bytes {
             let message =
                 format!("the arguments of the tool calls have more than {} bytes", self.max_argument_bytes);

@@ -237,7 +237,8 @@ impl SseDecoder {
     }
 
     fn text(&self, range: Range<usize>) -> Result<&str, CodexError> {
-        simdutf8::compat::from_utf8(self.buffer.get(range).unwrap_or_default()).map_err(|error| {
+        let bytes = self.buffer.get(range).unwrap_or_default();
+        simdutf8::basic::from_utf8(bytes).or_else(|_| std::str::from_utf8(bytes)).map_err(|error| {
             let message = format!("the server sent an event that is not UTF-8: {error}");
             CodexError::new(ErrorCategory::Parse, message).with_source(error)
         })

@@ -39,7 +39,7 @@ pub(crate) fn decode(
             index: Some(index),
             id: Some(call.text("call_id")),
             name: Some(call.text("name")),
-            arguments: &call.arguments(),
+            arguments: call.arguments().into(),
         })?;
     }
     let cut = (status == "incomplete").then(|| incomplete_details.and_then(|details| details.reason));

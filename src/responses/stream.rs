@@ -213,6 +213,7 @@ impl ResponsesStream {
             }
             open.has_arguments |= !arguments.is_empty();
         }
+        let arguments = arguments.into();
         let delta =
             self.calls.push(ToolCallFragment { index: Some(position), id: call_id, name, arguments })?;
         let is_new = |delta: &ToolCallDelta| {

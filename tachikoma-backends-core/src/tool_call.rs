@@ -1,5 +1,7 @@
 //! Calls that a model makes, whole and in pieces, and their results.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -121,7 +123,7 @@ pub struct ToolCallDelta {
 }
 
 /// A piece of a streamed call, as servers send it: anything may be missing, empty or repeated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ToolCallFragment<'a> {
     /// The server's own number for the call.
     pub index: Option<usize>,
@@ -129,8 +131,8 @@ pub struct ToolCallFragment<'a> {
     pub id: Option<&'a str>,
     /// The tool's name.
     pub name: Option<&'a str>,
-    /// The next piece of the arguments' JSON text.
-    pub arguments: &'a str,
+    /// The next piece of the arguments' JSON text; one that is owned is handed on without a copy.
+    pub arguments: Cow<'a, str>,
 }
 
 /// Puts streamed calls together.
@@ -162,7 +164,7 @@ impl ToolCallAccumulator {
             index: Some(delta.index),
             id: delta.id.as_deref(),
             name: delta.name.as_deref(),
-            arguments: &delta.arguments_delta,
+            arguments: Cow::Borrowed(&delta.arguments_delta),
         });
     }
 
@@ -179,11 +181,7 @@ impl ToolCallAccumulator {
             self.calls.push(OpenCall { index: fragment.index, ..OpenCall::default() });
         }
         self.last = position;
-        let mut delta = ToolCallDelta {
-            index: position,
-            arguments_delta: fragment.arguments.to_owned(),
-            ..ToolCallDelta::default()
-        };
+        let mut delta = ToolCallDelta { index: position, ..ToolCallDelta::default() };
         if let Some(OpenCall { call, .. }) = self.calls.get_mut(position) {
             if let Some(id) = id.filter(|_| call.id.is_empty()) {
                 id.clone_into(&mut call.id);
@@ -193,8 +191,9 @@ impl ToolCallAccumulator {
                 call.name.push_str(name);
                 delta.name = Some(name.to_owned());
             }
-            call.arguments.push_str(fragment.arguments);
+            call.arguments.push_str(&fragment.arguments);
         }
+        delta.arguments_delta = fragment.arguments.into_owned();
         Some(delta)
     }
 
@@ -270,7 +269,7 @@ mod tests {
     fn check(pieces: &[Piece], expected: &[(&str, &str, &str)]) {
         let (mut raw, mut handed_out) = (ToolCallAccumulator::default(), ToolCallAccumulator::default());
         for &(index, id, name, arguments) in pieces {
-            let delta = raw.push_fragment(ToolCallFragment { index, id, name, arguments });
+            let delta = raw.push_fragment(ToolCallFragment { index, id, name, arguments: arguments.into() });
             delta.iter().for_each(|delta| handed_out.push(delta));
         }
         let expected: Vec<_> =
@@ -362,7 +361,12 @@ mod tests {
         #[track_caller]
         fn check(name: &str, arguments: &str, cut: bool, whole: bool) {
             let mut calls = ToolCallAccumulator::default();
-            let fragment = ToolCallFragment { index: Some(0), id: Some("a"), name: Some(name), arguments };
+            let fragment = ToolCallFragment {
+                index: Some(0),
+                id: Some("a"),
+                name: Some(name),
+                arguments: arguments.into(),
+            };
             calls.push_fragment(fragment);
             assert_eq!(calls.finish(cut).0.len() == 1, whole, "{name} {arguments} {cut}");
         }
