@@ -2,6 +2,7 @@
 
 mod fields;
 mod message;
+mod preamble;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod stream;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use tachikoma_backends_core::{CompletionChunk, FinishReason, ToolCallFragment, Usage};
 
 use super::fields::{self, Content};
+use super::preamble::Reader;
 use crate::absorbed::Unknown;
 use crate::decode::answer::{self, Decoder, OpenCalls, Piece};
 use crate::decode::error_body;
@@ -22,6 +23,7 @@ pub(crate) struct ChatStream {
     names: Names,
     has_event: bool,
     unknown: Unknown,
+    reader: Reader,
 }
 
 impl ChatStream {
@@ -35,6 +37,7 @@ impl ChatStream {
             names: Names::default(),
             has_event: false,
             unknown: Unknown::default(),
+            reader: Reader::default(),
         }
     }
 
@@ -96,7 +99,7 @@ impl Decoder for ChatStream {
             self.done = true;
             return Ok(None);
         }
-        let mut chunk = match serde_json::from_str::<CreateChatCompletionStreamResponse>(data) {
+        let mut chunk = match self.reader.read(data) {
             Ok(chunk) if event.event != "error" => chunk,
             read => return Err(answer::unreadable(data, read.err(), "choice")),
         };

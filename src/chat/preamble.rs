@@ -1,0 +1,156 @@
+//! What every event of a stream says again before its choices: the answer's id, the model, the time. Reading over it is a good
+//! part of the work on an event, and is done once for as long as it stays the same to the byte.
+
+use memchr::memmem;
+
+use crate::openai::types::CreateChatCompletionStreamResponse;
+
+/// Where the part begins that differs.
+const CHOICES: &str = ",\"choices\":";
+
+/// Longer events are rare, and read as they are.
+const MAX_BYTES: usize = 4 << 10;
+
+/// Reads events, each as if it were read by itself.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    /// What the last event that was read as a whole had before its choices, up to the comma: members of which none is read.
+    /// Empty where there is nothing of the kind.
+    preamble: String,
+    /// The rest of an event, as an object of its own.
+    rest: String,
+}
+
+impl Reader {
+    /// Reads an event.
+    ///
+    /// # Errors
+    /// It is no JSON, or not of the documented form.
+    pub(super) fn read(&mut self, data: &str) -> serde_json::Result<CreateChatCompletionStreamResponse> {
+        if let Some(rest) = self.rest_of(data) {
+            self.rest.clear();
+            self.rest.push('{');
+            self.rest.push_str(rest);
+            // Where the preamble ends within an inner object, the rest has a brace too many, and the event is read as a whole.
+            if let Ok(event) = serde_json::from_str(&self.rest) {
+                return Ok(event);
+            }
+        }
+        let event: CreateChatCompletionStreamResponse = serde_json::from_str(data)?;
+        self.preamble.clear();
+        if data.len() <= MAX_BYTES && event.usage.is_none() && event.error.is_none() {
+            // An unescaped quote ends or begins a string, and none can end here: what follows is a key, in sound JSON.
+            let comma = memmem::find(data.as_bytes(), CHOICES.as_bytes());
+            self.preamble.push_str(comma.and_then(|comma| data.get(..=comma)).unwrap_or_default());
+        }
+        Ok(event)
+    }
+
+    /// What follows the preamble.
+    fn rest_of<'a>(&self, data: &'a str) -> Option<&'a str> {
+        let has_preamble = !self.preamble.is_empty() && data.len() <= MAX_BYTES;
+        data.strip_prefix(&self.preamble).filter(|_| has_preamble)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Reads the events one after the other: each must be what it is by itself. Returns how many were read in part.
+    #[track_caller]
+    fn check(events: &[impl AsRef<str>]) -> usize {
+        let mut reader = Reader::default();
+        let mut in_part = 0;
+        for event in events {
+            let event = event.as_ref();
+            let expected = serde_json::from_str::<CreateChatCompletionStreamResponse>(event);
+            let rest = reader.rest_of(event).map(|rest| format!("{{{rest}"));
+            in_part += usize::from(rest.is_some_and(|rest| {
+                serde_json::from_str::<CreateChatCompletionStreamResponse>(&rest).is_ok()
+            }));
+            let found = reader.read(event);
+            assert_eq!(found.as_ref().ok(), expected.as_ref().ok(), "{event}");
+            let words = |error: &serde_json::Error| error.to_string();
+            assert_eq!(found.as_ref().err().map(words), expected.as_ref().err().map(words), "{event}");
+        }
+        in_part
+    }
+
+    const CHOICES: &str = r#""choices":[{"delta":{"content":"a"}}]"#;
+
+    #[test]
+    fn a_preamble_is_read_once() {
+        let event = format!(r#"{{"id":"x,\"choices\":[","m":{{"a":[1]}},{CHOICES},"usage":null}}"#);
+        assert_eq!(check(&[&event, &event, &event]), 2);
+        let other = event.replace("\"id\":\"x", "\"id\":\"y");
+        assert_eq!(check(&[&event, &event, &other, &other]), 2);
+    }
+
+    #[test]
+    fn what_is_no_preamble() {
+        let events = [
+            format!("{{{CHOICES}}}"),
+            format!(r#"{{"m":{{"a":1,{CHOICES}}},{CHOICES}}}"#),
+            format!(r#"{{"usage":{{"prompt_tokens":1}},{CHOICES}}}"#),
+            format!(r#"{{"error":{{"message":"x"}},{CHOICES}}}"#),
+            format!(r#"{{"id":"x",{CHOICES},{CHOICES}}}"#),
+            format!(r#"[{{"id":"x",{CHOICES}}}]"#),
+            format!(r#"{{"id":"{}",{CHOICES}}}"#, "x".repeat(MAX_BYTES)),
+            r#"{"id":"x"}"#.to_owned(),
+        ];
+        for event in events {
+            assert_eq!(check(&[&event, &event, &event]), 0, "{event}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_preamble_may_be_anything() {
+        let start = r#"{"id":"x","choices":"#;
+        let ends = [
+            "[]}",
+            "null,\"usage\":{\"total_tokens\":2}}",
+            "1}",
+            "[",
+            "",
+            "[]}}",
+            "[],\"choices\":[]}",
+            "[]} x",
+        ];
+        for end in ends {
+            assert!(check(&[format!("{start}[]}}"), format!("{start}{end}"), format!("{start}[]}}")]) <= 2);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_events(picks in proptest::collection::vec(proptest::collection::vec(0..PIECES.len(), 0..9), 0..6)) {
+            let events: Vec<String> = picks
+                .iter()
+                .map(|picks| format!("{{{}}}", picks.iter().map(|pick| PIECES[*pick]).collect::<Vec<_>>().join(",")))
+                .collect();
+            check(&events.iter().flat_map(|event| [event, event]).collect::<Vec<_>>());
+            let text = picks.concat().iter().map(|pick| PIECES[*pick]).collect::<Vec<_>>().join(",");
+            check(&[format!("{{{text}}}"), text.clone(), format!("{{{text}"), format!("{{{text}}}")]);
+        }
+    }
+
+    const PIECES: &[&str] = &[
+        r#""id":"x""#,
+        r#""object":"a,b""#,
+        r#""usage":null"#,
+        r#""usage":{"total_tokens":3}"#,
+        r#""error":null"#,
+        r#""m":{"a":1,"choices":[]}"#,
+        r#""m":[{"choices":1}]"#,
+        r#""choices":[]"#,
+        r#""choices":[{"index":0,"delta":{"content":"b"},"finish_reason":null}]"#,
+        r#""choices":null"#,
+        r#""a":{"#,
+        "}",
+        "[",
+        r#"""#,
+    ];
+}
