@@ -35,7 +35,8 @@ pub(super) fn chunks<E: From<CodexError> + Send + 'static>(
         has_content: false,
         since: Instant::now(),
         timer: None,
-        reliability,
+        first_content_timeout: reliability.first_content_timeout,
+        progress_timeout: reliability.progress_timeout,
         ended: false,
         watch,
     };
@@ -74,7 +75,8 @@ struct Connection<D> {
     body: Body,
     events: SseDecoder,
     decoder: D,
-    reliability: Reliability,
+    first_content_timeout: Option<Duration>,
+    progress_timeout: Option<Duration>,
     has_content: bool,
     /// Since when content is waited for, or, once the answer is whole, its end.
     since: Instant,
@@ -140,18 +142,17 @@ impl<D: Decoder> Connection<D> {
 
     /// The limit on what is waited for now.
     fn limit(&self) -> Option<(Timeout, Duration)> {
-        let Reliability { first_content_timeout, progress_timeout, .. } = self.reliability;
         if self.decoder.is_whole() {
             return Some((Timeout::Progress, AFTER_THE_END));
         }
-        let first = first_content_timeout.filter(|_| !self.has_content);
-        let progress = progress_timeout.map(|limit| (Timeout::Progress, limit));
+        let first = self.first_content_timeout.filter(|_| !self.has_content);
+        let progress = self.progress_timeout.map(|limit| (Timeout::Progress, limit));
         first.map(|limit| (Timeout::FirstContent, limit)).or(progress)
     }
 
     /// Whether anyone wants to know when content came: asking the clock for each chunk is dear.
     fn is_timed(&self) -> bool {
-        self.reliability.first_content_timeout.or(self.reliability.progress_timeout).is_some()
+        self.first_content_timeout.or(self.progress_timeout).is_some()
     }
 
     /// The final chunk.

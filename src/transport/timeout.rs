@@ -78,13 +78,15 @@ pub(crate) struct WaitLimit {
     /// The end of the present wait.
     end: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// When the timer goes off: its own memory is best left alone.
+    goes_off: Option<Instant>,
     /// Whom the timer wakes.
     waker: Option<Waker>,
 }
 
 impl WaitLimit {
     pub(crate) fn new(limit: Duration) -> Self {
-        Self { limit, end: None, timer: None, waker: None }
+        Self { limit, end: None, timer: None, goes_off: None, waker: None }
     }
 
     pub(crate) fn limit(&self) -> Duration {
@@ -93,16 +95,25 @@ impl WaitLimit {
 
     /// Whether a wait, which begins here if there is none yet, has met the limit.
     pub(crate) fn poll_met(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        // A limit beyond the end of time is none.
-        let Some(end) = self.end.or_else(|| Instant::now().checked_add(self.limit)) else {
-            return Poll::Pending;
-        };
-        self.end = Some(end);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
         // A timer that will wake this task need not be told again. `will_wake` compares tables of functions as well, of which
         // there may be several for the same kind of waker. As long as this one is kept, no other task has its data.
         let data = context.waker().data();
         let is_told = !data.is_null() && self.waker.as_ref().is_some_and(|waker| waker.data() == data);
+        let end = match self.end {
+            Some(end) => end,
+            None => {
+                let now = Instant::now();
+                // A limit beyond the end of time is none.
+                let Some(end) = now.checked_add(self.limit) else { return Poll::Pending };
+                self.end = Some(end);
+                if is_told && self.goes_off.is_some_and(|goes_off| now < goes_off) {
+                    return Poll::Pending;
+                }
+                end
+            }
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        self.goes_off = Some(timer.deadline());
         if is_told && !timer.is_elapsed() {
             return Poll::Pending;
         }
@@ -113,6 +124,7 @@ impl WaitLimit {
                 return Poll::Ready(());
             }
             timer.as_mut().reset(end);
+            self.goes_off = Some(end);
         }
     }
 
