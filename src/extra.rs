@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tachikoma_backends_core::ErrorCategory;
 
+use crate::encode;
 use crate::error::CodexError;
 
 /// A word that the document knows, typed; one that it does not know yet travels as it is, for the server to judge.
@@ -29,9 +30,8 @@ pub(crate) fn refuse_doubles(
     set: &impl Serialize,
     reserved: &[&str],
 ) -> Result<(), CodexError> {
-    // As text and back: only that form of the generated types is compiled anyway.
-    let set: Value =
-        serde_json::to_vec(set).and_then(|text| serde_json::from_slice(&text)).unwrap_or_default();
+    // As text and back: there is one way to write a request, and each costs time to build.
+    let set: Value = serde_json::from_slice(&encode::json(set)?).map_err(encode::unwritten)?;
     match extra.keys().find(|key| reserved.contains(&key.as_str()) || set.get(key.as_str()).is_some()) {
         None => Ok(()),
         Some(key) => {
