@@ -103,6 +103,13 @@ async fn requests_carry_the_credentials_and_nothing_odd() {
         "user-agent",
     ];
     assert_eq!(names, expected);
+    let types: Vec<&str> = sent
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "content-type")
+        .map(|(_, value)| value.as_str())
+        .collect();
+    assert_eq!(types, ["application/json"]);
     assert_eq!(sent.body, Some(json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]})));
 }
 
@@ -126,7 +133,9 @@ async fn retries() {
         let backend = CodexBackend::new(config(&mock).with_max_retries(retries)).unwrap();
         let outcome = backend.try_complete(request("Hi")).await;
         assert_eq!(outcome.is_ok(), ok, "{replies:?}");
-        assert_eq!(mock.requests().len(), requests, "{replies:?}");
+        let sent = mock.requests();
+        assert_eq!(sent.len(), requests, "{replies:?}");
+        assert!(sent.iter().all(|one| one.body.is_some() && one.body == sent[0].body), "{sent:?}");
         if let Err(error) = outcome {
             assert_eq!(error.attempts() as usize, requests, "{error}");
         }

@@ -317,7 +317,8 @@ mod tests {
     fn inline_schemas_of_an_operation_are_named_after_it() {
         let inline = json!({ "content": { JSON: { "schema": object(json!({ "a": {} })) } } });
         let mut given = document(json!({}));
-        let operation = json!({ "operationId": "ask", "requestBody": inline, "responses": { "200": inline } });
+        let operation =
+            json!({ "operationId": "ask", "requestBody": inline, "responses": { "200": inline } });
         given["paths"]["/ask"]["post"] = operation;
         let schemas = lower(&given).unwrap().document["components"]["schemas"].clone();
         assert!(schemas["AskRequest"].is_object() && schemas["AskResponse"].is_object(), "{schemas}");
