@@ -20,6 +20,11 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// How much of what has arrived is looked at together, in bytes: it stays in the processor's nearest cache.
 const PART: usize = 16 << 10;
 
+/// An event longer than the first is given the second, in bytes, of room at once: it is not moved again and again as it grows.
+/// Of memory that is never written to, nothing is taken.
+const LONG_EVENT_BYTES: usize = 64 << 10;
+const LONG_EVENT_ROOM: usize = 4 << 20;
+
 /// More lines than any server writes into one event; reading them costs time in their square.
 const MAX_LINES: usize = 1024;
 
@@ -103,11 +108,11 @@ impl SseDecoder {
             }
             self.start = 0;
         }
-        if self.arrived.len() <= PART {
-            self.buffer.extend_from_slice(&std::mem::take(&mut self.arrived));
-        } else {
-            self.buffer.extend_from_slice(&self.arrived.split_to(PART));
+        let room = self.max_event_bytes.min(LONG_EVENT_ROOM);
+        if self.buffer.len() > LONG_EVENT_BYTES && self.buffer.capacity() < room {
+            self.buffer.reserve(room);
         }
+        self.buffer.extend_from_slice(&self.arrived.split_to(self.arrived.len().min(PART)));
         true
     }
 

@@ -89,7 +89,7 @@ pub(crate) fn measure(
         let rounds = match kind.load {
             _ if plan.quick => plan.rounds.min(2),
             // These take their time however fast a client is.
-            Load::Paced | Load::Slow => plan.rounds.min(5),
+            Load::Paced | Load::Slow => plan.rounds.min(7),
             _ => plan.rounds,
         };
         let at_once = if kind.load == Load::Paced { work::STREAMS } else { 1 };

@@ -47,23 +47,16 @@ pub(crate) const STREAMS: usize = 1000;
 
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Does the work and returns its cost, without that of starting up: a small request before it opens the connection.
+/// Does the work and returns its cost, without that of starting up: an answer of the same kind comes before it.
 pub(crate) async fn run<C: Client + 'static>(job: Job) -> Result<Sample, Failure> {
     let kind = kinds::find(&job.kind).ok_or("there is no such kind")?;
     let api = if kind.name == "responses" { Api::Responses } else { Api::Chat };
-    let url = |kind: &str, events: usize| format!("{}/{kind}/{events}/v1", job.url);
-    let client = Rc::new(C::new(Target { url: url(kind.name, job.events), api })?);
+    let client = |events| C::new(Target { url: format!("{}/{}/{events}/v1", job.url, kind.name), api });
     let stream = !matches!(kind.load, Load::Whole | Load::LongRequest);
 
-    let warm_up = match kind.load {
-        Load::Stream if job.events > 1 => Some(kind.name),
-        Load::Stream | Load::Slow => Some("text"),
-        Load::Paced => None,
-        Load::Whole | Load::LongRequest => Some("request"),
-    };
-    if let Some(warm_up) = warm_up {
-        let first = C::new(Target { url: url(warm_up, 10), api })?;
-        // As long as the others: how the allocator deals with large buffers depends on those that it has seen.
+    if kind.load != Load::Paced {
+        // As large as the others: how the allocator deals with large buffers depends on those that it has seen.
+        let first = client(job.events.min(10))?;
         let request = first.request(messages(kind), stream)?;
         if stream {
             read_all(&first, request, None).await?
@@ -71,6 +64,7 @@ pub(crate) async fn run<C: Client + 'static>(job: Job) -> Result<Sample, Failure
             first.whole(request).await?
         };
     }
+    let client = Rc::new(client(job.events)?);
     let requests = (0..if kind.load == Load::Paced { STREAMS } else { job.requests })
         .map(|_| client.request(messages(kind), stream))
         .collect::<Result<Vec<_>, _>>()?;
