@@ -39,7 +39,7 @@ impl Reader {
         let event: CreateChatCompletionStreamResponse = serde_json::from_str(data)?;
         self.preamble.clear();
         if data.len() <= MAX_BYTES && event.usage.is_none() && event.error.is_none() {
-            // An unescaped quote ends or begins a string, and none can end here: what follows is a key, in sound JSON.
+            // An unescaped quote begins or ends a string. None ends here, or this would be no JSON: what follows is a key.
             let comma = memmem::find(data.as_bytes(), CHOICES.as_bytes());
             self.preamble.push_str(comma.and_then(|comma| data.get(..=comma)).unwrap_or_default());
         }
