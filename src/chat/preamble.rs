@@ -2,11 +2,15 @@
 //! part of the work on an event, and is done once for as long as it stays the same to the byte.
 
 use memchr::memmem;
+use serde::de::IgnoredAny;
 
 use crate::openai::types::CreateChatCompletionStreamResponse;
 
 /// Where the part begins that differs.
 const CHOICES: &str = ",\"choices\":";
+
+/// What a preamble must not hold: the other fields that are read, and escapes, in which one could hide.
+const READ: [&str; 3] = ["\"error\"", "\"usage\"", "\\"];
 
 /// Longer events are rare, and read as they are.
 const MAX_BYTES: usize = 4 << 10;
@@ -28,20 +32,26 @@ impl Reader {
     /// It is no JSON, or not of the documented form.
     pub(super) fn read(&mut self, data: &str) -> serde_json::Result<CreateChatCompletionStreamResponse> {
         if let Some(rest) = self.rest_of(data) {
-            self.rest.clear();
-            self.rest.push('{');
-            self.rest.push_str(rest);
-            // Where the preamble ends within an inner object, the rest has a brace too many, and the event is read as a whole.
+            set_object(&mut self.rest, rest);
             if let Ok(event) = serde_json::from_str(&self.rest) {
                 return Ok(event);
             }
         }
-        let event: CreateChatCompletionStreamResponse = serde_json::from_str(data)?;
+        let event = serde_json::from_str(data)?;
+        // Whatever else is read of an event belongs into `READ`.
+        let CreateChatCompletionStreamResponse { choices: _, error: _, usage: _ } = &event;
         self.preamble.clear();
-        if data.len() <= MAX_BYTES && event.usage.is_none() && event.error.is_none() {
-            // An unescaped quote begins or ends a string. None ends here, or this would be no JSON: what follows is a key.
-            let comma = memmem::find(data.as_bytes(), CHOICES.as_bytes());
-            self.preamble.push_str(comma.and_then(|comma| data.get(..=comma)).unwrap_or_default());
+        // An unescaped quote begins or ends a string. None ends here, or this would be no JSON: what follows is a key.
+        if data.len() <= MAX_BYTES
+            && let Some(comma) = memmem::find(data.as_bytes(), CHOICES.as_bytes())
+            && let Some((preamble, rest)) = data.split_at_checked(comma + 1)
+            && !READ.iter().any(|read| preamble.contains(read))
+        {
+            set_object(&mut self.rest, rest);
+            // In an event that is whole, this is an object only if the preamble ends within the outermost one.
+            if serde_json::from_str::<IgnoredAny>(&self.rest).is_ok() {
+                self.preamble.push_str(preamble);
+            }
         }
         Ok(event)
     }
@@ -51,6 +61,13 @@ impl Reader {
         let has_preamble = !self.preamble.is_empty() && data.len() <= MAX_BYTES;
         data.strip_prefix(&self.preamble).filter(|_| has_preamble)
     }
+}
+
+/// Makes an object of its members and its end.
+fn set_object(object: &mut String, members: &str) {
+    object.clear();
+    object.push('{');
+    object.push_str(members);
 }
 
 #[cfg(test)]
@@ -83,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_preamble_is_read_once() {
-        let event = format!(r#"{{"id":"x,\"choices\":[","m":{{"a":[1]}},{CHOICES},"usage":null}}"#);
+        let event = format!(r#"{{"id":"x,choices:[","m":{{"a":[1]}},{CHOICES},"usage":null}}"#);
         assert_eq!(check(&[&event, &event, &event]), 2);
         let other = event.replace("\"id\":\"x", "\"id\":\"y");
         assert_eq!(check(&[&event, &event, &other, &other]), 2);
@@ -96,6 +113,7 @@ mod tests {
             format!(r#"{{"m":{{"a":1,{CHOICES}}},{CHOICES}}}"#),
             format!(r#"{{"usage":{{"prompt_tokens":1}},{CHOICES}}}"#),
             format!(r#"{{"error":{{"message":"x"}},{CHOICES}}}"#),
+            format!(r#"{{"id":"x,\"choices\":[",{CHOICES}}}"#),
             format!(r#"{{"id":"x",{CHOICES},{CHOICES}}}"#),
             format!(r#"[{{"id":"x",{CHOICES}}}]"#),
             format!(r#"{{"id":"{}",{CHOICES}}}"#, "x".repeat(MAX_BYTES)),
@@ -104,6 +122,10 @@ mod tests {
         for event in events {
             assert_eq!(check(&[&event, &event, &event]), 0, "{event}");
         }
+        // The same field twice is an error, whether it is read or null.
+        check(&[r#"{"usage":null,"choices":[]}"#, r#"{"usage":null,"usage":null}"#]);
+        // The same beginning, of an event that is cut: its inner object alone would look like a whole one.
+        check(&[r#"{"m":{"a":1,"choices":[]}}"#, r#"{"m":{"a":1,"choices":[]}"#]);
     }
 
     #[test]
@@ -125,6 +147,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
         #[test]
         fn any_events(picks in proptest::collection::vec(proptest::collection::vec(0..PIECES.len(), 0..9), 0..6)) {
             let events: Vec<String> = picks
@@ -148,6 +172,9 @@ mod tests {
         r#""choices":[]"#,
         r#""choices":[{"index":0,"delta":{"content":"b"},"finish_reason":null}]"#,
         r#""choices":null"#,
+        r#""choices" :[]"#,
+        r#""\u0075sage":null"#,
+        r#""id":",\"choices\":""#,
         r#""a":{"#,
         "}",
         "[",
