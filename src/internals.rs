@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tachikoma_backends_core::{CompletionResponse, CompletionStream};
 
 use crate::chat::stream::ChatStream;
@@ -93,9 +93,28 @@ fn each_event<'a>(
     }
 }
 
-/// The error that an answer with this status and body is.
+/// The error that a response with this status and body is.
 pub fn error_response(status: u16, body: &[u8]) -> CodexError {
-    error_body::from_response(status, &HeaderMap::new(), body, SystemTime::UNIX_EPOCH)
+    error_response_with_headers(status, &[], body)
+}
+
+/// As [`error_response`], with these headers; those that are not valid are left out. The time is the beginning of 1970.
+pub fn error_response_with_headers(status: u16, headers: &[(&str, &str)], body: &[u8]) -> CodexError {
+    let header = |(name, value): &(&str, &str)| {
+        Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
+    };
+    let headers: HeaderMap = headers.iter().filter_map(header).collect();
+    error_body::from_response(status, &headers, body, SystemTime::UNIX_EPOCH)
+}
+
+/// The error inside a response that claims success, if there is one.
+pub fn error_inside_success(body: &serde_json::Value) -> Option<CodexError> {
+    error_body::inside_success(body)
+}
+
+/// The error that JSON is which is neither a response nor a recognised error.
+pub fn error_unread(body: &serde_json::Value) -> CodexError {
+    error_body::from_unread(body)
 }
 
 /// Every name in the model table: ids, aliases and dated snapshots.

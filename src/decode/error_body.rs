@@ -1,551 +1,286 @@
 //! Error bodies, in every shape that servers send, to categories.
 //!
-//! The status decides where the body cannot be read; the body refines it where it can. Where do I add an error code?
-//! One row in [`CODES`]. They are read as untyped JSON: no document describes what servers really send.
+//! The status decides where the body cannot be read; the body refines it where it can. Where do I add an error code, a
+//! phrase or a key? One row in [`tables`].
+
+mod parse;
+mod tables;
+mod wait;
+mod wording;
+mod words;
 
 use std::time::SystemTime;
 
+use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 use tachikoma_backends_core::ErrorCategory::{self, *};
 
+use self::parse::{Fields, ParsedErrorBody, squashed};
+use self::tables::*;
+use self::wording::Wording;
 use super::rate_limit;
 use crate::error::CodexError;
 
-/// Error codes and types that say more than the status. The first row that fits the body's `code`, then its `type`, wins.
-const CODES: &[(&str, ErrorCategory)] = &[
-    // OpenAI
-    ("invalid_api_key", Authentication),
-    ("account_deactivated", Authentication),
-    ("invalid_organization", Authentication),
-    ("mismatched_organization", Authentication),
-    ("unsupported_country_region_territory", Permission),
-    ("model_not_found", NotFound),
-    ("context_length_exceeded", ContextLength),
-    ("string_above_max_length", ContextLength),
-    ("content_filter", ContentFilter),
-    ("content_policy_violation", ContentFilter),
-    ("invalid_prompt", ContentFilter),
-    ("rate_limit_exceeded", RateLimit),
-    ("insufficient_quota", Quota),
-    ("billing_hard_limit_reached", Quota),
-    ("billing_not_active", Quota),
-    ("access_terminated", Permission),
-    ("server_error", Server),
-    ("server_is_overloaded", Overloaded),
-    ("slow_down", Overloaded),
-    ("request_timeout", Timeout),
-    ("vector_store_timeout", Timeout),
-    ("image_content_policy_violation", ContentFilter),
-    ("empty_image_file", InvalidRequest),
-    ("failed_to_download_image", InvalidRequest),
-    ("image_file_not_found", InvalidRequest),
-    ("image_file_too_large", InvalidRequest),
-    ("image_parse_error", InvalidRequest),
-    ("image_too_large", InvalidRequest),
-    ("image_too_small", InvalidRequest),
-    ("invalid_base64_image", InvalidRequest),
-    ("invalid_image", InvalidRequest),
-    ("invalid_image_format", InvalidRequest),
-    ("invalid_image_mode", InvalidRequest),
-    ("invalid_image_url", InvalidRequest),
-    ("unsupported_image_media_type", InvalidRequest),
-    // Azure
-    ("responsibleaipolicyviolation", ContentFilter),
-    ("deploymentnotfound", NotFound),
-    ("unauthorized", Authentication),
-    ("permissiondenied", Permission),
-    ("quotaexceeded", Quota),
-    ("toomanyrequests", RateLimit),
-    // Anthropic's words, which gateways pass on
-    ("authentication_error", Authentication),
-    ("permission_error", Permission),
-    ("not_found_error", NotFound),
-    ("rate_limit_error", RateLimit),
-    ("overloaded_error", Overloaded),
-    ("billing_error", Quota),
-    ("api_error", Server),
-    ("timeout_error", Timeout),
-    // llama.cpp, vLLM, Google, DeepSeek, OpenRouter
-    ("exceed_context_size_error", ContextLength),
-    ("unavailable_error", Overloaded),
-    ("internalservererror", Server),
-    ("internal_server_error", Server),
-    ("notfounderror", NotFound),
-    ("resource_exhausted", RateLimit),
-    ("unauthenticated", Authentication),
-    ("permission_denied", Permission),
-    ("unavailable", Overloaded),
-    ("insufficient_balance", Quota),
-    ("moderation", ContentFilter),
-];
+const STALE_STATE_HINT: &str = "Send the conversation without the state of earlier responses: set provider_state of its \
+                                messages to None. To refer to stored responses, send `store: true` with with_extra.";
+const TOO_LARGE_HINT: &str = "The request is larger than the limit itself: shorten the conversation or lower max_tokens; waiting does not help.";
 
-/// Phrases that say more than a status of 400, 413 or 429, or an error inside a 200, where there is no telling code.
-const PHRASES: &[(&str, ErrorCategory)] = &[
-    ("maximum context length", ContextLength),
-    ("context length exceeded", ContextLength),
-    ("available context size", ContextLength),
-    ("context window", ContextLength),
-    ("prompt is too long", ContextLength),
-    ("insufficient balance", Quota),
-    ("insufficient credits", Quota),
-    ("exceeded your current quota", Quota),
-];
-
-/// What the status alone says, and whether to try again.
-fn by_status(status: u16) -> (ErrorCategory, bool) {
-    match status {
-        401 => (Authentication, false),
-        402 => (Quota, false),
-        403 => (Permission, false),
-        404 | 405 | 410 => (NotFound, false),
-        408 => (Timeout, true),
-        // A conflict is a lock that another request holds; OpenAI's own clients try again.
-        409 => (Server, true),
-        429 => (RateLimit, true),
-        503 | 529 => (Overloaded, true),
-        504 => (Timeout, true),
-        500.. => (Server, true),
-        300..=399 => (Configuration, false),
-        _ => (InvalidRequest, false),
-    }
-}
-
-/// What a caller can do about it, where the server does not say so itself.
-fn hint(category: ErrorCategory) -> Option<&'static str> {
-    Some(match category {
-        Authentication => "Check the API key, and that it belongs to this server.",
-        Permission => "Check what this key's project may use.",
-        NotFound => "Check the model's name and the base URL.",
-        ContextLength => "Shorten the conversation or lower max_tokens.",
-        ContentFilter => "Change the prompt.",
-        Quota => "Check the plan and the billing of the account; waiting does not help.",
-        Configuration => "Check the base URL.",
-        _ => return None,
-    })
-}
-
-/// Longest text that is taken from a body that is no JSON, in characters.
-const MAX_TEXT: usize = 500;
-
-/// The error that an answer with this status is.
+/// The error that a response with this status is.
 pub(crate) fn from_response(status: u16, headers: &HeaderMap, body: &[u8], now: SystemTime) -> CodexError {
-    let said = Said::read(body);
-    let (by_status, retryable) = by_status(status);
-    let category = said.category(Some(by_status)).unwrap_or(by_status);
-    let mut error = said.into_error(category, status);
+    let parsed = ParsedErrorBody::from_bytes(body);
+    let mut error = parsed.into_error(Some(status), None);
     let details = error.details_mut();
     details.status = Some(status);
     details.request_id = rate_limit::request_id(headers).or(details.request_id.take());
-    details.retryable = match category {
-        _ if category == by_status => retryable,
-        _ => category.is_retryable(),
-    };
-    // A gateway that gave up says nothing of the server behind it.
-    details.maybe_processed = matches!(status, 408 | 502 | 504);
-    if let Some(should_retry) = rate_limit::should_retry(headers) {
-        details.retryable = should_retry;
+    if let Some(should_retry) = rate_limit::should_retry(headers)
+        && can_be_retried(error.category())
+    {
+        error.details_mut().retryable = should_retry;
     }
-    details.retry_after = rate_limit::retry_after(headers, now)
-        .or_else(|| details.retryable.then(|| rate_limit::stated_wait(&details.message)).flatten());
+    if let Some(wait) = rate_limit::retry_after(headers, now) {
+        error.details_mut().retry_after = Some(wait);
+    }
     error
 }
 
-/// The error object inside an answer that claims success, if there is one: `{"error": ...}`, vLLM's
-/// `{"object": "error", ...}`, `{"type": "error", ...}`.
+/// The error object inside a response that claims success, if there is one: `{"error": ...}`, vLLM's
+/// `{"object": "error", ...}`, `{"type": "error", ...}`, OpenRouter's error in a choice, a message without a response.
 pub(crate) fn inside_success(body: &Value) -> Option<CodexError> {
-    let is_error = |key: &str| body.get(key).is_some_and(|value| value == "error");
-    let has_error = body.get("error").is_some_and(|error| !error.is_null());
-    let only_message = || body.get("choices").is_none() && body.get("message").is_some_and(Value::is_string);
-    if !(has_error || is_error("object") || is_error("type") || only_message()) {
-        return None;
+    let fields = match body {
+        // Gemini wraps its errors in an array.
+        Value::Array(items) => return items.iter().find_map(inside_success),
+        Value::Object(fields) => Fields::new(fields),
+        _ => return None,
+    };
+    let holds = |key: &str| fields.get(key).is_some_and(|value| !is_empty_error(value));
+    let is_error = |key: &str| fields.get(key).is_some_and(|value| value == "error");
+    let is_response = || RESPONSE_KEYS.iter().any(|key| holds(key));
+    let has_message = || {
+        let is_message = |value: &Value| !is_empty_error(value) && !is_chat_message(value);
+        LONE_MESSAGE_KEYS.iter().any(|key| fields.get(key).is_some_and(is_message))
+    };
+    // MiniMax states an outcome in every response; 0 is success.
+    let has_failed = || {
+        let outcome = fields.get("baseresp").and_then(|outcome| outcome.get("status_code"));
+        outcome.is_some_and(|code| !is_empty_error(code) && code != "0")
+    };
+    let error = |body: &Value| Some(ParsedErrorBody::from_json(body).into_error(None, Some(Server)));
+    if holds("error") || is_error("object") || is_error("type") {
+        return error(body);
     }
-    let said = Said::of(body);
-    let by_code = said.status().map(|status| by_status(status).0);
-    let category = said.category(by_code).or(by_code).unwrap_or(Server);
-    let status = said.status();
-    let mut error = said.into_error(category, 200);
-    error.details_mut().status = status;
-    Some(error)
+    if let Some(inner) = inner_error(&fields) {
+        return error(&serde_json::json!({ "error": inner }));
+    }
+    if !is_response() && (has_message() || has_failed()) { error(body) } else { None }
 }
 
-/// The error that a body is which was promised to be an answer but is not even JSON: a web page, text, nothing.
+/// The error in a choice (OpenRouter) or in the response of an event (the Responses API).
+fn inner_error<'a>(fields: &Fields<'a>) -> Option<&'a Value> {
+    let choices = fields.get("choices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let inner = choices.iter().chain(fields.get("response"));
+    inner.filter_map(|inner| inner.get("error")).find(|error| !is_empty_error(error))
+}
+
+/// Whether a message is one of a conversation, not of an error.
+fn is_chat_message(value: &Value) -> bool {
+    value.get("role").is_some() || value.get("content").is_some()
+}
+
+/// Whether the value of an `error` field means that there was no error: `null`, "", `{}`, `[]`, `false`, 0, and whatever holds
+/// nothing else.
+pub(crate) fn is_empty_error(value: &Value) -> bool {
+    parse::is_empty(value)
+}
+
+/// The error that a body is which was promised to be a response but is not even JSON: a web page, text, nothing.
 pub(crate) fn not_json(body: &[u8], reason: &serde_json::Error) -> CodexError {
-    let wrong_server = "Check that the base URL is that of an OpenAI-compatible API.";
     let (category, message, hint) = if body.iter().all(u8::is_ascii_whitespace) {
-        (Parse, "the server answered with an empty body".to_owned(), wrong_server)
+        (Parse, "the server answered with an empty body".to_owned(), NO_API_HINT)
     } else if reason.is_eof() {
         (TruncatedStream, format!("the server's answer ends in the middle: {reason}"), "Ask again.")
     } else {
-        let said = Said::read(body).message.map(|said| format!(": {said}")).unwrap_or_default();
-        (Parse, format!("the server's answer is not JSON ({reason}){said}"), wrong_server)
+        let words = ParsedErrorBody::from_bytes(body).message;
+        let words = words.map(|words| format!(": {}", words::excerpt(&words))).unwrap_or_default();
+        (Parse, format!("the server's answer is not JSON ({reason}){words}"), NO_API_HINT)
     };
     CodexError::new(category, message).with_hint(hint)
 }
 
-/// JSON that is neither an answer nor an error that can be told. `missing` is what an answer would have.
+/// JSON that is neither a response nor an error object. `missing` is what a response would have.
 pub(crate) fn without_answer(body: &Value, missing: &str) -> CodexError {
-    let message = format!("the server's answer holds no {missing}: {}", cut(&body.to_string()));
-    CodexError::new(Parse, message).with_hint("Check that the base URL is that of an OpenAI-compatible API.")
+    let message = format!("the server's answer holds no {missing}: {}", words::quote(body));
+    unread(body, message)
 }
 
-/// What a body says, whatever its shape.
-#[derive(Clone, Debug, Default)]
-struct Said {
-    message: Option<String>,
-    code: Option<String>,
-    kind: Option<String>,
-    param: Option<String>,
+/// JSON that is neither a response nor a recognised error, for instance the only event of a stream: an error in its words, of
+/// the category that they name, else `parse`.
+pub(crate) fn from_unread(body: &Value) -> CodexError {
+    inside_success(body).unwrap_or_else(|| {
+        let message = format!("the server sent JSON that is no response: {}", words::quote(body));
+        unread(body, message)
+    })
 }
 
-impl Said {
-    fn read(body: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body));
-        let text = text.trim();
-        // An error status with an event stream for a body.
-        let json = text.lines().find_map(|line| line.strip_prefix("data:")).unwrap_or(text);
-        match serde_json::from_str::<Value>(json) {
-            Ok(value) => Self::of(&value),
-            Err(_) => Self { message: readable(text), ..Self::default() },
+fn unread(body: &Value, message: String) -> CodexError {
+    let is_response = body.as_object().is_some_and(|fields| {
+        RESPONSE_KEYS.iter().any(|key| fields.get(*key).is_some_and(|value| !is_empty_error(value)))
+    });
+    // The text of a response is the model's, not the server's.
+    let parsed = if is_response { ParsedErrorBody::default() } else { ParsedErrorBody::from_json(body) };
+    if parsed.category(None).is_some() {
+        return parsed.into_error(None, Some(Parse));
+    }
+    CodexError::new(Parse, message).with_hint(NO_API_HINT)
+}
+
+/// Whether the server did not take the state of an earlier response: the request may succeed once without it.
+pub(crate) fn is_stale_state(error: &CodexError) -> bool {
+    let code = error.code().map(squashed).unwrap_or_default();
+    let is_code = STALE_STATE_CODES.iter().any(|row| squashed(row) == code);
+    let words = Wording::new([error.message()]);
+    is_code || STALE_STATE_PHRASES.iter().any(|row| words.has_all(row))
+}
+
+fn by_status(status: u16) -> StatusRow {
+    let row = STATUSES.iter().find(|(statuses, _)| statuses.contains(&status));
+    row.map_or(StatusRow { category: Server, retryable: true, maybe_processed: true }, |(_, row)| *row)
+}
+
+/// Waiting mends neither an empty account nor a conversation that is too long, whatever a header claims.
+fn can_be_retried(category: ErrorCategory) -> bool {
+    !matches!(category, Quota | ContextLength)
+}
+
+impl ParsedErrorBody {
+    fn wording(&self) -> Wording {
+        let texts = self.message.iter().chain(&self.quote).chain(&self.codes).chain(&self.quotas);
+        Wording::new(texts.map(String::as_str))
+    }
+
+    /// The category that the body states by itself; `status` is the response's, or the one that the body states.
+    fn category(&self, status: Option<u16>) -> Option<ErrorCategory> {
+        let words = self.wording();
+        let by_status = status.map(|status| by_status(status).category);
+        let by_code = self.code_category(by_status);
+        let is_vague =
+            matches!(by_status, None | Some(InvalidRequest | RateLimit | Server | Overloaded | Parse));
+
+        if by_code == Some(Quota) || words.is_unpaid() {
+            return Some(Quota);
         }
-    }
-
-    fn of(body: &Value) -> Self {
-        match body {
-            // Gemini wraps its errors in an array.
-            Value::Array(items) => items.first().map(Self::of).unwrap_or_default(),
-            Value::String(text) => Self { message: readable(text), ..Self::default() },
-            Value::Object(fields) => match fields.get("error").filter(|error| !error.is_null()) {
-                Some(error @ (Value::Object(_) | Value::Array(_))) => Self::of(error).or(Self::fields(body)),
-                Some(error) => Self { message: text_of(error), ..Self::fields(body) },
-                None => Self::fields(body),
-            },
-            _ => Self::default(),
+        let has_limit = self.wait.is_some() || words.has_period() || self.stated_wait().is_some();
+        let is_about_tokens = words.has_any(&["token", "context", "tpm "]);
+        // What is larger than a limit never fits under it.
+        if status == Some(413) && is_about_tokens && (by_code == Some(RateLimit) || has_limit) {
+            return Some(ContextLength);
         }
-    }
-
-    /// The fields of an error object.
-    fn fields(body: &Value) -> Self {
-        let text = |key: &str| body.get(key).and_then(text_of);
-        // OpenRouter keeps the provider's own words apart.
-        let raw = body.pointer("/metadata/raw").and_then(text_of);
-        let message =
-            ["message", "detail", "error_description", "title", "msg", "errors"].into_iter().find_map(text);
-        let message = match (message, raw) {
-            (Some(message), Some(raw)) => Some(format!("{message}: {raw}")),
-            (message, raw) => message.or(raw),
-        };
-        let inner_code = body.pointer("/innererror/code").and_then(text_of);
-        Self {
-            message,
-            code: text("code").or_else(|| text("statusCode")).or(inner_code),
-            kind: text("type").or_else(|| text("status")).filter(|kind| kind != "error"),
-            param: text("param"),
+        if by_code == Some(ContextLength)
+            || is_vague && by_code.is_none_or(is_generic) && words.is_context_overflow()
+        {
+            return Some(ContextLength);
         }
-    }
-
-    fn or(self, other: Self) -> Self {
-        Self {
-            message: self.message.or(other.message),
-            code: self.code.or(other.code),
-            kind: self.kind.or(other.kind),
-            param: self.param.or(other.param),
+        let is_quota =
+            words.has_any(QUOTA_PHRASES) || by_code != Some(RateLimit) && words.has_any(VAGUE_QUOTA_PHRASES);
+        if is_quota && (is_vague || by_status == Some(Permission)) && by_code.is_none_or(is_generic) {
+            return Some(if has_limit { RateLimit } else { Quota });
         }
-    }
-
-    /// The HTTP status that servers put into `code`.
-    fn status(&self) -> Option<u16> {
-        self.code.as_ref()?.parse().ok().filter(|status| (400..600).contains(status))
-    }
-
-    /// The category that the body states by itself.
-    fn category(&self, by_status: Option<ErrorCategory>) -> Option<ErrorCategory> {
-        let row = |word: &Option<String>| {
-            let word = word.as_ref()?.to_ascii_lowercase();
-            CODES.iter().find(|(code, _)| *code == word).map(|(_, category)| *category)
-        };
-        let vague = matches!(by_status, None | Some(InvalidRequest | RateLimit | Server));
+        if status == Some(413) && by_code == Some(RateLimit) {
+            return Some(InvalidRequest);
+        }
         let phrase = || {
-            let message = self.message.as_ref()?.to_ascii_lowercase();
-            PHRASES.iter().find(|(phrase, _)| message.contains(phrase)).map(|(_, category)| *category)
+            let is_open = matches!(by_status, None | Some(InvalidRequest | Server | Parse));
+            let row = || PHRASES.iter().find(|(phrase, _)| words.has_any(&[phrase]));
+            (is_open && status != Some(413)).then(row).flatten().map(|(_, category)| *category)
         };
-        // A bare "server_error" beside a telling status adds nothing.
-        let by_code = row(&self.code)
-            .or_else(|| row(&self.kind))
-            .filter(|category| *category != Server || matches!(by_status, None | Some(Server)));
-        by_code.filter(|category| *category != RateLimit).or_else(|| vague.then(phrase).flatten()).or(by_code)
+        match by_code {
+            Some(category) if !matches!(category, Server | InvalidRequest) => Some(category),
+            generic => phrase().or(generic),
+        }
     }
 
-    fn into_error(self, category: ErrorCategory, status: u16) -> CodexError {
-        let message = self.message.unwrap_or_else(|| {
-            let reason =
-                reqwest::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-            match (self.code.as_ref().or(self.kind.as_ref()), reason) {
-                (Some(code), _) => format!("the server says only {code:?}"),
-                (None, Some(reason)) => format!("the server says nothing but {status} {reason}"),
-                (None, None) => format!("the server says nothing but {status}"),
+    /// The category of the first code that has one.
+    fn code_category(&self, by_status: Option<ErrorCategory>) -> Option<ErrorCategory> {
+        let category = |code: &String| {
+            let code = squashed(code);
+            if FIELD_TOO_LONG.iter().any(|row| squashed(row) == code) {
+                let field = self.param.as_deref().and_then(|param| param.rsplit('.').next());
+                let field = field.map(|field| field.split('[').next().unwrap_or(field));
+                let is_conversation = field.is_none_or(|field| CONVERSATION_FIELDS.contains(&field));
+                return Some(if is_conversation { ContextLength } else { InvalidRequest });
             }
-        });
+            CODES.iter().find(|(row, _)| squashed(row) == code).map(|(_, category)| *category)
+        };
+        // A bare "server_error" or "invalid_request_error" beside a telling status adds nothing.
+        let is_telling = |found: &ErrorCategory| match found {
+            Server => matches!(by_status, None | Some(Server | Parse)),
+            InvalidRequest => matches!(by_status, None | Some(InvalidRequest | Parse)),
+            _ => true,
+        };
+        let mut found: Vec<_> = self.codes.iter().filter_map(category).filter(is_telling).collect();
+        // A type of many errors comes after a code of one.
+        found.sort_by_key(|category| is_generic(*category) && *category != RateLimit);
+        found.first().copied()
+    }
+
+    /// The wait that the body states.
+    fn stated_wait(&self) -> Option<std::time::Duration> {
+        self.wait.or_else(|| self.message.as_deref().and_then(wait::in_text))
+    }
+
+    /// The error of this body. Without a status, the one that it states counts, and then `default`.
+    fn into_error(self, status: Option<u16>, default: Option<ErrorCategory>) -> CodexError {
+        let status = status.or(self.status());
+        let row = status.map(by_status);
+        let by_status = row.map(|row| row.category).or(default).unwrap_or(Server);
+        let category = self.category(status).unwrap_or(by_status);
+        let words = self.wording();
+        let never_fits = category == RateLimit && words.has_any(&["request too large"]);
+        let mut retryable = match row {
+            Some(row) if row.category == category => row.retryable,
+            _ => category.is_retryable(),
+        };
+        retryable &= can_be_retried(category) && !never_fits;
+        let wait = retryable.then(|| self.stated_wait()).flatten();
+        let message = self.message.clone().or(self.quote.clone());
+        let message = message.unwrap_or_else(|| without_message(status, self.code()));
         let mut error = CodexError::new(category, message);
         let details = error.details_mut();
-        details.code = self.code.or(self.kind);
+        details.code = self.code().cloned();
+        details.status = status;
         details.param = self.param;
-        details.hint = hint(category).map(str::to_owned);
+        details.request_id = self.request_id;
+        details.retryable = retryable;
+        details.retry_after = wait;
+        details.maybe_processed = row.is_some_and(|row| row.maybe_processed);
+        details.hint = HINTS.iter().find(|(row, _)| *row == category).map(|(_, hint)| (*hint).to_owned());
+        if is_stale_state(&error) {
+            error = error.with_hint(STALE_STATE_HINT);
+        } else if never_fits {
+            error = error.with_hint(TOO_LARGE_HINT);
+        }
         error
     }
 }
 
-/// Text for people out of a JSON value: a string, FastAPI's list of `{loc, msg}`, anything else as JSON.
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::Null | Value::Bool(_) => None,
-        Value::String(text) => readable(text),
-        Value::Array(items) => {
-            let texts: Vec<_> = items.iter().filter_map(text_of).collect();
-            (!texts.is_empty()).then(|| texts.join("; "))
-        }
-        Value::Object(fields) => {
-            let message =
-                ["msg", "message", "detail"].iter().find_map(|key| fields.get(*key).and_then(text_of));
-            let place = fields.get("loc").and_then(Value::as_array).map(|path| {
-                let path: Vec<_> = path
-                    .iter()
-                    .map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned))
-                    .collect();
-                path.join(".")
-            });
-            match (place, message) {
-                (Some(place), Some(message)) => Some(format!("{place}: {message}")),
-                (None, Some(message)) => Some(message),
-                _ => Some(cut(&value.to_string())),
-            }
-        }
-        Value::Number(number) => Some(number.to_string()),
-    }
+/// Categories that a code names for many different errors.
+fn is_generic(category: ErrorCategory) -> bool {
+    matches!(category, RateLimit | Server | InvalidRequest)
 }
 
-/// Text as it can be shown: the title of a web page instead of its markup, and not too long.
-fn readable(text: &str) -> Option<String> {
-    let text = text.trim();
-    let lower = text.to_ascii_lowercase();
-    if !(lower.starts_with("<!doctype") || lower.starts_with("<html") || lower.starts_with("<head")) {
-        return (!text.is_empty()).then(|| cut(text));
-    }
-    let title = ["title", "h1"].iter().find_map(|tag| {
-        let start = lower.find(&format!("<{tag}"))?;
-        let (_, rest) = text.get(start..)?.split_once('>')?;
-        let (title, _) = rest.split_once('<')?;
-        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
-        (!title.is_empty()).then_some(title)
-    });
-    Some(match title {
-        Some(title) => format!("a web page with the title {:?}", cut(&title)),
-        None => "a web page without a title".to_owned(),
-    })
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(MAX_TEXT) {
-        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
+/// Words for a body that has none.
+fn without_message(status: Option<u16>, code: Option<&String>) -> String {
+    let reason = |status| StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    match (code, status) {
+        (Some(code), _) => format!("the server returned only the code {code:?}"),
+        (None, Some(status)) => {
+            let reason = reason(status).map(|reason| format!(" {reason}")).unwrap_or_default();
+            let missing = if status < 300 { "a response" } else { "an error message" };
+            format!("the server returned {status}{reason} without {missing}")
+        }
+        (None, None) => "the server returned an error without a message".to_owned(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[track_caller]
-    fn check(status: u16, body: &str, category: ErrorCategory, retryable: bool, message: &str) {
-        let error = from_response(status, &HeaderMap::new(), body.as_bytes(), SystemTime::UNIX_EPOCH);
-        assert_eq!(error.category(), category, "{error}");
-        assert_eq!(error.is_retryable(), retryable, "{error}");
-        assert_eq!(error.message(), message);
-        assert_eq!(error.status(), Some(status));
-    }
-
-    fn openai(message: &str, kind: &str, code: &str) -> String {
-        serde_json::json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
-            .to_string()
-    }
-
-    #[test]
-    fn openai_errors() {
-        check(
-            401,
-            &openai("Incorrect API key provided", "invalid_request_error", "invalid_api_key"),
-            Authentication,
-            false,
-            "Incorrect API key provided",
-        );
-        check(
-            403,
-            &openai("Country not supported", "request_forbidden", "unsupported_country_region_territory"),
-            Permission,
-            false,
-            "Country not supported",
-        );
-        check(
-            404,
-            &openai("No such model", "invalid_request_error", "model_not_found"),
-            NotFound,
-            false,
-            "No such model",
-        );
-        check(
-            400,
-            &openai("Too long", "invalid_request_error", "context_length_exceeded"),
-            ContextLength,
-            false,
-            "Too long",
-        );
-        check(
-            400,
-            &openai("Bad", "invalid_request_error", "unsupported_value"),
-            InvalidRequest,
-            false,
-            "Bad",
-        );
-        check(
-            400,
-            &openai("No", "invalid_request_error", "content_policy_violation"),
-            ContentFilter,
-            false,
-            "No",
-        );
-        check(429, &openai("Slow", "requests", "rate_limit_exceeded"), RateLimit, true, "Slow");
-        check(429, &openai("Pay", "insufficient_quota", "insufficient_quota"), Quota, false, "Pay");
-        check(500, &openai("Oops", "server_error", ""), Server, true, "Oops");
-        check(503, &openai("Busy", "server_error", "slow_down"), Overloaded, true, "Busy");
-    }
-
-    #[test]
-    fn other_servers_errors() {
-        check(
-            400,
-            r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error"}}"#,
-            ContextLength,
-            false,
-            "the request exceeds the available context size",
-        );
-        check(404, r#"{"error":"model 'x' not found"}"#, NotFound, false, "model 'x' not found");
-        check(
-            422,
-            r#"{"detail":[{"loc":["body","model"],"msg":"field required"}]}"#,
-            InvalidRequest,
-            false,
-            "body.model: field required",
-        );
-        check(404, r#"{"detail":"Not Found"}"#, NotFound, false, "Not Found");
-        check(
-            400,
-            r#"[{"error":{"code":400,"message":"API key not valid","status":"INVALID_ARGUMENT"}}]"#,
-            InvalidRequest,
-            false,
-            "API key not valid",
-        );
-        check(401, r#"{"statusCode":401,"message":"Access denied"}"#, Authentication, false, "Access denied");
-        check(
-            400,
-            r#"{"error":{"code":"content_filter","message":"Filtered","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
-            ContentFilter,
-            false,
-            "Filtered",
-        );
-        check(
-            400,
-            r#"{"object":"error","message":"This model's maximum context length is 10 tokens","type":"BadRequestError","code":400}"#,
-            ContextLength,
-            false,
-            "This model's maximum context length is 10 tokens",
-        );
-        check(
-            429,
-            r#"{"error":{"message":"Provider returned error","code":429,"metadata":{"raw":"upstream is busy"}}}"#,
-            RateLimit,
-            true,
-            "Provider returned error: upstream is busy",
-        );
-    }
-
-    #[test]
-    fn the_status_decides_where_the_body_says_nothing() {
-        check(
-            502,
-            "<html><head><title>502 Bad Gateway</title></head></html>",
-            Server,
-            true,
-            "a web page with the title \"502 Bad Gateway\"",
-        );
-        check(503, "<!DOCTYPE html><p>x", Overloaded, true, "a web page without a title");
-        check(500, "", Server, true, "the server says nothing but 500 Internal Server Error");
-        check(529, "", Overloaded, true, "the server says nothing but 529");
-        check(402, "{}", Quota, false, "the server says nothing but 402 Payment Required");
-        check(409, "locked", Server, true, "locked");
-        check(413, "{\"error\": {\"mess", InvalidRequest, false, "{\"error\": {\"mess");
-        check(418, "null", InvalidRequest, false, "the server says nothing but 418 I'm a teapot");
-    }
-
-    #[test]
-    fn headers_count() {
-        let headers = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
-            pairs
-                .iter()
-                .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap()))
-                .collect()
-        };
-        let told = |pairs| from_response(500, &headers(pairs), b"x", SystemTime::UNIX_EPOCH);
-        assert!(!told(&[("x-should-retry", "false")]).is_retryable());
-        assert_eq!(told(&[("retry-after", "3")]).retry_after(), Some(Duration::from_secs(3)));
-        assert_eq!(told(&[("x-request-id", "req_1")]).request_id(), Some("req_1"));
-        let stated =
-            from_response(429, &HeaderMap::new(), b"Please retry after 12 seconds.", SystemTime::UNIX_EPOCH);
-        assert_eq!(stated.retry_after(), Some(Duration::from_secs(12)));
-    }
-
-    #[test]
-    fn errors_inside_a_success() {
-        #[track_caller]
-        fn check(body: &str, expected: Option<(ErrorCategory, &str)>) {
-            let error = inside_success(&serde_json::from_str(body).unwrap());
-            let found = error.as_ref().map(|error| (error.category(), error.message()));
-            assert_eq!(found, expected);
-        }
-        check(
-            r#"{"error":{"message":"Overloaded","type":"overloaded_error"}}"#,
-            Some((Overloaded, "Overloaded")),
-        );
-        check(r#"{"error":"no such model"}"#, Some((Server, "no such model")));
-        check(r#"{"error":{"code":"429","message":"slow"}}"#, Some((RateLimit, "slow")));
-        check(
-            r#"{"object":"error","message":"EngineDeadError","code":500}"#,
-            Some((Server, "EngineDeadError")),
-        );
-        check(r#"{"type":"error","message":"exploded"}"#, Some((Server, "exploded")));
-        check(r#"{"message":"exploded"}"#, Some((Server, "exploded")));
-        check(r#"{"error":null,"choices":[]}"#, None);
-        check(r#"{"choices":[]}"#, None);
-    }
-
-    #[test]
-    fn bodies_that_are_no_json() {
-        #[track_caller]
-        fn check(body: &str, category: ErrorCategory, start: &str) {
-            let reason = serde_json::from_str::<Value>(body).unwrap_err();
-            let error = not_json(body.as_bytes(), &reason);
-            assert_eq!(error.category(), category, "{error}");
-            assert!(error.message().starts_with(start), "{error}");
-        }
-        check("", Parse, "the server answered with an empty body");
-        check(" \n", Parse, "the server answered with an empty body");
-        check("{\"id\": \"chat", TruncatedStream, "the server's answer ends in the middle");
-        check(
-            "<html><title>Hi</title></html>",
-            Parse,
-            "the server's answer is not JSON (expected value at line 1 column 1): a web page with the title \"Hi\"",
-        );
-        check("hello", Parse, "the server's answer is not JSON");
-    }
-}
+mod tests;

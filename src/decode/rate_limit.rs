@@ -4,8 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// No server means a longer wait than a day; what says so is not a wait but a mistake.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest wait that is passed on. A server that states a longer one, or a date years away, means that waiting is of no use.
+const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// From here on a number of seconds is a point in time, counted from 1970, and from the second on in milliseconds. Beyond the
+/// last it is neither.
+const FIRST_EPOCH_SECONDS: f64 = 1e9;
+const FIRST_EPOCH_MILLISECONDS: f64 = 1e12;
+const LAST_EPOCH_MILLISECONDS: f64 = 1e14;
 
 /// What the last answer said of the limits on an account: see [`CodexBackend::rate_limits`](crate::CodexBackend::rate_limits).
 /// What the server did not say is `None`.
@@ -86,45 +92,37 @@ pub(crate) fn should_retry(headers: &HeaderMap) -> Option<bool> {
 
 /// How long the server asks to wait: `retry-after-ms`, else `retry-after` in seconds or as a date.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let milliseconds =
-        text(headers, "retry-after-ms").and_then(|text| wait(text.parse::<f64>().ok()? / 1000.0));
+    let milliseconds = text(headers, "retry-after-ms")
+        .and_then(|text| wait_or_time(text.parse::<f64>().ok()? / 1000.0, now));
     milliseconds.or_else(|| {
         let text = text(headers, RETRY_AFTER.as_str())?;
-        if let Ok(seconds) = text.parse() {
-            return wait(seconds);
+        match text.parse() {
+            Ok(seconds) => wait_or_time(seconds, now),
+            Err(_) => Some(until(httpdate::parse_http_date(text).ok()?, now)),
         }
-        let date = httpdate::parse_http_date(text).ok()?;
-        // A date in the past means now.
-        Some(date.duration_since(now).unwrap_or_default()).filter(|wait| *wait <= LONGEST)
     })
 }
 
-/// The wait that stands in the text only, as with Azure: "retry after 12 seconds", "try again in 1.4s".
-pub(crate) fn stated_wait(message: &str) -> Option<Duration> {
-    let message = message.to_ascii_lowercase();
-    let rest = ["retry after ", "retry in ", "try again in "]
-        .iter()
-        .find_map(|phrase| message.split_once(phrase).map(|(_, rest)| rest))?;
-    let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
-    let (number, unit) = rest.split_at(end);
-    let number: f64 = number.trim_end_matches('.').parse().ok()?;
-    let unit = unit.trim_start();
-    let seconds = match unit {
-        _ if unit.starts_with("ms") || unit.starts_with("milli") => number / 1000.0,
-        _ if unit.starts_with('m') => {
-            // "6m30s"
-            let rest = unit.strip_prefix('m').unwrap_or_default();
-            let seconds = rest.split_once('s').and_then(|(seconds, _)| seconds.parse::<f64>().ok());
-            number * 60.0 + seconds.unwrap_or_default()
-        }
-        _ if unit.starts_with('h') => number * 3600.0,
-        _ => number,
+/// A header in seconds, which some servers fill with the time of day instead.
+fn wait_or_time(seconds: f64, now: SystemTime) -> Option<Duration> {
+    let since_1970 = match seconds {
+        _ if seconds < FIRST_EPOCH_SECONDS => return wait(seconds),
+        _ if seconds < FIRST_EPOCH_MILLISECONDS => seconds,
+        _ if seconds < LAST_EPOCH_MILLISECONDS => seconds / 1000.0,
+        _ => return None,
     };
-    wait(seconds)
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(since_1970).ok()?)?;
+    Some(until(time, now))
 }
 
-fn wait(seconds: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(seconds).ok().filter(|wait| *wait <= LONGEST)
+/// The wait until a point in time; one in the past means now.
+fn until(time: SystemTime, now: SystemTime) -> Duration {
+    time.duration_since(now).unwrap_or_default().min(LONGEST_WAIT)
+}
+
+/// A stated wait; `None` where the number is not a valid one.
+pub(super) fn wait(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(LONGEST_WAIT))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -159,13 +157,43 @@ mod tests {
 
     #[test]
     fn hostile_waits_are_no_waits() {
-        for value in ["inf", "NaN", "-1", "1e35", "soon", "", "86401", "Sun, 06 Nov 9994 08:49:37 GMT"] {
+        for value in ["inf", "NaN", "-1", "1e35", "soon", ""] {
             check(&[("retry-after", value)], None);
-            check(
-                &[("retry-after-ms", value), ("retry-after", "3")],
-                if value == "86401" { Some(86.401) } else { Some(3.0) },
+            check(&[("retry-after-ms", value), ("retry-after", "3")], Some(3.0));
+        }
+    }
+
+    #[test]
+    fn long_waits_are_passed_on() {
+        let month = 30.0 * 86_400.0;
+        check(&[("retry-after", "86401")], Some(86_401.0));
+        check(&[("retry-after-ms", "86401000"), ("retry-after", "3")], Some(86_401.0));
+        check(&[("retry-after", "9999999")], Some(month));
+        check(&[("retry-after", "Sun, 06 Nov 9994 08:49:37 GMT")], Some(month));
+        check(&[("retry-after", "Tue, 08 Nov 1994 08:49:37 GMT")], Some(2.0 * 86_400.0));
+    }
+
+    #[test]
+    fn a_time_is_not_a_wait_in_seconds() {
+        #[track_caller]
+        fn check(name: &'static str, value: &'static str, expected: Option<f64>) {
+            let headers =
+                [(HeaderName::from_static(name), HeaderValue::from_static(value))].into_iter().collect();
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_760_000_000);
+            assert_eq!(
+                retry_after(&headers, now).map(|wait| wait.as_secs_f64()),
+                expected,
+                "{name}: {value}"
             );
         }
+        check("retry-after", "1760000020", Some(20.0));
+        check("retry-after", "1760000020000", Some(20.0));
+        check("retry-after-ms", "1760000020000", Some(20.0));
+        check("retry-after", "1750000000", Some(0.0));
+        check("retry-after", "1e15", None);
+        check("retry-after", "1999999999", Some(30.0 * 86_400.0));
+        // The time at which a limit is whole again is not a wait.
+        check("x-ratelimit-reset", "1999999999", None);
     }
 
     #[test]
@@ -203,23 +231,6 @@ mod tests {
             ("99999999999999999999999h", None),
         ] {
             assert_eq!(duration(text).map(|duration| duration.as_secs_f64()), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn words_state_a_wait() {
-        for (message, expected) in [
-            ("Please retry after 12 seconds.", Some(12.0)),
-            ("Please try again in 1.4s. Visit", Some(1.4)),
-            ("Please try again in 120ms.", Some(0.12)),
-            ("Please try again in 6m30s.", Some(390.0)),
-            ("Please try again in 2 minutes", Some(120.0)),
-            ("Please try again in 1h", Some(3600.0)),
-            ("Please retry after 12.", Some(12.0)),
-            ("Please retry after a while", None),
-            ("Please try again later", None),
-        ] {
-            assert_eq!(stated_wait(message).map(|wait| wait.as_secs_f64()), expected, "{message}");
         }
     }
 }

@@ -51,7 +51,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 const MAX_LINES: usize = 400;
 
 /// Files that are tables: as long as the data.
-const TABLES: &[&str] = &["src/models.rs"];
+const TABLES: &[&str] = &["src/models.rs", "src/decode/error_body/tables.rs"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

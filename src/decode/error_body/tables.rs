@@ -1,0 +1,669 @@
+//! The facts about error bodies as rows: statuses, codes, phrases, keys and hints. No logic.
+//!
+//! Codes are compared without case and separators (`RateLimitReached` is `rate_limit_reached`). Phrases are compared with
+//! lower-case words without punctuation, and begin at the beginning of a word; one that ends in a space ends with it too.
+
+use std::ops::RangeInclusive;
+
+use tachikoma_backends_core::ErrorCategory::{self, *};
+
+/// What an HTTP status alone means.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StatusRow {
+    pub(super) category: ErrorCategory,
+    pub(super) retryable: bool,
+    /// Whether the server may have processed the request all the same.
+    pub(super) maybe_processed: bool,
+}
+
+const fn row(category: ErrorCategory, retryable: bool) -> StatusRow {
+    StatusRow { category, retryable, maybe_processed: false }
+}
+
+const fn lost(category: ErrorCategory) -> StatusRow {
+    StatusRow { category, retryable: true, maybe_processed: true }
+}
+
+/// The first row that holds the status counts.
+pub(super) const STATUSES: &[(RangeInclusive<u16>, StatusRow)] = &[
+    // Success without a response: nothing that a second attempt would change.
+    (200..=299, row(Parse, false)),
+    (300..=399, row(Configuration, false)),
+    (401..=401, row(Authentication, false)),
+    (402..=402, row(Quota, false)),
+    (403..=403, row(Permission, false)),
+    (404..=405, row(NotFound, false)),
+    (407..=407, row(Configuration, false)),
+    (408..=408, lost(Timeout)),
+    // A conflict is a lock that another request holds; OpenAI's own clients try again.
+    (409..=409, row(Server, true)),
+    (410..=410, row(NotFound, false)),
+    // Failed dependency: the model behind the endpoint failed.
+    (424..=424, row(Server, true)),
+    // Too early.
+    (425..=425, row(Server, true)),
+    (429..=429, row(RateLimit, true)),
+    (451..=451, row(Permission, false)),
+    // Groq: no capacity in the flex tier.
+    (498..=498, row(Overloaded, true)),
+    // A gateway or its client gave up before the server answered.
+    (499..=499, lost(Timeout)),
+    (502..=502, lost(Server)),
+    (503..=503, row(Overloaded, true)),
+    (504..=504, lost(Timeout)),
+    // Cloudflare: an unreadable response, and none in time.
+    (520..=520, lost(Server)),
+    (524..=524, lost(Server)),
+    (529..=529, row(Overloaded, true)),
+    (598..=599, lost(Timeout)),
+    (500..=u16::MAX, row(Server, true)),
+    (0..=u16::MAX, row(InvalidRequest, false)),
+];
+
+/// Error codes and types that say more than the status.
+pub(super) const CODES: &[(&str, ErrorCategory)] = &[
+    // OpenAI
+    ("invalid_api_key", Authentication),
+    ("account_deactivated", Authentication),
+    ("invalid_organization", Authentication),
+    ("mismatched_organization", Authentication),
+    ("unsupported_country_region_territory", Permission),
+    ("model_not_found", NotFound),
+    ("context_length_exceeded", ContextLength),
+    ("content_filter", ContentFilter),
+    ("content_policy_violation", ContentFilter),
+    ("invalid_prompt", ContentFilter),
+    ("rate_limit_exceeded", RateLimit),
+    ("credit_balance_exhausted", Quota),
+    ("insufficient_quota", Quota),
+    ("billing_hard_limit_reached", Quota),
+    ("billing_not_active", Quota),
+    ("usage_not_included", Quota),
+    ("access_terminated", Permission),
+    ("server_error", Server),
+    ("server_is_overloaded", Overloaded),
+    ("slow_down", Overloaded),
+    ("request_timeout", Timeout),
+    ("vector_store_timeout", Timeout),
+    ("image_content_policy_violation", ContentFilter),
+    ("empty_image_file", InvalidRequest),
+    ("failed_to_download_image", InvalidRequest),
+    ("image_file_not_found", InvalidRequest),
+    ("image_file_too_large", InvalidRequest),
+    ("image_parse_error", InvalidRequest),
+    ("image_too_large", InvalidRequest),
+    ("image_too_small", InvalidRequest),
+    ("invalid_base64_image", InvalidRequest),
+    ("invalid_image", InvalidRequest),
+    ("invalid_image_format", InvalidRequest),
+    ("invalid_image_mode", InvalidRequest),
+    ("invalid_image_url", InvalidRequest),
+    ("unsupported_image_media_type", InvalidRequest),
+    ("invalid_request_error", InvalidRequest),
+    // Azure
+    ("responsible_ai_policy_violation", ContentFilter),
+    ("deployment_not_found", NotFound),
+    ("unauthorized", Authentication),
+    ("permission_denied", Permission),
+    ("too_many_requests", RateLimit),
+    ("no_capacity", Overloaded),
+    // GitHub Models and Copilot
+    ("rate_limit_reached", RateLimit),
+    ("rate_limited", RateLimit),
+    ("tokens_limit_reached", ContextLength),
+    ("model_max_prompt_tokens_exceeded", ContextLength),
+    // Anthropic, whose words gateways pass on
+    ("authentication_error", Authentication),
+    ("permission_error", Permission),
+    ("not_found_error", NotFound),
+    ("rate_limit_error", RateLimit),
+    ("overloaded_error", Overloaded),
+    ("billing_error", Quota),
+    ("api_error", Server),
+    ("timeout_error", Timeout),
+    // llama.cpp, vLLM, SGLang
+    ("exceed_context_size_error", ContextLength),
+    ("unavailable_error", Overloaded),
+    ("internal_server_error", Server),
+    ("not_found_error", NotFound),
+    // Google
+    ("resource_exhausted", RateLimit),
+    ("unauthenticated", Authentication),
+    ("api_key_invalid", Authentication),
+    ("unavailable", Overloaded),
+    ("deadline_exceeded", Timeout),
+    ("billing_disabled", Quota),
+    // Amazon
+    ("throttling_exception", RateLimit),
+    ("access_denied_exception", Permission),
+    ("unrecognized_client_exception", Authentication),
+    ("expired_token_exception", Authentication),
+    ("resource_not_found_exception", NotFound),
+    ("model_not_ready_exception", Overloaded),
+    ("service_unavailable_exception", Overloaded),
+    ("model_timeout_exception", Timeout),
+    ("internal_server_exception", Server),
+    // DeepSeek, MiniMax, SiliconFlow
+    ("insufficient_balance", Quota),
+    ("insufficient_balance_error", Quota),
+    ("1008", Quota),
+    ("1026", ContentFilter),
+    ("1027", ContentFilter),
+    ("1039", RateLimit),
+    ("30001", Quota),
+    ("30011", Quota),
+    // Moonshot
+    ("exceeded_current_quota_error", Quota),
+    ("rate_limit_reached_error", RateLimit),
+    ("engine_overloaded_error", Overloaded),
+    // Zhipu, Z.ai
+    ("1113", Quota),
+    ("1211", NotFound),
+    ("1261", ContextLength),
+    ("1301", ContentFilter),
+    ("1302", RateLimit),
+    ("1303", RateLimit),
+    ("1304", RateLimit),
+    ("1305", Overloaded),
+    ("1308", RateLimit),
+    // DashScope, Volcengine
+    ("arrearage", Quota),
+    ("account_overdue_error", Quota),
+    ("prepaid_bill_overdue", Quota),
+    ("postpaid_bill_overdue", Quota),
+    ("commodity_not_purchased", Quota),
+    ("allocation_quota.free_tier_only", Quota),
+    ("throttling", RateLimit),
+    ("throttling.rate_quota", RateLimit),
+    ("throttling.allocation_quota", RateLimit),
+    ("throttling.burst_rate", RateLimit),
+    ("limit_requests", RateLimit),
+    ("limit_burst_rate", RateLimit),
+    ("data_inspection_failed", ContentFilter),
+    ("sensitive_content_detected", ContentFilter),
+    ("server_overloaded", Overloaded),
+    ("invalid_endpoint_or_model.not_found", NotFound),
+    // OpenRouter, Vercel, LiteLLM, new-api, Novita, Groq, Hugging Face
+    ("moderation", ContentFilter),
+    ("insufficient_funds", Quota),
+    ("insufficient_credits", Quota),
+    ("payment_required", Quota),
+    ("budget_exceeded", Quota),
+    ("insufficient_user_quota", Quota),
+    ("pre_consume_token_quota_failed", Quota),
+    ("not_enough_balance", Quota),
+    ("credits_error", Quota),
+    ("blocked_api_access", Quota),
+    ("context_window_exceeded_error", ContextLength),
+    ("capacity_exceeded", Overloaded),
+    ("flex_tier_capacity", Overloaded),
+    ("overloaded", Overloaded),
+];
+
+/// Codes for a field that is longer than OpenAI takes: too long a conversation where the field is part of it.
+pub(super) const FIELD_TOO_LONG: &[&str] = &["string_above_max_length", "array_above_max_length"];
+
+/// The last names of fields that hold the conversation.
+pub(super) const CONVERSATION_FIELDS: &[&str] =
+    &["content", "text", "input", "prompt", "messages", "output", "instructions"];
+
+/// The account has no money left: waiting does not help, whatever the status and the code.
+pub(super) const BILLING_PHRASES: &[&str] = &[
+    "insufficient quota",
+    "insufficient account",
+    "out of credit",
+    "credit limit",
+    "credits error",
+    "monthly included credits",
+    "billing hard limit",
+    "billing is not active",
+    "billing not active",
+    "billing is disabled",
+    "billing disabled",
+    "billing to be enabled",
+    "enable billing",
+    "check your billing",
+    "check your plan and billing details on",
+    "hard limit reached",
+    "spending limit",
+    "spend limit",
+    "spending cap",
+    "spend cap",
+    "spend alert",
+    "payment required",
+    "payment method required",
+    "no payment method",
+    "past due",
+    "past invoices",
+    "unpaid",
+    "overdue",
+    "arrearage",
+    "in arrears",
+    "in good standing",
+    "budget has been exceeded",
+    "budget exceeded",
+    "exceeded your budget",
+    "exceeded budget",
+    "free tier of the model has been exhausted",
+    "key limit exceeded",
+    "token quota is not enough",
+    "余额不足",
+    "余额已",
+    "欠费",
+    "请充值",
+    "额度不足",
+    "额度已",
+];
+
+/// Words for money on an account, and words for the lack of it: both in one sentence mean that it is used up.
+pub(super) const MONEY: &[&str] =
+    &["balance ", "balances ", "credit ", "credits ", "funds ", "prepaid ", "prepayment ", "wallet "];
+pub(super) const LACK: &[&str] = &[
+    "insufficient",
+    "not enough",
+    "too low",
+    "exhaust",
+    "deplet",
+    "run out",
+    "ran out",
+    "running out",
+    "out of ",
+    "no ",
+    "not have",
+    "doesnt have",
+    "dont have",
+    "negative",
+    "used up",
+    "used all",
+    "below",
+    "lack",
+    "expired",
+    "afford",
+    "requires more",
+    "need more",
+    "zero ",
+    "empty ",
+];
+
+/// Words that servers use for an exhausted quota and for a limit per minute or day alike: a period or a wait in the body
+/// makes it a rate limit.
+pub(super) const QUOTA_PHRASES: &[&str] = &[
+    "exceeded your current quota",
+    "exceeded your quota",
+    "exceeded current quota",
+    "plan and billing",
+    "billing details",
+    "usage limit",
+    "top up",
+    "recharge",
+    "add credits",
+    "add more credits",
+    "purchase credits",
+    "purchase more credits",
+    "buy credits",
+    "buy more credits",
+    "payment method",
+];
+
+/// As [`QUOTA_PHRASES`], but a code that names a rate limit is believed before them.
+pub(super) const VAGUE_QUOTA_PHRASES: &[&str] = &[
+    "quota exceeded",
+    "quotaexceeded",
+    "quota has been exceeded",
+    "quota exhausted",
+    "exceeded the quota",
+    "exceeds quota",
+    "exceeds the quota",
+    "exceeded quota",
+    "out of quota",
+    "quota limit",
+    "quota reached",
+];
+
+/// Words of a limit on a time.
+pub(super) const PERIODS: &[&str] = &[
+    "per second",
+    "per sec",
+    "per minute",
+    "per min",
+    "per hour",
+    "per day",
+    "every minute",
+    "a minute",
+    "rps ",
+    "rpm ",
+    "rph ",
+    "rpd ",
+    "tps ",
+    "tpm ",
+    "tph ",
+    "tpd ",
+    "daily",
+    "hourly",
+    "hour ",
+    "hours ",
+    "rate limit",
+    "ratelimit",
+    "rate quota",
+    "too many requests",
+    "concurren",
+    "reset at",
+    "reset in",
+    "reset after",
+    "resets at",
+    "resets in",
+    "limit requests",
+    "每分钟",
+    "每日",
+];
+
+/// Other words of a limit on a time, in texts that are not about money.
+pub(super) const THROTTLING: &[&str] =
+    &["throttl", "please wait", "slow down", "reduce the rate", "reduce your rate", "请求过于频繁", "限流"];
+
+/// The wordings of a conversation that is too long that no rule below covers.
+pub(super) const CONTEXT_PHRASES: &[&str] = &[
+    "reduce the length of",
+    "reduce your prompt",
+    "reduce the prompt",
+    "shorten your prompt",
+    "shorten the prompt",
+    "shorten your input",
+    "shorten the input",
+    "range of input length",
+    "too many tokens",
+    "too many input tokens",
+    "too many prompt tokens",
+    "token limit exceeded",
+    "tokens limit exceeded",
+    "token limit reached",
+    "context overflow",
+    "context exceed",
+    "context too long",
+    "context too large",
+    "context is too",
+    "context the overflows",
+    "上下文长度",
+    "输入长度",
+    "输入过长",
+    "超出最大长度",
+    "超过最大长度",
+    "超长",
+    "token数超",
+    "tokens超",
+];
+
+/// Words for what a model can read at once.
+pub(super) const CONTEXT_NOUNS: &[&str] = &[
+    "context length",
+    "context window",
+    "context size",
+    "context limit",
+    "context budget",
+    "context token",
+    "maximum context",
+    "max context",
+    "model context",
+    "models context",
+    "model length",
+    "model len ",
+    "sequence length",
+    "n ctx ",
+];
+
+/// Words after which a number states how much a model can read.
+pub(super) const STATED_LIMITS: &[&str] = &[
+    "context length",
+    "context window",
+    "context size",
+    "context limit",
+    "maximum prompt length",
+    "max prompt length",
+    "maximum input length",
+    "max input length",
+    "maximum sequence length",
+    "maximum model length",
+    "maximum allowed input length",
+    "maximum input tokens",
+    "max input tokens",
+    "maximum prompt tokens",
+    "max prompt tokens",
+];
+
+/// Words for what is sent to a model. A request is not always its text.
+pub(super) const INPUTS: &[&str] =
+    &["prompt", "input", "messages ", "message ", "conversation", "chat history", "history ", "transcript"];
+pub(super) const REQUESTS: &[&str] = &["request ", "query "];
+
+/// Words of exceeding.
+pub(super) const EXCEEDING: &[&str] = &[
+    "exceed",
+    "overflow",
+    "surpass",
+    "too long",
+    "too large",
+    "too big",
+    "too many",
+    "longer than",
+    "larger than",
+    "greater than",
+    "bigger than",
+    "more than",
+    "over the",
+    "above the",
+    "beyond",
+    "does not fit",
+    "doesnt fit",
+    "do not fit",
+    "cannot fit",
+    "not enough",
+    "out of ",
+    "must be less than",
+    "must be fewer than",
+    "must be smaller than",
+    "must be shorter than",
+    "must be < ",
+    "must be <= ",
+    "must have less than",
+    "should be less than",
+    "should have less than",
+    "at most",
+    "only supports",
+    "only accepts",
+    "supports up to",
+    "shorten",
+    "shorter",
+    "reduce",
+];
+
+/// Words of length, in tokens or characters.
+pub(super) const LENGTHS: &[&str] =
+    &["token", "length", "too long", "longer", "limit", "context", "model", "window"];
+pub(super) const TOKEN_LENGTHS: &[&str] = &["token", "length", "too long", "longer", "context"];
+
+/// Words for the length of the answer, which a shorter conversation does not change.
+pub(super) const OUTPUT_LIMITS: &[&str] = &[
+    "max completion tokens",
+    "max output tokens",
+    "max new tokens",
+    "max tokens",
+    "max token ",
+    "maximum tokens",
+    "maximum output tokens",
+    "maximum completion tokens",
+    "completion tokens",
+    "output tokens",
+    "output length",
+    "generated tokens",
+    "thinking budget",
+    "budget tokens",
+];
+
+/// Words that begin a sentence about any field.
+pub(super) const FIELD_ERRORS: &[&str] = &[
+    "input validation error",
+    "validation error",
+    "invalid input",
+    "invalid request",
+    "bad request",
+    "input should",
+];
+
+/// Parts of a request that can be too large by themselves.
+pub(super) const OTHER_PARTS: &[&str] = &[
+    "image",
+    "file",
+    "audio",
+    "video",
+    "pdf",
+    "byte",
+    "kb ",
+    "mb ",
+    "string",
+    "array",
+    "tool",
+    "function",
+    "schema",
+    "enum",
+    "propert",
+    "metadata",
+    "dimension",
+    "batch",
+    "header",
+    "url",
+    "id ",
+];
+
+/// Phrases for the rest of the categories, where neither status nor code is telling.
+pub(super) const PHRASES: &[(&str, ErrorCategory)] = &[
+    ("failed to parse tool call arguments", InvalidRequest),
+    ("content management policy", ContentFilter),
+    ("rate limit", RateLimit),
+    ("ratelimit", RateLimit),
+    ("too many requests", RateLimit),
+    ("requests per", RateLimit),
+    ("tokens per", RateLimit),
+    ("throttl", RateLimit),
+    ("overloaded", Overloaded),
+    ("at capacity", Overloaded),
+    ("capacity exceeded", Overloaded),
+    ("high demand", Overloaded),
+    ("server is busy", Overloaded),
+    ("service is busy", Overloaded),
+    ("temporarily unavailable", Overloaded),
+    ("shutting down", Overloaded),
+];
+
+/// Keys whose value is an error of its own. Keys are compared in lower case, without `_` and `-`.
+pub(super) const ERROR_KEYS: &[&str] = &["error", "err", "fault", "exception", "baseresp"];
+
+/// Keys whose value is for people, in the order in which they are joined.
+pub(super) const MESSAGE_KEYS: &[&str] = &[
+    "title",
+    "message",
+    "errormessage",
+    "errmessage",
+    "errormsg",
+    "errmsg",
+    "msg",
+    "statusmsg",
+    "statusmessage",
+    "statustext",
+    "errordescription",
+    "faultstring",
+    "description",
+    "detail",
+    "details",
+    "reason",
+    "errors",
+    "raw",
+    "cause",
+    "info",
+];
+
+/// Keys whose value is for programs, the most telling first.
+pub(super) const CODE_KEYS: &[&str] =
+    &["code", "errorcode", "errcode", "httpcode", "statuscode", "type", "errortype", "status", "reason"];
+
+/// Codes that only say that there was an error.
+pub(super) const EMPTY_CODES: &[&str] = &["error", "err", "fail", "failed", "failure", "none", "null"];
+
+/// Keys that state a wait, and how many seconds a number in them counts for.
+pub(super) const WAIT_KEYS: &[(&str, f64)] = &[
+    ("retrydelay", 1.0),
+    ("retryafter", 1.0),
+    ("retryafterseconds", 1.0),
+    ("retryaftersecs", 1.0),
+    ("retryafterms", 0.001),
+    ("retryinseconds", 1.0),
+    ("resetsinseconds", 1.0),
+    ("resetinseconds", 1.0),
+    ("waitseconds", 1.0),
+];
+
+/// Keys whose value is the caller's own request or the model's text, not the server's words.
+pub(super) const FOREIGN_KEYS: &[&str] =
+    &["input", "request", "messages", "tools", "ctx", "content", "params", "output", "usage"];
+
+/// Keys of a response, which an error does not have.
+pub(super) const RESPONSE_KEYS: &[&str] =
+    &["choices", "output", "content", "candidates", "embedding", "embeddings", "data"];
+
+/// Keys whose text makes an error of a body without a response.
+pub(super) const LONE_MESSAGE_KEYS: &[&str] =
+    &["message", "msg", "detail", "errormessage", "errormsg", "errors", "err", "exception", "fault"];
+
+/// Keys below which codes are those of the error.
+pub(super) const CODE_PARENTS: &[&str] = &[
+    "innererror",
+    "details",
+    "detail",
+    "errors",
+    "metadata",
+    "raw",
+    "message",
+    "msg",
+    "body",
+    "choices",
+    "response",
+    "cause",
+    "data",
+    "result",
+];
+
+/// What a caller can do about it, where the server does not say so itself.
+pub(super) const HINTS: &[(ErrorCategory, &str)] = &[
+    (Authentication, "Check the API key, and that it belongs to this server."),
+    (Permission, "Check what this key's project may use."),
+    (NotFound, "Check the model's name and the base URL."),
+    (ContextLength, "Shorten the conversation or lower max_tokens."),
+    (ContentFilter, "Change the prompt."),
+    (Quota, "Check the plan and the billing of the account; waiting does not help."),
+    (Configuration, "Check the base URL."),
+    (Parse, NO_API_HINT),
+];
+
+pub(super) const NO_API_HINT: &str = "Check that the base URL is that of an OpenAI-compatible API.";
+
+/// Codes for state of an earlier response that the server does not take.
+pub(super) const STALE_STATE_CODES: &[&str] = &["invalid_encrypted_content"];
+
+/// Phrases for it; every word of a row has to be in the text.
+pub(super) const STALE_STATE_PHRASES: &[&[&str]] = &[
+    &["provided without its required"],
+    &["items are not persisted"],
+    &["item with id", "not found"],
+    &["item rs ", "not found"],
+    &["item msg ", "not found"],
+    &["item fc ", "not found"],
+    &["item ws ", "not found"],
+    &["item ctc ", "not found"],
+    &["item mcp ", "not found"],
+    &["encrypted content", "not be verified"],
+    &["encrypted content", "not be decrypted"],
+    &["encrypted content", "not be parsed"],
+    &["encrypted content", "did not match"],
+    &["encrypted content", "does not match"],
+    &["encrypted content", "invalid"],
+    &["encrypted content", "expired"],
+];
