@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use self::text::Shown;
+
+mod text;
+
 /// What kind of failure it was, and so what a caller can do about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -137,21 +141,23 @@ impl ErrorDetails {
 }
 
 impl fmt::Display for ErrorDetails {
-    /// The message, what the server says beside it in parentheses, and what to do next.
+    /// The message, what the server says beside it in parentheses, and what to do next. Control characters are written as
+    /// escapes, and long texts are cut, with their length; the fields hold them unchanged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        let said = |text: &&String| !self.message.contains(text.as_str());
+        let message = Shown::message(&self.message).to_string();
+        f.write_str(&message)?;
+        let is_new = |text: &&String| !self.message.contains(text.as_str());
         let is_status = |code: &str| self.status.is_some_and(|status| status.to_string() == code);
         let notes: Vec<String> = [
             self.status.map(|status| format!("status {status}")),
             self.code
                 .as_ref()
-                .filter(said)
+                .filter(is_new)
                 .filter(|code| !is_status(code))
-                .map(|code| format!("code {code}")),
-            self.param.as_ref().filter(said).map(|param| format!("param {param}")),
-            self.request_id.as_ref().map(|id| format!("request id {id}")),
-            match (self.attempts, self.earlier_failures.join("; ")) {
+                .map(|code| format!("code {}", Shown::name(code))),
+            self.param.as_ref().filter(is_new).map(|param| format!("param {}", Shown::name(param))),
+            self.request_id.as_ref().map(|id| format!("request id {}", Shown::name(id))),
+            match (self.attempts, text::failures(&self.earlier_failures)) {
                 (0 | 1, earlier) if earlier.is_empty() => None,
                 // What failed before was not all sent.
                 (0 | 1, earlier) => Some(format!("before: {earlier}")),
@@ -165,11 +171,11 @@ impl fmt::Display for ErrorDetails {
         if !notes.is_empty() {
             write!(f, " ({})", notes.join(", "))?;
         }
-        let billed = "The request may have been processed and billed all the same.";
-        let after = self.maybe_processed.then_some(billed).into_iter().chain(self.hint.as_deref());
-        let after: Vec<&str> = after.collect();
+        let billed = "The request may have been processed and billed all the same.".to_owned();
+        let hint = self.hint.as_deref().map(|hint| Shown::hint(hint).to_string());
+        let after: Vec<String> = self.maybe_processed.then_some(billed).into_iter().chain(hint).collect();
         if !after.is_empty() {
-            let stop = if self.message.ends_with('.') && notes.is_empty() { "" } else { "." };
+            let stop = if message.ends_with('.') && notes.is_empty() { "" } else { "." };
             write!(f, "{stop} {}", after.join(" "))?;
         }
         Ok(())
@@ -178,7 +184,8 @@ impl fmt::Display for ErrorDetails {
 
 /// Why a backend could not answer.
 ///
-/// The text of each holds the server's own words and, where there is one, the request id.
+/// The text of each holds the server's own words and, where there is one, the request id. Control characters in it are written
+/// as escapes, and very long texts are cut.
 ///
 /// | Variant | [Category](ErrorCategory) | Retryable |
 /// |---|---|---|
@@ -202,7 +209,7 @@ impl fmt::Display for ErrorDetails {
 #[non_exhaustive]
 pub enum BackendError {
     /// The credentials are missing or wrong.
-    #[error("authentication failed: {0}")]
+    #[error("authentication failed: {}", Shown::whole(.0))]
     Authentication(String),
     /// The credentials may not do this.
     #[error("permission denied: {0}")]
@@ -211,7 +218,7 @@ pub enum BackendError {
     #[error("not found: {0}")]
     NotFound(Box<ErrorDetails>),
     /// The request is wrong.
-    #[error("invalid request: {0}")]
+    #[error("invalid request: {}", Shown::whole(.0))]
     InvalidRequest(String),
     /// The conversation is longer than the model can read.
     #[error("context too long: {0}")]
@@ -220,7 +227,7 @@ pub enum BackendError {
     #[error("refused by the content filter: {0}")]
     ContentFilter(Box<ErrorDetails>),
     /// Too many requests or tokens.
-    #[error("rate limited: {message}")]
+    #[error("rate limited: {}", Shown::whole(message))]
     RateLimit {
         /// How long the server asks to wait.
         retry_after: Option<Duration>,
@@ -231,7 +238,7 @@ pub enum BackendError {
     #[error("quota exhausted: {0}")]
     Quota(Box<ErrorDetails>),
     /// The server failed, or answered with a status that has no variant of its own.
-    #[error("server error: {message}")]
+    #[error("server error: {}", Shown::whole(message))]
     Api {
         /// HTTP status.
         status: u16,
@@ -239,7 +246,7 @@ pub enum BackendError {
         message: String,
     },
     /// The server has too much to do.
-    #[error("server overloaded: {message}")]
+    #[error("server overloaded: {}", Shown::whole(message))]
     ServiceUnavailable {
         /// The server's words.
         message: String,
@@ -250,16 +257,16 @@ pub enum BackendError {
     #[error("timed out: {0}")]
     Timeout(Box<ErrorDetails>),
     /// The server could not be reached, or the connection broke.
-    #[error("network failure: {0}")]
+    #[error("network failure: {}", Shown::whole(.0))]
     Network(String),
     /// The answer was cut before its end.
     #[error("answer cut short: {0}")]
     TruncatedStream(Box<ErrorDetails>),
     /// The answer could not be understood.
-    #[error("unreadable answer: {0}")]
+    #[error("unreadable answer: {}", Shown::whole(.0))]
     Parsing(String),
     /// The backend is set up wrongly.
-    #[error("wrong configuration: {0}")]
+    #[error("wrong configuration: {}", Shown::whole(.0))]
     Configuration(String),
     /// A failure of a known category that the variant of its own cannot describe, for instance a rate limit that
     /// the server says not to retry.
