@@ -86,6 +86,11 @@ impl Unknown {
         }
     }
 
+    /// A value, where a few are known.
+    pub(crate) fn value(&mut self, place: &str, value: &str) {
+        self.note(AbsorbedKind::Value, format_args!("{place}: {value}"));
+    }
+
     /// The fields of a chat completion, or of a chunk of one.
     pub(crate) fn chat(&mut self, document: &[u8]) {
         if let Some(value) = read(document) {

@@ -132,6 +132,19 @@ impl Credentials {
         }
     }
 
+    /// A number for the account that these credentials and `parts` are of, which says nothing about them. Keys that are replaced
+    /// while a program runs are not part of it.
+    pub(crate) fn fingerprint(&self, parts: &[&str]) -> u64 {
+        let key = self.api_key().map_or("", ApiKey::expose);
+        let bytes = parts.iter().chain([&key]).flat_map(|part| part.bytes().chain([0]));
+        // FNV-1a: the same in every release, since conversations are stored.
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        // Half of it is enough to tell accounts apart, and too little to try keys against.
+        hash >> 32
+    }
+
     /// What a file may say of it; `None` where there is only a secret.
     pub(crate) fn reference(&self) -> Option<Reference> {
         match &self.0 {

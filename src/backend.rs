@@ -10,14 +10,13 @@ mod api;
 mod count;
 mod embed;
 mod observe;
+mod respond;
 mod stream;
 mod structured;
 mod watch;
 
-use std::collections::BTreeSet;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::sync::Arc;
 
 use futures::{Stream, TryFutureExt};
 use serde_json::Value;
@@ -28,18 +27,17 @@ use tachikoma_backends_core::{
 use tracing::{Instrument, Span};
 
 pub use self::api::ApiChoice;
-use crate::absorbed::{Counters, Unknown};
+use crate::absorbed::Counters;
 use crate::auth::Scope;
-use crate::chat::{self, stream::ChatStream};
+use crate::chat;
 use crate::config::{Api, CodexBackendConfig};
 use crate::encode;
 use crate::error::CodexError;
-use crate::models::{Date, OpenAIModel, Target};
-use crate::openai::{ByteStream, Client, ResponseValue};
-use crate::responses::{self, stream::ResponsesStream};
+use crate::models::{OpenAIModel, Target};
+use crate::openai::Client;
+use crate::responses;
 use crate::telemetry::Peer;
-use crate::transport::timeout::Timeout;
-use crate::transport::{Body, Bytes, Transport};
+use crate::transport::{Bytes, Transport};
 use crate::validate::{Endpoint, adapt, validate};
 
 /// The OpenAI backend.
@@ -106,7 +104,7 @@ impl CodexBackend {
         let prepared = self.prepare(request.clone(), false)?;
         let (api, path) = match prepared.expected {
             Expected::Chat => (Api::ChatCompletions, "chat/completions"),
-            Expected::Responses { .. } => (Api::Responses, "responses"),
+            Expected::Responses(_) => (Api::Responses, "responses"),
         };
         let url = self.transport.url_of(prepared.scope(), path)?;
         let body = serde_json::from_slice(&prepared.body).map_err(encode::unwritten)?;
@@ -116,6 +114,15 @@ impl CodexBackend {
     /// The API that this request would go to, and why.
     pub fn api_for(&self, request: &CompletionRequest) -> ApiChoice {
         api::choose(self.config.api(), request, &self.model_of(request), self.transport.is_official())
+    }
+
+    /// Where states of this server, account and model come from.
+    fn state_origin(&self, model: &OpenAIModel) -> String {
+        let config = &self.config;
+        let account =
+            [config.base_url(), config.organization().unwrap_or(""), config.project().unwrap_or("")];
+        let fingerprint = config.credentials().fingerprint(&account);
+        responses::state::origin(&self.transport.server().origin(), fingerprint, model.as_str())
     }
 
     fn model_of(&self, request: &CompletionRequest) -> OpenAIModel {
@@ -136,20 +143,6 @@ impl CodexBackend {
         outcome
     }
 
-    async fn answer(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
-        let max_retries = request.max_retries;
-        let prepared = self.prepare(request, false)?;
-        let answer = async {
-            let expected = prepared.expected;
-            let answer = self.send(max_retries, prepared).await?;
-            self.read_whole(expected, self.transport.body(answer)).await
-        };
-        match self.config.total_timeout() {
-            Some(limit) => Timeout::Total.limit(limit, answer).await?,
-            None => answer.await,
-        }
-    }
-
     /// Like [`Backend::complete_stream`], with everything known of a failure.
     ///
     /// # Errors
@@ -160,89 +153,6 @@ impl CodexBackend {
     ) -> Result<impl Stream<Item = Result<CompletionChunk, CodexError>> + Send + Unpin + 'static, CodexError>
     {
         self.open_stream(request).await
-    }
-
-    /// Begins a stream whose errors are handed out as `E`. What waits for the answer holds the prepared request alone.
-    fn open_stream<E: From<CodexError> + Send + 'static>(
-        &self,
-        request: CompletionRequest,
-    ) -> impl Future<Output = Result<Chunks<E>, CodexError>> + Send {
-        let max_retries = request.max_retries;
-        let mut watch = self.watch(&request);
-        let prepared = watch.span().in_scope(|| self.prepare(request, true));
-        async move {
-            let span = watch.span();
-            let opened = async {
-                let prepared = prepared?;
-                let expected = prepared.expected;
-                let body = self.transport.body(self.send(max_retries, prepared).await?);
-                if body.is_event_stream() {
-                    return Ok(Opened::Stream(expected, body));
-                }
-                self.read_whole(expected, body).await.map(|whole| Opened::Whole(Box::new(whole)))
-            };
-            let opened = opened.instrument(span).await;
-            let (expected, body) = match opened.inspect_err(|error| watch.failed(error))? {
-                Opened::Stream(expected, body) => (expected, body),
-                Opened::Whole(whole) => {
-                    watch.answered(&whole);
-                    return Ok(Box::pin(futures::stream::iter(whole.into_chunks().map(Ok))) as Chunks<E>);
-                }
-            };
-            let limits = self.config.reliability();
-            let (calls, bytes) = (limits.max_tool_calls, limits.max_event_bytes);
-            Ok(match expected {
-                Expected::Chat => stream::chunks(body, ChatStream::new(calls, bytes), limits, watch),
-                Expected::Responses { limit } => {
-                    stream::chunks(body, ResponsesStream::new(calls, bytes, limit), limits, watch)
-                }
-            })
-        }
-    }
-
-    async fn send(
-        &self,
-        max_retries: Option<u32>,
-        prepared: Prepared,
-    ) -> Result<ResponseValue<ByteStream>, CodexError> {
-        for warning in &prepared.warnings {
-            tracing::warn!("{warning}");
-        }
-        let model = &prepared.model;
-        if let Some(warning) = self.transport.is_official().then(|| shutdown_warning(model)).flatten() {
-            tracing::warn!("{warning}");
-        }
-        let operation = |client: Client| {
-            let (body, expected) = (prepared.body.clone(), prepared.expected);
-            async move {
-                match expected {
-                    Expected::Chat => client.create_chat_completion(body).await,
-                    Expected::Responses { .. } => client.create_response(body).await,
-                }
-            }
-        };
-        self.transport.send(prepared.scope(), max_retries, operation).await
-    }
-
-    /// Reads an answer that is not streamed.
-    async fn read_whole(&self, expected: Expected, mut body: Body) -> Result<CompletionResponse, CodexError> {
-        let bytes = body.read().await?;
-        let request_id = body.request_id().map(str::to_owned);
-        let max_tool_calls = self.config.max_tool_calls();
-        let mut unknown = Unknown::default();
-        match expected {
-            Expected::Chat => unknown.chat(&bytes),
-            Expected::Responses { .. } => unknown.response(&bytes),
-        }
-        self.absorbed.add(unknown);
-        let response = match expected {
-            Expected::Chat => chat::response::decode(&bytes, max_tool_calls),
-            Expected::Responses { limit } => responses::response::decode(&bytes, max_tool_calls, limit),
-        };
-        match response {
-            Ok(response) => Ok(CompletionResponse { request_id, ..response }),
-            Err(error) => Err(error.with_request_id(request_id)),
-        }
     }
 
     /// From the core request to the generated one.
@@ -272,7 +182,8 @@ impl CodexBackend {
         }
         warnings.extend(self.check_length(&request, &model, api)?);
         let limit = request.max_tokens.filter(|_| !is_official);
-        let target = Target { model, is_official, stream };
+        let state_origin = self.state_origin(&model);
+        let target = Target { model, is_official, stream, state_origin };
         let model = target.model.to_string();
         let (body, expected) = match endpoint {
             Endpoint::Chat => {
@@ -287,21 +198,12 @@ impl CodexBackend {
                 if let Some(deployment) = self.transport.server().model_in_body(Scope::Server) {
                     body.model = Some(deployment.to_owned());
                 }
-                (encode::json(&body)?, Expected::Responses { limit })
+                let context = responses::response::Context { limit, state_origin: target.state_origin };
+                (encode::json(&body)?, Expected::Responses(context))
             }
         };
         Ok(Prepared { body, expected, model, warnings })
     }
-}
-
-/// A streamed answer.
-type Chunks<E> = Pin<Box<dyn Stream<Item = Result<CompletionChunk, E>> + Send>>;
-
-/// The answer to a request for a stream.
-enum Opened {
-    Stream(Expected, Body),
-    /// Of a server that does not stream, or that says what is wrong.
-    Whole(Box<CompletionResponse>),
 }
 
 /// A request that is ready to go.
@@ -317,26 +219,16 @@ impl Prepared {
     fn scope(&self) -> Scope<'_> {
         match self.expected {
             Expected::Chat => Scope::Deployment(&self.model),
-            Expected::Responses { .. } => Scope::Server,
+            Expected::Responses(_) => Scope::Server,
         }
     }
 }
 
-/// Which API is asked, and so how the answer is to be read.
-#[derive(Clone, Copy, Debug)]
+/// Which API is asked, and so how the response is to be read.
+#[derive(Clone, Debug)]
 enum Expected {
     Chat,
-    /// `limit`, in tokens, is the one that was asked of a server that may not say that an answer met it.
-    Responses {
-        limit: Option<u32>,
-    },
-}
-
-/// The warning that a model ends soon, once in a process for each model.
-fn shutdown_warning(model: &str) -> Option<String> {
-    static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let warning = OpenAIModel::new(model).shutdown_warning(Date::from(SystemTime::now()))?;
-    WARNED.lock().is_ok_and(|mut warned| warned.insert(model.to_owned())).then_some(warning)
+    Responses(responses::response::Context),
 }
 
 #[async_trait]

@@ -1,8 +1,12 @@
 //! Between the core types and the generated ones of Chat Completions. Pure.
 
-mod fields;
+mod choice;
+mod coerce;
+mod content;
+mod finish;
 mod message;
 mod preamble;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod stream;
+mod usage;

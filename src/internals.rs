@@ -9,10 +9,11 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tachikoma_backends_core::{CompletionResponse, CompletionStream};
 
 use crate::chat::stream::ChatStream;
-use crate::decode::answer::Decoder;
+use crate::decode::answer::{Decoder, Progress};
 use crate::decode::error_body;
 use crate::decode::sse::{SseDecoder, SseEvent};
 use crate::error::CodexError;
+use crate::responses::response::Context;
 use crate::responses::stream::ResponsesStream;
 
 /// Reads the body of a Chat Completions answer.
@@ -28,17 +29,21 @@ pub fn chat_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Completion
     stream_of(ChatStream::new(usize::MAX, usize::MAX), pieces)
 }
 
-/// Reads the body of an answer of the Responses API.
+/// Reads the body of a response of the Responses API.
 ///
 /// # Errors
 /// As [`try_complete`](crate::CodexBackend::try_complete).
 pub fn responses_response(body: &[u8]) -> Result<CompletionResponse, CodexError> {
-    crate::responses::response::decode(body, usize::MAX, None)
+    crate::responses::response::decode(body, usize::MAX, context())
 }
 
-/// Reads the body of a streamed answer of the Responses API that arrived in these pieces.
+/// Reads the body of a streamed response of the Responses API that arrived in these pieces.
 pub fn responses_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {
-    stream_of(ResponsesStream::new(usize::MAX, usize::MAX, None), pieces)
+    stream_of(ResponsesStream::new(usize::MAX, usize::MAX, context()), pieces)
+}
+
+fn context() -> Context {
+    Context { state_origin: "codex/responses".to_owned(), ..Context::default() }
 }
 
 fn stream_of<'a>(mut decoder: impl Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {
@@ -49,7 +54,9 @@ fn stream_of<'a>(mut decoder: impl Decoder, pieces: impl IntoIterator<Item = &'a
             Ok(piece) => items.extend(piece.map(|piece| Ok(piece.into()))),
             Err(error) => failure = Some(error),
         }
-        if failure.is_some() || decoder.is_done() { Break(()) } else { Continue(()) }
+        items.extend(std::iter::from_fn(|| decoder.next_piece()).map(|piece| Ok(piece.into())));
+        let is_over = failure.is_some() || decoder.progress() == Progress::Done;
+        if is_over { Break(()) } else { Continue(()) }
     });
     let end = failure.or(framing.err()).map_or_else(|| decoder.finish(), Err);
     items.push(end.map_err(Into::into));

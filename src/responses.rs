@@ -1,9 +1,10 @@
 //! Between the core types and the generated ones of the Responses API. Pure.
 
+mod event;
 mod input;
 mod item;
+mod items;
 pub(crate) mod request;
 pub(crate) mod response;
-mod state;
+pub(crate) mod state;
 pub(crate) mod stream;
-mod told;

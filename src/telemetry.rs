@@ -148,7 +148,7 @@ impl Operation {
             request_id: chunk.request_id.as_deref(),
         });
         if let Some(said) = self.said.take() {
-            let (calls, _) = said.tool_calls.finish(finish_reason.is_cut());
+            let (calls, _) = said.tool_calls.finish(finish_reason.ends_turn());
             self.span.record("gen_ai.output.messages", content::answer(&said.text, &calls, finish_reason));
         }
     }

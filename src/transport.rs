@@ -14,7 +14,7 @@ use reqwest::{Url, redirect};
 
 pub(crate) use bytes::Bytes;
 
-pub(crate) use self::body::Body;
+pub(crate) use self::body::{BUSY_BYTES, Body};
 use self::retry::{Decision, Policy};
 use self::timeout::Timeout;
 use crate::auth::{Credentials, Prepared, Scope, Server, Shown, TokenCache, billing};

@@ -6,21 +6,22 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::Stream;
-use tachikoma_backends_core::CompletionChunk;
+use tachikoma_backends_core::{CompletionChunk, ErrorCategory};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::watch::Watch;
 use crate::config::Reliability;
-use crate::decode::answer::{Decoder, Piece};
+use crate::decode::answer::{self, Decoder, Piece, Progress};
 use crate::decode::sse::SseDecoder;
 use crate::error::CodexError;
 use crate::transport::timeout::Timeout;
-use crate::transport::{Body, Bytes};
+use crate::transport::{BUSY_BYTES, Body, Bytes};
 
-/// How long, once an answer is whole, its usage is waited for from a server that does not end the stream.
-const AFTER_THE_END: Duration = Duration::from_secs(10);
+/// How long, after a finish reason, the next event is waited for from a server that does not end the stream: its usage, or more
+/// content.
+const USAGE_GRACE: Duration = Duration::from_secs(10);
 
-/// The answer in `body` as chunks: any number of deltas, then one final chunk or one error, then the end. The connection
+/// The response in `body` as chunks: any number of deltas, then one final chunk or one error, then the end. The connection
 /// is closed with the last item, or when the stream is dropped.
 pub(super) fn chunks<E: From<CodexError> + Send + 'static>(
     body: Body,
@@ -37,6 +38,10 @@ pub(super) fn chunks<E: From<CodexError> + Send + 'static>(
         timer: None,
         first_content_timeout: reliability.first_content_timeout,
         progress_timeout: reliability.progress_timeout,
+        // An event may come in as many bytes as it is allowed, and comments before it.
+        max_empty_bytes: reliability.max_event_bytes.saturating_mul(2),
+        empty_bytes: 0,
+        busy_bytes: 0,
         ended: false,
         watch,
     };
@@ -78,9 +83,14 @@ struct Connection<D> {
     first_content_timeout: Option<Duration>,
     progress_timeout: Option<Duration>,
     has_content: bool,
-    /// Since when content is waited for, or, once the answer is whole, its end.
+    /// Since when content is waited for, or, after a finish reason, a further event.
     since: Instant,
     timer: Option<Pin<Box<Sleep>>>,
+    /// How many bytes have come since the last content, and may come.
+    empty_bytes: usize,
+    max_empty_bytes: usize,
+    /// How many bytes have been read without a pause.
+    busy_bytes: usize,
     /// Whether the last byte has come.
     ended: bool,
     watch: Watch,
@@ -90,17 +100,20 @@ impl<D: Decoder> Connection<D> {
     /// The next piece; `None` where the last chunk is to come.
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Piece>, CodexError>> {
         loop {
-            if self.decoder.is_done() {
+            if let Some(piece) = self.decoder.next_piece() {
+                return Poll::Ready(Ok(Some(piece)));
+            }
+            if self.decoder.progress() == Progress::Done {
                 return Poll::Ready(Ok(None));
             }
-            let was_whole = self.decoder.is_whole();
             if let Some(event) = self.events.next_event()? {
                 let piece = self.decoder.event(&event)?;
-                if (piece.is_some() && self.is_timed()) || (self.decoder.is_whole() && !was_whole) {
+                if self.is_past_finish() || (piece.is_some() && self.is_timed()) {
                     self.since = Instant::now();
                 }
                 if piece.is_some() {
                     self.has_content = true;
+                    self.empty_bytes = 0;
                     return Poll::Ready(Ok(piece));
                 }
                 continue;
@@ -108,27 +121,65 @@ impl<D: Decoder> Connection<D> {
             if self.ended {
                 return Poll::Ready(Ok(None));
             }
+            self.check_empty()?;
             match ready!(self.poll_bytes(context)) {
-                Ok(Some(bytes)) => self.events.push(bytes),
+                Ok(Some(bytes)) => {
+                    let length = bytes.len();
+                    self.empty_bytes = self.empty_bytes.saturating_add(length);
+                    self.events.push(bytes);
+                    ready!(self.poll_pause(length, context));
+                }
                 Ok(None) => {
                     self.events.end();
                     self.ended = true;
                 }
-                // What broke the connection after the answer was whole takes nothing away from it.
-                Err(_) if self.decoder.is_whole() => return Poll::Ready(Ok(None)),
+                // What broke the connection after the finish reason takes nothing away from the response, unless content had
+                // followed: then more of it may be missing.
+                Err(_) if self.decoder.progress() == Progress::Finished => return Poll::Ready(Ok(None)),
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
 
+    /// Lets other tasks run after much has been read at once: what is decompressed is always there, and never waits.
+    fn poll_pause(&mut self, length: usize, context: &mut Context<'_>) -> Poll<()> {
+        self.busy_bytes += length;
+        if self.busy_bytes < BUSY_BYTES {
+            return Poll::Ready(());
+        }
+        self.busy_bytes = 0;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// # Errors
+    /// More bytes than allowed have come without content.
+    fn check_empty(&self) -> Result<(), CodexError> {
+        if self.empty_bytes <= self.max_empty_bytes {
+            return Ok(());
+        }
+        let message = format!("the server sent {} bytes without content", self.empty_bytes);
+        Err(CodexError::new(ErrorCategory::Parse, message)
+            .with_hint("Raise with_max_event_bytes if you trust this server.")
+            .maybe_processed())
+    }
+
     /// The next bytes, in time for content.
     fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, CodexError>> {
+        let bytes = self.poll_bytes_in_time(context);
+        if bytes.is_pending() {
+            self.busy_bytes = 0;
+        }
+        bytes
+    }
+
+    fn poll_bytes_in_time(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, CodexError>> {
         let Some((timeout, limit)) = self.limit() else { return self.body.poll_next(context) };
-        // A limit beyond the end of time is none.
+        // A limit beyond the end of time is not one.
         let Some(deadline) = self.since.checked_add(limit) else { return self.body.poll_next(context) };
         // Comments that come without a pause would keep the body ready for ever.
         if Instant::now() >= deadline {
-            return Poll::Ready(Err(timeout.met(limit)));
+            return Poll::Ready(Err(self.late(timeout, limit)));
         }
         if let ready @ Poll::Ready(_) = self.body.poll_next(context) {
             return ready;
@@ -137,20 +188,36 @@ impl<D: Decoder> Connection<D> {
         if timer.deadline() != deadline {
             timer.as_mut().reset(deadline);
         }
-        timer.as_mut().poll(context).map(|()| Err(timeout.met(limit)))
+        ready!(timer.as_mut().poll(context));
+        Poll::Ready(Err(self.late(timeout, limit)))
+    }
+
+    /// What has not come in time.
+    fn late(&self, timeout: Timeout, limit: Duration) -> CodexError {
+        match self.decoder.progress() {
+            Progress::Resumed => {
+                let silence = format!("content came after its finish_reason, and then nothing for {limit:?}");
+                answer::truncated(true, &silence)
+            }
+            _ => timeout.met(limit),
+        }
     }
 
     /// The limit on what is waited for now.
     fn limit(&self) -> Option<(Timeout, Duration)> {
-        if self.decoder.is_whole() {
-            return Some((Timeout::Progress, AFTER_THE_END));
+        if self.is_past_finish() {
+            return Some((Timeout::Progress, USAGE_GRACE));
         }
         let first = self.first_content_timeout.filter(|_| !self.has_content);
         let progress = self.progress_timeout.map(|limit| (Timeout::Progress, limit));
         first.map(|limit| (Timeout::FirstContent, limit)).or(progress)
     }
 
-    /// Whether anyone wants to know when content came: asking the clock for each chunk is dear.
+    fn is_past_finish(&self) -> bool {
+        matches!(self.decoder.progress(), Progress::Finished | Progress::Resumed)
+    }
+
+    /// Whether the time of content is needed: asking the clock for each chunk is expensive.
     fn is_timed(&self) -> bool {
         self.first_content_timeout.or(self.progress_timeout).is_some()
     }

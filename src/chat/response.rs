@@ -1,79 +1,66 @@
-//! From the body of an answer to the core response.
+//! From the body of a response to the core response: a whole response is read as the one event of a stream.
 
-use tachikoma_backends_core::{CompletionResponse, FinishReason, ToolCallFragment};
+use serde_json::Value;
+use tachikoma_backends_core::CompletionResponse;
 
-use super::fields::{self, Content};
-use crate::decode::answer::{self, OpenCalls, some};
+use super::coerce;
+use super::stream::{ChatStream, ResponseMeta};
+use crate::decode::answer::{self, Piece};
+use crate::decode::error_body;
 use crate::error::CodexError;
-use crate::openai::types::CreateChatCompletionResponse;
+use crate::openai::types::{CreateChatCompletionResponse, CreateChatCompletionStreamResponse};
 
-/// Reads a whole answer.
+/// Reads a whole response.
 ///
 /// # Errors
-/// The body is no JSON, is an error object, or holds no answer.
+/// The body is not JSON, is an error object, or holds no response.
 pub(crate) fn decode(body: &[u8], max_tool_calls: usize) -> Result<CompletionResponse, CodexError> {
-    convert(answer::read(body)?, body, max_tool_calls)
+    let new_stream = || ChatStream::new(max_tool_calls, usize::MAX);
+    if answer::begins_with_events(body) {
+        return answer::whole_of_events(body, new_stream());
+    }
+    let text = answer::utf8(body)?;
+    let response = match serde_json::from_str(text) {
+        Ok(response) => response,
+        // A server that appends events to a whole response, or has a chunk a line.
+        Err(reason) if answer::is_followed_by_more(text, &reason) => {
+            return answer::whole_of_events(&answer::lines_as_events(text), new_stream());
+        }
+        Err(reason) => undocumented(text, reason)?,
+    };
+    convert(response, text, new_stream())
+}
+
+/// Reads JSON that is not of the documented form.
+fn undocumented(text: &str, reason: serde_json::Error) -> Result<CreateChatCompletionResponse, CodexError> {
+    let is_ambiguous = reason.to_string().starts_with("duplicate field");
+    let mut value: Value = match serde_json::from_str(text) {
+        Ok(value) if !is_ambiguous => value,
+        _ => return Err(answer::unreadable(text, reason)),
+    };
+    // Some servers put the one response, or error, into a list.
+    if let Value::Array(values) = &mut value
+        && values.len() == 1
+        && let Some(only) = values.pop()
+    {
+        value = only;
+    }
+    coerce::event(&mut value);
+    // Text, a web page, an array: what is not a response may still be an error in the server's words.
+    let error = error_body::inside_success(&value);
+    answer::read(value).map_err(|reason| error.unwrap_or(reason))
 }
 
 fn convert(
-    answer: CreateChatCompletionResponse,
-    body: &[u8],
-    max_tool_calls: usize,
+    response: CreateChatCompletionResponse,
+    text: &str,
+    mut stream: ChatStream,
 ) -> Result<CompletionResponse, CodexError> {
-    let CreateChatCompletionResponse { choices, error, id, model, service_tier, usage, .. } = answer;
-    let choice = choices
-        .unwrap_or_default()
-        .into_iter()
-        .enumerate()
-        .find_map(|(position, choice)| fields::is_first(position, choice.index).then_some(choice));
-    let message = match choice {
-        Some(choice) if error.is_none() => choice,
-        _ => return Err(answer::absent(body, "choice")),
-    };
-    let finish_reason_text = message.finish_reason.unwrap_or_default();
-    let Some(message) = message.message else { return Err(answer::absent(body, "choice")) };
-
-    let content = Content::read(message.content, [message.reasoning_content, message.reasoning])?;
-
-    let mut calls = OpenCalls::new(max_tool_calls, usize::MAX);
-    for (index, call) in message.tool_calls.unwrap_or_default().into_iter().enumerate() {
-        let (name, arguments) = match (call.function, call.custom) {
-            (Some(function), _) => (function.name, answer::arguments(function.arguments)),
-            (None, Some(custom)) => (custom.name, custom.input.unwrap_or_default()),
-            (None, None) => (None, String::new()),
-        };
-        calls.push(ToolCallFragment {
-            index: Some(index),
-            id: call.id.as_deref(),
-            name: name.as_deref(),
-            arguments: arguments.into(),
-        })?;
-    }
-    if let Some(call) = message.function_call.filter(|_| calls.is_empty()) {
-        let arguments = answer::arguments(call.arguments);
-        let name = call.name.as_deref();
-        calls.push(ToolCallFragment { index: Some(0), id: None, name, arguments: arguments.into() })?;
-    }
-
-    let finish_reason = fields::finish_reason(&finish_reason_text, !calls.is_empty());
-    if finish_reason == Some(FinishReason::Error) {
-        return Err(fields::failed());
-    }
-    let finish_reason =
-        finish_reason.unwrap_or(if calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolUse });
-    let (tool_calls, incomplete_tool_calls) = calls.finish(finish_reason.is_cut())?;
-    Ok(CompletionResponse {
-        content: some(content.text),
-        tool_calls,
-        incomplete_tool_calls,
-        finish_reason,
-        finish_reason_text: (finish_reason == FinishReason::Other).then_some(finish_reason_text),
-        usage: usage.and_then(fields::usage),
-        model: model.unwrap_or_default(),
-        refusal: message.refusal.and_then(some),
-        reasoning: some(content.reasoning),
-        id,
-        service_tier,
-        ..CompletionResponse::default()
-    })
+    let CreateChatCompletionResponse { choices, error, id, model, service_tier, usage } = response;
+    let mut choices = choices.unwrap_or_default();
+    // Servers count from different numbers; the first one is the response, wherever it stands.
+    choices.sort_by_key(|choice| crate::decode::json::index(choice.index.as_ref()));
+    let chunk = CreateChatCompletionStreamResponse { choices: Some(choices), error, usage };
+    let piece: Piece = stream.whole(chunk, text, ResponseMeta { id, model, service_tier })?;
+    answer::whole([piece], &mut stream)
 }

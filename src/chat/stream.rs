@@ -1,186 +1,280 @@
-//! From the events of a streamed answer to the core chunks. It keeps no text, only open tool calls.
+//! From the events of a streamed response to the core chunks. It keeps no text, only open tool calls.
 
 use serde::Deserialize;
 use serde_json::Value;
-use tachikoma_backends_core::{CompletionChunk, FinishReason, ToolCallFragment, Usage};
+use tachikoma_backends_core::{CompletionChunk, FinishReason, Usage};
 
-use super::fields::{self, Content};
+use super::choice::Choices;
+use super::coerce;
 use super::preamble::Reader;
 use crate::absorbed::Unknown;
-use crate::decode::answer::{self, Decoder, OpenCalls, Piece};
-use crate::decode::error_body;
+use crate::decode::answer::{self, Decoder, Piece, Progress};
 use crate::decode::sse::SseEvent;
+use crate::decode::{budget, error_body, json};
 use crate::error::CodexError;
-use crate::openai::types::{ChatCompletionStreamResponseDelta, CreateChatCompletionStreamResponse};
+use crate::openai::types::CreateChatCompletionStreamResponse as Chunk;
 
-/// A streamed answer so far.
+/// A streamed response so far.
 #[derive(Debug)]
 pub(crate) struct ChatStream {
-    tool_calls: OpenCalls,
-    finish_reason: Option<String>,
-    done: bool,
+    choices: Choices,
+    progress: Progress,
+    /// Content has come since the last finish reason.
+    is_resumed: bool,
     usage: Option<Usage>,
-    names: Names,
+    meta: ResponseMeta,
     has_event: bool,
-    unknown: Unknown,
+    /// A choice has come, though it may be empty.
+    has_choice: bool,
+    /// The first event that holds neither a choice nor an error: quoted if nothing else comes.
+    unread: Option<Value>,
     reader: Reader,
 }
 
 impl ChatStream {
-    /// An answer of no more tool calls than this, whose arguments have no more bytes than this in all.
-    pub(crate) fn new(max_tool_calls: usize, max_argument_bytes: usize) -> Self {
+    /// A response of no more tool calls than this, which have no more bytes than this in all.
+    pub(crate) fn new(max_tool_calls: usize, max_call_bytes: usize) -> Self {
         Self {
-            tool_calls: OpenCalls::new(max_tool_calls, max_argument_bytes),
-            finish_reason: None,
-            done: false,
+            choices: Choices::new(max_tool_calls, max_call_bytes),
+            progress: Progress::Open,
+            is_resumed: false,
             usage: None,
-            names: Names::default(),
+            meta: ResponseMeta::default(),
             has_event: false,
-            unknown: Unknown::default(),
+            has_choice: false,
+            unread: None,
             reader: Reader::default(),
         }
     }
 
-    /// Adds what a delta says.
-    fn delta(
-        &mut self,
-        delta: &mut ChatCompletionStreamResponseDelta,
-        said: &mut Piece,
-    ) -> Result<(), CodexError> {
-        let reasoning = [delta.reasoning_content.take(), delta.reasoning.take()];
-        let content = Content::read(delta.content.take(), reasoning)?;
-        append(&mut said.text, content.text);
-        append(&mut said.reasoning, content.reasoning);
-        append(&mut said.refusal, delta.refusal.take().unwrap_or_default());
-        for call in delta.tool_calls.iter_mut().flatten() {
-            let function = call.function.take().unwrap_or_default();
-            said.tool_calls.extend(self.tool_calls.push(ToolCallFragment {
-                index: call.index.and_then(answer::index),
-                id: call.id.as_deref(),
-                name: function.name.as_deref(),
-                arguments: answer::arguments(function.arguments).into(),
-            })?);
+    /// Takes one event's JSON, which is mostly of the documented form.
+    fn data(&mut self, data: &str) -> Result<Piece, CodexError> {
+        let reason = match self.reader.read(data) {
+            Ok(chunk) => return self.chunk(chunk, data),
+            // Which of two fields of one name counts cannot be known.
+            Err(reason) if reason.to_string().starts_with("duplicate field") => {
+                return Err(answer::unreadable(data, reason));
+            }
+            Err(reason) => reason,
+        };
+        let mut piece = Piece::default();
+        let values = serde_json::Deserializer::from_str(data).into_iter::<Value>();
+        for value in values {
+            // Where not even JSON comes, the first reason tells best.
+            let Ok(value) = value else { return Err(answer::unreadable(data, reason)) };
+            self.value(value, &mut piece)?;
         }
-        if let Some(call) = delta.function_call.take() {
-            said.tool_calls.extend(self.tool_calls.push(ToolCallFragment {
-                index: Some(0),
-                id: None,
-                name: call.name.as_deref(),
-                arguments: answer::arguments(call.arguments).into(),
-            })?);
+        Ok(piece)
+    }
+
+    /// Takes JSON that is not of the documented form, or several events in one.
+    fn value(&mut self, mut value: Value, piece: &mut Piece) -> Result<(), CodexError> {
+        match value {
+            Value::Array(values) => values.into_iter().try_for_each(|value| self.value(value, piece)),
+            Value::String(text) if is_done(text.trim()) => {
+                self.progress = Progress::Done;
+                Ok(())
+            }
+            value if json::is_empty(&value) => Ok(()),
+            _ => {
+                coerce::event(&mut value);
+                let data = value.to_string();
+                let chunk = match answer::read(value) {
+                    Ok(chunk) => chunk,
+                    Err(error) => {
+                        let value = serde_json::from_str(&data).unwrap_or_default();
+                        return Err(error_body::inside_success(&value).unwrap_or(error));
+                    }
+                };
+                let read = self.chunk(chunk, &data)?;
+                merge(piece, read);
+                Ok(())
+            }
+        }
+    }
+
+    fn chunk(&mut self, chunk: Chunk, data: &str) -> Result<Piece, CodexError> {
+        let Chunk { choices, error, usage } = chunk;
+        if error.as_ref().is_some_and(|error| !json::is_empty(error)) {
+            return Err(absent(data));
+        }
+        let mut piece = Piece::default();
+        let choices = choices.unwrap_or_default();
+        let is_first = !self.has_event;
+        self.has_event = true;
+        let usage = usage.as_ref().and_then(super::usage::read);
+        if choices.is_empty() && usage.is_none() {
+            self.note_unread(data)?;
+        }
+        let had_finish = self.choices.has_finish();
+        let mut has_finish = false;
+        for (position, choice) in choices.into_iter().enumerate() {
+            self.has_choice = true;
+            has_finish |= self.choices.read(position, choice, &mut piece)?;
+        }
+        self.usage = answer::later_usage(self.usage, usage);
+        if is_first || (has_finish && !had_finish) {
+            self.choices.unknown.chat(data.as_bytes());
+            self.meta.keep(serde_json::from_str(data).unwrap_or_default());
+        }
+        self.advance(has_finish, had_finish && !piece.is_empty());
+        Ok(piece)
+    }
+
+    /// Takes a whole response, with which it is over.
+    ///
+    /// # Errors
+    /// It is an error, or holds no choice.
+    pub(super) fn whole(
+        &mut self,
+        response: Chunk,
+        body: &str,
+        meta: ResponseMeta,
+    ) -> Result<Piece, CodexError> {
+        let piece = self.chunk(response, body)?;
+        if !self.has_choice {
+            return Err(absent(body));
+        }
+        self.progress = Progress::Done;
+        self.meta = meta;
+        Ok(piece)
+    }
+
+    /// A finish reason is the end only while no content follows it.
+    fn advance(&mut self, has_finish: bool, has_resumed: bool) {
+        if has_resumed {
+            self.progress = Progress::Resumed;
+        } else if has_finish && self.progress == Progress::Open {
+            self.progress = Progress::Finished;
+        }
+        self.is_resumed = (self.is_resumed || has_resumed) && !has_finish;
+    }
+
+    /// An event without a choice: an error in some form, or something unknown.
+    fn note_unread(&mut self, data: &str) -> Result<(), CodexError> {
+        let Ok(value) = serde_json::from_str::<Value>(data) else { return Ok(()) };
+        let has_choices = value.get("choices").is_some_and(Value::is_array);
+        if !has_choices && let Some(error) = error_body::inside_success(&value) {
+            return Err(error);
+        }
+        if !json::is_empty(&value) {
+            if !has_choices {
+                self.choices
+                    .unknown
+                    .event(value.get("type").and_then(Value::as_str).unwrap_or("without choices"));
+            }
+            self.unread.get_or_insert(value);
         }
         Ok(())
     }
+
+    /// What ended the response.
+    fn finish_reason(&mut self) -> Result<(FinishReason, Option<String>), CodexError> {
+        let is_done = self.progress == Progress::Done;
+        if self.choices.is_empty() {
+            // Something came, and nothing of it was read.
+            let unread =
+                self.choices.take_unread().or(self.unread.take().filter(|_| !self.choices.has_finish()));
+            if let Some(unread) = unread {
+                return Err(error_body::from_unread(&unread).maybe_processed());
+            }
+        }
+        if self.is_resumed && !is_done {
+            return Err(answer::truncated(true, "content came after its finish_reason, and no other one"));
+        }
+        match self.choices.finish_reason() {
+            // It ends in calls, but none came: that is no answer.
+            Some((FinishReason::ToolUse, word)) if !self.choices.has_calls() => {
+                Ok((FinishReason::Other, Some(word)))
+            }
+            Some((reason, word)) => Ok((reason, (reason == FinishReason::Other).then_some(word))),
+            None if is_done && !self.choices.is_empty() => Ok((self.choices.reason_without_word(), None)),
+            None => {
+                let awaited = match is_done {
+                    true => "it holds neither content nor a finish_reason",
+                    false => "no finish_reason and no [DONE] came",
+                };
+                Err(answer::truncated(self.has_event, awaited))
+            }
+        }
+    }
 }
 
-/// Adds a piece, which is mostly the only one and is then taken as it is.
-fn append(text: &mut String, piece: String) {
-    if text.is_empty() {
-        *text = piece;
-    } else {
-        text.push_str(&piece);
-    }
+/// The error that an event is, in the server's words.
+fn absent(data: &str) -> CodexError {
+    answer::absent(&serde_json::from_str(data).unwrap_or_default(), "choice")
+}
+
+fn is_done(data: &str) -> bool {
+    data.eq_ignore_ascii_case("[DONE]")
+}
+
+fn merge(piece: &mut Piece, other: Piece) {
+    let Piece { text, phase: _, tool_calls, refusal, reasoning } = other;
+    piece.text.push_str(&text);
+    piece.refusal.push_str(&refusal);
+    piece.reasoning.push_str(&reasoning);
+    piece.tool_calls.extend(tool_calls);
 }
 
 impl Decoder for ChatStream {
-    /// A finish reason or `[DONE]` was seen.
-    fn is_whole(&self) -> bool {
-        self.done || self.finish_reason.is_some()
-    }
-
-    /// `[DONE]` was seen.
-    fn is_done(&self) -> bool {
-        self.done
+    fn progress(&self) -> Progress {
+        self.progress
     }
 
     fn event(&mut self, event: &SseEvent<'_>) -> Result<Option<Piece>, CodexError> {
         let data = event.data.trim();
-        if data == "[DONE]" {
-            self.done = true;
+        if is_done(data) {
+            self.progress = Progress::Done;
             return Ok(None);
         }
-        let mut chunk = match self.reader.read(data) {
-            Ok(chunk) if event.event != "error" => chunk,
-            read => return Err(answer::unreadable(data, read.err(), "choice")),
-        };
-        let CreateChatCompletionStreamResponse { choices, error, usage } = &mut chunk;
-        if error.is_some() {
-            return Err(answer::unreadable(data, None, "choice"));
+        if data.is_empty() {
+            return Ok(None);
         }
-        let had_choices = choices.is_some();
-        let mut said = Piece::default();
-        let mut has_names = !self.has_event;
-        for (position, choice) in choices.iter_mut().flatten().enumerate() {
-            if !fields::is_first(position, choice.index) {
-                continue;
-            }
-            if let Some(delta) = &mut choice.delta {
-                self.delta(delta, &mut said)?;
-            }
-            match choice.finish_reason.as_deref() {
-                None | Some("") => {}
-                Some("error") => return Err(fields::failed()),
-                Some(reason) => {
-                    self.finish_reason = Some(reason.to_owned());
-                    has_names = true;
-                }
-            }
+        budget::check(data)?;
+        if event.event == "error" {
+            return Err(match serde_json::from_str(data) {
+                Ok(value) => answer::absent(&value, "choice"),
+                Err(reason) => answer::unreadable(data, reason),
+            });
         }
-        if !had_choices
-            && usage.is_none()
-            && let Ok(value) = serde_json::from_str::<Value>(data)
-            && let Some(error) = error_body::inside_success(&value)
-        {
-            return Err(error);
-        }
-        self.has_event = true;
-        self.usage = usage.take().and_then(fields::usage).or(self.usage);
-        if has_names {
-            self.unknown.chat(data.as_bytes());
-            self.names.keep(serde_json::from_str(data).unwrap_or_default());
-        }
-        Ok(said.if_any())
+        Ok(self.data(data)?.if_any())
     }
 
     fn finish(&mut self) -> Result<CompletionChunk, CodexError> {
-        if !self.is_whole() {
-            return Err(answer::truncated(self.has_event, "no finish_reason and no [DONE]"));
-        }
-        let text = self.finish_reason.take().unwrap_or_default();
-        let has_calls = !self.tool_calls.is_empty();
-        let otherwise = if has_calls { FinishReason::ToolUse } else { FinishReason::Stop };
-        let reason = fields::finish_reason(&text, has_calls).unwrap_or(otherwise);
-        self.tool_calls.finish(reason.is_cut())?;
+        let (reason, word) = self.finish_reason()?;
+        self.choices.end(reason)?;
         Ok(CompletionChunk {
-            finish_reason_text: (reason == FinishReason::Other).then_some(text),
-            id: self.names.id.take(),
-            model: self.names.model.take(),
-            service_tier: self.names.service_tier.take(),
+            finish_reason_text: word,
+            id: json::into_text(self.meta.id.take()),
+            model: json::into_text(self.meta.model.take()),
+            service_tier: json::into_text(self.meta.service_tier.take()),
             ..CompletionChunk::last(reason, self.usage)
         })
     }
 
     fn unknown(&mut self) -> Unknown {
-        std::mem::take(&mut self.unknown)
+        std::mem::take(&mut self.choices.unknown)
     }
 }
 
-/// What the server calls itself and its answer. Every event repeats it, so only the first and the one that ends the answer are
-/// read for it.
+/// What the server calls itself and its response. Every event repeats it, so only the first and the one that ends the response
+/// are read for it.
 #[derive(Debug, Default, Deserialize)]
-struct Names {
-    id: Option<String>,
-    model: Option<String>,
-    service_tier: Option<String>,
+#[serde(default)]
+pub(super) struct ResponseMeta {
+    pub(super) id: Option<Value>,
+    pub(super) model: Option<Value>,
+    pub(super) service_tier: Option<Value>,
 }
 
-impl Names {
+impl ResponseMeta {
     /// Takes what is not known yet.
     fn keep(&mut self, new: Self) {
         for (held, new) in
             [(&mut self.id, new.id), (&mut self.model, new.model), (&mut self.service_tier, new.service_tier)]
         {
-            *held = held.take().or(new).filter(|text| !text.is_empty());
+            *held = held.take().or(new).filter(|value| !json::is_empty(value));
         }
     }
 }

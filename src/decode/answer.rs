@@ -1,64 +1,94 @@
-//! What the answers of both APIs have in common.
+//! What the responses of both APIs have in common.
 
-use serde::de::DeserializeOwned;
+use bytes::Bytes;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use tachikoma_backends_core::{
-    CompletionChunk, ErrorCategory, ToolCall, ToolCallAccumulator, ToolCallDelta, ToolCallFragment, Usage,
+    CompletionChunk, CompletionResponse, ErrorCategory, Phase, ToolCallAccumulator, ToolCallDelta, Usage,
 };
 
-use super::error_body;
-use super::sse::SseEvent;
+use super::sse::{SseDecoder, SseEvent};
+use super::{budget, error_body, json};
 use crate::absorbed::Unknown;
 use crate::error::CodexError;
 
-/// Makes chunks of the events of one streamed answer.
+/// Makes chunks of the events of one streamed response.
 pub(crate) trait Decoder {
-    /// Takes the next event and returns what there is of it to hand out.
+    /// Takes the next event and returns what there is of it to pass on.
     ///
     /// # Errors
     /// It is an error in the server's words, or cannot be read.
     fn event(&mut self, event: &SseEvent<'_>) -> Result<Option<Piece>, CodexError>;
 
-    /// Whether nothing that may still come is needed.
-    fn is_whole(&self) -> bool;
+    /// A further piece that the last event has brought.
+    fn next_piece(&mut self) -> Option<Piece> {
+        None
+    }
 
-    /// Whether the server has said that it is over: what follows is of no interest.
-    fn is_done(&self) -> bool;
+    /// How far the response is.
+    fn progress(&self) -> Progress;
 
     /// The stream is over: the final chunk.
     ///
     /// # Errors
-    /// It ended before the answer did.
+    /// It ended before the response did.
     fn finish(&mut self) -> Result<CompletionChunk, CodexError>;
 
-    /// What nobody knows of all that came.
+    /// The unknown fields and values of all that came.
     fn unknown(&mut self) -> Unknown;
 }
 
-/// What an event adds to an answer. Smaller than a chunk, which also has room for what only the last one says: it is moved
+/// How far a streamed response is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Its end has not been seen.
+    Open,
+    /// Its finish reason has come, and no content since: nothing that may still come is needed, though content may follow.
+    Finished,
+    /// Content has followed a finish reason, so that a finish reason of this server is not the end: only the end of the stream
+    /// is.
+    Resumed,
+    /// The server has stated that it is over: what follows is of no interest.
+    Done,
+}
+
+/// What an event adds to a response. Smaller than a chunk, which also has room for what only the last one holds: it is moved
 /// several times for each event.
 #[derive(Debug, Default)]
 pub(crate) struct Piece {
     pub(crate) text: String,
+    /// Of the text.
+    pub(crate) phase: Option<Phase>,
     pub(crate) tool_calls: Vec<ToolCallDelta>,
     pub(crate) refusal: String,
     pub(crate) reasoning: String,
 }
 
 impl Piece {
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { text, phase: _, tool_calls, refusal, reasoning } = self;
+        tool_calls.is_empty() && [text, refusal, reasoning].iter().all(|text| text.is_empty())
+    }
+
+    /// How much there is in it: more after each addition.
+    pub(crate) fn size(&self) -> usize {
+        let Self { text, phase: _, tool_calls, refusal, reasoning } = self;
+        tool_calls.len() + text.len() + refusal.len() + reasoning.len()
+    }
+
     /// Itself, if there is anything in it.
     pub(crate) fn if_any(self) -> Option<Self> {
-        let Self { text, tool_calls, refusal, reasoning } = &self;
-        let is_empty = tool_calls.is_empty() && [text, refusal, reasoning].iter().all(|text| text.is_empty());
-        (!is_empty).then_some(self)
+        (!self.is_empty()).then_some(self)
     }
 }
 
 impl From<Piece> for CompletionChunk {
     fn from(piece: Piece) -> Self {
-        let Piece { text, tool_calls, refusal, reasoning } = piece;
+        let Piece { text, phase, tool_calls, refusal, reasoning } = piece;
         Self {
             delta: text,
+            phase,
             tool_calls,
             refusal: some(refusal),
             reasoning: some(reasoning),
@@ -67,30 +97,146 @@ impl From<Piece> for CompletionChunk {
     }
 }
 
-/// Reads a whole body.
+/// A whole response, put together from what a decoder makes of it: whole and streamed responses are read by the same code.
 ///
 /// # Errors
-/// It is not of the documented form; where it is an error after all, that one, in the server's words.
-pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodexError> {
+/// As [`Decoder::finish`].
+pub(crate) fn whole(
+    pieces: impl IntoIterator<Item = Piece>,
+    decoder: &mut impl Decoder,
+) -> Result<CompletionResponse, CodexError> {
+    let mut response = CompletionResponse::default();
+    let mut calls = ToolCallAccumulator::default();
+    for Piece { text, phase, tool_calls, refusal, reasoning } in pieces {
+        let is_commentary = phase == Some(Phase::Commentary);
+        append(if is_commentary { &mut response.commentary } else { &mut response.content }, text);
+        append(&mut response.refusal, refusal);
+        append(&mut response.reasoning, reasoning);
+        tool_calls.iter().for_each(|delta| calls.push(delta));
+    }
+    let last = decoder.finish()?;
+    let finish_reason = last.finish_reason.unwrap_or_default();
+    let (tool_calls, incomplete_tool_calls) = calls.finish(finish_reason.ends_turn());
+    Ok(CompletionResponse {
+        tool_calls,
+        incomplete_tool_calls,
+        finish_reason,
+        finish_reason_text: last.finish_reason_text,
+        usage: last.usage,
+        model: last.model.unwrap_or_default(),
+        id: last.id,
+        service_tier: last.service_tier,
+        provider_state: last.provider_state,
+        ..response
+    })
+}
+
+/// Adds a piece, which is mostly the only one and is then taken as it is.
+fn append(text: &mut Option<String>, piece: String) {
+    match text {
+        _ if piece.is_empty() => {}
+        Some(text) => text.push_str(&piece),
+        None => *text = Some(piece),
+    }
+}
+
+/// Reads a body that holds events, though a whole response was expected.
+///
+/// # Errors
+/// As the decoder's.
+pub(crate) fn whole_of_events(
+    body: &[u8],
+    mut decoder: impl Decoder,
+) -> Result<CompletionResponse, CodexError> {
+    let mut events = SseDecoder::new(usize::MAX);
+    events.push(Bytes::copy_from_slice(body));
+    let mut pieces = Vec::new();
+    let mut is_last = false;
+    while decoder.progress() != Progress::Done {
+        match events.next_event()? {
+            Some(event) => {
+                pieces.extend(decoder.event(&event)?);
+                pieces.extend(std::iter::from_fn(|| decoder.next_piece()));
+            }
+            None if is_last => break,
+            None => {
+                events.end();
+                is_last = true;
+            }
+        }
+    }
+    whole(pieces, &mut decoder)
+}
+
+/// Whether a body begins as a stream of events does, whatever its content type. The beginning of JSON or of a web page is none.
+pub(crate) fn begins_with_events(body: &[u8]) -> bool {
+    let start = without_bom(body).trim_ascii_start();
+    [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].iter().any(|field| start.starts_with(field))
+}
+
+/// Whether a body that could not be read begins with one complete JSON value, after which more comes.
+pub(crate) fn is_followed_by_more(text: &str, reason: &serde_json::Error) -> bool {
+    reason.is_syntax()
+        && text.trim_start().starts_with('{')
+        && matches!(serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>().next(), Some(Ok(_)))
+}
+
+/// A body of several JSON values, or of one that events follow, as a stream of events.
+pub(crate) fn lines_as_events(text: &str) -> Vec<u8> {
+    let (mut rest, mut events) = (text.trim_start(), String::with_capacity(text.len() + 64));
+    while !rest.is_empty() {
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+        let length = match values.next() {
+            Some(Ok(_)) if rest.starts_with('{') => values.byte_offset(),
+            _ => rest.find('\n').unwrap_or(rest.len()),
+        };
+        let (value, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        // No string of JSON holds a line break.
+        let value = value.replace(['\r', '\n'], " ");
+        events.extend([if value.starts_with('{') { "data: " } else { "" }, value.as_str(), "\n\n"]);
+        rest = after.trim_start();
+    }
+    events.into_bytes()
+}
+
+/// The text of a whole body.
+///
+/// # Errors
+/// It is not UTF-8, or would become too large.
+pub(crate) fn utf8(body: &[u8]) -> Result<&str, CodexError> {
     let body = without_bom(body);
     // Checked as a whole and by vectors, which costs less than a check of each string.
     let text = simdutf8::basic::from_utf8(body).map_err(|_| not_utf8(body))?;
-    let mut json = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        // Text, a web page, an array: what is no answer may still be an error in the server's words.
-        if let Ok(value) = serde_json::from_str::<Value>(text)
-            && let Some(error) = error_body::inside_success(&value)
-        {
-            return error;
-        }
+    budget::check(text).map(|()| text)
+}
+
+/// Reads the documented form from JSON that has been brought into it as far as it can be.
+///
+/// # Errors
+/// What was needed is of another type.
+pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, CodexError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
-        let reason = error.into_inner();
-        if reason.is_data() {
-            let message = format!("the server's answer is not of the documented form at {path}: {reason}");
-            return CodexError::new(ErrorCategory::Parse, message).with_source(reason);
-        }
-        error_body::not_json(body, &reason).with_source(reason)
+        let reason: serde_json::Error = error.into_inner();
+        let message = format!("the server's response is not of the documented form at {path}: {reason}");
+        CodexError::new(ErrorCategory::Parse, message).with_source(reason)
     })
+}
+
+/// Reads a whole body of the documented form.
+///
+/// # Errors
+/// It is not of the documented form; where it is an error after all, that one, in the server's words.
+pub(crate) fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodexError> {
+    let text = utf8(body)?;
+    let reason = match serde_json::from_str(text) {
+        Ok(response) => return Ok(response),
+        Err(reason) => reason,
+    };
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) => read(value.clone()).map_err(|error| error_body::inside_success(&value).unwrap_or(error)),
+        Err(_) => Err(unreadable(text, reason)),
+    }
 }
 
 /// What is no text is no JSON. Where it ends within a character, it was cut.
@@ -101,163 +247,67 @@ fn not_utf8(body: &[u8]) -> CodexError {
     }
 }
 
-/// JSON without an answer in it: an error in the server's words, if it says anything. `missing` is what should be there.
-pub(crate) fn absent(body: &[u8], missing: &str) -> CodexError {
-    let value: Value = serde_json::from_slice(without_bom(body)).unwrap_or_default();
-    error_body::inside_success(&value).unwrap_or_else(|| error_body::without_answer(&value, missing))
+/// JSON without a response in it: an error in the server's words, if it has any. `missing` is what should be there.
+pub(crate) fn absent(value: &Value, missing: &str) -> CodexError {
+    error_body::inside_success(value).unwrap_or_else(|| error_body::without_answer(value, missing))
 }
 
 fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
-/// The error that an event is, or why it cannot be read.
-pub(crate) fn unreadable(data: &str, reason: Option<serde_json::Error>, missing: &str) -> CodexError {
-    match serde_json::from_str::<Value>(data) {
-        Ok(value) => error_body::inside_success(&value).unwrap_or_else(|| match reason {
-            None => error_body::without_answer(&value, missing),
-            Some(reason) => {
-                let message =
-                    format!("the server streamed an event that is not of the documented form: {reason}");
-                CodexError::new(ErrorCategory::Parse, message).with_source(reason)
-            }
-        }),
-        Err(reason) => error_body::not_json(data.as_bytes(), &reason).with_source(reason),
-    }
+/// Why an event cannot be read: it is not JSON, or is cut.
+pub(crate) fn unreadable(data: &str, reason: serde_json::Error) -> CodexError {
+    let is_cut = reason.is_eof() && !data.trim().is_empty();
+    let error = error_body::not_json(data.as_bytes(), &reason).with_source(reason);
+    if is_cut { error.maybe_processed() } else { error }
 }
 
-/// A stream ended before the answer did. `awaited` is what would have been its end.
+/// A stream ended before the response did. `awaited` is what would have been its end.
 pub(crate) fn truncated(has_event: bool, awaited: &str) -> CodexError {
     let message = if has_event {
-        format!("the stream ended before the answer did: {awaited} came")
+        format!("the stream ended before the response did: {awaited}")
     } else {
-        "the server answered with an empty stream".to_owned()
+        "the server sent an empty stream".to_owned()
     };
     CodexError::new(ErrorCategory::TruncatedStream, message)
         .with_hint("What has arrived is only a part; ask again.")
+        .maybe_processed()
 }
 
-/// The tool calls of an answer as they come, under its limits.
-#[derive(Debug)]
-pub(crate) struct OpenCalls {
-    calls: ToolCallAccumulator,
-    max_calls: usize,
-    max_argument_bytes: usize,
-    argument_bytes: usize,
+/// The counts of tokens in a response, as the server writes them.
+#[derive(Default)]
+pub(crate) struct Counts<'a> {
+    pub(crate) prompt: Option<&'a Value>,
+    pub(crate) completion: Option<&'a Value>,
+    pub(crate) total: Option<&'a Value>,
+    pub(crate) cached: Option<&'a Value>,
+    pub(crate) reasoning: Option<&'a Value>,
 }
 
-impl OpenCalls {
-    /// No more calls than this, whose arguments have no more bytes than this in all.
-    pub(crate) fn new(max_calls: usize, max_argument_bytes: usize) -> Self {
-        Self { calls: ToolCallAccumulator::default(), max_calls, max_argument_bytes, argument_bytes: 0 }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.calls.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.calls.is_empty()
-    }
-
-    /// Takes a piece and returns it as it is handed out.
-    ///
-    /// # Errors
-    /// A limit is met.
-    pub(crate) fn push(
-        &mut self,
-        fragment: ToolCallFragment<'_>,
-    ) -> Result<Option<ToolCallDelta>, CodexError> {
-        let bytes = fragment.arguments.len();
-        let delta = self.calls.push_fragment(fragment);
-        if self.len() > self.max_calls {
-            let message = format!("the server's answer holds more than {} tool calls", self.max_calls);
-            return Err(CodexError::new(ErrorCategory::Parse, message)
-                .with_hint("Raise with_max_tool_calls if the server is to be trusted."));
-        }
-        self.argument_bytes += bytes;
-        if self.argument_bytes > self.max_argument_bytes {
-            let message =
-                format!("the arguments of the tool calls have more than {} bytes", self.max_argument_bytes);
-            return Err(CodexError::new(ErrorCategory::Parse, message)
-                .with_hint("Raise with_max_event_bytes if the server is to be trusted."));
-        }
-        Ok(delta)
-    }
-
-    /// The whole calls, and those that are only half there because the answer was `cut`.
-    ///
-    /// # Errors
-    /// A call has no name although the model was done.
-    pub(crate) fn finish(&mut self, cut: bool) -> Result<(Vec<ToolCall>, Vec<ToolCall>), CodexError> {
-        let (whole, half) = std::mem::take(&mut self.calls).finish(cut);
-        if cut || half.is_empty() {
-            return Ok((whole, half));
-        }
-        Err(CodexError::new(ErrorCategory::Parse, "the server's answer holds a tool call without a name"))
-    }
-}
-
-/// The arguments of a call as JSON text. Some servers send the object itself.
-pub(crate) fn arguments(arguments: Option<Value>) -> String {
-    match arguments {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text,
-        Some(object) => object.to_string(),
-    }
-}
-
-/// A count; servers write `9.0`, and what is no count is unknown.
-pub(crate) fn count(number: f64) -> Option<u32> {
-    let in_range = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
-    in_range.then_some(number as u32)
-}
-
-/// The counts of tokens in an answer, as the server writes them.
-pub(crate) struct Counts {
-    pub(crate) prompt: Option<f64>,
-    pub(crate) completion: Option<f64>,
-    pub(crate) total: Option<f64>,
-    pub(crate) cached: Option<f64>,
-    pub(crate) reasoning: Option<f64>,
-}
-
-/// What an answer cost. `None` where neither the prompt's count, nor the answer's, nor their sum is known.
-pub(crate) fn usage(counts: Counts) -> Option<Usage> {
-    let [prompt, completion, total] =
-        [counts.prompt, counts.completion, counts.total].map(|number| number.and_then(count));
+/// What a response cost. `None` where neither the prompt's count, nor the answer's, nor their sum is known.
+pub(crate) fn usage(counts: &Counts<'_>) -> Option<Usage> {
+    let count = |value: Option<&Value>| value.and_then(json::count);
+    let [prompt, completion, total] = [counts.prompt, counts.completion, counts.total].map(count);
     prompt.or(completion).or(total)?;
     let (prompt_tokens, completion_tokens) = (prompt.unwrap_or_default(), completion.unwrap_or_default());
     Some(Usage {
         prompt_tokens,
         completion_tokens,
         total_tokens: total.unwrap_or(prompt_tokens.saturating_add(completion_tokens)),
-        cached_tokens: counts.cached.and_then(count),
-        reasoning_tokens: counts.reasoning.and_then(count),
+        cached_tokens: count(counts.cached),
+        reasoning_tokens: count(counts.reasoning),
     })
 }
 
-/// The server's number for a thing.
-pub(crate) fn index(number: f64) -> Option<usize> {
-    count(number).and_then(|number| number.try_into().ok())
+/// The usage that counts: a later one, unless it is nothing but zeros.
+pub(crate) fn later_usage(held: Option<Usage>, new: Option<Usage>) -> Option<Usage> {
+    let is_zero =
+        |usage: &Usage| usage.prompt_tokens == 0 && usage.completion_tokens == 0 && usage.total_tokens == 0;
+    new.filter(|new| held.is_none() || !is_zero(new)).or(held)
 }
 
 /// The text, where there is any.
 pub(crate) fn some(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts() {
-        for (number, expected) in
-            [(9.0, Some(9)), (0.0, Some(0)), (-1.0, None), (1.5, None), (f64::NAN, None), (1e35, None)]
-        {
-            assert_eq!(count(number), expected, "{number}");
-        }
-    }
 }

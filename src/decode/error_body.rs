@@ -19,7 +19,7 @@ use tachikoma_backends_core::ErrorCategory::{self, *};
 use self::parse::{Fields, ParsedErrorBody, squashed};
 use self::tables::*;
 use self::wording::Wording;
-use super::rate_limit;
+use super::{json, rate_limit};
 use crate::error::CodexError;
 
 const STALE_STATE_HINT: &str = "Send the conversation without the state of earlier responses: set provider_state of its \
@@ -90,7 +90,7 @@ fn is_chat_message(value: &Value) -> bool {
 /// Whether the value of an `error` field means that there was no error: `null`, "", `{}`, `[]`, `false`, 0, and whatever holds
 /// nothing else.
 pub(crate) fn is_empty_error(value: &Value) -> bool {
-    parse::is_empty(value)
+    json::is_empty(value)
 }
 
 /// The error that a body is which was promised to be a response but is not even JSON: a web page, text, nothing.

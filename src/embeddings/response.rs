@@ -6,7 +6,7 @@ use serde_json::Value;
 use tachikoma_backends_core::{ErrorCategory, Usage};
 
 use super::EmbeddingRequest;
-use crate::decode::answer;
+use crate::decode::{answer, json};
 use crate::error::CodexError;
 use crate::openai::types;
 
@@ -42,14 +42,15 @@ impl Expected {
 /// # Errors
 /// It is an error in the server's words, or not one vector for each text, all as long as they should be.
 pub(crate) fn decode(body: &[u8], expected: Expected) -> Result<EmbeddingResponse, CodexError> {
-    let types::CreateEmbeddingResponse { data, model, usage } = answer::read(body)?;
-    let data = data.ok_or_else(|| answer::absent(body, "data"))?;
+    let types::CreateEmbeddingResponse { data, model, usage } = answer::read_body(body)?;
+    let data =
+        data.ok_or_else(|| answer::absent(&serde_json::from_slice(body).unwrap_or_default(), "data"))?;
     let mut found: Vec<Option<Vec<f32>>> = vec![None; expected.vectors];
     for (position, item) in data.into_iter().enumerate() {
         let index = match item.index {
             // A server that does not number them keeps the order.
             None => position,
-            Some(index) => answer::index(index)
+            Some(index) => json::index(Some(&index))
                 .ok_or_else(|| wrong(format!("data[{position}] has the index {index}, which is none")))?,
         };
         let place = found.get_mut(index).ok_or_else(|| {
@@ -80,14 +81,13 @@ pub(crate) fn decode(body: &[u8], expected: Expected) -> Result<EmbeddingRespons
         embeddings.push(vector);
     }
     let usage = usage.and_then(|usage| {
-        answer::usage(answer::Counts {
-            prompt: usage.prompt_tokens,
-            completion: None,
-            total: usage.total_tokens,
-            cached: None,
-            reasoning: None,
+        answer::usage(&answer::Counts {
+            prompt: usage.get("prompt_tokens"),
+            total: usage.get("total_tokens"),
+            ..answer::Counts::default()
         })
     });
+    let model = json::into_text(model);
     Ok(EmbeddingResponse { embeddings, model: model.unwrap_or_default(), usage, request_id: None })
 }
 

@@ -9,6 +9,8 @@ pub(crate) struct Target {
     /// Whether the server is OpenAI's or Azure's. Others may serve other models under the same names.
     pub(crate) is_official: bool,
     pub(crate) stream: bool,
+    /// Where states of earlier turns must come from to be sent back: this server, account and model.
+    pub(crate) state_origin: String,
 }
 
 impl Target {

@@ -1,29 +1,71 @@
 //! From a core message to the items of the input.
 
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
 use tachikoma_backends_core::{
     ContentPart, ErrorCategory, ImageDetail, ImageSource, Message, MessageContent, Role, ToolCall,
 };
 
 use super::state;
+use crate::encode;
 use crate::error::CodexError;
 use crate::models::InstructionRole;
 use crate::openai::types;
 use crate::openai::types::{EasyInputMessageContent as Content, EasyInputMessageRole as Speaker, InputItem};
 
-/// Adds a message to the input.
-///
-/// # Errors
-/// The message holds what a message of its role cannot say.
-pub(super) fn push(
+/// The items of an input, as they are added message by message.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    pub(super) items: Vec<InputItem>,
+    /// The ids of calls of custom tools, whose results have a type of their own.
+    custom_calls: HashSet<String>,
+}
+
+impl Input {
+    /// Adds a message.
+    ///
+    /// # Errors
+    /// The message holds what a message of its role cannot.
+    pub(super) fn push(
+        &mut self,
+        message: Message,
+        instruction_role: InstructionRole,
+        state_origin: &str,
+    ) -> Result<(), CodexError> {
+        if let Some(items) = state::items(&message, state_origin) {
+            let custom =
+                items.iter().filter(|item| item.get("type").is_some_and(|kind| kind == "custom_tool_call"));
+            let ids = custom.filter_map(|item| item.get("call_id").and_then(Value::as_str));
+            self.custom_calls.extend(ids.map(str::to_owned));
+            self.items.extend(items.into_iter().map(InputItem::AsItCame));
+            return Ok(());
+        }
+        let is_custom = message.tool_call_id.as_ref().is_some_and(|id| self.custom_calls.contains(id));
+        if message.role == Role::Tool && is_custom {
+            self.items.push(custom_result(result(message.tool_call_id, message.content)?)?);
+            return Ok(());
+        }
+        push(&mut self.items, message, instruction_role)
+    }
+}
+
+/// The result of a call of a custom tool: as that of a function, under its own type.
+fn custom_result(result: InputItem) -> Result<InputItem, CodexError> {
+    let mut item = match serde_json::to_value(result).map_err(encode::unwritten)? {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    item.insert("type".to_owned(), Value::from("custom_tool_call_output"));
+    Ok(InputItem::AsItCame(item))
+}
+
+fn push(
     input: &mut Vec<InputItem>,
     message: Message,
     instruction_role: InstructionRole,
 ) -> Result<(), CodexError> {
-    if let Some(items) = state::items(&message) {
-        input.extend(items.into_iter().map(InputItem::AsItCame));
-        return Ok(());
-    }
-    // The Responses API has no place for a name; a state that does not fit is none.
+    // The Responses API has no place for a name; a state from elsewhere is left out.
     let Message { role, content, name: _, tool_call_id, tool_calls, refusal, provider_state: _ } = message;
     match role {
         Role::System => {

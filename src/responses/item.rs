@@ -1,15 +1,37 @@
-//! What an item of an answer says. Items stay JSON, since they are sent again as they came.
+//! What an item of a response holds. Items stay JSON, since they are sent again as they came.
+
+use std::borrow::Cow;
 
 use serde_json::Value;
+use tachikoma_backends_core::Phase;
 
-use crate::decode::answer;
+use crate::decode::{calls, json};
 
-/// What stands between two pieces of reasoning: they are paragraphs.
+/// What separates two messages, or two pieces of reasoning: they are paragraphs.
 pub(super) const PARAGRAPH: &str = "\n\n";
 
 /// An item, whatever it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item<'a>(pub(super) &'a Value);
+
+/// What kind of item it is to a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ItemKind {
+    Message,
+    Reasoning,
+    Call,
+    Other,
+}
+
+/// The calls that the client has to run and that this crate does not hand out, with the items that answer them: a response that
+/// holds one without its answer is not finished. Shells, searches and the like that the server runs come with their output.
+const CLIENT_CALLS: &[(&str, &str)] = &[
+    ("apply_patch_call", "apply_patch_call_output"),
+    ("computer_call", "computer_call_output"),
+    ("local_shell_call", "local_shell_call_output"),
+    ("mcp_approval_request", "mcp_approval_response"),
+    ("shell_call", "shell_call_output"),
+];
 
 impl<'a> Item<'a> {
     /// A field's text; empty where there is none.
@@ -17,63 +39,125 @@ impl<'a> Item<'a> {
         self.0.get(field).and_then(Value::as_str).unwrap_or_default()
     }
 
-    fn parts(self, field: &str) -> impl Iterator<Item = Item<'a>> {
+    /// A field's text, or number as text.
+    pub(super) fn word(self, field: &str) -> Option<Cow<'a, str>> {
+        match self.0.get(field)? {
+            Value::String(text) if text.is_empty() => None,
+            Value::String(text) => Some(Cow::Borrowed(text)),
+            other => json::text(other).map(Cow::Owned),
+        }
+    }
+
+    pub(super) fn parts(self, field: &str) -> impl Iterator<Item = Item<'a>> {
         self.0.get(field).and_then(Value::as_array).into_iter().flatten().map(Item)
     }
 
-    pub(super) fn is_call(self) -> bool {
-        matches!(self.text("type"), "function_call" | "custom_tool_call")
+    pub(super) fn kind(self) -> ItemKind {
+        match self.text("type") {
+            "message" => ItemKind::Message,
+            // Servers that send no type are known by their role.
+            "" if self.text("role") == "assistant" => ItemKind::Message,
+            "reasoning" => ItemKind::Reasoning,
+            "function_call" | "custom_tool_call" => ItemKind::Call,
+            _ => ItemKind::Other,
+        }
+    }
+
+    pub(super) fn phase(self) -> Option<Phase> {
+        match self.text("phase") {
+            "commentary" => Some(Phase::Commentary),
+            "final_answer" => Some(Phase::FinalAnswer),
+            _ => None,
+        }
     }
 
     /// The arguments of a call, of either kind.
     pub(super) fn arguments(self) -> String {
-        answer::arguments(self.0.get("arguments").or_else(|| self.0.get("input")).cloned())
+        calls::arguments(self.0.get("arguments").or_else(|| self.0.get("input")).cloned())
+    }
+
+    /// Whether the server states that the item was cut.
+    pub(super) fn is_incomplete(self) -> bool {
+        matches!(self.text("status"), "incomplete" | "in_progress" | "failed" | "cancelled")
+    }
+
+    /// The text of a message's parts, or of one part.
+    pub(super) fn message_text(self) -> String {
+        match self.0.get("content") {
+            Some(Value::String(text)) => text.clone(),
+            _ => self.parts("content").map(|part| part.part_text("text")).collect(),
+        }
+    }
+
+    /// The refusals among a message's parts.
+    pub(super) fn message_refusal(self) -> String {
+        self.parts("content").map(|part| part.part_text("refusal")).collect()
+    }
+
+    fn part_text(self, field: &str) -> &'a str {
+        match self.0 {
+            Value::String(text) if field == "text" => text,
+            _ => self.text(field),
+        }
+    }
+
+    /// The parts of a message that hold neither text nor a refusal.
+    pub(super) fn unread_parts(self) -> impl Iterator<Item = Item<'a>> {
+        let parts = self.parts("content");
+        parts.filter(|part| {
+            part.0.is_object() && part.0.get("text").is_none() && part.0.get("refusal").is_none()
+        })
+    }
+
+    /// The paragraphs of reasoning in `summary` or `content`.
+    pub(super) fn paragraphs(self, field: &str) -> String {
+        let texts = self.parts(field).map(|part| part.part_text("text")).filter(|text| !text.is_empty());
+        texts.collect::<Vec<_>>().join(PARAGRAPH)
     }
 }
 
 /// The calls among items.
 pub(super) fn calls(items: &[Value]) -> impl Iterator<Item = Item<'_>> {
-    items.iter().map(Item).filter(|item| item.is_call())
+    items.iter().map(Item).filter(|item| item.kind() == ItemKind::Call)
 }
 
-/// What items say beside their calls.
+/// The type of the first call that the client has to run and that this crate does not hand out.
+pub(super) fn client_call(items: &[Value]) -> Option<&'static str> {
+    let items = || items.iter().map(Item);
+    items().find_map(|item| {
+        let (kind, output) = CLIENT_CALLS.iter().find(|(kind, _)| *kind == item.text("type"))?;
+        let id =
+            [item.text("call_id"), item.text("id")].into_iter().find(|id| !id.is_empty()).unwrap_or_default();
+        let answers = |other: Item<'_>| {
+            other.text("type") == *output
+                && ["call_id", "id", "approval_request_id"].iter().any(|field| other.text(field) == id)
+        };
+        (!items().any(answers)).then_some(*kind)
+    })
+}
+
+/// What items hold beside their calls, as one turn of a conversation.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Said {
+pub(super) struct TurnText {
+    /// The commentary, then the answer, as paragraphs.
     pub(super) text: String,
     pub(super) refusal: String,
-    pub(super) reasoning: String,
 }
 
-impl Said {
-    /// Items and parts of other kinds say nothing.
-    pub(super) fn of(items: &[Value]) -> Self {
-        let mut said = Self::default();
-        for item in items.iter().map(Item) {
-            match item.text("type") {
-                "message" => {
-                    for part in item.parts("content") {
-                        said.text.push_str(part.text("text"));
-                        said.refusal.push_str(part.text("refusal"));
-                    }
-                    if let Some(text) = item.0.get("content").and_then(Value::as_str) {
-                        said.text.push_str(text);
-                    }
-                }
-                "reasoning" => {
-                    for part in item.parts("summary").chain(item.parts("content")) {
-                        said.think(part.text("text"));
-                    }
-                }
-                _ => {}
-            }
+impl TurnText {
+    /// Items and parts of other kinds hold nothing of it.
+    pub(super) fn from_items(items: &[Value]) -> Self {
+        let (mut commentary, mut content, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
+        for item in items.iter().map(Item).filter(|item| item.kind() == ItemKind::Message) {
+            let texts = if item.phase() == Some(Phase::Commentary) { &mut commentary } else { &mut content };
+            texts.push(item.message_text());
+            refusals.push(item.message_refusal());
         }
-        said
-    }
-
-    fn think(&mut self, text: &str) {
-        if !self.reasoning.is_empty() && !text.is_empty() {
-            self.reasoning.push_str(PARAGRAPH);
-        }
-        self.reasoning.push_str(text);
+        let join = |mut texts: Vec<String>| {
+            texts.retain(|text| !text.is_empty());
+            texts.join(PARAGRAPH)
+        };
+        commentary.extend(content);
+        Self { text: join(commentary), refusal: join(refusals) }
     }
 }

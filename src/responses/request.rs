@@ -6,7 +6,7 @@ use tachikoma_backends_core::{
     CompletionRequest, ErrorCategory, ReasoningEffort, ResponseFormat, ToolChoice, ToolDefinition, Verbosity,
 };
 
-use super::input;
+use super::input::Input;
 use crate::error::CodexError;
 use crate::extra::{self, word};
 use crate::models::Target;
@@ -50,9 +50,9 @@ pub(crate) fn convert(
 
     let spec = target.model.spec();
     let role = target.instruction_role(&spec);
-    let mut items = Vec::new();
+    let mut input = Input::default();
     for message in messages {
-        input::push(&mut items, message, role)?;
+        input.push(message, role, &target.state_origin)?;
     }
     // OpenAI's Responses API has none of these, and the request has been told so. Other servers have them.
     pass_on(&mut extra, "stop", (!stop.is_empty()).then_some(stop))?;
@@ -87,7 +87,7 @@ pub(crate) fn convert(
     if !extra.is_empty() {
         extra::refuse_doubles(&extra, &body, RESERVED)?;
     }
-    Ok(types::CreateResponse { input: Some(types::InputParam::Array(items)), extra, ..body })
+    Ok(types::CreateResponse { input: Some(types::InputParam::Array(input.items)), extra, ..body })
 }
 
 /// Sends a field that the document does not have.

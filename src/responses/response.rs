@@ -1,117 +1,156 @@
-//! From the body of an answer to the core response.
+//! From the body of a response to the core response: a whole response is read as the last event of a stream.
 
 use serde_json::{Value, json};
-use tachikoma_backends_core::{CompletionResponse, ErrorCategory, FinishReason, ToolCallFragment, Usage};
+use tachikoma_backends_core::{CompletionResponse, ErrorCategory, FinishReason, Usage};
 
-use super::item::{self, Said};
-use super::state;
-use crate::decode::answer::{self, OpenCalls, some};
-use crate::decode::error_body;
+use super::item::{self, Item};
+use super::stream::ResponsesStream;
+use crate::decode::answer::{self, Decoder};
+use crate::decode::{error_body, json as lenient};
 use crate::error::CodexError;
-use crate::openai::types::{Response, ResponseUsage};
+use crate::openai::types::Response;
 
-/// Reads a whole answer. `limit` is what [`Ending::of`] makes of it.
+/// What the request says about its response.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Context {
+    /// The limit on the answer, in tokens, that was asked of a server that may not report that it was reached.
+    pub(crate) limit: Option<u32>,
+    /// Where the state that the response leaves behind may be sent back to.
+    pub(crate) state_origin: String,
+}
+
+/// Reads a whole response.
 ///
 /// # Errors
-/// The body is no JSON, is an error object, or holds no answer.
+/// The body is not JSON, is an error object, or holds no response.
 pub(crate) fn decode(
     body: &[u8],
     max_tool_calls: usize,
-    limit: Option<u32>,
+    context: Context,
 ) -> Result<CompletionResponse, CodexError> {
-    let Response { error, id, incomplete_details, model, output, service_tier, status, usage } =
-        answer::read(body)?;
-    let status = status.unwrap_or_default();
-    if let "failed" | "cancelled" = status.as_str() {
-        return Err(failed(error, &status));
+    let mut stream = ResponsesStream::new(max_tool_calls, usize::MAX, context);
+    if answer::begins_with_events(body) {
+        return answer::whole_of_events(body, stream);
     }
-    let Some(items) = output.filter(|_| error.is_none()) else {
-        return Err(answer::absent(body, "output"));
+    let text = answer::utf8(body)?;
+    let mut response: Response = match serde_json::from_str(text) {
+        Ok(response) => response,
+        Err(reason) if answer::is_followed_by_more(text, &reason) => {
+            return answer::whole_of_events(&answer::lines_as_events(text), stream);
+        }
+        Err(reason) => return Err(undocumented(text, reason)),
     };
-    if let "queued" | "in_progress" = status.as_str() {
-        let message = format!("the server has not made its answer yet: its status is {status:?}");
-        return Err(CodexError::new(ErrorCategory::InvalidRequest, message)
-            .with_hint("Leave `background` out: answers are not asked for again."));
+    let has_error = response.error.as_ref().is_some_and(|error| !lenient::is_empty(error));
+    let status = response.status.as_ref().and_then(Value::as_str).unwrap_or_default();
+    if let "failed" | "cancelled" = status {
+        return Err(failed(response.error.take(), status));
     }
-    let mut calls = OpenCalls::new(max_tool_calls, usize::MAX);
-    for (index, call) in item::calls(&items).enumerate() {
-        calls.push(ToolCallFragment {
-            index: Some(index),
-            id: Some(call.text("call_id")),
-            name: Some(call.text("name")),
-            arguments: call.arguments().into(),
-        })?;
+    let has_output =
+        matches!(response.output, Some(Value::Array(_) | Value::Object(_))) || response.output_text.is_some();
+    if has_error || !has_output {
+        return Err(answer::absent(&serde_json::from_str(text).unwrap_or_default(), "output"));
     }
-    let cut = (status == "incomplete").then(|| incomplete_details.and_then(|details| details.reason));
-    let usage = usage.and_then(self::usage);
-    let Ending { finish_reason, finish_reason_text } =
-        Ending::of(cut, usage.as_ref(), limit, !calls.is_empty());
-    let (tool_calls, incomplete_tool_calls) = calls.finish(finish_reason.is_cut())?;
-    let Said { text, refusal, reasoning } = Said::of(&items);
-    Ok(CompletionResponse {
-        content: some(text),
-        tool_calls,
-        incomplete_tool_calls,
-        finish_reason,
-        finish_reason_text,
-        usage,
-        model: model.unwrap_or_default(),
-        refusal: some(refusal),
-        reasoning: some(reasoning),
-        id,
-        service_tier,
-        provider_state: (!finish_reason.is_cut()).then(|| state::of(items)).flatten(),
-        ..CompletionResponse::default()
-    })
+    stream.end(response, false)?;
+    let pieces: Vec<_> = std::iter::from_fn(|| stream.next_piece()).collect();
+    answer::whole(pieces, &mut stream)
 }
 
-/// Why an answer ended.
+/// Why a body that is not of the documented form cannot be read.
+fn undocumented(text: &str, reason: serde_json::Error) -> CodexError {
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) => answer::absent(&value, "output"),
+        Err(_) => answer::unreadable(text, reason),
+    }
+}
+
+/// How a response ended.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub(super) struct StreamEnd {
     pub(super) finish_reason: FinishReason,
     pub(super) finish_reason_text: Option<String>,
+    /// The server does not report that the limit was reached, so that what it states of its items is no evidence either.
+    is_silently_cut: bool,
 }
 
-impl Ending {
-    /// `cut` is the reason of an incomplete answer, where the server states it. A server that never calls an answer
-    /// incomplete (llama.cpp) is not trusted with `limit`: an answer of so many tokens was cut.
-    pub(super) fn of(
-        cut: Option<Option<String>>,
+impl StreamEnd {
+    /// `incomplete` is the reason of an incomplete response, where the server states it. A server that never calls a response
+    /// incomplete (llama.cpp) is not trusted with the limit of `context`: a response of so many tokens was cut.
+    pub(super) fn new(
+        incomplete: Option<Option<String>>,
+        status: &str,
         usage: Option<&Usage>,
-        limit: Option<u32>,
-        has_calls: bool,
+        context: &Context,
     ) -> Self {
+        let limit = context.limit;
         let is_full = usage.is_some_and(|usage| limit.is_some_and(|limit| usage.completion_tokens >= limit));
-        let (finish_reason, finish_reason_text) = match cut {
+        let (finish_reason, finish_reason_text) = match incomplete {
             None if is_full => (FinishReason::Length, None),
-            None if has_calls => (FinishReason::ToolUse, None),
-            None => (FinishReason::Stop, None),
+            None if matches!(status, "" | "completed") => (FinishReason::Stop, None),
+            None => (FinishReason::Other, Some(status.to_owned())),
             Some(reason) => match reason.as_deref() {
                 Some("content_filter") => (FinishReason::ContentFilter, None),
                 None | Some("" | "max_output_tokens" | "max_tokens") => (FinishReason::Length, None),
-                // Cut it is, whyever: half a call must not pass for a whole one.
+                // It was cut for whatever reason: half a call must not pass for a whole one.
                 Some(_) => (FinishReason::Length, reason),
             },
         };
-        Self { finish_reason, finish_reason_text }
+        Self { finish_reason, finish_reason_text, is_silently_cut: is_full }
+    }
+
+    /// The same, of a response of these items. One that leaves something to be done that this crate does not hand out, or that
+    /// holds an item which is not whole, is not finished.
+    pub(super) fn with_items(self, items: &[Value], has_calls: bool) -> Self {
+        if self.finish_reason != FinishReason::Stop {
+            return self;
+        }
+        let incomplete = || item::calls(items).any(Item::is_incomplete).then(|| "incomplete".to_owned());
+        let unfinished = item::client_call(items).map(str::to_owned).or_else(incomplete);
+        let finish_reason = match unfinished {
+            Some(_) => FinishReason::Other,
+            None if has_calls => FinishReason::ToolUse,
+            None => FinishReason::Stop,
+        };
+        Self { finish_reason, finish_reason_text: unfinished, ..self }
+    }
+
+    /// Whether the calls are whole only if the server has stated so of each.
+    pub(super) fn is_evidence_needed(&self) -> bool {
+        !self.finish_reason.ends_turn() && !self.is_silently_cut
     }
 }
 
-/// The server gave up while it answered; `error` is what it says of it.
+/// The error of a response whose status is that it did not come to its end.
+pub(super) fn unfinished(status: &str, error: Option<Value>) -> Option<CodexError> {
+    match status {
+        "failed" | "cancelled" | "canceled" => Some(failed(error, status)),
+        "queued" | "in_progress" => {
+            let message = format!("the server has not made its response yet: its status is {status:?}");
+            Some(
+                CodexError::new(ErrorCategory::InvalidRequest, message)
+                    .with_hint("Leave `background` out: responses are not asked for again."),
+            )
+        }
+        _ => None,
+    }
+}
+
+/// The server gave up while it responded; `error` is its own description.
 pub(super) fn failed(error: Option<Value>, status: &str) -> CodexError {
+    let error = error.filter(|error| !lenient::is_empty(error));
     error_body::inside_success(&json!({ "error": error })).unwrap_or_else(|| {
-        let message = format!("the server gave its answer up ({status}) and does not say why");
+        let message = format!("the server gave its response up ({status}) without a reason");
         CodexError::new(ErrorCategory::Server, message)
     })
 }
 
-/// What an answer cost. `None` where no number in it is known.
-pub(super) fn usage(usage: ResponseUsage) -> Option<Usage> {
-    answer::usage(answer::Counts {
-        prompt: usage.input_tokens,
-        completion: usage.output_tokens,
-        total: usage.total_tokens,
-        cached: usage.input_tokens_details.and_then(|details| details.cached_tokens),
-        reasoning: usage.output_tokens_details.and_then(|details| details.reasoning_tokens),
+/// What a response cost. `None` where no number in it is known.
+pub(super) fn usage(usage: &Value) -> Option<Usage> {
+    let details = |of: &str, name: &str| usage.get(of).and_then(|details| details.get(name));
+    answer::usage(&answer::Counts {
+        prompt: usage.get("input_tokens"),
+        completion: usage.get("output_tokens"),
+        total: usage.get("total_tokens"),
+        cached: details("input_tokens_details", "cached_tokens"),
+        reasoning: details("output_tokens_details", "reasoning_tokens"),
     })
 }

@@ -1,23 +1,38 @@
-//! What an answer leaves behind for the next turn: its items, above all the reasoning, which no plain message can say.
+//! What a response leaves behind for the next turn: its items, above all the reasoning, which no plain message can hold. It goes
+//! back only where it came from: to the same server, account and model.
 
 use serde_json::{Map, Value};
 use tachikoma_backends_core::{Message, ProviderState};
 
-use super::item::{self, Said};
+use super::item::{self, Item, TurnText};
 
-/// Who made the state. Other backends, and Chat Completions, leave it out.
-const ORIGIN: &str = "codex/responses";
+/// The protocol, with which every origin begins.
+const PROTOCOL: &str = "codex/responses";
 
-/// The state of a whole answer of these items; `None` where there is nothing to send again.
-pub(super) fn of(items: Vec<Value>) -> Option<ProviderState> {
-    let items: Vec<Value> = items.into_iter().filter_map(kept).collect();
-    (!items.is_empty()).then(|| ProviderState { origin: ORIGIN.to_owned(), data: Value::Array(items) })
+/// The fields of output items that no input item has, by the document.
+const OUTPUT_ONLY: &[&str] = &["created_by"];
+
+/// The origin of states of a server, of an account there (`fingerprint`), and of a model: reasoning is encrypted for these.
+pub(crate) fn origin(server: &str, fingerprint: u64, model: &str) -> String {
+    format!("{PROTOCOL} {server} {fingerprint:08x} {model}")
 }
 
-/// An item as it goes back: without nulls, which servers send but do not all take.
-fn kept(item: Value) -> Option<Value> {
+/// The state of a whole response of these items; `None` where there is nothing to send again.
+pub(super) fn new(items: Vec<Value>, origin: &str) -> Option<ProviderState> {
+    let count = items.len();
+    let mut items: Vec<Map<String, Value>> = items.into_iter().filter_map(input_item).collect();
+    if items.len() < count {
+        items.iter_mut().for_each(forget_reference);
+    }
+    let items: Vec<Value> = items.into_iter().map(Value::Object).collect();
+    (!items.is_empty()).then(|| ProviderState { origin: origin.to_owned(), data: Value::Array(items) })
+}
+
+/// An item as it goes back: without nulls, which servers send but do not all take, and without what only outputs have.
+fn input_item(item: Value) -> Option<Map<String, Value>> {
+    let is_failed = Item(&item).is_incomplete();
     let Value::Object(mut fields) = item else { return None };
-    fields.retain(|_, value| !value.is_null());
+    fields.retain(|name, value| !value.is_null() && !OUTPUT_ONLY.contains(&name.as_str()));
     let has = |key: &str| {
         fields.get(key).is_some_and(|value| match value {
             Value::String(text) => !text.is_empty(),
@@ -26,20 +41,148 @@ fn kept(item: Value) -> Option<Value> {
         })
     };
     // Reasoning without its content is a reference to what a server that stores nothing does not have.
-    let is_empty = fields.get("type").is_some_and(|kind| kind == "reasoning")
-        && !has("encrypted_content")
-        && !has("content");
-    (!is_empty).then_some(Value::Object(fields))
+    let is_empty = is_reasoning(&fields) && !has("encrypted_content") && !has("content");
+    (!is_empty && !is_failed).then_some(fields)
 }
 
-/// The items that say this turn, if they still do: whoever has changed the text or the calls since means the change.
-pub(super) fn items(message: &Message) -> Option<Vec<Map<String, Value>>> {
-    let state = message.provider_state.as_ref().filter(|state| state.origin == ORIGIN)?;
+fn is_reasoning(item: &Map<String, Value>) -> bool {
+    item.get("type").is_some_and(|kind| kind == "reasoning")
+}
+
+/// Takes the id off an item that can be read without it: the server would look for the reasoning that belongs to it.
+fn forget_reference(item: &mut Map<String, Value>) {
+    let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
+    if matches!(kind, "message" | "function_call" | "custom_tool_call") {
+        item.remove("id");
+    }
+}
+
+/// The items of this turn, if they came from this origin and still agree with it: whoever has changed the text or the calls since
+/// means the change.
+pub(super) fn items(message: &Message, origin: &str) -> Option<Vec<Map<String, Value>>> {
+    let state = message.provider_state.as_ref().filter(|state| state.origin == origin)?;
     let items = state.data.as_array()?;
-    let said = Said::of(items);
-    let calls = message.tool_calls.iter().map(|call| (call.id.as_str(), call.name.as_str()));
-    let agrees = said.text == message.content.to_text()
-        && said.refusal == message.refusal.as_deref().unwrap_or_default()
-        && calls.eq(item::calls(items).map(|call| (call.text("call_id"), call.text("name"))));
+    let text = TurnText::from_items(items);
+    let calls = message.tool_calls.iter();
+    let calls = calls.map(|call| (call.id.clone(), call.name.clone(), call.arguments.clone()));
+    let agrees = text.text == message.content.to_text()
+        && text.refusal == message.refusal.as_deref().unwrap_or_default()
+        && calls.eq(item::calls(items).map(|call| {
+            // A call without arguments is handed out with an empty object.
+            let arguments = Some(call.arguments()).filter(|text| !text.trim().is_empty());
+            let arguments = arguments.unwrap_or_else(|| "{}".to_owned());
+            (call.text("call_id").to_owned(), call.text("name").to_owned(), arguments)
+        }));
     agrees.then(|| items.iter().filter_map(Value::as_object).cloned().collect())
+}
+
+/// A request's body without the states that its server no longer takes. `None` where it holds none.
+pub(crate) fn without_reasoning(body: &[u8]) -> Option<Vec<u8>> {
+    let mut body: Value = serde_json::from_slice(body).ok()?;
+    let input = body.get_mut("input")?.as_array_mut()?;
+    let count = input.len();
+    input.retain(|item| !item.as_object().is_some_and(is_reasoning));
+    if input.len() == count {
+        return None;
+    }
+    input.iter_mut().filter_map(Value::as_object_mut).for_each(forget_reference);
+    serde_json::to_vec(&body).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_goes_back() {
+        #[track_caller]
+        fn check(items: Value, expected: Value) {
+            let Value::Array(items) = items else { panic!("no list") };
+            let state = new(items, "o").map_or(Value::Null, |state| state.data);
+            assert_eq!(state, expected);
+        }
+        let call =
+            json!({"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": "{}"});
+        let bare = json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"});
+        let reasoning = json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"});
+        check(json!([reasoning, call]), json!([reasoning, call]));
+        // Without its reasoning, an item must not refer to it.
+        check(json!([{"type": "reasoning", "id": "rs_1", "summary": []}, call]), json!([bare]));
+        check(
+            json!([{"type": "image_generation_call", "id": "ig_1", "status": "failed", "result": null}]),
+            json!(null),
+        );
+        check(
+            json!([{"type": "shell_call", "id": "sh_1", "created_by": "x", "environment": null}]),
+            json!([{"type": "shell_call", "id": "sh_1"}]),
+        );
+    }
+
+    #[test]
+    fn a_body_without_its_states() {
+        let with = json!({"model": "m", "input": [
+            {"role": "user", "content": "Hi"},
+            {"type": "reasoning", "id": "rs_1", "encrypted_content": "x"},
+            {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": "{}"},
+        ]});
+        let without = json!({"model": "m", "input": [
+            {"role": "user", "content": "Hi"},
+            {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        ]});
+        let body = without_reasoning(with.to_string().as_bytes()).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), without);
+        assert_eq!(without_reasoning(&body), None);
+        assert_eq!(without_reasoning(b"{}"), None);
+    }
+
+    /// What only outputs have follows from the document.
+    #[test]
+    fn output_only_fields_are_those_of_the_document() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/closure.json");
+        let document: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let schemas = &document["components"]["schemas"];
+        let (mut found, mut items) = (std::collections::BTreeSet::new(), 0);
+        let inputs: Vec<_> =
+            ["InputItem", "Item"].iter().flat_map(|union| variants(schemas, union)).collect();
+        for (kind, fields) in variants(schemas, "OutputItem") {
+            let same = || inputs.iter().filter(|(other, _)| *other == kind);
+            if same().next().is_none() {
+                continue;
+            }
+            let input: Vec<&String> = same().flat_map(|(_, fields)| fields).collect();
+            items += 1;
+            // The outputs of functions are written by the client.
+            if !kind.ends_with("function_call_output") && !kind.ends_with("custom_tool_call_output") {
+                found.extend(fields.into_iter().filter(|field| !input.contains(&field)));
+            }
+        }
+        assert!(items > 15, "the items are not found any more: {items}");
+        assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), OUTPUT_ONLY);
+    }
+
+    /// The types of a union's objects, with their fields.
+    fn variants(schemas: &Value, union: &str) -> Vec<(String, Vec<String>)> {
+        let branches = schemas[union]["oneOf"].as_array().or(schemas[union]["anyOf"].as_array()).unwrap();
+        let names = branches.iter().filter_map(|branch| branch["$ref"].as_str()?.rsplit('/').next());
+        names
+            .filter_map(|name| {
+                let mut fields = Map::new();
+                collect(schemas, name, &mut fields);
+                let kind = fields.get("type")?["enum"][0].as_str()?.to_owned();
+                Some((kind, fields.keys().cloned().collect()))
+            })
+            .collect()
+    }
+
+    fn collect(schemas: &Value, name: &str, fields: &mut Map<String, Value>) {
+        let schema = &schemas[name];
+        for part in schema["allOf"].as_array().into_iter().flatten().chain([schema]) {
+            fields.extend(part["properties"].as_object().cloned().unwrap_or_default());
+            if let Some(name) = part["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+                collect(schemas, name, fields);
+            }
+        }
+    }
 }

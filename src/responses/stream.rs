@@ -1,76 +1,40 @@
-//! From the events of a streamed answer to the core chunks. It keeps the items that are sent again, and open tool calls.
+//! From the events of a streamed response to the core chunks. It keeps the items that are sent again, and open tool calls.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 
 use serde::Deserialize;
 use serde_json::Value;
-use tachikoma_backends_core::{CompletionChunk, ErrorCategory, ToolCallDelta, ToolCallFragment};
+use tachikoma_backends_core::{CompletionChunk, ToolCallDelta};
 
-use super::item::{self, Item, PARAGRAPH, Said};
-use super::response::{self, Ending};
+use super::event::EventKind;
+use super::item::Item;
+use super::items::{Items, Place, TextKind};
+use super::response::{self, Context, StreamEnd};
 use super::state;
-use super::told::Told;
 use crate::absorbed::Unknown;
-use crate::decode::answer::{self, Decoder, OpenCalls, Piece, some};
-use crate::decode::error_body;
+use crate::decode::answer::{self, Decoder, Piece, Progress};
 use crate::decode::sse::SseEvent;
+use crate::decode::{budget, calls, error_body, json};
 use crate::error::CodexError;
 use crate::openai::types::{Response, ResponseStreamEvent as Event};
 
-/// A streamed answer so far.
+/// A streamed response so far.
 #[derive(Debug)]
 pub(crate) struct ResponsesStream {
-    calls: OpenCalls,
-    open: Vec<OpenItem>,
-    text: Told,
-    refusal: Told,
-    reasoning: Told,
-    /// The part of the reasoning that spoke last.
-    thought: Option<Thought>,
+    context: Context,
     items: Items,
-    limit: Option<u32>,
+    /// What an event brought beside its first piece: each message has its own phase.
+    pieces: VecDeque<Piece>,
     last: Option<CompletionChunk>,
-    done: bool,
+    is_done: bool,
     has_event: bool,
-    /// Events of kinds that this crate does not know. They are no errors: servers get new ones.
+    /// The first event, item or part of an unknown kind: quoted if nothing else comes.
+    unread: Option<Value>,
+    /// Events of unknown kinds are no errors: servers get new ones.
     unknown: Unknown,
     id: Option<String>,
     model: Option<String>,
-}
-
-/// An item that is a tool call, at its place among the calls.
-#[derive(Debug)]
-struct OpenItem {
-    id: Option<String>,
-    output_index: Option<usize>,
-    call_id: String,
-    has_arguments: bool,
-}
-
-/// What an event says of a tool call.
-#[derive(Clone, Copy, Debug, Default)]
-struct CallPiece<'a> {
-    call_id: Option<&'a str>,
-    name: Option<&'a str>,
-    arguments: &'a str,
-    /// Whether these are all of the arguments, which may have come in pieces already.
-    whole: bool,
-}
-
-/// Where reasoning stands: the event's name up to its last dot, and the item's and the part's numbers.
-#[derive(Debug, PartialEq)]
-struct Thought {
-    kind: String,
-    item: (Option<String>, Option<usize>),
-    part: Option<usize>,
-}
-
-/// The items that are done, for servers whose last event does not repeat them.
-#[derive(Debug)]
-struct Items {
-    items: Vec<Value>,
-    bytes: usize,
-    max_bytes: usize,
 }
 
 /// What is looked at first, since most kinds of events need no more.
@@ -81,292 +45,288 @@ struct Kind<'a> {
 }
 
 impl ResponsesStream {
-    /// An answer of no more tool calls than this, whose arguments, and whose items, have no more bytes than this in all.
-    /// `limit` is what [`Ending::of`] makes of it.
-    pub(crate) fn new(max_tool_calls: usize, max_bytes: usize, limit: Option<u32>) -> Self {
+    /// A response of no more tool calls than this, which have, as its items, no more bytes than this in all.
+    pub(crate) fn new(max_tool_calls: usize, max_bytes: usize, context: Context) -> Self {
         Self {
-            calls: OpenCalls::new(max_tool_calls, max_bytes),
-            open: Vec::new(),
-            text: Told::Not,
-            refusal: Told::Not,
-            reasoning: Told::Not,
-            thought: None,
-            items: Items { items: Vec::new(), bytes: 0, max_bytes },
-            limit,
+            context,
+            items: Items::new(max_tool_calls, max_bytes),
+            pieces: VecDeque::new(),
             last: None,
-            done: false,
+            is_done: false,
             has_event: false,
+            unread: None,
             unknown: Unknown::default(),
             id: None,
             model: None,
         }
     }
 
-    fn known(&mut self, kind: &str, mut event: Event) -> Result<Piece, CodexError> {
-        let [delta, text] = [event.delta.take(), event.text.take()];
-        let mut chunk = Piece::default();
+    fn known(&mut self, kind: EventKind, mut event: Event, data: &str) -> Result<Piece, CodexError> {
+        let mut piece = Piece::default();
         match kind {
-            "response.output_text.delta" => chunk.text = self.text.piece(delta),
-            "response.output_text.done" => chunk.text = self.text.whole(text),
-            "response.refusal.delta" => chunk.refusal = self.refusal.piece(delta),
-            "response.refusal.done" => chunk.refusal = self.refusal.whole(event.refusal.take()),
-            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
-                let piece = self.reasoning.piece(delta);
-                chunk.reasoning = self.think(kind, &event, piece);
+            EventKind::Begun => self.note(&mut event.response.unwrap_or_default()),
+            EventKind::ItemAdded | EventKind::ItemDone => {
+                let Some(value) = event.item.take().filter(Value::is_object) else { return Ok(piece) };
+                self.unknown.item(Item(&value).text("type"));
+                let is_done = kind == EventKind::ItemDone;
+                return self.items.item(Place::from_event(&event), value, is_done, &mut self.unknown);
             }
-            "response.reasoning_summary_text.done" | "response.reasoning_text.done" => {
-                let whole = self.reasoning.whole(text);
-                chunk.reasoning = self.think(kind, &event, whole);
-            }
-            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
-                let piece = delta.as_deref().unwrap_or_default();
-                chunk
-                    .tool_calls
-                    .extend(self.call(&event, CallPiece { arguments: piece, ..Default::default() })?);
-            }
-            "response.function_call_arguments.done" => {
-                let whole = answer::arguments(event.arguments.take());
-                let name = event.name.as_deref();
-                let call = CallPiece { name, arguments: &whole, whole: true, ..Default::default() };
-                chunk.tool_calls.extend(self.call(&event, call)?);
-            }
-            "response.output_item.added" | "response.output_item.done" => {
-                let value = event.item.take().unwrap_or_default();
-                let item = Item(&value);
-                self.unknown.item(item.text("type"));
-                if item.is_call() {
-                    chunk.tool_calls.extend(self.call_item(&event, item)?);
-                }
-                if kind.ends_with("done") {
-                    self.items.push(value)?;
+            EventKind::Part | EventKind::SummaryPart => {
+                let part = event.part.take().unwrap_or_default();
+                let kinds = match kind {
+                    EventKind::Part => [("text", TextKind::Text), ("refusal", TextKind::Refusal)],
+                    _ => [("text", TextKind::Summary), ("refusal", TextKind::Refusal)],
+                };
+                // Some servers announce the text of reasoning as a part too.
+                let is_reasoning = Item(&part).text("type").contains("reasoning");
+                for (field, text_kind) in kinds {
+                    let text_kind = if is_reasoning { TextKind::Reasoning } else { text_kind };
+                    self.items.text_done(
+                        &Place::from_event(&event),
+                        text_kind,
+                        Item(&part).text(field),
+                        &mut piece,
+                    )?;
                 }
             }
-            "response.created" => self.note(event.response.unwrap_or_default()),
-            "response.failed" => {
-                return Err(response::failed(event.response.and_then(|response| response.error), "failed"));
+            EventKind::TextDelta => self.delta(TextKind::Text, event, &mut piece)?,
+            EventKind::TextDone => self.done(TextKind::Text, event, &mut piece)?,
+            EventKind::RefusalDelta => self.delta(TextKind::Refusal, event, &mut piece)?,
+            EventKind::RefusalDone => self.done(TextKind::Refusal, event, &mut piece)?,
+            EventKind::SummaryDelta => self.delta(TextKind::Summary, event, &mut piece)?,
+            EventKind::SummaryDone => self.done(TextKind::Summary, event, &mut piece)?,
+            EventKind::ReasoningDelta => self.delta(TextKind::Reasoning, event, &mut piece)?,
+            EventKind::ReasoningDone => self.done(TextKind::Reasoning, event, &mut piece)?,
+            EventKind::ArgumentsDelta => {
+                let delta = calls::arguments(event.delta.take());
+                piece.tool_calls.extend(self.items.arguments(
+                    &Place::from_event(&event),
+                    None,
+                    &delta,
+                    false,
+                )?);
             }
-            _ => return self.end(kind, event.response.unwrap_or_default()),
-        }
-        Ok(chunk)
-    }
-
-    /// What the server calls itself and its answer; servers say it in the first event, the last, or both.
-    fn note(&mut self, response: Response) {
-        let stated = |text: Option<String>| text.and_then(some);
-        self.id = stated(response.id).or(self.id.take());
-        self.model = stated(response.model).or(self.model.take());
-    }
-
-    /// Begins a paragraph where another part of the reasoning goes on.
-    fn think(&mut self, kind: &str, event: &Event, text: String) -> String {
-        if text.is_empty() {
-            return text;
-        }
-        let now = Thought {
-            kind: kind.rsplit_once('.').map_or(kind, |(kind, _)| kind).to_owned(),
-            item: (event.item_id.clone(), event.output_index.and_then(answer::index)),
-            part: event.summary_index.or(event.content_index).and_then(answer::index),
-        };
-        match self.thought.replace(now) {
-            Some(before) if Some(&before) != self.thought.as_ref() => PARAGRAPH.to_owned() + &text,
-            _ => text,
-        }
-    }
-
-    fn call_item(&mut self, event: &Event, item: Item<'_>) -> Result<Option<ToolCallDelta>, CodexError> {
-        let id = some(item.text("id").to_owned()).or_else(|| event.item_id.clone());
-        let event = Event { item_id: id, output_index: event.output_index, ..Event::default() };
-        // An item that is being added may hold nothing yet, one that is done holds all of it again.
-        let (call_id, name) = (Some(item.text("call_id")), Some(item.text("name")));
-        self.call(&event, CallPiece { call_id, name, arguments: &item.arguments(), whole: true })
-    }
-
-    /// Takes what an event says of a tool call.
-    fn call(&mut self, event: &Event, said: CallPiece<'_>) -> Result<Option<ToolCallDelta>, CodexError> {
-        let CallPiece { call_id, name, mut arguments, whole } = said;
-        let index = event.output_index.and_then(answer::index);
-        let id = event.item_id.as_deref().filter(|id| !id.is_empty());
-        let found = self.open.iter().position(|open| match (id, &open.id, index, open.output_index) {
-            (Some(one), Some(other), ..) => one == other || one == open.call_id,
-            (.., Some(one), Some(other)) => one == other,
-            _ => false,
-        });
-        let by_call_id = || {
-            let call_id = call_id.filter(|id| !id.is_empty())?;
-            self.open.iter().position(|open| open.call_id == call_id)
-        };
-        // Neither an id nor a number: it is about the call that came last.
-        let is_nameless = id.is_none() && index.is_none() && call_id.is_none();
-        let last = || self.open.len().checked_sub(1).filter(|_| is_nameless);
-        let position = found.or_else(by_call_id).or_else(last).unwrap_or(self.open.len());
-        if position == self.open.len() {
-            self.open.push(OpenItem {
-                id: id.map(str::to_owned),
-                output_index: index,
-                call_id: call_id.unwrap_or_default().to_owned(),
-                has_arguments: false,
-            });
-        }
-        if let Some(open) = self.open.get_mut(position) {
-            if whole && open.has_arguments {
-                arguments = "";
+            EventKind::ArgumentsDone => {
+                let whole = calls::arguments(event.arguments.take().or(event.input.take()));
+                let name = event.name.as_ref().and_then(Value::as_str);
+                piece.tool_calls.extend(self.items.arguments(
+                    &Place::from_event(&event),
+                    name,
+                    &whole,
+                    true,
+                )?);
             }
-            open.has_arguments |= !arguments.is_empty();
+            EventKind::Ended | EventKind::Incomplete => {
+                self.unknown.response(data.as_bytes());
+                self.end(event.response.unwrap_or_default(), kind == EventKind::Incomplete)?;
+            }
+            EventKind::Failed => {
+                return Err(response::failed(event.response.and_then(|r| r.error), "failed"));
+            }
+            EventKind::Cancelled => {
+                return Err(response::failed(event.response.and_then(|r| r.error), "cancelled"));
+            }
+            EventKind::Error => return Err(absent(data)),
         }
-        let arguments = arguments.into();
-        let delta =
-            self.calls.push(ToolCallFragment { index: Some(position), id: call_id, name, arguments })?;
-        let is_new = |delta: &ToolCallDelta| {
-            delta.id.is_some() || delta.name.is_some() || !delta.arguments_delta.is_empty()
-        };
-        Ok(delta.filter(is_new))
+        Ok(piece)
     }
 
-    /// The last event: what has not come in pieces is taken from the whole answer in it.
-    fn end(&mut self, kind: &str, response: Response) -> Result<Piece, CodexError> {
-        if response.status.as_deref() == Some("failed") {
-            return Err(response::failed(response.error, "failed"));
+    fn delta(&mut self, kind: TextKind, mut event: Event, piece: &mut Piece) -> Result<(), CodexError> {
+        let delta = event.delta.take();
+        let is_content = delta.as_ref().is_some_and(|delta| !json::is_empty(delta));
+        let text = text_of(delta);
+        if is_content && text.is_empty() {
+            self.unknown.value("delta", "other type");
         }
-        let Response { incomplete_details, output, service_tier, status, usage, .. } = response.clone();
-        self.note(response);
-        let streamed = std::mem::take(&mut self.items.items);
-        let items = output.filter(|items| !items.is_empty()).unwrap_or(streamed);
-        let said = Said::of(&items);
-        let untold = |told: Told, text: String| if told == Told::Not { text } else { String::new() };
-        let mut chunk = Piece {
-            text: untold(self.text, said.text),
-            refusal: untold(self.refusal, said.refusal),
-            reasoning: untold(self.reasoning, said.reasoning),
-            tool_calls: Vec::new(),
+        self.items.text_delta(&Place::from_event(&event), kind, text, piece)
+    }
+
+    fn done(&mut self, kind: TextKind, mut event: Event, piece: &mut Piece) -> Result<(), CodexError> {
+        let text = if kind == TextKind::Refusal { event.refusal.take() } else { event.text.take() };
+        self.items.text_done(&Place::from_event(&event), kind, &text_of(text), piece)
+    }
+
+    /// What the server calls itself and its response; servers state it in the first event, the last, or both.
+    fn note(&mut self, response: &mut Response) {
+        let stated = |value: Option<Value>| json::into_text(value).filter(|text| !text.is_empty());
+        self.id = stated(response.id.take()).or(self.id.take());
+        self.model = stated(response.model.take()).or(self.model.take());
+    }
+
+    /// The last event: what has not come before is taken from the whole response in it, item by item.
+    pub(super) fn end(&mut self, mut response: Response, is_incomplete: bool) -> Result<(), CodexError> {
+        self.has_event = true;
+        self.note(&mut response);
+        let Response { error, incomplete_details, output, output_text, service_tier, status, usage, .. } =
+            response;
+        let status = json::into_text(status).unwrap_or_default().to_ascii_lowercase();
+        if let Some(error) = response::unfinished(&status, error) {
+            return Err(error);
+        }
+        let output = match output {
+            Some(Value::Array(items)) => items,
+            Some(item @ Value::Object(_)) => vec![item],
+            _ => Vec::new(),
         };
-        if self.calls.is_empty() {
-            for call in item::calls(&items) {
-                chunk.tool_calls.extend(self.call_item(&Event::default(), call)?);
-            }
+        let is_incomplete = is_incomplete || status == "incomplete";
+        self.pieces.extend(self.items.last_items(&output, is_incomplete, &mut self.unknown)?);
+        let items = if output.is_empty() { self.items.take_done() } else { output };
+        // The same text once more, or all that an incomplete server gives.
+        let text = output_text.map(|text| text_of(Some(text))).filter(|_| self.items.is_empty());
+        self.pieces.extend(text.and_then(|text| Piece { text, ..Piece::default() }.if_any()));
+        self.note_unread(&items)?;
+
+        let usage = usage.as_ref().and_then(response::usage);
+        let reason = incomplete_details.and_then(|details| json::text(details.get("reason")?));
+        let end = StreamEnd::new(is_incomplete.then_some(reason), &status, usage.as_ref(), &self.context)
+            .with_items(&items, !self.items.calls.is_empty());
+        if end.is_evidence_needed() {
+            let complete = |index| ToolCallDelta { index, is_complete: true, ..ToolCallDelta::default() };
+            let tool_calls: Vec<_> = self.items.done_calls().map(complete).collect();
+            self.pieces.extend(Piece { tool_calls, ..Piece::default() }.if_any());
         }
-        let usage = usage.and_then(response::usage);
-        let reason = incomplete_details.and_then(|details| details.reason);
-        let is_cut = kind == "response.incomplete" || status.as_deref() == Some("incomplete");
-        let Ending { finish_reason, finish_reason_text } =
-            Ending::of(is_cut.then_some(reason), usage.as_ref(), self.limit, !self.calls.is_empty());
-        self.calls.finish(finish_reason.is_cut())?;
-        self.done = true;
+        let StreamEnd { finish_reason, finish_reason_text, .. } = end;
+        self.items.calls.finish(finish_reason.ends_turn())?;
+        self.is_done = true;
         self.last = Some(CompletionChunk {
             finish_reason_text,
             id: self.id.take(),
             model: self.model.take(),
-            service_tier,
-            provider_state: if finish_reason.is_cut() { None } else { state::of(items) },
+            service_tier: json::into_text(service_tier).filter(|tier| !tier.is_empty()),
+            provider_state: if finish_reason.is_cut() {
+                None
+            } else {
+                state::new(items, &self.context.state_origin)
+            },
             ..CompletionChunk::last(finish_reason, usage)
         });
-        Ok(chunk)
+        Ok(())
     }
 
-    /// An event of another kind: an error under some name, or of no interest.
-    fn other(&mut self, kind: &str, data: &str) -> Result<(), CodexError> {
-        if kind.is_empty() || data.contains("\"error\"") {
-            let value: Value = serde_json::from_str(data).unwrap_or_default();
-            let has_error = value.get("error").is_some_and(|error| !error.is_null());
-            if let Some(error) = error_body::inside_success(&value).filter(|_| kind.is_empty() || has_error) {
-                return Err(error);
+    /// A message whose parts are all of unknown types is an error that quotes one.
+    fn note_unread(&mut self, items: &[Value]) -> Result<(), CodexError> {
+        for part in items.iter().map(Item).flat_map(Item::unread_parts) {
+            self.unknown.value("output[].content[].type", part.text("type"));
+            if self.items.is_empty() && self.pieces.is_empty() {
+                return Err(error_body::from_unread(part.0).maybe_processed());
             }
         }
-        self.unknown.event(kind);
         Ok(())
+    }
+
+    /// An event of another kind: an error under some name, a response without a name, or of no interest.
+    fn other(&mut self, kind: &str, data: &str) -> Result<(), CodexError> {
+        if !kind.is_empty() && self.unread.is_some() && !data.contains("\"error\"") {
+            self.unknown.event(kind);
+            return Ok(());
+        }
+        let value: Value = serde_json::from_str(data).unwrap_or_default();
+        if json::is_empty(&value) {
+            return Ok(());
+        }
+        let has_error = value.get("error").is_some_and(|error| !json::is_empty(error));
+        if kind.is_empty() && !has_error && value.get("output").is_some_and(Value::is_array) {
+            return self.end(answer::read(value)?, false);
+        }
+        if let Some(error) = error_body::inside_success(&value).filter(|_| kind.is_empty() || has_error) {
+            return Err(error);
+        }
+        self.unknown.event(if kind.is_empty() { "without type" } else { kind });
+        self.unread.get_or_insert(value);
+        Ok(())
+    }
+
+    /// Takes an event that is not of the form that is read: what is of another type there is not needed, or makes an error.
+    fn undocumented(&mut self, kind: EventKind, data: &str) -> Result<Piece, CodexError> {
+        let mut value: Value =
+            serde_json::from_str(data).map_err(|reason| answer::unreadable(data, reason))?;
+        if let Some(fields) = value.as_object_mut() {
+            fields.retain(|name, value| name != "response" || value.is_object());
+        }
+        self.known(kind, answer::read(value)?, data)
+    }
+}
+
+/// The error that an event is, in the server's words.
+fn absent(data: &str) -> CodexError {
+    answer::absent(&serde_json::from_str(data).unwrap_or_default(), "output")
+}
+
+/// The text of a field that should be text: some servers send the part that holds it.
+fn text_of(value: Option<Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text,
+        Some(part @ Value::Object(_)) => Item(&part).text("text").to_owned(),
+        _ => String::new(),
     }
 }
 
 impl Decoder for ResponsesStream {
     fn event(&mut self, event: &SseEvent<'_>) -> Result<Option<Piece>, CodexError> {
         let data = event.data.trim();
-        if data == "[DONE]" {
-            self.done = true;
+        if data.eq_ignore_ascii_case("[DONE]") {
+            self.is_done = true;
             return Ok(None);
         }
-        let unreadable = |reason| answer::unreadable(data, reason, "event");
+        if data.is_empty() {
+            return Ok(None);
+        }
+        budget::check(data)?;
         // Most servers write the kind in front of the data as well; then one look at the data is enough.
-        let mut read = is_known(&event.event).then(|| serde_json::from_str::<Event>(data).ok()).flatten();
-        let kind = match read.as_mut().map(|event| event.type_.take()) {
+        let named = EventKind::from_name(&event.event);
+        let mut read = named.and_then(|_| serde_json::from_str::<Event>(data).ok());
+        let kind = match read.as_mut().map(|event| json::into_text(event.type_.take())) {
             Some(kind) => kind.map(Cow::Owned),
             None => match serde_json::from_str::<Kind<'_>>(data) {
                 Ok(Kind { kind }) => kind,
-                Err(reason) => return Err(unreadable(Some(reason))),
+                Err(reason) => match serde_json::from_str::<Value>(data) {
+                    Ok(value) if json::is_empty(&value) => return Ok(None),
+                    Ok(value) => json::into_text(value.get("type").cloned()).map(Cow::Owned),
+                    Err(_) => return Err(answer::unreadable(data, reason)),
+                },
             },
         };
         let kind = match kind.as_deref().unwrap_or_default() {
             "" if event.event != "message" => &*event.event,
             kind => kind,
         };
-        if kind == "error" {
-            return Err(unreadable(None));
-        }
         self.has_event = true;
-        if !is_known(kind) {
-            return self.other(kind, data).map(|()| None);
-        }
-        let event = match read {
-            Some(event) => event,
-            None => serde_json::from_str(data).map_err(|reason| unreadable(Some(reason)))?,
+        let Some(known) = EventKind::from_name(kind) else {
+            return self.other(kind, data).map(|()| self.next_piece());
         };
-        if let "response.completed" | "response.incomplete" = kind {
-            self.unknown.response(data.as_bytes());
-        }
-        let chunk = self.known(kind, event)?;
-        Ok(chunk.if_any())
+        let piece = match read.map_or_else(|| serde_json::from_str(data), Ok) {
+            Ok(event) => self.known(known, event, data)?,
+            Err(reason) if reason.to_string().starts_with("duplicate field") => {
+                return Err(answer::unreadable(data, reason));
+            }
+            Err(_) => self.undocumented(known, data)?,
+        };
+        Ok(piece.if_any().or_else(|| self.next_piece()))
     }
 
-    /// Only with its last event is an answer whole.
-    fn is_whole(&self) -> bool {
-        self.last.is_some()
+    fn next_piece(&mut self) -> Option<Piece> {
+        self.pieces.pop_front()
     }
 
-    fn is_done(&self) -> bool {
-        self.done
+    /// Only with its last event is a response whole.
+    fn progress(&self) -> Progress {
+        if self.is_done { Progress::Done } else { Progress::Open }
     }
 
     fn finish(&mut self) -> Result<CompletionChunk, CodexError> {
-        let awaited = "neither response.completed nor another last event";
-        self.last.take().ok_or_else(|| answer::truncated(self.has_event, awaited))
+        if let Some(last) = self.last.take() {
+            return Ok(last);
+        }
+        match self.unread.take().filter(|_| self.items.is_empty()) {
+            Some(unread) => Err(error_body::from_unread(&unread).maybe_processed()),
+            None => {
+                let awaited = "neither response.completed nor another last event came";
+                Err(answer::truncated(self.has_event, awaited))
+            }
+        }
     }
 
     fn unknown(&mut self) -> Unknown {
         std::mem::take(&mut self.unknown)
-    }
-}
-
-/// Whether the kind of event is read.
-fn is_known(kind: &str) -> bool {
-    matches!(
-        kind,
-        "response.created"
-            | "response.output_item.added"
-            | "response.output_item.done"
-            | "response.output_text.delta"
-            | "response.output_text.done"
-            | "response.refusal.delta"
-            | "response.refusal.done"
-            | "response.reasoning_summary_text.delta"
-            | "response.reasoning_summary_text.done"
-            | "response.reasoning_text.delta"
-            | "response.reasoning_text.done"
-            | "response.function_call_arguments.delta"
-            | "response.function_call_arguments.done"
-            | "response.custom_tool_call_input.delta"
-            | "response.completed"
-            | "response.incomplete"
-            | "response.failed"
-    )
-}
-
-impl Items {
-    fn push(&mut self, item: Value) -> Result<(), CodexError> {
-        self.bytes += item.to_string().len();
-        if self.bytes > self.max_bytes {
-            let message = format!("the items of the answer have more than {} bytes", self.max_bytes);
-            return Err(CodexError::new(ErrorCategory::Parse, message)
-                .with_hint("Raise with_max_event_bytes if the server is to be trusted."));
-        }
-        self.items.push(item);
-        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use futures::{Stream, StreamExt};
 use thiserror::Error;
 
 use crate::{
-    BackendError, CompletionChunk, CompletionResponse, CompletionStream, ErrorDetails, FinishReason,
+    BackendError, CompletionChunk, CompletionResponse, CompletionStream, ErrorDetails, FinishReason, Phase,
     ToolCallAccumulator,
 };
 
@@ -52,18 +52,18 @@ impl CollectingStream {
     /// Reads the rest of the stream and returns the whole answer.
     ///
     /// # Errors
-    /// [`CollectError`], which holds what had arrived: the text so far and the tool calls that were whole.
+    /// [`CollectError`], which holds what had arrived: the text so far and the tool calls.
     pub async fn collect(mut self) -> Result<CompletionResponse, CollectError> {
         while self.next().await.is_some() {}
         let mut response = self.response;
         match self.end {
             Some(Ok(())) => {
                 (response.tool_calls, response.incomplete_tool_calls) =
-                    self.tool_calls.finish(response.finish_reason.is_cut());
+                    self.tool_calls.finish(response.finish_reason.ends_turn());
                 Ok(response)
             }
             Some(Err(error)) => {
-                (response.tool_calls, response.incomplete_tool_calls) = self.tool_calls.finish(true);
+                (response.tool_calls, response.incomplete_tool_calls) = self.tool_calls.finish(false);
                 response.finish_reason = FinishReason::Error;
                 Err(CollectError { error, partial: Box::new(response) })
             }
@@ -73,7 +73,9 @@ impl CollectingStream {
 
     fn absorb(&mut self, chunk: &CompletionChunk) {
         let response = &mut self.response;
-        append(&mut response.content, &chunk.delta);
+        let is_commentary = chunk.phase == Some(Phase::Commentary);
+        let text = if is_commentary { &mut response.commentary } else { &mut response.content };
+        append(text, &chunk.delta);
         append(&mut response.refusal, chunk.refusal.as_deref().unwrap_or_default());
         append(&mut response.reasoning, chunk.reasoning.as_deref().unwrap_or_default());
         for delta in &chunk.tool_calls {
@@ -145,7 +147,7 @@ pub struct CollectError {
     /// What went wrong.
     #[source]
     pub error: BackendError,
-    /// The text so far and the tool calls that were whole. Calls that were cut are apart.
+    /// The text so far; tool calls that the provider has not stated to be complete are in `incomplete_tool_calls`.
     pub partial: Box<CompletionResponse>,
 }
 
@@ -173,6 +175,7 @@ mod tests {
             id: Some(id.into()),
             name: Some("now".into()),
             arguments_delta: arguments.into(),
+            is_complete: false,
         };
         Ok(CompletionChunk { tool_calls: vec![delta], ..Default::default() })
     }
@@ -212,8 +215,9 @@ mod tests {
             collect(vec![text("Hel"), call(0, "a", "{}"), call(1, "b", "{\"x"), failed()]).unwrap_err();
         assert_eq!(error.to_string(), "network failure: connection reset");
         assert_eq!(error.partial.content.as_deref(), Some("Hel"));
-        assert_eq!(error.partial.tool_calls, [ToolCall::new("a", "now", "{}")]);
-        assert_eq!(error.partial.incomplete_tool_calls, [ToolCall::new("b", "now", "{\"x")]);
+        assert_eq!(error.partial.tool_calls, []);
+        let calls = [ToolCall::new("a", "now", "{}"), ToolCall::new("b", "now", "{\"x")];
+        assert_eq!(error.partial.incomplete_tool_calls, calls);
     }
 
     #[test]

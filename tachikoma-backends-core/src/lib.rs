@@ -20,7 +20,7 @@ pub use message::{ContentPart, ImageDetail, ImageSource, Message, MessageContent
 pub use request::{CompletionRequest, ReasoningEffort, ResponseFormat, ToolChoice, Verbosity};
 pub use response::{CompletionResponse, FinishReason, Usage};
 pub use retry::BackendExt;
-pub use stream::{CompletionChunk, CompletionStream};
+pub use stream::{CompletionChunk, CompletionStream, Phase};
 pub use tool::{ToolDefinition, ToolDefinitionBuilder, ToolParameter, ToolParameters};
 pub use tool_call::{
     ToolArgumentsError, ToolCall, ToolCallAccumulator, ToolCallDelta, ToolCallFragment, ToolResult,

@@ -2,18 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CompletionChunk, Message, MessageContent, ProviderState, ToolCall, ToolCallDelta};
+use crate::{CompletionChunk, Message, MessageContent, Phase, ProviderState, ToolCall, ToolCallDelta};
 
 /// A whole answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CompletionResponse {
-    /// The text of the answer; `None` where the model said nothing, as with most tool calls.
+    /// The text of the answer; `None` where there is none, as with most tool calls. Several messages are paragraphs.
     pub content: Option<String>,
+    /// What the model wrote to the user on its way to the answer, such as what it is about to do ([`Phase::Commentary`]). It is
+    /// not part of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commentary: Option<String>,
     /// The calls that the model made, each whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
-    /// Calls that were cut before their end, as by the limit on tokens. Never run these.
+    /// Calls that are not known to be whole: cut by the limit on tokens, or ended by an unknown reason. Never run these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incomplete_tool_calls: Vec<ToolCall>,
     /// Why the answer ended.
@@ -46,27 +50,36 @@ pub struct CompletionResponse {
 }
 
 impl CompletionResponse {
-    /// The assistant turn to append to the conversation: text, refusal, tool calls and provider state, nothing lost
-    /// but calls that were cut.
+    /// The assistant turn to append to the conversation: text (commentary and answer as paragraphs), refusal, tool calls and
+    /// provider state, nothing lost but incomplete calls.
     pub fn to_message(&self) -> Message {
         self.clone().into()
     }
 }
 
 impl CompletionResponse {
-    /// The answer as the chunks of a stream, for a backend that cannot stream: one with all that was said, then the final
+    /// The answer as the chunks of a stream, for a backend that cannot stream: the commentary, the rest of the content, then the final
     /// one. [`CollectingStream`](crate::CollectingStream) makes the same answer of them again.
     pub fn into_chunks(self) -> impl Iterator<Item = CompletionChunk> + Send {
-        let calls = self.tool_calls.into_iter().chain(self.incomplete_tool_calls);
-        let said = CompletionChunk {
+        // A reason that ends the turn is evidence enough for all calls.
+        let is_evidence_needed = !self.finish_reason.ends_turn();
+        let whole = self.tool_calls.into_iter().map(|call| (call, is_evidence_needed));
+        let calls = whole.chain(self.incomplete_tool_calls.into_iter().map(|call| (call, false)));
+        let commentary = self.commentary.map(|delta| CompletionChunk {
+            delta,
+            phase: Some(Phase::Commentary),
+            ..CompletionChunk::default()
+        });
+        let content = CompletionChunk {
             delta: self.content.unwrap_or_default(),
             tool_calls: calls
                 .enumerate()
-                .map(|(index, ToolCall { id, name, arguments })| ToolCallDelta {
+                .map(|(index, (ToolCall { id, name, arguments }, is_complete))| ToolCallDelta {
                     index,
                     id: Some(id),
                     name: Some(name),
                     arguments_delta: arguments,
+                    is_complete,
                 })
                 .collect(),
             refusal: self.refusal,
@@ -82,13 +95,14 @@ impl CompletionResponse {
             provider_state: self.provider_state,
             ..CompletionChunk::last(self.finish_reason, self.usage)
         };
-        [said, last].into_iter()
+        commentary.into_iter().chain([content, last])
     }
 }
 
 impl From<CompletionResponse> for Message {
     fn from(response: CompletionResponse) -> Self {
-        let content = MessageContent::Text(response.content.unwrap_or_default());
+        let paragraphs: Vec<String> = [response.commentary, response.content].into_iter().flatten().collect();
+        let content = MessageContent::Text(paragraphs.join("\n\n"));
         Self {
             refusal: response.refusal,
             provider_state: response.provider_state,
@@ -129,9 +143,15 @@ impl FinishReason {
         }
     }
 
-    /// Whether the answer was cut, so that its last tool call may be half.
+    /// Whether the response was cut before its end.
     pub const fn is_cut(self) -> bool {
         matches!(self, Self::Length | Self::ContentFilter | Self::Error)
+    }
+
+    /// Whether the model is known to have ended its turn: only then are its tool calls whole without further evidence. An
+    /// unknown reason is none.
+    pub const fn ends_turn(self) -> bool {
+        matches!(self, Self::Stop | Self::ToolUse)
     }
 }
 
@@ -166,7 +186,8 @@ mod tests {
     #[test]
     fn a_response_survives_the_way_through_chunks() {
         let response = CompletionResponse {
-            content: Some("Let me look.".into()),
+            content: Some("It is".into()),
+            commentary: Some("Let me look.".into()),
             tool_calls: vec![ToolCall::new("call_1", "now", "{}")],
             incomplete_tool_calls: vec![ToolCall::new("call_2", "write", "{\"te")],
             finish_reason: FinishReason::Length,
@@ -187,7 +208,8 @@ mod tests {
     fn a_response_becomes_the_next_turn_without_loss() {
         let state = ProviderState { origin: "codex".into(), data: json!([{"type": "reasoning"}]) };
         let response = CompletionResponse {
-            content: Some("Let me look.".into()),
+            content: Some("It is noon.".into()),
+            commentary: Some("Let me look.".into()),
             tool_calls: vec![ToolCall::new("call_1", "now", "{}")],
             refusal: Some("Not that.".into()),
             provider_state: Some(state.clone()),
@@ -195,7 +217,7 @@ mod tests {
         };
         let message = response.to_message();
         assert_eq!(message.role, Role::Assistant);
-        assert_eq!(message.content.as_text(), Some("Let me look."));
+        assert_eq!(message.content.as_text(), Some("Let me look.\n\nIt is noon."));
         assert_eq!(message.tool_calls, response.tool_calls);
         assert_eq!(message.refusal, response.refusal);
         assert_eq!(message.provider_state, Some(state));

@@ -18,6 +18,9 @@ pub type CompletionStream = Pin<Box<dyn Stream<Item = Result<CompletionChunk, Ba
 pub struct CompletionChunk {
     /// The next piece of text, often empty.
     pub delta: String,
+    /// What the text is to the user, where the provider tells such messages apart; without it, it belongs to the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
     /// Pieces of tool calls; feed them to a [`ToolCallAccumulator`](crate::ToolCallAccumulator).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCallDelta>,
@@ -53,6 +56,17 @@ pub struct CompletionChunk {
     /// What the backend wants back in the next request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_state: Option<ProviderState>,
+}
+
+/// What a message of the model is to the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Phase {
+    /// A remark on the way to the answer, such as what the model is about to do.
+    Commentary,
+    /// The answer.
+    FinalAnswer,
 }
 
 impl CompletionChunk {

@@ -109,7 +109,7 @@ impl ToolResult {
 /// A piece of a streamed call, as backends hand it out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCallDelta {
-    /// Which call of this answer it belongs to, counted from 0 in the order in which they began.
+    /// Which call of this response it belongs to, counted from 0 in the order in which they began.
     pub index: usize,
     /// The call's id, on the piece that brings it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,6 +120,10 @@ pub struct ToolCallDelta {
     /// The next piece of the arguments' JSON text.
     #[serde(default)]
     pub arguments_delta: String,
+    /// Whether the provider has stated that this call is complete, so that it is whole even if the response is cut later. A
+    /// response that [ended its turn](crate::FinishReason::ends_turn) needs no such statement.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_complete: bool,
 }
 
 /// A piece of a streamed call, as servers send it: anything may be missing, empty or repeated.
@@ -131,7 +135,7 @@ pub struct ToolCallFragment<'a> {
     pub id: Option<&'a str>,
     /// The tool's name.
     pub name: Option<&'a str>,
-    /// The next piece of the arguments' JSON text; one that is owned is handed on without a copy.
+    /// The next piece of the arguments' JSON text; one that is owned is passed on without a copy.
     pub arguments: Cow<'a, str>,
 }
 
@@ -139,12 +143,17 @@ pub struct ToolCallFragment<'a> {
 ///
 /// How a fragment finds its call:
 /// 1. With an index, it belongs to the latest call of that index, unless both have an id and these differ; then to
-///    the call of that index and id, or it begins a new one.
+///    the call of that index and id, or it begins a new one. An index that is new belongs to the call of its id.
 /// 2. Without an index, by its id; a new id begins a new call.
 /// 3. With neither, to the last call, unless it names a tool when that call already has arguments; then it begins a
 ///    new one.
 ///
-/// Empty ids and names change nothing. A name equal to the one held is not appended.
+/// A fragment that names a tool begins a new call all the same where the call that it found already has arguments and another
+/// name, or arguments that are a complete JSON object and further ones follow; where id, name and arguments are the same, it
+/// is a repetition and changes nothing.
+///
+/// Empty ids and names change nothing. A name equal to the one held is not appended, one that begins with it replaces it. An
+/// id that another call has is not taken over: [`finish`](Self::finish) makes up another.
 #[derive(Clone, Debug, Default)]
 pub struct ToolCallAccumulator {
     calls: Vec<OpenCall>,
@@ -155,66 +164,157 @@ pub struct ToolCallAccumulator {
 struct OpenCall {
     index: Option<usize>,
     call: ToolCall,
+    is_complete: bool,
+}
+
+impl OpenCall {
+    /// Whether the arguments are a complete JSON object, after which nothing of the same call can follow.
+    fn has_all_arguments(&self) -> bool {
+        let text = self.call.arguments.trim();
+        // Nearly all fragments come while an object is still open, and need no parser to tell.
+        text.starts_with('{')
+            && text.ends_with('}')
+            && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    }
+}
+
+/// What a fragment is to the calls so far.
+enum Place {
+    Existing(usize),
+    New,
+    Repetition,
 }
 
 impl ToolCallAccumulator {
     /// Takes a piece that a backend handed out.
     pub fn push(&mut self, delta: &ToolCallDelta) {
-        self.push_fragment(ToolCallFragment {
-            index: Some(delta.index),
-            id: delta.id.as_deref(),
-            name: delta.name.as_deref(),
-            arguments: Cow::Borrowed(&delta.arguments_delta),
-        });
+        let position = match self.calls.iter().position(|open| open.index == Some(delta.index)) {
+            Some(position) => position,
+            None => self.open(Some(delta.index)),
+        };
+        if let Some(open) = self.calls.get_mut(position) {
+            if let Some(id) = &delta.id {
+                id.clone_into(&mut open.call.id);
+            }
+            open.call.name.push_str(delta.name.as_deref().unwrap_or_default());
+            open.call.arguments.push_str(&delta.arguments_delta);
+            open.is_complete |= delta.is_complete;
+        }
     }
 
     /// Takes a piece as a server sent it, and returns it as a backend hands it out: numbered by the order in which
-    /// the calls began, with nothing repeated. `None` for a piece that says nothing, which begins no call.
+    /// the calls began, with nothing repeated. `None` for a piece that is empty, which begins no call.
     pub fn push_fragment(&mut self, fragment: ToolCallFragment<'_>) -> Option<ToolCallDelta> {
         let id = fragment.id.filter(|id| !id.is_empty());
         let name = fragment.name.filter(|name| !name.is_empty());
         if id.is_none() && name.is_none() && fragment.arguments.is_empty() {
             return None;
         }
-        let position = self.find(fragment.index, id, name.is_some()).unwrap_or(self.calls.len());
-        if position == self.calls.len() {
-            self.calls.push(OpenCall { index: fragment.index, ..OpenCall::default() });
+        match self.place(fragment.index, id, name, &fragment.arguments) {
+            Place::Existing(position) => self.add(position, fragment),
+            Place::New => {
+                let position = self.open(fragment.index);
+                self.add(position, fragment)
+            }
+            Place::Repetition => None,
         }
+    }
+
+    fn add(&mut self, position: usize, fragment: ToolCallFragment<'_>) -> Option<ToolCallDelta> {
         self.last = position;
+        let id = fragment.id.filter(|id| !id.is_empty());
+        let name = fragment.name.filter(|name| !name.is_empty());
+        let is_taken = id.is_some_and(|id| self.calls.iter().any(|open| open.call.id == id));
+        let OpenCall { call, .. } = self.calls.get_mut(position)?;
         let mut delta = ToolCallDelta { index: position, ..ToolCallDelta::default() };
-        if let Some(OpenCall { call, .. }) = self.calls.get_mut(position) {
-            if let Some(id) = id.filter(|_| call.id.is_empty()) {
-                id.clone_into(&mut call.id);
-                delta.id = Some(id.to_owned());
-            }
-            if let Some(name) = name.filter(|name| *name != call.name) {
-                call.name.push_str(name);
-                delta.name = Some(name.to_owned());
-            }
-            call.arguments.push_str(&fragment.arguments);
+        if let Some(id) = id.filter(|_| call.id.is_empty() && !is_taken) {
+            id.clone_into(&mut call.id);
+            delta.id = Some(id.to_owned());
         }
+        if let Some(name) = name {
+            let rest = name.strip_prefix(call.name.as_str()).unwrap_or(name);
+            if !rest.is_empty() {
+                call.name.push_str(rest);
+                delta.name = Some(rest.to_owned());
+            }
+        }
+        call.arguments.push_str(&fragment.arguments);
         delta.arguments_delta = fragment.arguments.into_owned();
         Some(delta)
     }
 
-    fn find(&self, index: Option<usize>, id: Option<&str>, named: bool) -> Option<usize> {
-        let by_id = |open: &OpenCall| id.is_some_and(|id| open.call.id == id);
+    /// Takes a piece that holds a call as a whole, of which pieces may have come already: only what is missing is new.
+    pub fn push_whole(&mut self, mut fragment: ToolCallFragment<'_>) -> Option<ToolCallDelta> {
+        let id = fragment.id.filter(|id| !id.is_empty());
+        let held = self.find(fragment.index, id, false).and_then(|position| self.calls.get(position));
+        if let Some(OpenCall { call, .. }) = held
+            && !call.arguments.is_empty()
+            && let Some(rest) = fragment.arguments.strip_prefix(call.arguments.as_str())
+            && fragment.name.is_none_or(|name| name.is_empty() || name == call.name)
+        {
+            fragment.arguments = Cow::Owned(rest.to_owned());
+        }
+        self.push_fragment(fragment)
+            .filter(|delta| delta.id.is_some() || delta.name.is_some() || !delta.arguments_delta.is_empty())
+    }
+
+    /// Takes a piece of the call that has this index, whatever else it holds: for servers whose index tells calls apart.
+    pub fn push_indexed(&mut self, index: usize, fragment: ToolCallFragment<'_>) -> Option<ToolCallDelta> {
+        let position = match self.calls.iter().position(|open| open.index == Some(index)) {
+            Some(position) => position,
+            None => self.open(Some(index)),
+        };
+        self.add(position, fragment)
+    }
+
+    /// Begins a call and returns its position.
+    fn open(&mut self, index: Option<usize>) -> usize {
+        self.calls.push(OpenCall { index, ..OpenCall::default() });
+        self.calls.len() - 1
+    }
+
+    fn place(&self, index: Option<usize>, id: Option<&str>, name: Option<&str>, arguments: &str) -> Place {
+        let Some(position) = self.find(index, id, name.is_some()) else { return Place::New };
+        let (Some(held), Some(name)) = (self.calls.get(position), name) else {
+            return Place::Existing(position);
+        };
+        let call = &held.call;
+        let is_other_name = name != call.name && !call.name.is_empty();
+        let is_continued_name = name.starts_with(call.name.as_str()) && call.arguments.is_empty();
+        if is_other_name
+            && !is_continued_name
+            && (!call.arguments.is_empty() || id.is_some_and(|id| id == call.id))
+        {
+            return Place::New;
+        }
+        if arguments.trim_start().is_empty() || !held.has_all_arguments() {
+            return Place::Existing(position);
+        }
+        let is_same = id.is_some_and(|id| id == call.id) && name == call.name && arguments == call.arguments;
+        if is_same { Place::Repetition } else { Place::New }
+    }
+
+    fn find(&self, index: Option<usize>, id: Option<&str>, is_named: bool) -> Option<usize> {
+        let by_id = || self.calls.iter().position(|open| id.is_some_and(|id| open.call.id == id));
         match (index, id) {
             (Some(_), id) => {
                 let same_index = |open: &OpenCall| open.index == index;
-                let latest = self.calls.iter().rposition(same_index)?;
+                let Some(latest) = self.calls.iter().rposition(same_index) else { return by_id() };
                 let held = self.calls.get(latest)?.call.id.as_str();
-                if id.is_none_or(|id| held.is_empty() || held == id) {
-                    Some(latest)
-                } else {
-                    self.calls.iter().position(|open| same_index(open) && by_id(open))
-                }
+                if id.is_none_or(|id| held.is_empty() || held == id) { Some(latest) } else { by_id() }
             }
-            (None, Some(_)) => self.calls.iter().position(by_id),
+            (None, Some(_)) => by_id(),
             (None, None) => {
                 let last = self.calls.get(self.last)?;
-                (!named || last.call.arguments.is_empty()).then_some(self.last)
+                (!is_named || last.call.arguments.is_empty()).then_some(self.last)
             }
+        }
+    }
+
+    /// Notes that the provider has stated that the call at this position is complete.
+    pub fn mark_complete(&mut self, position: usize) {
+        if let Some(open) = self.calls.get_mut(position) {
+            open.is_complete = true;
         }
     }
 
@@ -228,31 +328,32 @@ impl ToolCallAccumulator {
         self.calls.is_empty()
     }
 
-    /// The whole calls, and apart from them those that are only half there.
+    /// The whole calls, and apart from them those that are incomplete.
     ///
-    /// `cut` says that the answer ended before its time (an error, the limit on tokens): then only a call whose arguments
-    /// are a complete JSON object is whole. Otherwise the model was done, and its arguments stand as it wrote them.
-    /// A call without a name is never whole. Missing ids are made up, missing arguments are `{}`.
-    pub fn finish(self, cut: bool) -> (Vec<ToolCall>, Vec<ToolCall>) {
+    /// `has_ended` says that the model is known to have [ended its turn](crate::FinishReason::ends_turn): then its calls stand as
+    /// it wrote them. Otherwise only those are whole of which the provider has stated that they are complete, however complete
+    /// the arguments of others may look. A call without a name is never whole. Missing ids are made up; missing arguments of a
+    /// whole call are `{}`.
+    pub fn finish(self, has_ended: bool) -> (Vec<ToolCall>, Vec<ToolCall>) {
         let ids: Vec<String> = self.calls.iter().map(|open| open.call.id.clone()).collect();
-        let mut calls: Vec<ToolCall> = self.calls.into_iter().map(|open| open.call).collect();
-        for (position, call) in calls.iter_mut().enumerate() {
+        let (mut whole, mut incomplete) = (Vec::new(), Vec::new());
+        for (position, OpenCall { mut call, is_complete, .. }) in self.calls.into_iter().enumerate() {
             if call.id.is_empty() {
                 call.id = format!("call_{position}");
                 while ids.contains(&call.id) {
                     call.id.push('_');
                 }
             }
+            if call.name.is_empty() || !(has_ended || is_complete) {
+                incomplete.push(call);
+                continue;
+            }
+            if call.arguments.trim().is_empty() {
+                call.arguments = "{}".to_owned();
+            }
+            whole.push(call);
         }
-        let (mut whole, half): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| {
-            let complete =
-                || serde_json::from_str::<Value>(&call.arguments).is_ok_and(|json| json.is_object());
-            !call.name.is_empty() && (!cut || complete())
-        });
-        for call in whole.iter_mut().filter(|call| call.arguments.trim().is_empty()) {
-            call.arguments = "{}".to_owned();
-        }
-        (whole, half)
+        (whole, incomplete)
     }
 }
 
@@ -274,8 +375,8 @@ mod tests {
         }
         let expected: Vec<_> =
             expected.iter().map(|(id, name, arguments)| ToolCall::new(*id, *name, *arguments)).collect();
-        assert_eq!(raw.finish(false).0, expected);
-        assert_eq!(handed_out.finish(false).0, expected);
+        assert_eq!(raw.finish(true).0, expected);
+        assert_eq!(handed_out.finish(true).0, expected);
     }
 
     const AB: &[(&str, &str, &str)] = &[("a", "now", "{\"x\":1}"), ("b", "then", "{}")];
@@ -357,26 +458,72 @@ mod tests {
     }
 
     #[test]
-    fn half_calls_stay_apart() {
+    fn another_name_or_another_object_begins_another_call() {
+        let whole = "{\"x\":1}";
+        check(&[(Some(0), None, Some("now"), whole), (Some(0), None, Some("then"), "{}")], AB_MADE_UP);
+        check(
+            &[(Some(0), Some("a"), Some("now"), whole), (Some(0), Some("a"), Some("then"), "{}")],
+            A_AND_MADE_UP,
+        );
+        check(
+            &[(Some(0), Some("a"), Some("now"), whole), (Some(0), Some("a"), Some("now"), "{\"x\":2}")],
+            &[("a", "now", "{\"x\":1}"), ("call_1", "now", "{\"x\":2}")],
+        );
+        check(
+            &[(None, Some("a"), Some("now"), whole), (None, Some("a"), Some("now"), "{\"x\":2}")],
+            &[("a", "now", "{\"x\":1}"), ("call_1", "now", "{\"x\":2}")],
+        );
+        // The same once more is a repetition; a name that grows is one name.
+        check(&[(Some(0), Some("a"), Some("now"), whole), (Some(0), Some("a"), Some("now"), whole)], A);
+        check(&[(Some(0), Some("a"), Some("n"), ""), (Some(0), Some("a"), Some("now"), whole)], A);
+        // An index that changes does not make another call of the same id.
+        check(&[(Some(0), Some("a"), Some("now"), "{\"x\""), (Some(1), Some("a"), None, ":1}")], A);
+    }
+
+    const AB_MADE_UP: &[(&str, &str, &str)] = &[("call_0", "now", "{\"x\":1}"), ("call_1", "then", "{}")];
+    const A_AND_MADE_UP: &[(&str, &str, &str)] = &[("a", "now", "{\"x\":1}"), ("call_1", "then", "{}")];
+
+    #[test]
+    fn a_whole_call_adds_what_its_pieces_lack() {
+        let mut calls = ToolCallAccumulator::default();
+        let fragment = |id: &'static str, name: &'static str, arguments: &'static str| ToolCallFragment {
+            index: Some(0),
+            id: Some(id),
+            name: Some(name),
+            arguments: arguments.into(),
+        };
+        calls.push_fragment(fragment("a", "now", "{\"x\""));
+        assert_eq!(calls.push_whole(fragment("a", "now", "{\"x\":1}")).unwrap().arguments_delta, ":1}");
+        assert_eq!(calls.push_whole(fragment("a", "now", "{\"x\":1}")), None);
+        assert_eq!(calls.push_whole(fragment("b", "then", "{}")).unwrap().index, 1);
+        assert_eq!(
+            calls.finish(true).0,
+            [ToolCall::new("a", "now", "{\"x\":1}"), ToolCall::new("b", "then", "{}")]
+        );
+    }
+
+    #[test]
+    fn calls_are_whole_by_evidence_only() {
         #[track_caller]
-        fn check(name: &str, arguments: &str, cut: bool, whole: bool) {
+        fn check(name: &str, arguments: &str, has_ended: bool, is_complete: bool, is_whole: bool) {
             let mut calls = ToolCallAccumulator::default();
-            let fragment = ToolCallFragment {
-                index: Some(0),
-                id: Some("a"),
-                name: Some(name),
-                arguments: arguments.into(),
-            };
-            calls.push_fragment(fragment);
-            assert_eq!(calls.finish(cut).0.len() == 1, whole, "{name} {arguments} {cut}");
+            calls.push(&ToolCallDelta {
+                index: 0,
+                id: Some("a".into()),
+                name: Some(name.into()),
+                arguments_delta: arguments.into(),
+                is_complete,
+            });
+            let (whole, incomplete) = calls.finish(has_ended);
+            assert_eq!((whole.len(), incomplete.len()), if is_whole { (1, 0) } else { (0, 1) });
         }
-        check("now", "{\"x\":1}", true, true);
-        check("now", "{\"x\":", true, false);
-        check("now", "1", true, false);
-        check("now", "", true, false);
-        check("now", "{\"x\":", false, true);
-        check("now", "", false, true);
-        check("", "{}", false, false);
+        // Arguments that look complete are no evidence: the rest may have been cut.
+        for arguments in ["{\"x\":1}", "{\"x\":", "1", ""] {
+            check("now", arguments, false, false, false);
+            check("now", arguments, false, true, true);
+            check("now", arguments, true, false, true);
+        }
+        check("", "{}", true, true, false);
     }
 
     #[test]

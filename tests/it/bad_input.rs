@@ -99,7 +99,7 @@ async fn a_stream_that_lies() {
         assert_eq!(error.partial.content.as_deref(), partial);
     }
     let hel = b"data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n".as_slice();
-    check(hel, ErrorCategory::TruncatedStream, "the stream ended before the answer did", Some("Hel")).await;
+    check(hel, ErrorCategory::TruncatedStream, "the stream ended before the response did", Some("Hel")).await;
     check(b"", ErrorCategory::TruncatedStream, "an empty stream", None).await;
     check(
         &[hel, b"data: {\"choi"].concat(),

@@ -115,6 +115,7 @@ impl Said {
             items.push(json!({
                 "id": format!("fc_{at}"), "type": "function_call", "call_id": format!("call_{at}"),
                 "name": name, "arguments": arguments,
+                "status": if serde_json::from_str::<Value>(arguments).is_ok() { "completed" } else { "incomplete" },
             }));
         }
         items
@@ -182,15 +183,16 @@ impl Said {
         }
     }
 
-    /// The answer that the caller gets.
-    fn expected(&self) -> CompletionResponse {
+    /// The response that the caller gets. Of a cut one, only the Responses API states which calls are whole.
+    fn expected(&self, api: Api) -> CompletionResponse {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let calls = self
             .calls
             .iter()
             .enumerate()
             .map(|(at, (name, arguments))| ToolCall::new(format!("call_{at}"), *name, *arguments));
-        let is_whole = |call: &ToolCall| self.cut.is_none() || call.parse_arguments().is_ok();
+        let is_whole =
+            |call: &ToolCall| self.cut.is_none() || api == Api::Responses && call.parse_arguments().is_ok();
         let (tool_calls, incomplete_tool_calls) = calls.partition(is_whole);
         CompletionResponse {
             content: some(self.text),
@@ -270,7 +272,7 @@ async fn the_same_answer_arrives() {
             assert!(read.id.is_some() && read.request_id.is_some(), "{read:?}");
             // Ids are the API's own, and so is what only one of them needs back.
             let read = CompletionResponse { id: None, request_id: None, provider_state: None, ..read };
-            assert_eq!(read, said.expected(), "{api:?}, streamed: {stream}");
+            assert_eq!(read, said.expected(api), "{api:?}, streamed: {stream}");
         }
     }
 }
@@ -313,23 +315,64 @@ async fn the_same_errors_arrive() {
     }
 }
 
-/// The turn of an answer goes back over either API, whichever it came over.
+/// A turn goes back over either API, whichever it came over; the state of the Responses API only to where it came from.
 #[tokio::test]
-async fn a_turn_goes_back_over_either_api() {
+async fn a_turn_goes_to_every_other_model_api_and_server() {
     let said = Said { reasoning: "Hm.", calls: &[("now", "{}")], ..Said::default() };
-    for came_over in BOTH {
-        let answer = server::http(200, "application/json", said.body(came_over, false).as_bytes());
-        let answer = ask(came_over, answer, false).await.unwrap();
-        let messages = vec![Message::user("Hi"), answer.to_message(), Message::tool_result("call_0", "noon")];
-        let request = CompletionRequest::new(messages).with_tools([tool()]);
+    let mut servers = Vec::new();
+    for api in BOTH {
+        let url =
+            server::start(server::http(200, "application/json", said.body(api, false).as_bytes())).await;
+        servers.push((api, url));
+    }
+    let backend = |api: Api, url: &str, key: &str, model: &str| {
+        let config = CodexBackendConfig::new(key).with_base_url(url).with_api(api).with_model(model);
+        CodexBackend::new(config).unwrap()
+    };
+    let mut places = Vec::new();
+    for (_, url) in &servers {
         for api in BOTH {
-            let config = CodexBackendConfig::new("k").with_base_url("http://localhost:1/v1").with_api(api);
-            let body = CodexBackend::new(config).unwrap().preview(&request).unwrap().body.to_string();
-            assert!(body.contains("call_0") && body.contains("noon"), "{body}");
-            let has_state = body.contains("encrypted_content\":\"g\"");
-            assert_eq!(has_state, api == Api::Responses && came_over == Api::Responses, "{body}");
+            for (key, model) in
+                [("k1", "gpt-5.6-terra"), ("k2", "gpt-5.6-terra"), ("k1", "gpt-5.4"), ("k1", "gpt-4o")]
+            {
+                places.push((api, url, key, model));
+            }
         }
     }
+    let mut states = 0;
+    for &(api, url, key, model) in
+        places.iter().filter(|(api, url, ..)| servers.contains(&(*api, (*url).clone())))
+    {
+        let first = CompletionRequest::new(vec![Message::user("Hi")]);
+        let turn = backend(api, url, key, model).try_complete(first).await.unwrap().to_message();
+        // Turns are stored between requests.
+        let turn: Message = serde_json::from_str(&serde_json::to_string(&turn).unwrap()).unwrap();
+        let conversation =
+            |turn: Message| vec![Message::user("Hi"), turn, Message::tool_result("call_0", "noon")];
+        for place in &places {
+            let (to_api, to_url, to_key, to_model) = *place;
+            let backend = backend(to_api, to_url, to_key, to_model);
+            let body = |turn: Message| {
+                let request = CompletionRequest::new(conversation(turn)).with_tools([tool()]);
+                backend.preview(&request).unwrap().body.to_string()
+            };
+            let sent = body(turn.clone());
+            assert!(sent.contains("call_0") && sent.contains("noon") && sent.contains("now"), "{sent}");
+            let is_home = api == Api::Responses && *place == (api, url, key, model);
+            states += usize::from(is_home);
+            assert_eq!(
+                sent.contains("encrypted_content\":\"g\""),
+                is_home,
+                "from {model}, {key} to {place:?}: {sent}"
+            );
+            // Whoever changes the turn means the change.
+            let mut changed = turn.clone();
+            changed.tool_calls[0].arguments = r#"{"zone":"removed"}"#.to_owned();
+            let sent = body(changed);
+            assert!(sent.contains("removed") && !sent.contains("encrypted_content\":\"g\""), "{sent}");
+        }
+    }
+    assert_eq!(states, 4, "the state of each place goes back to it");
 }
 
 /// Through the trait, the choice is the backend's.

@@ -21,7 +21,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("openai", &["transport"]),
     ("transport", &["openai", "auth", "config", "decode", "error"]),
     ("chat", &["absorbed", "openai", "models", "decode", "error", "extra"]),
-    ("responses", &["absorbed", "openai", "models", "decode", "error", "extra"]),
+    ("responses", &["absorbed", "encode", "openai", "models", "decode", "error", "extra"]),
     ("embeddings", &["openai", "models", "decode", "error", "extra", "tokens", "validate"]),
     (
         "backend",

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::tables::*;
 use super::wait;
 use super::words::{self, MAX_DEPTH, MAX_FIELDS};
+use crate::decode::json;
 
 /// How many values of a body are looked at for codes.
 const MAX_VALUES: usize = 4096;
@@ -139,7 +140,7 @@ impl ParsedErrorBody {
         words::collect_texts(body, &mut texts);
         let is_in_codes = |text: &&str| self.codes.iter().any(|code| code == text);
         let is_said = texts.iter().all(is_in_codes) && !self.codes.is_empty();
-        if is_said || is_empty(body) && texts.is_empty() {
+        if is_said || json::is_empty(body) && texts.is_empty() {
             return None;
         }
         let json = words::quote(body);
@@ -148,18 +149,6 @@ impl ParsedErrorBody {
             return Some(json);
         }
         Some(words::list(texts.into_iter().map(str::to_owned)))
-    }
-}
-
-/// Whether a value in an error's place means that there was none: `null`, "", `{}`, `[]`, `false`, 0, and what holds nothing else.
-pub(super) fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Bool(value) => !value,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.trim().is_empty(),
-        Value::Array(items) => items.iter().all(is_empty),
-        Value::Object(fields) => fields.values().all(is_empty),
     }
 }
 

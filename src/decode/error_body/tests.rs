@@ -267,7 +267,7 @@ fn unread_json_gives_its_words() {
         assert!(error.message().contains(words), "{error}");
         assert!(!error.message().trim().is_empty());
     }
-    check(r#"{"detail":"engine is shutting down"}"#, Overloaded, "engine is shutting down");
+    check(r#"{"detail":"engine is shutting down"}"#, Server, "engine is shutting down");
     check(
         r#"{"id":"x","choices":null,"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#,
         Quota,

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::parse::{Fields, is_empty};
+use super::parse::Fields;
 use super::tables::*;
+use crate::decode::json;
 
 /// Longest message that is kept, in bytes. Error bodies are not read further either.
 const MAX_MESSAGE: usize = 64 << 10;
@@ -76,7 +77,7 @@ fn words(value: &Value, depth: usize) -> Option<String> {
 }
 
 fn list_words(items: &[Value], depth: usize) -> Option<String> {
-    let items = items.iter().filter(|item| !is_empty(item)).filter_map(|item| words(item, depth));
+    let items = items.iter().filter(|item| !json::is_empty(item)).filter_map(|item| words(item, depth));
     Some(list(items)).filter(|text| !text.is_empty())
 }
 

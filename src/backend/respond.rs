@@ -1,0 +1,156 @@
+//! From a prepared request to its response, whole or streamed.
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use futures::Stream;
+use tachikoma_backends_core::{CompletionChunk, CompletionRequest, CompletionResponse};
+use tracing::Instrument;
+
+use super::{CodexBackend, Expected, Prepared, stream};
+use crate::absorbed::Unknown;
+use crate::chat::{self, stream::ChatStream};
+use crate::decode::error_body;
+use crate::error::CodexError;
+use crate::models::{Date, OpenAIModel};
+use crate::openai::{ByteStream, Client, ResponseValue};
+use crate::responses::{self, stream::ResponsesStream};
+use crate::transport::Body;
+use crate::transport::timeout::Timeout;
+
+/// A streamed response.
+type Chunks<E> = Pin<Box<dyn Stream<Item = Result<CompletionChunk, E>> + Send>>;
+
+/// The response to a request for a stream.
+enum Opened {
+    Stream(Expected, Body),
+    /// Of a server that does not stream, or that reports what is wrong.
+    Whole(Box<CompletionResponse>),
+}
+
+impl CodexBackend {
+    pub(super) async fn answer(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
+        let max_retries = request.max_retries;
+        let prepared = self.prepare(request, false)?;
+        let answer = async {
+            let expected = prepared.expected.clone();
+            let answer = self.send(max_retries, prepared).await?;
+            self.read_whole(expected, self.transport.body(answer)).await
+        };
+        match self.config.total_timeout() {
+            Some(limit) => Timeout::Total.limit(limit, answer).await?,
+            None => answer.await,
+        }
+    }
+
+    /// Begins a stream whose errors are handed out as `E`. What waits for the answer holds the prepared request alone.
+    pub(super) fn open_stream<E: From<CodexError> + Send + 'static>(
+        &self,
+        request: CompletionRequest,
+    ) -> impl Future<Output = Result<Chunks<E>, CodexError>> + Send {
+        let max_retries = request.max_retries;
+        let mut watch = self.watch(&request);
+        let prepared = watch.span().in_scope(|| self.prepare(request, true));
+        async move {
+            let span = watch.span();
+            let opened = async {
+                let prepared = prepared?;
+                let expected = prepared.expected.clone();
+                let mut body = self.transport.body(self.send(max_retries, prepared).await?);
+                if body.holds_events().await? {
+                    return Ok(Opened::Stream(expected, body));
+                }
+                self.read_whole(expected, body).await.map(|whole| Opened::Whole(Box::new(whole)))
+            };
+            let opened = opened.instrument(span).await;
+            let (expected, body) = match opened.inspect_err(|error| watch.failed(error))? {
+                Opened::Stream(expected, body) => (expected, body),
+                Opened::Whole(whole) => {
+                    watch.answered(&whole);
+                    return Ok(Box::pin(futures::stream::iter(whole.into_chunks().map(Ok))) as Chunks<E>);
+                }
+            };
+            let limits = self.config.reliability();
+            let (calls, bytes) = (limits.max_tool_calls, limits.max_event_bytes);
+            Ok(match expected {
+                Expected::Chat => stream::chunks(body, ChatStream::new(calls, bytes), limits, watch),
+                Expected::Responses(context) => {
+                    stream::chunks(body, ResponsesStream::new(calls, bytes, context), limits, watch)
+                }
+            })
+        }
+    }
+
+    /// Sends a request, and once more without the states of earlier turns if the server no longer takes them.
+    async fn send(
+        &self,
+        max_retries: Option<u32>,
+        mut prepared: Prepared,
+    ) -> Result<ResponseValue<ByteStream>, CodexError> {
+        for warning in &prepared.warnings {
+            tracing::warn!("{warning}");
+        }
+        let model = &prepared.model;
+        if let Some(warning) = self.transport.is_official().then(|| shutdown_warning(model)).flatten() {
+            tracing::warn!("{warning}");
+        }
+        let error = match self.send_body(max_retries, &prepared).await {
+            Err(error) if error_body::is_stale_state(&error) => error,
+            outcome => return outcome,
+        };
+        let Some(body) = responses::state::without_reasoning(&prepared.body) else { return Err(error) };
+        tracing::warn!(
+            request_id = error.request_id(),
+            "the server no longer takes the reasoning of earlier turns; the request is sent once more without it"
+        );
+        prepared.body = body.into();
+        self.send_body(max_retries, &prepared).await
+    }
+
+    async fn send_body(
+        &self,
+        max_retries: Option<u32>,
+        prepared: &Prepared,
+    ) -> Result<ResponseValue<ByteStream>, CodexError> {
+        let operation = |client: Client| {
+            let body = prepared.body.clone();
+            async move {
+                match prepared.expected {
+                    Expected::Chat => client.create_chat_completion(body).await,
+                    Expected::Responses(_) => client.create_response(body).await,
+                }
+            }
+        };
+        self.transport.send(prepared.scope(), max_retries, operation).await
+    }
+
+    /// Reads a response that is not streamed.
+    async fn read_whole(&self, expected: Expected, mut body: Body) -> Result<CompletionResponse, CodexError> {
+        let bytes = body.read().await?;
+        let request_id = body.request_id().map(str::to_owned);
+        let max_tool_calls = self.config.max_tool_calls();
+        let mut unknown = Unknown::default();
+        match &expected {
+            Expected::Chat => unknown.chat(&bytes),
+            Expected::Responses(_) => unknown.response(&bytes),
+        }
+        self.absorbed.add(unknown);
+        let response = match expected {
+            Expected::Chat => chat::response::decode(&bytes, max_tool_calls),
+            Expected::Responses(context) => responses::response::decode(&bytes, max_tool_calls, context),
+        };
+        match response {
+            Ok(response) => Ok(CompletionResponse { request_id, ..response }),
+            Err(error) => Err(error.with_request_id(request_id)),
+        }
+    }
+}
+
+/// The warning that a model ends soon, once in a process for each model.
+fn shutdown_warning(model: &str) -> Option<String> {
+    static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let warning = OpenAIModel::new(model).shutdown_warning(Date::from(SystemTime::now()))?;
+    WARNED.lock().is_ok_and(|mut warned| warned.insert(model.to_owned())).then_some(warning)
+}

@@ -1,0 +1,346 @@
+//! What the choices of a response hold. One is asked for, so that all that come are parts of one response: some gateways put the
+//! text into the first and the tool calls into the second.
+
+use serde_json::Value;
+use tachikoma_backends_core::{ErrorCategory, FinishReason, ToolCallFragment};
+
+use super::content::{self, Content};
+use super::finish;
+use crate::absorbed::Unknown;
+use crate::decode::answer::{self, Piece};
+use crate::decode::calls::{self, OpenCalls};
+use crate::decode::json;
+use crate::decode::streamed::Streamed;
+use crate::error::CodexError;
+use crate::openai::types::{
+    ChatCompletionResponseChoice, ChatCompletionResponseFunction, ChatCompletionResponseMessage,
+    ChatCompletionResponseToolCall,
+};
+
+/// How far apart the indices of the calls of two choices are made: each choice may count from 0.
+const CALLS_OF_A_CHOICE: usize = 1 << 20;
+
+/// More choices than any server makes of one.
+const MAX_CHOICES: usize = 128;
+
+/// What the choices of one response have held so far.
+#[derive(Debug)]
+pub(super) struct Choices {
+    calls: OpenCalls,
+    /// The calls came as the older `function_call`.
+    has_function_call: bool,
+    text: Channel,
+    reasoning: Channel,
+    refusal: Channel,
+    /// The indices of the choices, in the order in which they came.
+    seen: Vec<usize>,
+    /// The choices of which something was read, a bit for each: how the others ended does not matter.
+    read: u128,
+    /// The last finish reason of each choice that has one.
+    reasons: Vec<(usize, String)>,
+    /// Content that is not read, the first of it.
+    unread: Option<Value>,
+    pub(super) unknown: Unknown,
+}
+
+/// The text of one kind, and the choice that it belongs to: where several choices have such text, the others are alternatives.
+#[derive(Debug, Default)]
+struct Channel {
+    streamed: Streamed,
+    choice: Option<usize>,
+}
+
+/// How a message relates to what came before.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    /// The next piece.
+    Delta,
+    /// The whole message once more, beside or after its pieces.
+    Snapshot,
+    /// A message that may be either, as can be told by its beginning.
+    Message { is_last: bool },
+}
+
+impl Choices {
+    pub(super) fn new(max_tool_calls: usize, max_call_bytes: usize) -> Self {
+        Self {
+            calls: OpenCalls::new(max_tool_calls, max_call_bytes),
+            has_function_call: false,
+            text: Channel::default(),
+            reasoning: Channel::default(),
+            refusal: Channel::default(),
+            seen: Vec::new(),
+            read: 0,
+            reasons: Vec::new(),
+            unread: None,
+            unknown: Unknown::default(),
+        }
+    }
+
+    /// Adds what a choice of an event holds. Returns whether it has a finish reason.
+    ///
+    /// # Errors
+    /// It is an error, or holds what cannot be read and would be lost.
+    pub(super) fn read(
+        &mut self,
+        position: usize,
+        choice: ChatCompletionResponseChoice,
+        piece: &mut Piece,
+    ) -> Result<bool, CodexError> {
+        let ChatCompletionResponseChoice { delta, message, text, error, finish_reason, index } = choice;
+        if let Some(error) = error.filter(|error| !json::is_empty(error)) {
+            let body = serde_json::json!({ "error": error });
+            return Err(answer::absent(&body, "choice").maybe_processed());
+        }
+        let index = json::index(index.as_ref()).unwrap_or(position);
+        let ordinal = self.ordinal(index)?;
+        let word = finish_reason
+            .and_then(|reason| json::into_text(Some(reason)))
+            .filter(|word| !word.trim().is_empty());
+        let had_delta = delta.is_some();
+        let held = piece.size();
+        if let Some(delta) = delta {
+            self.message(ordinal, delta, Form::Delta, piece)?;
+        }
+        if let Some(message) = message {
+            let form = if had_delta { Form::Snapshot } else { Form::Message { is_last: word.is_some() } };
+            self.message(ordinal, message, form, piece)?;
+        }
+        // Completion models have their text beside the message; where there are both, it is the same.
+        if let Some(text) = text.filter(|_| piece.text.is_empty()) {
+            let text = content::text_of(&text);
+            self.text.add(
+                ordinal,
+                Form::Message { is_last: word.is_some() },
+                text,
+                &mut piece.text,
+                &mut self.unknown,
+            );
+        }
+        if piece.size() > held {
+            self.read |= 1 << ordinal;
+        }
+        let Some(word) = word else { return Ok(false) };
+        if finish::meaning(&word, false) == FinishReason::Error {
+            return Err(finish::failed(&word));
+        }
+        match self.reasons.iter_mut().find(|(held, _)| *held == ordinal) {
+            Some((_, held)) => *held = word,
+            None => self.reasons.push((ordinal, word)),
+        }
+        Ok(true)
+    }
+
+    /// The place of a choice among those that have come.
+    fn ordinal(&mut self, index: usize) -> Result<usize, CodexError> {
+        if let Some(ordinal) = self.seen.iter().position(|seen| *seen == index) {
+            return Ok(ordinal);
+        }
+        if self.seen.len() >= MAX_CHOICES {
+            let message =
+                format!("the server's response has more than {MAX_CHOICES} choices; one was asked for");
+            return Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed());
+        }
+        self.seen.push(index);
+        Ok(self.seen.len() - 1)
+    }
+
+    fn message(
+        &mut self,
+        choice: usize,
+        message: ChatCompletionResponseMessage,
+        form: Form,
+        piece: &mut Piece,
+    ) -> Result<(), CodexError> {
+        let ChatCompletionResponseMessage {
+            content,
+            reasoning,
+            reasoning_content,
+            refusal,
+            tool_calls,
+            function_call,
+            audio,
+            images,
+        } = message;
+        // Nearly all that comes is one text, or in a tool call nothing.
+        match content {
+            Some(Value::String(text)) => {
+                self.text.add(choice, form, text, &mut piece.text, &mut self.unknown);
+            }
+            None => {}
+            content => {
+                let Content { text, reasoning, refusal, unread } = Content::read(content)?;
+                self.text.add(choice, form, text, &mut piece.text, &mut self.unknown);
+                self.reasoning.add(choice, form, reasoning, &mut piece.reasoning, &mut self.unknown);
+                self.refusal.add(choice, form, refusal, &mut piece.refusal, &mut self.unknown);
+                unread.into_iter().for_each(|part| self.note_unread("content[].type", part));
+            }
+        }
+        if reasoning.is_some() || reasoning_content.is_some() {
+            // Servers that have both fields have the same in both.
+            let texts = [reasoning_content, reasoning].into_iter().flatten().map(into_content);
+            if let Some(text) = texts.into_iter().find(|text| !text.is_empty()) {
+                self.reasoning.add(choice, form, text, &mut piece.reasoning, &mut self.unknown);
+            }
+        }
+        if let Some(refusal) = refusal {
+            self.refusal.add(choice, form, into_content(refusal), &mut piece.refusal, &mut self.unknown);
+        }
+        for (name, value) in [("audio", audio), ("images", images)] {
+            if let Some(value) = value.filter(|value| !json::is_empty(value)) {
+                self.note_unread(name, serde_json::json!({ name: value }));
+            }
+        }
+        let has_calls = tool_calls.as_ref().is_some_and(|calls| !calls.is_empty());
+        for (position, call) in tool_calls.into_iter().flatten().enumerate() {
+            self.call(choice, position, call, form, piece)?;
+        }
+        if let Some(call) =
+            function_call.filter(|_| !has_calls && (self.has_function_call || self.calls.is_empty()))
+        {
+            let held = self.calls.len();
+            self.push(Some(choice * CALLS_OF_A_CHOICE), None, call, form, piece)?;
+            self.has_function_call |= self.calls.len() > held;
+        }
+        Ok(())
+    }
+
+    fn call(
+        &mut self,
+        choice: usize,
+        position: usize,
+        call: ChatCompletionResponseToolCall,
+        form: Form,
+        piece: &mut Piece,
+    ) -> Result<(), CodexError> {
+        let ChatCompletionResponseToolCall { id, index, function, custom, name, arguments } = call;
+        let flat = ChatCompletionResponseFunction { name, arguments, input: None };
+        let function = function.or(custom).unwrap_or(flat);
+        let index = json::index(index.as_ref());
+        // A message lists its calls, whether it numbers them or not.
+        let index = if form == Form::Delta { index } else { index.or(Some(position)) };
+        let id = json::into_text(id);
+        self.push(
+            index.map(|index| index.saturating_add(choice * CALLS_OF_A_CHOICE)),
+            id,
+            function,
+            form,
+            piece,
+        )
+    }
+
+    fn push(
+        &mut self,
+        index: Option<usize>,
+        id: Option<String>,
+        function: ChatCompletionResponseFunction,
+        form: Form,
+        piece: &mut Piece,
+    ) -> Result<(), CodexError> {
+        let ChatCompletionResponseFunction { name, arguments, input } = function;
+        let name = json::into_text(name);
+        let fragment = ToolCallFragment {
+            index,
+            id: id.as_deref(),
+            name: name.as_deref(),
+            arguments: calls::arguments(arguments.or(input)).into(),
+        };
+        let delta = match form {
+            Form::Delta => self.calls.push(fragment)?,
+            Form::Snapshot | Form::Message { .. } => self.calls.push_whole(fragment)?,
+        };
+        piece.tool_calls.extend(delta);
+        Ok(())
+    }
+
+    fn note_unread(&mut self, place: &str, value: Value) {
+        let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
+        self.unknown.value(place, kind);
+        self.unread.get_or_insert(value);
+    }
+
+    /// Whether nothing has been read.
+    pub(super) fn is_empty(&self) -> bool {
+        let channels = [&self.text, &self.reasoning, &self.refusal];
+        self.calls.is_empty() && channels.iter().all(|channel| channel.streamed.is_empty())
+    }
+
+    /// The content that was not read.
+    pub(super) fn take_unread(&mut self) -> Option<Value> {
+        self.unread.take()
+    }
+
+    pub(super) fn has_finish(&self) -> bool {
+        !self.reasons.is_empty()
+    }
+
+    /// What ended the response, with the server's word for it: of several choices, the reason that takes most away.
+    pub(super) fn finish_reason(&mut self) -> Option<(FinishReason, String)> {
+        let has_calls = !self.calls.is_empty();
+        let is_read = |(choice, _): &(usize, String)| self.read == 0 || self.read & (1 << choice) != 0;
+        let reasons = std::mem::take(&mut self.reasons).into_iter().filter(is_read);
+        let meanings = reasons.map(|(_, word)| (finish::meaning(&word, has_calls), word));
+        meanings.max_by_key(|(reason, _)| finish::severity(*reason))
+    }
+
+    /// The reason of a response that has none: no evidence that its calls are whole.
+    pub(super) fn reason_without_word(&self) -> FinishReason {
+        if self.calls.is_empty() { FinishReason::Stop } else { FinishReason::Other }
+    }
+
+    pub(super) fn has_calls(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    /// The response is over.
+    ///
+    /// # Errors
+    /// A tool call has no name.
+    pub(super) fn end(&mut self, reason: FinishReason) -> Result<(), CodexError> {
+        self.calls.finish(reason.ends_turn())
+    }
+}
+
+impl Channel {
+    /// Adds what `text` brings to what has been passed on.
+    fn add(&mut self, choice: usize, form: Form, text: String, piece: &mut String, unknown: &mut Unknown) {
+        if text.is_empty() {
+            return;
+        }
+        if *self.choice.get_or_insert(choice) != choice {
+            unknown.value("choices[]", "alternative");
+            return;
+        }
+        let rest = match form {
+            Form::Delta => None,
+            Form::Snapshot if self.streamed.covers(&text) => return,
+            Form::Message { is_last: true } if text.len() >= SURE && self.streamed.covers(&text) => return,
+            // A server that writes its pieces as messages may begin one as it began the first.
+            Form::Message { is_last: false } if self.streamed.len() < SURE => None,
+            Form::Snapshot | Form::Message { .. } => self.streamed.rest(&text).map(str::len),
+        };
+        if form == Form::Snapshot && rest.is_none() {
+            unknown.value("choices[].message", "other text");
+            return;
+        }
+        let rest = rest.map_or(0, |rest| text.len() - rest);
+        let text = if rest == 0 { text } else { text.get(rest..).unwrap_or_default().to_owned() };
+        self.streamed.add(&text);
+        if piece.is_empty() {
+            *piece = text;
+        } else {
+            piece.push_str(&text);
+        }
+    }
+}
+
+/// From how many bytes on a message that begins with all the text so far repeats it.
+const SURE: usize = 8;
+
+/// The text of a field that should be text.
+fn into_content(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => content::text_of(&other),
+    }
+}
