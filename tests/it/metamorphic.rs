@@ -20,6 +20,9 @@ use self::outcome::{Demand, Outcome, Reader, Reading, Tolerance, judge};
 use self::wire::Event;
 use crate::exchanges;
 
+/// How often each transformation is done to each scenario, with other random choices.
+const ROUNDS: u64 = 4;
+
 /// How many recorded responses of each host and kind are transformed.
 const RECORDED_PER_HOST: usize = 4;
 
@@ -95,6 +98,11 @@ impl Transformed {
 
     fn with_other_ids(self) -> Self {
         let tolerance = Tolerance { ids: true, ..self.tolerance };
+        self.with_tolerance(tolerance)
+    }
+
+    fn with_arguments_as_json(self) -> Self {
+        let tolerance = Tolerance { arguments_as_json: true, ..self.tolerance };
         self.with_tolerance(tolerance)
     }
 
@@ -362,6 +370,20 @@ mod any {
         Some(Transformed::new(Demand::SameOrError, events))
     }
 
+    pub(super) fn two_objects_on_a_line(input: &Input, random: &mut Rng) -> Option<Transformed> {
+        let mut events = input.stream()?;
+        let pairs = events
+            .windows(2)
+            .enumerate()
+            .filter(|(_, pair)| pair.iter().all(|event| event.value().is_some()));
+        let at = random.choice(pairs.map(|(at, _)| at).collect::<Vec<_>>())?;
+        let second = events.remove(at + 1);
+        let space = random.choice(["", " ", "\n"])?;
+        let both = format!("{}{space}{}", events[at].value()?, second.value()?);
+        events[at] = Event::Text(None, both);
+        Some(Transformed::new(Demand::SameOrError, events))
+    }
+
     /// A whole body that ends too early.
     pub(super) fn body_cut(input: &Input, random: &mut Rng) -> Option<Transformed> {
         let body = input.is_whole.then(|| input.serialize(&input.events))?;
@@ -370,20 +392,31 @@ mod any {
     }
 }
 
+/// The scenarios and the streams made for this.
+fn inputs(api: &Api, made: Vec<(String, String, Reading)>) -> Vec<Input> {
+    let mut inputs = api.scenarios();
+    inputs.extend(made.into_iter().map(|(name, body, _)| api.input(name, &body, false).unwrap()));
+    inputs
+}
+
+#[test]
+fn streams_made_for_this_are_read_as_written() {
+    for (api, made) in [(CHAT, chat::made()), (RESPONSES, responses::made())] {
+        for (name, body, expected) in made {
+            let input = api.input(name.clone(), &body, false).unwrap();
+            assert_eq!(input.base, Ok(expected), "{} {name}", api.folder);
+        }
+    }
+}
+
 #[test]
 fn transformed_chat_scenarios_are_read_the_same() {
-    let mut inputs = CHAT.scenarios();
-    inputs.extend(chat::made().into_iter().map(|(name, body)| CHAT.input(name, &body, false).unwrap()));
-    check(&CHAT, &inputs, 6, true);
+    check(&CHAT, &inputs(&CHAT, chat::made()), ROUNDS, true);
 }
 
 #[test]
 fn transformed_responses_scenarios_are_read_the_same() {
-    let mut inputs = RESPONSES.scenarios();
-    inputs.extend(
-        responses::made().into_iter().map(|(name, body)| RESPONSES.input(name, &body, false).unwrap()),
-    );
-    check(&RESPONSES, &inputs, 6, true);
+    check(&RESPONSES, &inputs(&RESPONSES, responses::made()), ROUNDS, true);
 }
 
 #[test]

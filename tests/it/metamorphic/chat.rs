@@ -6,10 +6,11 @@ mod end;
 mod fields;
 
 use serde_json::{Map, Value, json};
+use tachikoma_backends_core::{FinishReason, ToolCall, Usage};
 
-use super::Transformation;
-use super::any;
+use super::outcome::Reading;
 use super::wire::{Event, serialize};
+use super::{Transformation, any};
 
 pub(super) const TRANSFORMATIONS: &[Transformation] = &[
     // Spelling
@@ -57,7 +58,7 @@ pub(super) const TRANSFORMATIONS: &[Transformation] = &[
     ("all in a message at the end", content::message_at_the_end),
     ("message at the end repeats all", content::message_repeats_all),
     ("message grows with every event", content::message_grows),
-    ("two objects on a data line", content::two_objects_on_a_line),
+    ("two objects on a data line", any::two_objects_on_a_line),
     ("a body in place of the stream", content::body_in_place_of_the_stream),
     ("the stream as a body", content::stream_as_body),
     // Tool calls
@@ -90,8 +91,8 @@ pub(super) const TRANSFORMATIONS: &[Transformation] = &[
     ("an error at the end", end::error_added),
 ];
 
-/// Streams that have what the scenarios lack: all kinds of content in one, and calls of different tools.
-pub(super) fn made() -> Vec<(String, String)> {
+/// Streams that have what the scenarios lack, and what they say.
+pub(super) fn made() -> Vec<(String, String, Reading)> {
     let chunk = |delta: Value, finish: Value| {
         Event::json(json!({
             "id": "chatcmpl-2", "object": "chat.completion.chunk", "created": 1_760_000_000, "model": "gpt-x",
@@ -100,30 +101,40 @@ pub(super) fn made() -> Vec<(String, String)> {
         }))
     };
     let call = |index: usize, id: &str, name: &str, arguments: &str| {
-        let call = json!({"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+        let function = json!({"name": name, "arguments": arguments});
+        let call = json!({"index": index, "id": id, "type": "function", "function": function});
         chunk(json!({"tool_calls": [call]}), Value::Null)
     };
     let more = |index: usize, arguments: &str| {
         chunk(json!({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]}), Value::Null)
     };
     let text = |text: &str| chunk(json!({"content": text}), Value::Null);
+    let thought = |text: &str| chunk(json!({"reasoning_content": text}), Value::Null);
     let role = || chunk(json!({"role": "assistant", "content": "", "refusal": null}), Value::Null);
     let end = |reason: &str| chunk(json!({}), json!(reason));
     let usage = || {
+        let usage = json!({
+            "prompt_tokens": 19, "completion_tokens": 14, "total_tokens": 33,
+            "prompt_tokens_details": {"cached_tokens": 8}, "completion_tokens_details": {"reasoning_tokens": 5},
+        });
         Event::json(
-            json!({"id": "chatcmpl-2", "object": "chat.completion.chunk", "model": "gpt-x", "choices": [], "usage": {
-                "prompt_tokens": 19, "completion_tokens": 14, "total_tokens": 33,
-                "prompt_tokens_details": {"cached_tokens": 8}, "completion_tokens_details": {"reasoning_tokens": 5},
-            }}),
+            json!({"id": "chatcmpl-2", "object": "chat.completion.chunk", "choices": [], "usage": usage}),
         )
     };
+    let counted = Some(Usage {
+        prompt_tokens: 19,
+        completion_tokens: 14,
+        total_tokens: 33,
+        cached_tokens: Some(8),
+        reasoning_tokens: Some(5),
+    });
     let streams = [
         (
-            "made: reasoning, text and two calls",
+            "reasoning, text and two calls",
             vec![
                 role(),
-                chunk(json!({"reasoning_content": "First, "}), Value::Null),
-                chunk(json!({"reasoning_content": "look."}), Value::Null),
+                thought("First, "),
+                thought("look."),
                 text("Let me"),
                 text(" look \"é😀\"."),
                 call(0, "call_a", "get_weather", ""),
@@ -136,9 +147,20 @@ pub(super) fn made() -> Vec<(String, String)> {
                 usage(),
                 Event::done(),
             ],
+            Reading {
+                text: "Let me look \"é😀\".".into(),
+                reasoning: "First, look.".into(),
+                calls: vec![
+                    ToolCall::new("call_a", "get_weather", "{\"city\":\"Malmö\"}"),
+                    ToolCall::new("call_b", "get_time", "{\"zone\":\"CET\",\"n\":1}"),
+                ],
+                finish: FinishReason::ToolUse,
+                usage: counted,
+                ..Reading::default()
+            },
         ),
         (
-            "made: whole calls",
+            "whole calls",
             vec![
                 call(0, "call_a", "now", "{}"),
                 call(1, "call_b", "get_time", "{\"zone\":\"CET\"}"),
@@ -146,26 +168,51 @@ pub(super) fn made() -> Vec<(String, String)> {
                 end("tool_calls"),
                 Event::done(),
             ],
+            Reading {
+                calls: vec![
+                    ToolCall::new("call_a", "now", "{}"),
+                    ToolCall::new("call_b", "get_time", "{\"zone\":\"CET\"}"),
+                    ToolCall::new("call_c", "read", "{\"path\":\"a.rs\",\"range\":[1,2]}"),
+                ],
+                finish: FinishReason::ToolUse,
+                ..Reading::default()
+            },
         ),
         (
-            "made: a call without arguments",
+            "a call without arguments",
             vec![call(0, "call_a", "now", ""), end("tool_calls"), usage(), Event::done()],
+            Reading {
+                calls: vec![ToolCall::new("call_a", "now", "{}")],
+                finish: FinishReason::ToolUse,
+                usage: counted,
+                ..Reading::default()
+            },
         ),
         (
-            "made: text with the finish reason",
+            "text with the finish reason",
             vec![
                 text("One, "),
                 text("two, "),
                 chunk(json!({"content": "three."}), json!("stop")),
                 Event::done(),
             ],
+            Reading { text: "One, two, three.".into(), ..Reading::default() },
         ),
         (
-            "made: text that is cut",
+            "text that is cut",
             vec![role(), text("One, "), text("two"), end("length"), usage(), Event::done()],
+            Reading {
+                text: "One, two".into(),
+                finish: FinishReason::Length,
+                usage: counted,
+                ..Reading::default()
+            },
         ),
     ];
-    streams.into_iter().map(|(name, events)| (name.to_owned(), serialize(&events))).collect()
+    let made = streams
+        .into_iter()
+        .map(|(name, events, reading)| (format!("made: {name}"), serialize(&events), reading));
+    made.collect()
 }
 
 /// The choices of a chunk or a body.

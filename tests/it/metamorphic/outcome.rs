@@ -47,7 +47,7 @@ pub(super) struct Failure {
     pub(super) partial: Option<Reading>,
 }
 
-pub(super) type Outcome = Result<Reading, Failure>;
+pub(super) type Outcome = Result<Reading, Box<Failure>>;
 
 /// How a body is read.
 #[derive(Clone, Copy)]
@@ -85,13 +85,13 @@ impl Reader {
 
 type Chunk = tachikoma_backends_core::CompletionChunk;
 
-fn failure(error: &BackendError, partial: Option<Reading>) -> Failure {
-    Failure {
+fn failure(error: &BackendError, partial: Option<Reading>) -> Box<Failure> {
+    Box::new(Failure {
         category: error.category(),
         is_retryable: error.is_retryable(),
         message: error.to_string(),
         partial,
-    }
+    })
 }
 
 /// What a transformed response must be read as.
@@ -113,6 +113,8 @@ pub(super) enum Demand {
     RetryableError,
     /// An error. What had arrived is the beginning of the whole, and only the calls of these ids may be whole.
     ErrorWithPrefix(Vec<String>),
+    /// The same contents under a finish reason that cuts; a call may be whole or incomplete.
+    Cut,
     /// The same contents; the finish reason does not look like a finished answer, or it is an error.
     NotStopped,
 }
@@ -188,6 +190,18 @@ pub(super) fn judge(
             let mut expected = Reading { finish: got.finish, ..expected.clone() };
             expected.incomplete.splice(0..0, std::mem::take(&mut expected.calls));
             same(tolerance, &expected, got)
+        }
+        (D::Cut, Ok(expected), Ok(got)) => {
+            if !got.finish.is_cut() {
+                return Err(format!("the finish reason is {:?}", got.finish));
+            }
+            let all = |reading: &Reading| {
+                let mut all = reading.calls.clone();
+                all.extend(reading.incomplete.clone());
+                all.sort_by(|one, other| one.id.cmp(&other.id));
+                Reading { calls: Vec::new(), incomplete: all, finish: got.finish, ..reading.clone() }
+            };
+            same(tolerance, &all(expected), &all(got))
         }
         (D::NotStopped, Ok(expected), Ok(got)) => {
             if got.finish == FinishReason::Stop {

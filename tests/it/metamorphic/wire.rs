@@ -1,7 +1,7 @@
 //! Response bodies as the transformations see them: a list of events, or one JSON document.
 
 use fastrand::Rng;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// One event of a stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,7 +167,6 @@ pub(super) fn escaped(value: &Value, random: &mut Rng) -> String {
 
 /// One of each type of JSON.
 pub(super) fn any_json(random: &mut Rng) -> Value {
-    use serde_json::json;
     random
         .choice([
             json!(null),
@@ -190,6 +189,40 @@ pub(super) fn any_json(random: &mut Rng) -> Value {
 
 /// What JavaScript and Python take for false.
 pub(super) fn falsy(random: &mut Rng) -> Value {
-    use serde_json::json;
     random.choice([json!(null), json!(false), json!(0), json!(""), json!([]), json!({})]).unwrap()
+}
+
+/// Adds unknown fields to every object, so that every type of JSON is seen.
+pub(super) fn add_unknown(value: &mut Value, random: &mut Rng) {
+    match value {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(|field| add_unknown(field, random));
+            for name in ["x_new", "aaa", "zzz"] {
+                if random.bool() {
+                    fields.insert(name.to_owned(), any_json(random));
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| add_unknown(item, random)),
+        _ => {}
+    }
+}
+
+/// Writes every number in it as text, or as one with a fraction.
+pub(super) fn respell_numbers(value: &mut Value, as_text: bool) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(|field| respell_numbers(field, as_text)),
+        Value::Number(number) if as_text => *value = Value::from(number.to_string()),
+        Value::Number(number) => *value = Value::from(number.as_f64()),
+        _ => {}
+    }
+}
+
+/// An object as JSON in which a field stands twice.
+pub(super) fn doubled_fields(object: &Value, name: &str) -> String {
+    let mut rest = object.clone();
+    rest.as_object_mut().unwrap().remove(name);
+    let rest = rest.to_string();
+    let comma = if rest == "{}" { "" } else { "," };
+    format!("{{\"{name}\":\"one\",\"{name}\":\"two\"{comma}{}", &rest[1..])
 }

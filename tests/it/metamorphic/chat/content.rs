@@ -400,15 +400,3 @@ pub(in super::super) fn message_grows(input: &Input, _: &mut Rng) -> Option<Tran
     });
     Some(Transformed::same(events))
 }
-
-pub(in super::super) fn two_objects_on_a_line(input: &Input, random: &mut Rng) -> Option<Transformed> {
-    let mut events = input.stream()?;
-    let pairs =
-        events.windows(2).enumerate().filter(|(_, pair)| pair.iter().all(|event| event.value().is_some()));
-    let at = random.choice(pairs.map(|(at, _)| at).collect::<Vec<_>>())?;
-    let second = events.remove(at + 1);
-    let space = random.choice(["", " ", "\n"])?;
-    let both = format!("{}{space}{}", events[at].value()?, second.value()?);
-    events[at] = Event::Text(None, both);
-    Some(Transformed::new(Demand::SameOrError, events))
-}

@@ -194,6 +194,9 @@ pub(in super::super) fn error_added(input: &Input, random: &mut Rng) -> Option<T
         (None, json!({"object": "error", "message": "the upstream failed", "code": 502})),
         (None, json!({"detail": "the upstream failed"})),
     ])?;
+    // Only alone is that known to be an error.
+    let is_sure = value.get("detail").is_none();
+    let demand = if is_sure { Demand::ErrorWithPrefix(Vec::new()) } else { Demand::SameOrError };
     events.insert(random.usize(..=end), Event::Json(name.map(str::to_owned), value));
-    Some(Transformed::new(Demand::ErrorWithPrefix(Vec::new()), events))
+    Some(Transformed::new(demand, events))
 }

@@ -3,25 +3,9 @@
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use super::super::wire::{Event, any_json, falsy};
+use super::super::wire::{Event, add_unknown, any_json, doubled_fields, falsy, respell_numbers};
 use super::super::{Input, Tolerance, Transformed};
 use super::{chunks_mut, each_call, each_choice, each_payload, finish, has_one_choice, is_truthy};
-
-/// Adds an unknown field to every object, so that every type of JSON is seen.
-fn add_unknown(value: &mut Value, random: &mut Rng) {
-    match value {
-        Value::Object(fields) => {
-            fields.values_mut().for_each(|field| add_unknown(field, random));
-            for name in ["x_new", "aaa", "zzz"] {
-                if random.bool() {
-                    fields.insert(name.to_owned(), any_json(random));
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| add_unknown(item, random)),
-        _ => {}
-    }
-}
 
 pub(in super::super) fn unknown_added(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let mut events = input.events.clone();
@@ -163,17 +147,9 @@ pub(in super::super) fn counts_respelled(input: &Input, random: &mut Rng) -> Opt
     input.success()?.usage?;
     let mut events = input.events.clone();
     let as_text = random.bool();
-    fn respell(value: &mut Value, as_text: bool) {
-        match value {
-            Value::Object(fields) => fields.values_mut().for_each(|field| respell(field, as_text)),
-            Value::Number(number) if as_text => *value = json!(number.to_string()),
-            Value::Number(number) => *value = json!(number.as_f64()),
-            _ => {}
-        }
-    }
     for chunk in chunks_mut(&mut events) {
         if let Some(usage) = chunk.get_mut("usage") {
-            respell(usage, as_text);
+            respell_numbers(usage, as_text);
         }
     }
     Some(Transformed::same(events).with_tolerance(Tolerance { usage: as_text, ..Default::default() }))
@@ -224,14 +200,7 @@ pub(in super::super) fn doubled(input: &Input, random: &mut Rng) -> Option<Trans
     let name = random.choice(["id", "model", "created", "x_new"])?;
     let events = input.events.iter().map(|event| match event {
         Event::Json(label, value) if value.get("choices").is_some_and(Value::is_array) => {
-            let text = value.to_string();
-            let twice = format!("{{\"{name}\":\"one\",\"{name}\":\"two\"");
-            let mut value = value.clone();
-            value.as_object_mut().unwrap().remove(name);
-            let rest = value.to_string();
-            let comma = if rest == "{}" { "" } else { "," };
-            debug_assert!(text.starts_with('{'));
-            Event::Text(label.clone(), format!("{twice}{comma}{}", &rest[1..]))
+            Event::Text(label.clone(), doubled_fields(value, name))
         }
         other => other.clone(),
     });
