@@ -24,6 +24,7 @@ mod metamorphic;
 mod oracle;
 mod parity;
 mod properties;
+mod recorded;
 mod scenarios;
 mod secrets;
 mod server;
