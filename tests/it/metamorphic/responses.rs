@@ -32,6 +32,7 @@ pub(super) const TRANSFORMATIONS: &[Transformation] = &[
     ("optional fields removed", fields::optional_removed),
     ("item_id removed", fields::item_id_removed),
     ("output_index removed", fields::output_index_removed),
+    ("item ids that change", fields::item_ids_that_change),
     ("unneeded fields retyped", fields::unneeded_retyped),
     ("indices retyped", fields::indices_retyped),
     ("item ids as numbers", fields::numeric_item_ids),

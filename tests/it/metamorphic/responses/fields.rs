@@ -144,6 +144,22 @@ pub(in super::super) fn output_index_removed(input: &Input, _: &mut Rng) -> Opti
     Some(Transformed::same(events))
 }
 
+/// Some servers write another id of the same item into every event: then its number tells.
+pub(in super::super) fn item_ids_that_change(input: &Input, _: &mut Rng) -> Option<Transformed> {
+    let mut events = input.stream().filter(|events| has_id_and_index(events))?;
+    for (at, event) in events.iter_mut().enumerate() {
+        let is_item = kind(event).starts_with("response.output_item.");
+        let Some(value) = event.value_mut() else { continue };
+        let id = json!(format!("id_{at}"));
+        if is_item {
+            value["item"]["id"] = id;
+        } else if value["item_id"].is_string() {
+            value["item_id"] = id;
+        }
+    }
+    Some(Transformed::same(events))
+}
+
 fn retype(object: &mut Map<String, Value>, names: &[&str], random: &mut Rng) {
     for name in names {
         if random.bool() && object.contains_key(*name) {
