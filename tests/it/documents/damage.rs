@@ -12,15 +12,17 @@ pub(super) enum Damage {
     Null,
     /// It is a word that nobody knows; only text becomes another word.
     UnknownWord,
-    /// It is of another type.
+    /// It is of another type, and holds something.
     WrongType,
+    /// It is of another type, and holds nothing: what JavaScript and Python take for false.
+    Falsy,
     /// Its object has an unknown field more.
     UnknownField,
 }
 
 impl Damage {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Removed, Self::Null, Self::UnknownWord, Self::WrongType, Self::UnknownField];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Removed, Self::Null, Self::UnknownWord, Self::WrongType, Self::Falsy, Self::UnknownField];
 
     /// Does it to a random field of the document. Returns where: a path with `*` for the places in lists, as in
     /// `/choices/*/index`. `None` where the document has no field to which this can be done.
@@ -38,7 +40,8 @@ impl Damage {
             Self::Removed => drop(object.remove(&name)),
             Self::Null => *field = Value::Null,
             Self::UnknownWord => *field = json!("brand_new"),
-            Self::WrongType => *field = another(field, random),
+            Self::WrongType => *field = another(field, random, truthy()),
+            Self::Falsy => *field = another(field, random, falsy()),
             Self::UnknownField => drop(object.insert("x_new".to_owned(), json!({"a": [1, null]}))),
         }
         let steps = parent.split('/').map(|step| if step.parse::<usize>().is_ok() { "*" } else { step });
@@ -64,10 +67,16 @@ fn fields(value: &Value, pointer: String, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// A value of another type.
-fn another(value: &Value, random: &mut Rng) -> Value {
-    let others =
-        [json!(true), json!(7), json!(-1.5), json!("text"), json!([]), json!(["a", 1]), json!({"a": 1})];
+/// A value of another type than the field's, out of these.
+fn another(value: &Value, random: &mut Rng, values: Vec<Value>) -> Value {
     let is_another = |other: &Value| std::mem::discriminant(other) != std::mem::discriminant(value);
-    random.choice(others.into_iter().filter(is_another).collect::<Vec<_>>()).unwrap()
+    random.choice(values.into_iter().filter(is_another).collect::<Vec<_>>()).unwrap()
+}
+
+fn truthy() -> Vec<Value> {
+    vec![json!(true), json!(7), json!(-1.5), json!("text"), json!(["a", 1]), json!({"a": 1})]
+}
+
+fn falsy() -> Vec<Value> {
+    vec![json!(false), json!(0), json!(""), json!([]), json!({})]
 }

@@ -1,0 +1,430 @@
+//! Real responses, transformed in ways that servers are known for, are read as before or fail: nothing is lost in silence.
+//!
+//! A transformation makes another body of a response and declares what it demands of the reading. The inputs are the
+//! scenarios and, where they are there, recorded exchanges. `METAMORPHIC_SEED` sets the seed of the random choices.
+
+mod chat;
+mod outcome;
+mod responses;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fastrand::Rng;
+use serde_json::Value;
+use tachikoma_backend_codex::internals;
+
+use self::outcome::{Demand, Outcome, Reader, Reading, Tolerance, judge};
+use self::wire::Event;
+use crate::exchanges;
+
+/// How often each transformation is done to each scenario, with other random choices.
+const ROUNDS: u64 = 4;
+
+/// How many recorded responses of each host and kind are transformed.
+const RECORDED_PER_HOST: usize = 4;
+
+/// Longer recorded bodies are left out, for time.
+const MAX_RECORDED_BYTES: usize = 40_000;
+
+/// A response that is transformed.
+#[derive(Clone, Debug)]
+struct Input {
+    name: String,
+    /// The events; for a whole body one, which is the body.
+    events: Vec<Event>,
+    is_whole: bool,
+    /// What is read of it as it is.
+    base: Outcome,
+}
+
+impl Input {
+    /// What was read, where it is a success.
+    fn success(&self) -> Option<&Reading> {
+        self.base.as_ref().ok()
+    }
+
+    /// The events, where it is a stream.
+    fn stream(&self) -> Option<Vec<Event>> {
+        (!self.is_whole).then(|| self.events.clone())
+    }
+
+    fn serialize(&self, events: &[Event]) -> String {
+        match events {
+            [Event::Json(_, body)] if self.is_whole => body.to_string(),
+            [Event::Text(_, body)] if self.is_whole => body.clone(),
+            events => wire::serialize(events),
+        }
+    }
+}
+
+/// A transformed response, with what is demanded of its reading.
+#[derive(Clone, Debug)]
+struct Transformed {
+    body: Body,
+    demand: Demand,
+    tolerance: Tolerance,
+    /// What it is compared with, where that is not what was read before.
+    expected: Option<Outcome>,
+    /// Whether it is read as a whole body; `None` where it is read as its input.
+    is_whole: Option<bool>,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Events(Vec<Event>),
+    Pieces(Vec<Vec<u8>>),
+}
+
+impl Transformed {
+    fn new(demand: Demand, events: Vec<Event>) -> Self {
+        let body = Body::Events(events);
+        Self { body, demand, tolerance: Tolerance::default(), expected: None, is_whole: None }
+    }
+
+    fn same(events: Vec<Event>) -> Self {
+        Self::new(Demand::Same, events)
+    }
+
+    fn bytes(demand: Demand, pieces: Vec<Vec<u8>>) -> Self {
+        Self { body: Body::Pieces(pieces), ..Self::new(demand, Vec::new()) }
+    }
+
+    fn with_tolerance(self, tolerance: Tolerance) -> Self {
+        Self { tolerance, ..self }
+    }
+
+    fn with_other_ids(self) -> Self {
+        let tolerance = Tolerance { ids: true, ..self.tolerance };
+        self.with_tolerance(tolerance)
+    }
+
+    fn with_arguments_as_json(self) -> Self {
+        let tolerance = Tolerance { arguments_as_json: true, ..self.tolerance };
+        self.with_tolerance(tolerance)
+    }
+
+    fn expecting(self, expected: Reading) -> Self {
+        Self { expected: Some(Ok(expected)), ..self }
+    }
+
+    fn read_as(self, is_whole: bool) -> Self {
+        Self { is_whole: Some(is_whole), ..self }
+    }
+}
+
+/// A way to transform a response; `None` where it does not apply.
+type Transformation = (&'static str, fn(&Input, &mut Rng) -> Option<Transformed>);
+
+/// An API: how it is read, what is done to its responses, and how often to each.
+struct Api {
+    folder: &'static str,
+    stream: Reader,
+    body: Reader,
+    transformations: &'static [Transformation],
+}
+
+const CHAT: Api = Api {
+    folder: "chat",
+    stream: Reader::Stream(|pieces| internals::chat_stream(pieces)),
+    body: Reader::Body(internals::chat_response),
+    transformations: chat::TRANSFORMATIONS,
+};
+
+const RESPONSES: Api = Api {
+    folder: "responses",
+    stream: Reader::Stream(|pieces| internals::responses_stream(pieces)),
+    body: Reader::Body(internals::responses_response),
+    transformations: responses::TRANSFORMATIONS,
+};
+
+impl Api {
+    fn reader(&self, is_whole: bool) -> Reader {
+        if is_whole { self.body } else { self.stream }
+    }
+
+    /// An input, where its body consists of JSON at all.
+    fn input(&self, name: String, body: &str, is_whole: bool) -> Option<Input> {
+        let events =
+            if is_whole { vec![Event::json(serde_json::from_str(body).ok()?)] } else { wire::parse(body) };
+        let base =
+            self.reader(is_whole).read(&[body.as_bytes()]).unwrap_or_else(|why| panic!("{name}: {why}"));
+        (!events.is_empty()).then_some(Input { name, events, is_whole, base })
+    }
+
+    fn scenarios(&self) -> Vec<Input> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios").join(self.folder);
+        let mut folders: Vec<PathBuf> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        folders.sort();
+        let inputs = folders.iter().flat_map(|folder| {
+            [("response.sse", false), ("response.json", true)].into_iter().filter_map(|(file, is_whole)| {
+                let body = fs::read_to_string(folder.join(file)).ok()?;
+                self.input(folder.file_name()?.to_string_lossy().into_owned(), &body, is_whole)
+            })
+        });
+        inputs.collect()
+    }
+
+    /// A sample of the recorded responses, spread over the hosts.
+    fn recorded(&self) -> Vec<Input> {
+        let mut by_host: BTreeMap<(String, bool), Vec<exchanges::Exchange>> = BTreeMap::new();
+        for exchange in exchanges::read() {
+            let is_api = exchange.is_responses() == (self.folder == "responses");
+            if is_api && exchange.status == 200 && exchange.body.len() <= MAX_RECORDED_BYTES {
+                by_host.entry((exchange.host.clone(), exchange.is_whole())).or_default().push(exchange);
+            }
+        }
+        let sample = by_host.into_iter().flat_map(|((host, is_whole), exchanges)| {
+            let stride = exchanges.len().div_ceil(RECORDED_PER_HOST);
+            exchanges.into_iter().enumerate().step_by(stride).map(move |(at, exchange)| {
+                (format!("recorded {host} {at} ({})", exchange.source), exchange.body, is_whole)
+            })
+        });
+        sample.filter_map(|(name, body, is_whole)| self.input(name, &body, is_whole)).collect()
+    }
+}
+
+/// All failures of a transformation.
+#[derive(Default)]
+struct Report {
+    runs: usize,
+    failures: usize,
+    /// The shortest body that is read wrongly, its input, and what is wrong.
+    shortest: Option<(String, String, String)>,
+}
+
+fn seed() -> u64 {
+    let text = std::env::var("METAMORPHIC_SEED").unwrap_or_else(|_| "1".to_owned());
+    text.parse().unwrap_or_else(|_| panic!("METAMORPHIC_SEED is not a number: {text:?}"))
+}
+
+/// Does every transformation to every input, this many times with other random choices.
+///
+/// `all_apply` demands that each applies to at least one input.
+fn check(api: &Api, inputs: &[Input], rounds: u64, all_apply: bool) {
+    let seed = seed();
+    let mut failed = String::new();
+    let (mut runs, mut failures) = (0, 0);
+    for (number, (name, apply)) in api.transformations.iter().enumerate() {
+        let mut report = Report::default();
+        for (at, input) in inputs.iter().enumerate() {
+            for round in 0..rounds {
+                let mix = [number as u64, at as u64, round].iter().fold(seed, |mix, number| {
+                    (mix ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31)
+                });
+                let Some(transformed) = apply(input, &mut Rng::with_seed(mix)) else { continue };
+                report.runs += 1;
+                if let Err((body, why)) = check_one(api, input, transformed) {
+                    report.failures += 1;
+                    if report.shortest.as_ref().is_none_or(|(shortest, ..)| body.len() < shortest.len()) {
+                        report.shortest = Some((body, input.name.clone(), why));
+                    }
+                }
+            }
+        }
+        assert!(report.runs > 0 || !all_apply, "the transformation {name} applies to no input");
+        runs += report.runs;
+        failures += report.failures;
+        if let Some((body, input, why)) = report.shortest {
+            let Report { runs, failures, .. } = report;
+            failed +=
+                &format!("\n== {name}: {failures} of {runs}; the shortest is of {input}\n{why}\n{body}\n");
+        }
+    }
+    let folder = api.folder;
+    assert!(
+        failures == 0,
+        "{folder}: {failures} of {runs} are read wrongly (METAMORPHIC_SEED={seed})\n{failed}"
+    );
+}
+
+fn check_one(api: &Api, input: &Input, transformed: Transformed) -> Result<(), (String, String)> {
+    let Transformed { body, demand, tolerance, expected, is_whole } = transformed;
+    let pieces = match body {
+        Body::Events(events) => vec![input.serialize(&events).into_bytes()],
+        Body::Pieces(pieces) => pieces,
+    };
+    let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+    let expected = expected.as_ref().unwrap_or(&input.base);
+    let read = api.reader(is_whole.unwrap_or(input.is_whole)).read(&pieces);
+    read.and_then(|got| judge(&demand, tolerance, expected, &got)).map_err(|why| {
+        let body = pieces.concat();
+        (String::from_utf8_lossy(&body).into_owned(), why)
+    })
+}
+
+/// Transformations of any response.
+mod any {
+    use super::*;
+
+    /// Every event's JSON written anew by `write`.
+    fn rewritten(input: &Input, mut write: impl FnMut(&Value) -> String) -> Option<Transformed> {
+        let events = input.events.iter().map(|event| match event {
+            Event::Json(name, value) => Event::Text(name.clone(), write(value)),
+            other => other.clone(),
+        });
+        Some(Transformed::same(events.collect()))
+    }
+
+    pub(super) fn keys_shuffled(input: &Input, random: &mut Rng) -> Option<Transformed> {
+        rewritten(input, |value| wire::shuffled(value, random))
+    }
+
+    pub(super) fn json_escaped_and_spaced(input: &Input, random: &mut Rng) -> Option<Transformed> {
+        rewritten(input, |value| wire::escaped(value, random))
+    }
+
+    pub(super) fn json_on_several_lines(input: &Input, _: &mut Rng) -> Option<Transformed> {
+        rewritten(input, |value| serde_json::to_string_pretty(value).unwrap())
+    }
+
+    pub(super) fn bytes_split(input: &Input, random: &mut Rng) -> Option<Transformed> {
+        let body = input.serialize(&input.events).into_bytes();
+        let size = random.choice([1, 2, 3, 7, 64, 1000])?;
+        let pieces = body.chunks(size).map(<[u8]>::to_vec).collect();
+        Some(Transformed::bytes(Demand::Same, pieces))
+    }
+
+    pub(super) fn line_ends(input: &Input, random: &mut Rng) -> Option<Transformed> {
+        let body = wire::serialize(&input.stream()?);
+        let mut out = String::new();
+        let one = random.choice(["\r\n", "\r", "\n", ""])?;
+        for line in body.split_inclusive('\n') {
+            out.push_str(line.trim_end_matches('\n'));
+            // A line that ends in CR must not be followed by LF alone.
+            let end = if one.is_empty() { random.choice(["\r\n", "\n"])? } else { one };
+            out.push_str(end);
+        }
+        let middle = random.usize(..=out.len());
+        let (head, tail) = out.as_bytes().split_at(middle);
+        Some(Transformed::bytes(Demand::Same, vec![head.to_vec(), tail.to_vec()]))
+    }
+
+    pub(super) fn byte_order_mark(input: &Input, _: &mut Rng) -> Option<Transformed> {
+        let body = input.serialize(&input.events);
+        Some(Transformed::bytes(
+            Demand::Same,
+            vec![b"\xEF\xBB".to_vec(), [b"\xBF", body.as_bytes()].concat()],
+        ))
+    }
+
+    /// No space after `data:`, fields that say nothing to a client, and white space around the data.
+    pub(super) fn field_spelling(input: &Input, random: &mut Rng) -> Option<Transformed> {
+        let mut out = String::new();
+        for line in wire::serialize(&input.stream()?).split_inclusive('\n') {
+            match line.strip_prefix("data: ") {
+                Some(data) if random.bool() => out.push_str(&format!("data:{data}")),
+                Some(data) => {
+                    out.push_str(&format!("id: 1\ndata: {} \nretry: 10\nfoo: bar\n", data.trim_end()))
+                }
+                None => out.push_str(line),
+            }
+        }
+        Some(Transformed::bytes(Demand::Same, vec![out.into_bytes()]))
+    }
+
+    /// Lines that are no event.
+    pub(super) fn comments(input: &Input, random: &mut Rng) -> Option<Transformed> {
+        let lines = [
+            ": keep-alive",
+            ":",
+            "retry: 3000",
+            "id: 7",
+            "event: ping",
+            "data:",
+            "data:   ",
+            "foo: bar",
+            "data",
+        ];
+        let mut events = input.stream()?;
+        for _ in 0..random.usize(1..6) {
+            let line = random.choice(lines)?;
+            events.insert(random.usize(..=events.len()), Event::Raw(line.to_owned()));
+        }
+        Some(Transformed::same(events))
+    }
+
+    /// Nothing after `[DONE]` is read.
+    pub(super) fn events_after_done(input: &Input, random: &mut Rng) -> Option<Transformed> {
+        let mut events = input.stream()?;
+        events.last().filter(|event| event.is_done())?;
+        events.extend([
+            input.events[0].clone(),
+            Event::Text(random.choice([None, Some("error".to_owned())])?, "{not json".to_owned()),
+        ]);
+        Some(Transformed::same(events))
+    }
+
+    /// One event is not JSON: it may have held content.
+    pub(super) fn event_broken(input: &Input, random: &mut Rng) -> Option<Transformed> {
+        input.success()?;
+        let mut events = input.events.clone();
+        let json: Vec<usize> = (0..events.len()).filter(|at| events[*at].value().is_some()).collect();
+        let at = random.choice(json)?;
+        let text = events[at].value()?.to_string();
+        let end = (0..text.len() - 1).rev().filter(|at| text.is_char_boundary(*at)).nth(random.usize(..3))?;
+        events[at] = Event::Text(None, text[..end].to_owned());
+        Some(Transformed::new(Demand::SameOrError, events))
+    }
+
+    pub(super) fn two_objects_on_a_line(input: &Input, random: &mut Rng) -> Option<Transformed> {
+        let mut events = input.stream()?;
+        let pairs = events
+            .windows(2)
+            .enumerate()
+            .filter(|(_, pair)| pair.iter().all(|event| event.value().is_some()));
+        let at = random.choice(pairs.map(|(at, _)| at).collect::<Vec<_>>())?;
+        let second = events.remove(at + 1);
+        let space = random.choice(["", " ", "\n"])?;
+        let both = format!("{}{space}{}", events[at].value()?, second.value()?);
+        events[at] = Event::Text(None, both);
+        Some(Transformed::new(Demand::SameOrError, events))
+    }
+
+    /// A whole body that ends too early.
+    pub(super) fn body_cut(input: &Input, random: &mut Rng) -> Option<Transformed> {
+        let body = input.is_whole.then(|| input.serialize(&input.events))?;
+        let end = random.usize(..body.len());
+        Some(Transformed::bytes(Demand::ErrorWithPrefix(Vec::new()), vec![body.into_bytes()[..end].to_vec()]))
+    }
+}
+
+/// The scenarios and the streams made for this.
+fn inputs(api: &Api, made: Vec<(String, String, Reading)>) -> Vec<Input> {
+    let mut inputs = api.scenarios();
+    inputs.extend(made.into_iter().map(|(name, body, _)| api.input(name, &body, false).unwrap()));
+    inputs
+}
+
+#[test]
+fn streams_made_for_this_are_read_as_written() {
+    for (api, made) in [(CHAT, chat::made()), (RESPONSES, responses::made())] {
+        for (name, body, expected) in made {
+            let input = api.input(name.clone(), &body, false).unwrap();
+            assert_eq!(input.base, Ok(expected), "{} {name}", api.folder);
+        }
+    }
+}
+
+#[test]
+fn transformed_chat_scenarios_are_read_the_same() {
+    check(&CHAT, &inputs(&CHAT, chat::made()), ROUNDS, true);
+}
+
+#[test]
+fn transformed_responses_scenarios_are_read_the_same() {
+    check(&RESPONSES, &inputs(&RESPONSES, responses::made()), ROUNDS, true);
+}
+
+#[test]
+fn transformed_recorded_chat_responses_are_read_the_same() {
+    check(&CHAT, &CHAT.recorded(), 1, false);
+}
+
+#[test]
+fn transformed_recorded_responses_are_read_the_same() {
+    check(&RESPONSES, &RESPONSES.recorded(), 1, false);
+}
