@@ -28,6 +28,12 @@ pub(super) fn of(error: Error<()>, server: &str) -> CodexError {
     }
 }
 
+/// Whether a connection that stood broke before a response began.
+pub(super) fn is_lost_connection(error: &Error<()>) -> bool {
+    let (Error::CommunicationError(error) | Error::InvalidUpgrade(error)) = error else { return false };
+    !(error.is_connect() || error.is_timeout() || error.is_builder() || error.is_redirect())
+}
+
 /// No answer came.
 fn unreachable(error: reqwest::Error, server: &str) -> CodexError {
     let error = error.without_url();
