@@ -115,7 +115,8 @@ impl CodexBackend {
 
     /// The API that this request would go to, and why.
     pub fn api_for(&self, request: &CompletionRequest) -> ApiChoice {
-        api::choose(self.config.api(), request, &self.model_of(request), self.transport.is_official())
+        let (host, _) = self.transport.server().host();
+        api::choose(self.config.api(), request, &self.model_of(request), self.transport.is_official(), &host)
     }
 
     fn model_of(&self, request: &CompletionRequest) -> OpenAIModel {
@@ -272,7 +273,7 @@ impl CodexBackend {
         }
         warnings.extend(self.check_length(&request, &model, api)?);
         let limit = request.max_tokens.filter(|_| !is_official);
-        let target = Target { model, is_official, stream };
+        let target = Target { model, is_official, stream, stream_usage: self.config.stream_usage() };
         let model = target.model.to_string();
         let (body, expected) = match endpoint {
             Endpoint::Chat => {

@@ -223,7 +223,8 @@ impl Transport {
         let mut http = self.http.clone();
         self.with_budget(|budget, now, _| budget.count_request(now));
         loop {
-            let Failure { error, token, lost_connection } = match self.attempt(&base, &http, &operation).await {
+            let Failure { error, token, lost_connection } = match self.attempt(&base, &http, &operation).await
+            {
                 Ok(answer) => {
                     self.note_rate_limits(answer.headers());
                     if policy.sent() > 0 {

@@ -107,7 +107,8 @@ mod tests {
     fn what_is_older_than_the_window_does_not_count() {
         let mut budget = RetryBudget::default();
         assert_eq!(retries(&mut budget, at(1), 20, SHARE, 2), 10);
-        for (now, expected) in [(2, 0), (29, 0), (30, 10), (34, 0), (59, 0), (60, 10), (1000, 10), (1029, 0)] {
+        for (now, expected) in [(2, 0), (29, 0), (30, 10), (34, 0), (59, 0), (60, 10), (1000, 10), (1029, 0)]
+        {
             assert_eq!(retries(&mut budget, at(now), 20, SHARE, 2), expected, "{now}");
         }
         // Requests of the past bring no retries either.

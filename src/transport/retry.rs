@@ -262,7 +262,9 @@ mod tests {
     fn the_last_error_tells_of_all() {
         let mut policy = Policy::new(retries(1), None);
         policy.decide(error(Network, None), 0.0, |_| true);
-        let Decision::Stop(error) = policy.decide(error(Overloaded, None), 0.0, |_| true) else { panic!("no end") };
+        let Decision::Stop(error) = policy.decide(error(Overloaded, None), 0.0, |_| true) else {
+            panic!("no end")
+        };
         assert_eq!(error.to_string(), "overloaded: m (2 attempts; before: network: m)");
     }
 }

@@ -61,7 +61,8 @@ impl<B: Backend + ?Sized> BackendExt for B {}
 /// each attempt and becomes up to a quarter shorter, is the least.
 fn wait(stated: Option<Duration>, attempts: u32, random: f64) -> Duration {
     let random = random.clamp(0.0, 1.0) * JITTER;
-    let doubled = FIRST_WAIT.saturating_mul(2u32.saturating_pow(attempts.saturating_sub(1))).min(LONGEST_WAIT);
+    let doubled =
+        FIRST_WAIT.saturating_mul(2u32.saturating_pow(attempts.saturating_sub(1))).min(LONGEST_WAIT);
     let own = doubled.saturating_sub(doubled.mul_f64(random));
     stated.map_or(own, |stated| stated.saturating_add(stated.mul_f64(random)).max(own))
 }
