@@ -66,8 +66,9 @@ settings! {
 
     /// How much load retries may add: the retries of all requests of this backend, clones of its `Arc` included, as a share of
     /// these requests. Within 30 s there are at most 10 retries, or as many as the request itself may have if that is more, and
-    /// this share of the requests of these 30 s. Where the budget is exhausted, a failure is returned at once and says so. By
-    /// default 0.2; `None`, in files `"off"`, turns the limit off.
+    /// this share of the requests of these 30 s. The first retry after a rate limit that states the wait does not count. Where
+    /// the budget is exhausted, a failure is returned at once and says so. By default 0.2; `None`, in files `"off"`, turns the
+    /// limit off.
     ///
     /// ```
     /// # use tachikoma_backend_codex::CodexBackendConfig;

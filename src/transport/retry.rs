@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tachikoma_backends_core::ErrorCategory;
+
 use crate::config::Reliability;
 use crate::error::CodexError;
 
@@ -54,14 +56,19 @@ impl Policy {
         random: f64,
         take_retry: impl FnOnce(u32) -> bool,
     ) -> Decision {
-        let retries = self.retries;
+        let (retries, category) = (self.retries, error.category());
         let details = error.details_mut();
         let again = details.retryable
             && retries < self.max_retries
             && details.retry_after.is_none_or(|wait| wait <= self.max_wait)
             && (self.if_maybe_processed || !details.maybe_processed);
+        // A server that limits the rate and states when to come back has room for each client once.
+        let is_scheduled = category == ErrorCategory::RateLimit
+            && retries == 0
+            && details.retry_after.is_some_and(|wait| wait >= self.first_wait);
         // What was not sent adds no load.
-        if again && (details.attempts == 0 || take_retry(self.max_retries)) {
+        let is_free = is_scheduled || details.attempts == 0;
+        if again && (is_free || take_retry(self.max_retries)) {
             let wait = wait(details.retry_after, self.first_wait, retries, random);
             tracing::info!(%error, attempt = retries + 1, ?wait, "trying again");
             self.retries = retries.saturating_add(1);
@@ -109,7 +116,7 @@ fn wait(stated: Option<Duration>, first: Duration, retries: u32, random: f64) ->
 
 #[cfg(test)]
 mod tests {
-    use tachikoma_backends_core::ErrorCategory::{self, *};
+    use tachikoma_backends_core::ErrorCategory::*;
 
     use super::*;
 
@@ -227,9 +234,21 @@ mod tests {
             (error.details_mut().attempts, error.details_mut().retryable) = (0, true);
             error
         };
-        for failure in [error(Quota, None), error(RateLimit, Some(60_001)), unsent()] {
+        let scheduled = || error(RateLimit, Some(500));
+        for failure in [error(Quota, None), error(RateLimit, Some(60_001)), unsent(), scheduled()] {
             let mut policy = Policy::new(retries(2), None);
             policy.decide(failure, 0.0, |_| panic!("asked"));
+        }
+        for second in [scheduled(), error(RateLimit, Some(499)), error(Overloaded, Some(500))] {
+            let mut policy = Policy::new(retries(2), None);
+            policy.decide(scheduled(), 0.0, |_| panic!("asked"));
+            assert!(matches!(policy.decide(second, 0.0, |_| false), Decision::Stop(_)));
+        }
+        for counted in [error(RateLimit, Some(499)), error(RateLimit, None), error(Overloaded, Some(500))] {
+            assert!(matches!(
+                Policy::new(retries(2), None).decide(counted, 0.0, |_| false),
+                Decision::Stop(_)
+            ));
         }
         let mut policy = Policy::new(retries(0), Some(7));
         policy.decide(error(Server, None), 0.0, |max_retries| {

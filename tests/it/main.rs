@@ -24,6 +24,7 @@ mod parity;
 mod properties;
 mod scenarios;
 mod secrets;
+mod sending;
 mod server;
 mod settings_file;
 mod structured;
