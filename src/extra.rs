@@ -49,8 +49,13 @@ const HINTS: &[(&str, &str)] = &[
     ("input", "Give the conversation as the request's messages."),
     ("messages", "Give the conversation as the request's messages."),
     ("model", "Set it with_model."),
+    (
+        "reasoning",
+        "Give the effort in the same object, as \"effort\", and not as the request's reasoning_effort.",
+    ),
     ("stream", "Call complete or complete_stream."),
     ("stream_options", "Leave the field out, or set with_stream_usage(false) to send your own."),
+    ("text", "Give the format and the verbosity in the same object, and not as the request's own."),
     (
         "tools",
         "Give all tools in the extra field, functions too and in the API's own form, and none in the request's tools.",

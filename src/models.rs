@@ -248,7 +248,7 @@ models! {
     "gpt-5.1-codex"        { price: usd(1.25, Some(0.125), 10.0), shutdown: on(2026, 7, 23), ..CODEX }
     "gpt-5.1-codex-max"    { price: usd(1.25, Some(0.125), 10.0), shutdown: on(2026, 7, 23), efforts: &[Low, Medium, High, XHigh], ..CODEX }
     "gpt-5.1-codex-mini"   { price: usd(0.25, Some(0.025), 2.0), shutdown: on(2026, 7, 23), ..CODEX }
-    "gpt-5.2-codex"        { price: usd(1.75, Some(0.175), 14.0), shutdown: on(2026, 7, 23), efforts: &[Low, Medium, High, XHigh], ..CODEX }
+    "gpt-5.2-codex"        { price: usd(1.75, Some(0.175), 14.0), shutdown: on(2026, 7, 23), efforts: &[OFF, Low, Medium, High, XHigh], sampling: OnlyWithoutReasoning, ..CODEX }
     "codex-mini-latest"    { price: usd(1.5, Some(0.375), 6.0), shutdown: on(2026, 2, 12), max_input_tokens: None, file_input: Unknown, parallel_tool_calls: Unknown, chat: No, ..O_SERIES }
     "computer-use-preview" { snapshots: &["2025-03-11"], price: usd(3.0, None, 12.0), shutdown: on(2026, 7, 23), context_window: Some(8_192), max_input_tokens: Some(8_192), max_output_tokens: Some(1_024), streaming: No, parallel_tool_calls: Yes, structured_outputs: No, efforts: &[], default_effort: None, chat: No, ..O_SERIES }
 

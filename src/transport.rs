@@ -21,6 +21,7 @@ pub(crate) use bytes::Bytes;
 
 pub(crate) use self::body::Body;
 use self::budget::RetryBudget;
+use self::failure::RedirectError;
 use self::retry::{Decision, Policy};
 pub(crate) use self::success::FromResponse;
 use self::timeout::Timeout;
@@ -317,7 +318,7 @@ fn redirects() -> redirect::Policy {
             from.origin() == to.origin() || from.host() == to.host() && is_upgrade
         });
         match attempt.previous().len() {
-            11.. => attempt.error("more than 10 redirects"),
+            requests @ 11.. => attempt.error(RedirectError { message: "more than 10 redirects", requests }),
             _ if is_same => attempt.follow(),
             _ => attempt.stop(),
         }

@@ -83,7 +83,7 @@ impl Policy {
                 None => EXHAUSTED.to_owned(),
             });
         }
-        details.attempts = details.attempts.min(1).saturating_add(self.sent);
+        details.attempts = details.attempts.saturating_add(self.sent);
         details.earlier_failures = std::mem::take(&mut self.failures);
         Decision::Stop(error)
     }
@@ -100,7 +100,7 @@ impl Policy {
     }
 
     fn remember(&mut self, error: &CodexError) {
-        self.sent = self.sent.saturating_add(error.attempts().min(1));
+        self.sent = self.sent.saturating_add(error.attempts());
         self.failures.push(format!("{}: {}", error.category(), error.message()));
     }
 }

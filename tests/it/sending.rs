@@ -186,6 +186,15 @@ async fn every_successful_status_with_a_body_is_a_success() {
     }
 }
 
+#[tokio::test]
+async fn a_redirect_loop_counts_its_requests() {
+    let answer = "HTTP/1.1 307 Temporary Redirect\r\nlocation: /v1/again\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let url = server::start(answer).await;
+    let error = CodexBackend::new(config(&url)).unwrap().try_complete(request()).await.unwrap_err();
+    assert_eq!((error.category(), error.attempts()), (ErrorCategory::Configuration, 11), "{error}");
+    assert!(error.to_string().contains("11 attempts"), "{error}");
+}
+
 /// Everything that sends, polled without a runtime or within one that lacks something.
 fn everything_that_sends(backend: &CodexBackend) -> Vec<(&'static str, Result<(), ErrorCategory>, String)> {
     let outcome = |name, outcome: Result<(), (ErrorCategory, String)>| match outcome {
