@@ -113,7 +113,8 @@ impl CodexBackend {
 
     /// The API that this request would go to, and why.
     pub fn api_for(&self, request: &CompletionRequest) -> ApiChoice {
-        api::choose(self.config.api(), request, &self.model_of(request), self.transport.is_official())
+        let (host, _) = self.transport.server().host();
+        api::choose(self.config.api(), request, &self.model_of(request), self.transport.is_official(), &host)
     }
 
     /// Where states of this server, account and model come from.
@@ -183,7 +184,8 @@ impl CodexBackend {
         warnings.extend(self.check_length(&request, &model, api)?);
         let limit = request.max_tokens.filter(|_| !is_official);
         let state_origin = self.state_origin(&model);
-        let target = Target { model, is_official, stream, state_origin };
+        let stream_usage = self.config.stream_usage();
+        let target = Target { model, is_official, stream, stream_usage, state_origin };
         let model = target.model.to_string();
         let (body, expected) = match endpoint {
             Endpoint::Chat => {

@@ -181,7 +181,9 @@ impl CodexBackendConfig {
     }
 
     /// A client of your own, with its proxies, certificates and pools. It should have no total timeout, which would cut
-    /// long streams.
+    /// long streams. A retry takes whichever connection its pool has, so that several dead ones can use up all retries: limit
+    /// how long it keeps them idle (`pool_idle_timeout`) to less than the server or a firewall does. The crate's own client
+    /// sends the retry after a lost connection on a new one.
     #[must_use]
     pub fn with_http_client(mut self, client: reqwest::Client) -> Self {
         self.http_client = Some(client);

@@ -181,7 +181,7 @@ impl<T: Into<EmbeddingInput>> From<T> for EmbeddingRequest {
 pub(crate) fn convert(request: EmbeddingRequest) -> Result<types::CreateEmbeddingRequest, CodexError> {
     const RESERVED: &[&str] = &["input", "model", "dimensions", "encoding_format", "user"];
     let EmbeddingRequest { input, model, dimensions, user, encoding, extra, max_retries: _ } = request;
-    extra::refuse_doubles(&extra, &Value::Null, RESERVED)?;
+    extra::reject_duplicate_fields(&extra, &Value::Null, RESERVED)?;
     Ok(types::CreateEmbeddingRequest {
         dimensions: dimensions.map(i64::from),
         encoding_format: Some(match encoding {

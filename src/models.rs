@@ -94,9 +94,9 @@ mod base {
     pub(super) const GPT_4_1: ModelSpec = ModelSpec {
         context_window: Some(1_047_576), max_input_tokens: Some(1_047_576), max_output_tokens: Some(32_768), ..GPT_4O
     };
-    pub(super) const SEARCH: ModelSpec = ModelSpec { image_input: No, json_mode: No, responses: No, ..GPT_4O };
+    pub(super) const SEARCH: ModelSpec = ModelSpec { image_input: Unknown, json_mode: Unknown, responses: No, ..GPT_4O };
     pub(super) const AUDIO: ModelSpec = ModelSpec {
-        image_input: No, file_input: No, audio_input: Yes, structured_outputs: No, json_mode: No, ..GPT_4O
+        image_input: No, file_input: No, audio_input: Yes, structured_outputs: No, json_mode: Unknown, ..GPT_4O
     };
 
     /// The rules of what thinks before it answers.
@@ -109,19 +109,19 @@ mod base {
         reasoning: Yes, chat: Yes, responses: Yes, ..THINKS
     };
     pub(super) const O_RULES: ModelSpec = ModelSpec {
-        context_window: Some(200_000), max_input_tokens: Some(200_000), max_output_tokens: Some(100_000), ..THINKS
+        stop: Unknown, context_window: Some(200_000), max_input_tokens: Some(200_000), max_output_tokens: Some(100_000), ..THINKS
     };
     pub(super) const O_SERIES: ModelSpec = ModelSpec {
         context_window: Some(200_000), max_input_tokens: Some(200_000), max_output_tokens: Some(100_000), parallel_tool_calls: No,
-        efforts: &[Low, Medium, High], default_effort: Some(Medium), ..REASONING
+        efforts: &[Low, Medium, High], default_effort: Some(Medium), stop: Unknown, ..REASONING
     };
     pub(super) const O1_MINI: ModelSpec = ModelSpec {
         context_window: Some(128_000), image_input: No, file_input: Unknown, audio_input: No, tools: No, structured_outputs: No, json_mode: No,
-        streaming: Yes, reasoning: Yes, chat: Yes, responses: No, instruction_role: InstructionRole::UserOnly, ..THINKS
+        streaming: Yes, reasoning: Yes, chat: Yes, responses: No, stop: Unknown, instruction_role: InstructionRole::UserOnly, ..THINKS
     };
     /// Its efforts are unverified, hence none is named.
     pub(super) const DEEP_RESEARCH: ModelSpec = ModelSpec {
-        tools: No, structured_outputs: No, json_mode: No, efforts: &[], default_effort: None, chat: No, ..O_SERIES
+        tools: Unknown, structured_outputs: No, json_mode: Unknown, efforts: &[], default_effort: None, chat: No, ..O_SERIES
     };
     pub(super) const GPT_5: ModelSpec = ModelSpec {
         context_window: Some(400_000), max_input_tokens: Some(272_000), max_output_tokens: Some(128_000), parallel_tool_calls: Yes,
@@ -159,12 +159,14 @@ mod base {
     pub(super) const LONG_PRO: ModelSpec = ModelSpec {
         context_window: Some(1_050_000), max_input_tokens: Some(922_000), long_context_from: Some(272_000), ..PRO
     };
-    /// Of these little more than the id is known.
-    pub(super) const GPT_6_ID_ONLY: ModelSpec = ModelSpec { chat_tools_need_no_reasoning: true, ..THINKS };
+    /// Of these little more than the id is known. What others of the series reject they may take.
+    pub(super) const GPT_6_ID_ONLY: ModelSpec = ModelSpec {
+        chat_tools_need_no_reasoning: true, sampling: OnlyWithoutReasoning, penalties: Unknown, stop: Unknown, ..THINKS
+    };
     /// Open weights. Other servers run it with rules of their own.
     pub(super) const GPT_OSS: ModelSpec = ModelSpec {
         context_window: Some(131_072), max_output_tokens: Some(131_072), image_input: No, audio_input: No, tools: Yes,
-        structured_outputs: Yes, json_mode: Yes, streaming: Yes, reasoning: Yes, chat: No, responses: Yes,
+        structured_outputs: Yes, json_mode: Yes, streaming: Yes, reasoning: Yes, responses: Yes,
         instruction_role: InstructionRole::Developer, encoding: Some(O200kHarmony), ..UNKNOWN
     };
 }
@@ -174,10 +176,10 @@ use base::*;
 /// have no row yet, and refuses nothing.
 #[rustfmt::skip]
 pub(crate) const FAMILIES: &[ModelSpec] = &[
-    ModelSpec { id: "gpt-6", context_window: Some(1_050_000), max_input_tokens: Some(922_000), max_output_tokens: Some(128_000), long_context_from: Some(272_000), sampling: OnlyWithoutReasoning, ..GPT_6_ID_ONLY },
-    ModelSpec { id: "gpt-5.6", max_output_tokens: Some(128_000), sampling: OnlyWithoutReasoning, ..GPT_6_ID_ONLY },
-    ModelSpec { id: "gpt-5.5", context_window: Some(1_050_000), max_input_tokens: Some(922_000), max_output_tokens: Some(128_000), long_context_from: Some(272_000), sampling: OnlyWithoutReasoning, ..GPT_6_ID_ONLY },
-    ModelSpec { id: "gpt-5.4", max_output_tokens: Some(128_000), sampling: OnlyWithoutReasoning, ..GPT_6_ID_ONLY },
+    ModelSpec { id: "gpt-6", context_window: Some(1_050_000), max_input_tokens: Some(922_000), max_output_tokens: Some(128_000), long_context_from: Some(272_000), penalties: No, stop: No, ..GPT_6_ID_ONLY },
+    ModelSpec { id: "gpt-5.6", max_output_tokens: Some(128_000), penalties: No, stop: No, ..GPT_6_ID_ONLY },
+    ModelSpec { id: "gpt-5.5", context_window: Some(1_050_000), max_input_tokens: Some(922_000), max_output_tokens: Some(128_000), long_context_from: Some(272_000), penalties: No, stop: No, ..GPT_6_ID_ONLY },
+    ModelSpec { id: "gpt-5.4", max_output_tokens: Some(128_000), penalties: No, stop: No, ..GPT_6_ID_ONLY },
     ModelSpec { id: "gpt-5", sampling: OnlyWithoutReasoning, ..THINKS },
     ModelSpec { id: "gpt-5-chat", max_output_tokens: Some(16_384), token_parameter: Some(TokenParameter::MaxCompletionTokens), ..ANSWERS },
     ModelSpec { id: "o1", ..O_RULES },
@@ -209,12 +211,12 @@ models! {
     GPT_6_LUNA               = "gpt-6-luna"               { price: usd(0.1, Some(0.01), 0.5), ..GPT_5_6 }
     GPT_6_ROSALIND           = "gpt-6-rosalind"           { price: usd(15.0, Some(1.5), 75.0), context_window: None, long_context_from: None, efforts: &[], ..LONG_PRO }
     GPT_6_SOL                = "gpt-6-sol"                { price: usd(2.0, Some(0.2), 10.0), ..GPT_5_6 }
-    GPT_DAYBREAK_BLUE_LATEST = "gpt-daybreak-blue-latest" { price: usd(4.0, Some(0.4), 20.0), efforts: &[], ..LONG_PRO }
-    GPT_DAYBREAK_RED_LATEST  = "gpt-daybreak-red-latest"  { price: usd(12.5, Some(1.25), 75.0), max_input_tokens: Some(400_000), efforts: &[], ..PRO }
+    GPT_DAYBREAK_BLUE_LATEST = "gpt-daybreak-blue-latest" { price: usd(4.0, Some(0.4), 20.0), efforts: &[], sampling: OnlyWithoutReasoning, ..LONG_PRO }
+    GPT_DAYBREAK_RED_LATEST  = "gpt-daybreak-red-latest"  { price: usd(12.5, Some(1.25), 75.0), max_input_tokens: Some(400_000), efforts: &[], sampling: OnlyWithoutReasoning, ..PRO }
 
     // Reasoning, GPT-5
     GPT_5_6               = "gpt-5.6"               { price: usd(4.0, Some(0.4), 20.0), ..GPT_5_6 }
-    GPT_5_6_CYBER         = "gpt-5.6-cyber"         { price: usd(12.5, Some(1.25), 75.0), context_window: Some(400_000), max_input_tokens: Some(272_000), long_context_from: None, ..ASTRA }
+    GPT_5_6_CYBER         = "gpt-5.6-cyber"         { price: usd(12.5, Some(1.25), 75.0), context_window: Some(400_000), max_input_tokens: Some(272_000), long_context_from: None, ..GPT_5_6 }
     GPT_5_6_LUNA          = "gpt-5.6-luna"          { price: usd(0.2, Some(0.02), 1.2), ..GPT_5_6 }
     GPT_5_6_SOL           = "gpt-5.6-sol"           { price: usd(4.0, Some(0.4), 20.0), ..GPT_5_6 }
     GPT_5_6_TERRA         = "gpt-5.6-terra"         { price: usd(2.0, Some(0.2), 12.0), ..GPT_5_6 }
@@ -229,13 +231,13 @@ models! {
     GPT_5_3_CODEX         = "gpt-5.3-codex"         { price: usd(1.75, Some(0.175), 14.0), shutdown: on(2027, 4, 1), chat: No, ..GPT_5_2 }
     GPT_5_3_CODEX_SPARK   = "gpt-5.3-codex-spark"   { price: usd(1.75, Some(0.175), 14.0), context_window: Some(128_000), max_input_tokens: Some(100_000), max_output_tokens: Some(32_000), audio_input: Unknown, parallel_tool_calls: Unknown, streaming: Unknown, chat: Unknown, responses: Unknown, ..GPT_5_2 }
     GPT_5_2               = "gpt-5.2"               { snapshots: &["2025-12-11"], price: usd(1.75, Some(0.175), 14.0), ..GPT_5_2 }
-    GPT_5_2_PRO           = "gpt-5.2-pro"           { snapshots: &["2025-12-11"], price: usd(21.0, None, 168.0), structured_outputs: No, ..PRO }
+    GPT_5_2_PRO           = "gpt-5.2-pro"           { snapshots: &["2025-12-11"], price: usd(21.0, None, 168.0), structured_outputs: Unknown, ..PRO }
     GPT_5_1               = "gpt-5.1"               { snapshots: &["2025-11-13"], price: usd(1.25, Some(0.125), 10.0), shutdown: on(2027, 4, 1), ..GPT_5_1 }
     GPT_5                 = "gpt-5"                 { snapshots: &["2025-08-07"], price: usd(1.25, Some(0.125), 10.0), shutdown: on(2026, 12, 11), ..GPT_5 }
     GPT_5_MINI            = "gpt-5-mini"            { snapshots: &["2025-08-07"], price: usd(0.25, Some(0.025), 2.0), shutdown: on(2026, 12, 11), ..GPT_5 }
     GPT_5_NANO            = "gpt-5-nano"            { snapshots: &["2025-08-07"], price: usd(0.05, Some(0.005), 0.4), shutdown: on(2026, 12, 11), ..GPT_5 }
     GPT_5_PRO             = "gpt-5-pro"             { snapshots: &["2025-10-06"], price: usd(15.0, None, 120.0), shutdown: on(2026, 12, 11), max_output_tokens: Some(272_000), streaming: Unknown, efforts: &[High], default_effort: Some(High), ..PRO }
-    GPT_5_SEARCH_API      = "gpt-5-search-api"      { snapshots: &["2025-10-14"], price: usd(1.25, Some(0.125), 10.0), context_window: None, json_mode: No, streaming: Unknown, reasoning: Unknown, efforts: &[], default_effort: None, chat: Unknown, responses: Unknown, ..GPT_5 }
+    GPT_5_SEARCH_API      = "gpt-5-search-api"      { snapshots: &["2025-10-14"], price: usd(1.25, Some(0.125), 10.0), context_window: None, json_mode: Unknown, streaming: Unknown, reasoning: Unknown, efforts: &[], default_effort: None, chat: Unknown, responses: Unknown, ..GPT_5 }
 
     // Reasoning, GPT-5, shut down or never served
     "gpt-5.1-mini"         { price: usd(0.25, Some(0.025), 2.0), context_window: Some(400_000), efforts: &[OFF, Low, Medium, High], sampling: OnlyWithoutReasoning, chat: Yes, responses: Yes, ..THINKS }
@@ -246,17 +248,17 @@ models! {
     "gpt-5.1-codex"        { price: usd(1.25, Some(0.125), 10.0), shutdown: on(2026, 7, 23), ..CODEX }
     "gpt-5.1-codex-max"    { price: usd(1.25, Some(0.125), 10.0), shutdown: on(2026, 7, 23), efforts: &[Low, Medium, High, XHigh], ..CODEX }
     "gpt-5.1-codex-mini"   { price: usd(0.25, Some(0.025), 2.0), shutdown: on(2026, 7, 23), ..CODEX }
-    "gpt-5.2-codex"        { price: usd(1.75, Some(0.175), 14.0), shutdown: on(2026, 7, 23), efforts: &[Low, Medium, High, XHigh], ..CODEX }
+    "gpt-5.2-codex"        { price: usd(1.75, Some(0.175), 14.0), shutdown: on(2026, 7, 23), efforts: &[OFF, Low, Medium, High, XHigh], sampling: OnlyWithoutReasoning, ..CODEX }
     "codex-mini-latest"    { price: usd(1.5, Some(0.375), 6.0), shutdown: on(2026, 2, 12), max_input_tokens: None, file_input: Unknown, parallel_tool_calls: Unknown, chat: No, ..O_SERIES }
     "computer-use-preview" { snapshots: &["2025-03-11"], price: usd(3.0, None, 12.0), shutdown: on(2026, 7, 23), context_window: Some(8_192), max_input_tokens: Some(8_192), max_output_tokens: Some(1_024), streaming: No, parallel_tool_calls: Yes, structured_outputs: No, efforts: &[], default_effort: None, chat: No, ..O_SERIES }
 
     // Reasoning, o series
-    O3     = "o3"                    { snapshots: &["2025-04-16"], price: usd(2.0, Some(0.5), 8.0), shutdown: on(2026, 12, 11), ..O_SERIES }
+    O3     = "o3"                    { stop: No, snapshots: &["2025-04-16"], price: usd(2.0, Some(0.5), 8.0), shutdown: on(2026, 12, 11), ..O_SERIES }
     O3_PRO = "o3-pro"                { snapshots: &["2025-06-10"], price: usd(20.0, None, 80.0), shutdown: on(2026, 12, 11), streaming: No, chat: No, ..O_SERIES }
-             "o4-mini"               { snapshots: &["2025-04-16"], price: usd(1.1, Some(0.275), 4.4), shutdown: on(2026, 10, 23), ..O_SERIES }
+             "o4-mini"               { stop: No, snapshots: &["2025-04-16"], price: usd(1.1, Some(0.275), 4.4), shutdown: on(2026, 10, 23), ..O_SERIES }
              "o4-mini-deep-research" { snapshots: &["2025-06-26"], price: usd(2.0, Some(0.5), 8.0), shutdown: on(2026, 7, 23), ..DEEP_RESEARCH }
              "o3-deep-research"      { snapshots: &["2025-06-26"], price: usd(10.0, Some(2.5), 40.0), shutdown: on(2026, 7, 23), ..DEEP_RESEARCH }
-             "o3-mini"               { snapshots: &["2025-01-31"], price: usd(1.1, Some(0.55), 4.4), shutdown: on(2026, 10, 23), image_input: No, file_input: No, ..O_SERIES }
+             "o3-mini"               { stop: Yes, snapshots: &["2025-01-31"], price: usd(1.1, Some(0.55), 4.4), shutdown: on(2026, 10, 23), image_input: No, file_input: No, ..O_SERIES }
              "o1"                    { snapshots: &["2024-12-17"], price: usd(15.0, Some(7.5), 60.0), shutdown: on(2026, 10, 23), ..O_SERIES }
              "o1-pro"                { snapshots: &["2025-03-19"], price: usd(150.0, None, 600.0), shutdown: on(2026, 10, 23), parallel_tool_calls: Yes, streaming: No, chat: No, ..O_SERIES }
              "o1-mini"               { snapshots: &["2024-09-12"], price: usd(1.1, Some(0.55), 4.4), shutdown: on(2025, 10, 27), max_output_tokens: Some(65_536), ..O1_MINI }
@@ -279,10 +281,10 @@ models! {
     GPT_ROSALIND_DISCOVERY = "gpt-rosalind-discovery"          { price: usd(5.0, Some(0.5), 25.0), encoding: Some(O200kBase), ..UNKNOWN }
     GPT_ROSALIND_RESEARCH  = "gpt-rosalind-research"           { price: usd(5.0, Some(0.5), 25.0), chat: No, responses: Yes, encoding: Some(O200kBase), ..UNKNOWN }
                              "gpt-audio-mini-2025-10-06"       { price: usd(0.6, None, 2.4), shutdown: on(2026, 7, 23), streaming: Unknown, ..AUDIO }
-                             "gpt-5-chat"                      { price: usd(1.25, Some(0.125), 10.0), shutdown: on(2026, 7, 23), context_window: Some(400_000), tools: No, parallel_tool_calls: No, ..GPT_5_CHAT }
+                             "gpt-5-chat"                      { price: usd(1.25, Some(0.125), 10.0), shutdown: on(2026, 7, 23), context_window: Some(400_000), tools: Unknown, parallel_tool_calls: Unknown, ..GPT_5_CHAT }
                              "gpt-5-chat-latest"               { price: usd(1.25, Some(0.125), 10.0), shutdown: on(2026, 7, 23), ..GPT_5_CHAT }
                              "gpt-4.1-nano"                    { snapshots: &["2025-04-14"], price: usd(0.1, Some(0.025), 0.4), shutdown: on(2026, 10, 23), ..GPT_4_1 }
-                             "gpt-4o-2024-05-13"               { price: usd(5.0, None, 15.0), shutdown: on(2026, 10, 23), max_output_tokens: Some(4_096), structured_outputs: No, ..GPT_4O }
+                             "gpt-4o-2024-05-13"               { price: usd(5.0, None, 15.0), shutdown: on(2026, 10, 23), max_output_tokens: Some(4_096), structured_outputs: Unknown, ..GPT_4O }
                              "chatgpt-4o-latest"               { price: usd(5.0, None, 15.0), shutdown: on(2026, 2, 17), max_input_tokens: None, file_input: Unknown, tools: No, parallel_tool_calls: Unknown, structured_outputs: No, ..GPT_4O }
                              "gpt-4o-search-preview"           { snapshots: &["2025-03-11"], price: usd(2.5, Some(1.25), 10.0), shutdown: on(2026, 7, 23), ..SEARCH }
                              "gpt-4o-mini-search-preview"      { snapshots: &["2025-03-11"], price: usd(0.15, Some(0.075), 0.6), shutdown: on(2026, 7, 23), ..SEARCH }

@@ -1,21 +1,29 @@
 //! Sending through the generated client: headers, timeouts, retries, and the bytes of the answer.
 
 mod body;
+mod budget;
 mod failure;
 mod retry;
+mod runtime;
+mod success;
 pub(crate) mod timeout;
 
-use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
 
+use futures::FutureExt;
 use progenitor_client::{ByteStream, Error, ResponseValue};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Url, redirect};
+use tokio::time::Instant;
 
 pub(crate) use bytes::Bytes;
 
 pub(crate) use self::body::{BUSY_BYTES, Body};
+use self::budget::RetryBudget;
+use self::failure::RedirectError;
 use self::retry::{Decision, Policy};
+pub(crate) use self::success::FromResponse;
 use self::timeout::Timeout;
 use crate::auth::{Credentials, Prepared, Scope, Server, Shown, TokenCache, billing};
 use crate::config::{CodexBackendConfig, Reliability};
@@ -71,11 +79,32 @@ impl Attempt {
 #[derive(Clone, Debug)]
 pub(crate) struct Transport {
     http: reqwest::Client,
+    /// One without pooled connections, for retries; `None` beside a client of the caller's.
+    unpooled: Option<Arc<OnceLock<reqwest::Client>>>,
+    connect_timeout: Duration,
     every: Arc<OnEvery>,
     credentials: Credentials,
     tokens: Option<Arc<TokenCache>>,
     reliability: Reliability,
     rate_limits: Arc<Mutex<Option<RateLimits>>>,
+    budget: Arc<Mutex<RetryBudget>>,
+    /// The beginning of the budget's time.
+    start: Instant,
+}
+
+/// How an attempt failed.
+struct Failure {
+    error: CodexError,
+    /// The token that was sent.
+    token: Option<Shown>,
+    /// Whether the connection broke before a response began, as one does that the server closed while it lay in the pool.
+    lost_connection: bool,
+}
+
+impl From<CodexError> for Failure {
+    fn from(error: CodexError) -> Self {
+        Self { error, token: None, lost_connection: false }
+    }
 }
 
 impl Transport {
@@ -97,22 +126,27 @@ impl Transport {
             }
             Prepared::Cached(tokens) => Some(tokens),
         };
-        let http = match config.http_client() {
-            Some(client) => client.clone(),
-            None => reqwest::Client::builder()
-                .connect_timeout(config.connect_timeout())
-                .redirect(redirects())
-                .build()
-                .map_err(failure::no_client)?,
+        if let Some(share) = reliability.retry_budget.filter(|share| !share.is_finite() || *share < 0.0) {
+            return Err(CodexError::configuration(format!("the retry budget is {share}"))
+                .with_hint("Give a share of 0 or more by with_retry_budget, such as 0.2, or none."));
+        }
+        let connect_timeout = config.connect_timeout();
+        let (http, unpooled) = match config.http_client() {
+            Some(client) => (client.clone(), None),
+            None => (own_client(connect_timeout).build().map_err(failure::no_client)?, Some(Arc::default())),
         };
         let every = Arc::new(OnEvery { headers, further, server });
         Ok(Self {
             http,
+            unpooled,
+            connect_timeout,
             every,
             credentials: config.credentials().clone(),
             tokens,
             reliability,
             rate_limits: Arc::default(),
+            budget: Arc::default(),
+            start: Instant::now(),
         })
     }
 
@@ -127,6 +161,25 @@ impl Transport {
         {
             *held = Some(limits);
         }
+    }
+
+    /// Runs this on the retry budget and the present time; `None` where there is no limit.
+    fn with_budget<T>(&self, run: impl FnOnce(&mut RetryBudget, Duration, f64) -> T) -> Option<T> {
+        let share = self.reliability.retry_budget?;
+        // The counts are of use whatever has panicked.
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(run(&mut budget, self.start.elapsed(), share))
+    }
+
+    /// The client for a retry after a connection was lost: one whose connections are all new. The others of the pool may be
+    /// as dead as the one that was lost.
+    fn client_without_pool(&self) -> reqwest::Client {
+        let Some(unpooled) = &self.unpooled else { return self.http.clone() };
+        let client = unpooled.get_or_init(|| {
+            let client = own_client(self.connect_timeout).pool_max_idle_per_host(0).build();
+            client.unwrap_or_else(|_| self.http.clone())
+        });
+        client.clone()
     }
 
     /// The server that requests go to.
@@ -154,8 +207,8 @@ impl Transport {
     /// Runs an operation of the generated client, again where that may help, and returns its answer.
     ///
     /// # Errors
-    /// The last attempt's, which says how many there were and why each failed.
-    pub(crate) async fn send<T, Sending>(
+    /// The last attempt's, which says how many there were and why each failed; or there is no Tokio runtime.
+    pub(crate) async fn send<T: FromResponse, Sending>(
         &self,
         scope: Scope<'_>,
         max_retries: Option<u32>,
@@ -164,11 +217,15 @@ impl Transport {
     where
         Sending: Future<Output = Result<ResponseValue<T>, Error<()>>>,
     {
+        runtime::check()?;
         let base = self.server().base(scope)?;
         let mut policy = Policy::new(self.reliability, max_retries);
         let mut may_refresh = self.tokens.is_some();
+        let mut http = self.http.clone();
+        self.with_budget(|budget, now, _| budget.count_request(now));
         loop {
-            let (error, token) = match self.attempt(&base, &operation).await {
+            let Failure { error, token, lost_connection } = match self.attempt(&base, &http, &operation).await
+            {
                 Ok(answer) => {
                     self.note_rate_limits(answer.headers());
                     if policy.sent() > 0 {
@@ -176,7 +233,7 @@ impl Transport {
                     }
                     return Ok(answer);
                 }
-                Err(failed) => failed,
+                Err(failure) => failure,
             };
             if let (Some(tokens), Some(token), Some(401)) = (&self.tokens, &token, error.status()) {
                 tokens.refused(token);
@@ -185,51 +242,69 @@ impl Transport {
                     continue;
                 }
             }
-            match policy.decide(error, fastrand::f64()) {
+            let take_retry = |max_retries| {
+                let taken = self.with_budget(|budget, now, share| budget.take_retry(now, share, max_retries));
+                taken.unwrap_or(true)
+            };
+            match policy.decide(error, fastrand::f64(), take_retry) {
                 Decision::Stop(error) => return Err(error),
                 Decision::After(wait) => tokio::time::sleep(wait).await,
+            }
+            if lost_connection {
+                http = self.client_without_pool();
             }
         }
     }
 
-    /// Sends once. A failure comes with the token that was shown.
-    async fn attempt<T, Sending>(
+    /// Sends once.
+    async fn attempt<T: FromResponse, Sending>(
         &self,
         base: &str,
+        http: &reqwest::Client,
         operation: &impl Fn(openai::Client) -> Sending,
-    ) -> Result<ResponseValue<T>, (CodexError, Option<Shown>)>
+    ) -> Result<ResponseValue<T>, Failure>
     where
         Sending: Future<Output = Result<ResponseValue<T>, Error<()>>>,
     {
         let token = match &self.tokens {
-            Some(tokens) => Some(tokens.get().await.map_err(|error| (error, None))?),
+            Some(tokens) => Some(tokens.get().await?),
             None => None,
         };
         let attempt = Attempt { every: Arc::clone(&self.every), token: token.clone() };
-        let client = openai::Client::new_with_client(base, self.http.clone(), attempt);
-        let answer = Timeout::Response.limit(self.reliability.response_timeout, operation(client)).await;
-        let error = match answer {
+        let client = openai::Client::new_with_client(base, http.clone(), attempt);
+        let sending = runtime::guard(operation(client).then(success::accept));
+        let answer = Timeout::Response.limit(self.reliability.response_timeout, sending).await;
+        let (error, lost_connection) = match answer.and_then(|answer| answer) {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(Error::UnexpectedResponse(response))) => {
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
                 self.note_rate_limits(&headers);
                 let body = Body::of_error(response, &self.reliability).read_what_comes().await;
                 let error = error_body::from_response(status, &headers, &body, SystemTime::now());
-                match self.credentials.hint(self.server(), error.category()) {
+                let error = match self.credentials.hint(self.server(), error.category()) {
                     Some(hint) => error.with_hint(hint),
                     None => error,
-                }
+                };
+                (error, false)
             }
-            Ok(Err(error)) => failure::of(error, &self.server().origin()),
-            Err(error) => error,
+            Ok(Err(error)) => {
+                let lost_connection = failure::is_lost_connection(&error);
+                (failure::of(error, &self.server().origin()), lost_connection)
+            }
+            Err(error) => (error, false),
         };
-        Err((error, token))
+        Err(Failure { error, token, lost_connection })
     }
 
     /// The body of an answer, read under this server's limits.
     pub(crate) fn body(&self, answer: ResponseValue<ByteStream>) -> Body {
         Body::new(answer, &self.reliability)
     }
+}
+
+/// A client of our own.
+fn own_client(connect_timeout: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder().connect_timeout(connect_timeout).redirect(redirects())
 }
 
 /// Redirects are followed within a server, or to its `https`: another one shall see neither the conversation nor the
@@ -243,7 +318,7 @@ fn redirects() -> redirect::Policy {
             from.origin() == to.origin() || from.host() == to.host() && is_upgrade
         });
         match attempt.previous().len() {
-            11.. => attempt.error("more than 10 redirects"),
+            requests @ 11.. => attempt.error(RedirectError { message: "more than 10 redirects", requests }),
             _ if is_same => attempt.follow(),
             _ => attempt.stop(),
         }

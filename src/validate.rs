@@ -1,6 +1,7 @@
 //! What cannot succeed is found before it is sent, and what a model rejects without harm is left out. Pure functions.
 
 mod adapt;
+mod fields;
 mod input;
 mod model;
 
@@ -11,7 +12,8 @@ use tachikoma_backends_core::{
     ToolChoice,
 };
 
-pub(crate) use self::adapt::adapt;
+pub(crate) use self::adapt::{adapt, asked_effort};
+pub(crate) use self::fields::responses_only;
 pub(crate) use self::input::{Counted, too_long};
 use self::model::Of;
 use crate::models::{Lookup, Match, OpenAIModel};
@@ -84,6 +86,7 @@ pub(crate) fn validate(
     numbers(request, &mut over_limits);
     texts(request, &mut over_limits);
     api_limits(request, &mut over_limits);
+    fields::contradiction(request, &mut over_limits);
     if endpoint == Endpoint::Responses
         && let Some(limit @ 1..MIN_OUTPUT_TOKENS) = request.max_tokens
     {
@@ -116,7 +119,7 @@ pub(crate) fn validate(
 }
 
 /// Whether the server already has the beginning of this conversation, as the Responses API alone can.
-pub(crate) fn is_continued(request: &CompletionRequest) -> bool {
+fn is_continued(request: &CompletionRequest) -> bool {
     ["previous_response_id", "conversation", "prompt"].iter().any(|field| request.extra.contains_key(*field))
 }
 
@@ -282,6 +285,7 @@ mod tests {
     use tachikoma_backends_core::{Message, ReasoningEffort, ToolCall, ToolDefinition, ToolParameters};
 
     use super::*;
+    use crate::models::Support;
 
     fn request() -> CompletionRequest {
         CompletionRequest::new(vec![Message::user("Hi")])
@@ -490,8 +494,6 @@ mod tests {
         let armless =
             "o1-mini takes no tools: leave them out, or use a model that does, such as gpt-5.6-terra";
         check(request().with_tools([tool("now")]), "o1-mini", Chat, &[armless]);
-        let one = "o3 makes one tool call at a time: leave parallel_tool_calls out";
-        check(request().with_parallel_tool_calls(true), "o3", Chat, &[one]);
         check(request().with_max_tokens(16_384), "gpt-4o", Chat, &[]);
         let fewer = "max_tokens is 16385, but gpt-4o answers with 16384 at most: ask for fewer";
         check(request().with_max_tokens(16_385), "gpt-4o", Chat, &[fewer]);
@@ -656,19 +658,133 @@ mod tests {
             let told = adapt(&mut request, &model.into(), endpoint);
             assert_eq!((request.reasoning_effort, told.len()), (expected, notes), "{model}: {told:?}");
         }
-        // With the effort none, temperature stays; else a second note says that it is left out.
+        // With the effort none, temperature stays.
         check("gpt-5.6-terra", Endpoint::Chat, Some(ReasoningEffort::None), 1);
         check("gpt-5.6-terra", Endpoint::Responses, None, 1);
-        check("gpt-6.2-astra", Endpoint::Chat, Some(ReasoningEffort::None), 2);
+        check("gpt-6.2-astra", Endpoint::Chat, Some(ReasoningEffort::None), 1);
         check("gpt-5.1", Endpoint::Chat, None, 0);
         check("gpt-4o", Endpoint::Chat, None, 0);
-        for (model, expected) in [("o3", None), ("gpt-5.1", Some(false)), ("my-deployment", Some(false))] {
-            let mut request = request().with_parallel_tool_calls(false);
-            adapt(&mut request, &model.into(), Endpoint::Chat);
-            assert_eq!(request.parallel_tool_calls, expected, "{model}");
+        for asked in [true, false] {
+            for (model, expected) in [("o3", None), ("gpt-5.1", Some(asked)), ("my-deployment", Some(asked))]
+            {
+                let mut request = request().with_parallel_tool_calls(asked);
+                assert_eq!(validate(&request, &model.into(), Endpoint::Chat, false), []);
+                adapt(&mut request, &model.into(), Endpoint::Chat);
+                assert_eq!(request.parallel_tool_calls, expected, "{model}");
+            }
         }
         let mut request = CompletionRequest { reasoning_effort: Some(ReasoningEffort::None), ..request() };
         assert_eq!(adapt(&mut request, &OpenAIModel::GPT_4O, Endpoint::Chat), [""; 0]);
         assert_eq!(request.reasoning_effort, None);
+    }
+
+    /// The places where an effort can stand.
+    fn with_effort(request: CompletionRequest, effort: &str, place: usize) -> CompletionRequest {
+        match place {
+            0 => request.with_reasoning_effort(effort.parse().unwrap()),
+            1 => request.with_extra("reasoning_effort", effort),
+            _ => request.with_extra("reasoning", json!({"effort": effort, "context": "all_turns"})),
+        }
+    }
+
+    #[test]
+    fn what_a_server_is_known_to_take_is_sent() {
+        let sampling = || request().with_temperature(0.5).with_top_p(0.9).with_extra("top_logprobs", 2);
+        #[track_caller]
+        fn check(request: &CompletionRequest, model: &str, endpoint: Endpoint) {
+            let (mut adapted, model) = (request.clone(), OpenAIModel::new(model));
+            let findings = validate(request, &model, endpoint, true);
+            assert_eq!(findings, [], "{model}");
+            assert_eq!(adapt(&mut adapted, &model, endpoint), [""; 0], "{model}");
+            assert_eq!(adapted, *request, "{model}");
+        }
+        check(&request().with_stop(["five"]), "o3-mini", Endpoint::Chat);
+        check(&request().with_tools([tool("now")]), "gpt-5.4-mini", Endpoint::Responses);
+        for model in ["gpt-5.1", "gpt-5.4", "gpt-5.6-sol", "gpt-6-sol", "gpt-6.2-sol"] {
+            for place in 0..3 {
+                for endpoint in [Endpoint::Chat, Endpoint::Responses] {
+                    check(&with_effort(sampling(), "none", place), model, endpoint);
+                }
+                check(&with_effort(request().with_stop(["END"]), "none", place), model, Endpoint::Chat);
+            }
+            // Of an effort that this release does not know yet the server judges.
+            check(&sampling().with_extra("reasoning_effort", "dreamy"), model, Endpoint::Chat);
+        }
+    }
+
+    /// Every row, with every field that sampling has, at every effort, wherever the effort stands.
+    #[test]
+    fn sampling_is_left_out_only_where_the_table_denies_it() {
+        use crate::models::{MODELS, Sampling};
+        type Field = (&'static str, fn(CompletionRequest) -> CompletionRequest);
+        const FIELDS: [Field; 6] = [
+            ("temperature", |request| request.with_temperature(0.5)),
+            ("top_p", |request| request.with_top_p(0.5)),
+            ("logprobs", |request| request.with_extra("top_logprobs", 2)),
+            ("frequency_penalty", |request| request.with_frequency_penalty(0.5)),
+            ("logit_bias", |request| request.with_logit_bias([("7", 1)])),
+            ("stop", |request| request.with_stop(["END"])),
+        ];
+        for row in MODELS {
+            for (field, set) in FIELDS {
+                for effort in ["", "none", "low"] {
+                    for place in 0..3 {
+                        let request = set(request());
+                        let request =
+                            if effort.is_empty() { request } else { with_effort(request, effort, place) };
+                        let asked: Option<ReasoningEffort> = effort.parse().ok();
+                        let is_off = asked.or(row.default_effort) == Some(ReasoningEffort::None);
+                        let by_sampling = match row.sampling {
+                            Sampling::Allowed => true,
+                            Sampling::OnlyWithoutReasoning => is_off,
+                            Sampling::Rejected => false,
+                        };
+                        let is_taken = match field {
+                            "temperature" | "top_p" | "logprobs" => by_sampling,
+                            "stop" => row.stop != Support::No || is_off && row.sampling != Sampling::Rejected,
+                            _ => row.penalties != Support::No,
+                        };
+                        let model = OpenAIModel::new(row.id);
+                        let findings = validate(&request, &model, Endpoint::Chat, false);
+                        let mut adapted = request.clone();
+                        let notes = adapt(&mut adapted, &model, Endpoint::Chat).join("; ");
+                        let words = if field == "stop" { "stop texts" } else { field };
+                        let is_refused = findings.iter().any(|finding| finding.message.contains(words));
+                        let is_dropped = notes.contains(field);
+                        assert_eq!(
+                            !is_refused && !is_dropped,
+                            is_taken,
+                            "{} {field} {effort} in place {place}: {findings:?} {notes}",
+                            row.id
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// What no source denies is neither refused nor left out.
+    #[test]
+    fn an_open_cell_refuses_nothing() {
+        let schema = ResponseFormat::JsonSchema {
+            name: "a".to_owned(),
+            description: None,
+            schema: json!({}),
+            strict: None,
+        };
+        let all = of([image("image/png", "AAAA")])
+            .with_tools([tool("now")])
+            .with_response_format(schema)
+            .with_stop(["END"])
+            .with_max_tokens(4096)
+            .with_temperature(0.5)
+            .with_logit_bias([("7", 1)])
+            .with_parallel_tool_calls(true);
+        for model in ["my-deployment", "gpt-9", "llama-3", "gpt-rosalind-discovery"] {
+            let mut adapted = all.clone();
+            assert_eq!(validate(&all, &model.into(), Endpoint::Chat, true), [], "{model}");
+            assert_eq!(adapt(&mut adapted, &model.into(), Endpoint::Chat), [""; 0], "{model}");
+            assert_eq!(adapted, all, "{model}");
+        }
     }
 }

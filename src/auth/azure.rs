@@ -43,6 +43,11 @@ pub struct Azure {
 /// Versions that are names belong to the v1 form.
 const NAMED_VERSIONS: &[&str] = &["v1", "preview", "latest"];
 
+/// Whether a version is a name that the v1 form takes.
+pub(super) fn is_named_version(version: &str) -> bool {
+    NAMED_VERSIONS.contains(&version)
+}
+
 impl Azure {
     /// The resource at this endpoint, `https://{resource}.openai.azure.com`, a custom domain, or a gateway's path before
     /// `/openai`. It is checked where a backend is made.
@@ -58,7 +63,8 @@ impl Azure {
     }
 
     /// The version of the API, for example `2024-10-21`. The Responses API needs `2025-03-01-preview` or later. With `v1`,
-    /// `preview` or `latest` the URLs are those of the v1 form.
+    /// `preview` or `latest` the URLs are those of the v1 form. An endpoint that already ends in `/openai/v1` has that form too,
+    /// which takes no dated version: one is left out of its URLs.
     #[must_use]
     pub fn with_api_version(mut self, version: impl Into<String>) -> Self {
         self.api_version = Some(version.into());
@@ -83,7 +89,7 @@ impl Azure {
     /// Whether it is the v1 form.
     fn is_v1(&self, path: &str) -> bool {
         let version = self.api_version.as_deref();
-        path.ends_with("/openai/v1") || version.is_none_or(|version| NAMED_VERSIONS.contains(&version))
+        path.ends_with("/openai/v1") || version.is_none_or(is_named_version)
     }
 
     /// The URL up to `/openai`, or `/openai/v1` in the v1 form, and whether it is that.

@@ -3,7 +3,7 @@
 use reqwest::Url;
 use tachikoma_backends_core::ErrorCategory;
 
-use super::azure::{Azure, check_deployment};
+use super::azure::{Azure, check_deployment, is_named_version};
 use crate::error::CodexError;
 
 /// The domains of OpenAI's servers and Azure's.
@@ -54,8 +54,8 @@ impl Server {
     /// The configuration holds what cannot stand in a URL.
     pub(crate) fn azure(azure: &Azure) -> Result<Self, CodexError> {
         let (base, is_v1) = azure.base()?;
-        let [deployment, api_version] =
-            [azure.deployment(), azure.api_version()].map(|o| o.map(str::to_owned));
+        let api_version = azure.api_version().filter(|version| !is_v1 || is_named_version(version));
+        let [deployment, api_version] = [azure.deployment(), api_version].map(|o| o.map(str::to_owned));
         Ok(Self { base, is_official: true, azure: Some(ToAzure { is_v1, deployment, api_version }) })
     }
 
@@ -190,6 +190,20 @@ mod tests {
 
         let server = Server::azure(&by_version).unwrap();
         assert_eq!(server.query(), Some(("api-version", "2024-10-21")));
+        for (endpoint, version, expected) in [
+            ("https://r.example", "2024-10-21", Some("2024-10-21")),
+            ("https://r.example/openai", "2025-03-01-preview", Some("2025-03-01-preview")),
+            ("https://r.example/openai/v1", "2024-10-21", None),
+            ("https://r.example/openai/v1/", "2025-03-01-preview", None),
+            ("https://r.example/team/openai/v1", "2024-10-21", None),
+            ("https://r.example/openai/v1", "preview", Some("preview")),
+            ("https://r.example", "preview", Some("preview")),
+            ("https://r.example", "v1", Some("v1")),
+            ("https://r.example", "latest", Some("latest")),
+        ] {
+            let server = Server::azure(&Azure::new(endpoint).with_api_version(version)).unwrap();
+            assert_eq!(server.query().map(|(_, version)| version), expected, "{endpoint} {version}");
+        }
         for model in ["", " ", ".", ".."] {
             let error = server.base(Scope::Deployment(model)).unwrap_err();
             assert_eq!(error.category(), ErrorCategory::InvalidRequest, "{error}");

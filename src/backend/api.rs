@@ -4,7 +4,7 @@ use tachikoma_backends_core::{CompletionRequest, ReasoningEffort};
 
 use crate::config::Api;
 use crate::models::{OpenAIModel, Support};
-use crate::validate::is_continued;
+use crate::validate::{asked_effort, responses_only};
 
 /// Where a request goes, and why: see [`CodexBackend::api_for`](crate::CodexBackend::api_for).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,46 +16,44 @@ pub struct ApiChoice {
     pub reason: String,
 }
 
-/// The first rule that fits decides.
+/// The first rule that fits decides. `host` is the server's.
 pub(super) fn choose(
     setting: Api,
     request: &CompletionRequest,
     model: &OpenAIModel,
     is_official: bool,
+    host: &str,
 ) -> ApiChoice {
     let because = |api, reason: String| ApiChoice { api, reason };
     let chat = |reason| because(Api::ChatCompletions, reason);
     let responses = |reason| because(Api::Responses, reason);
     let spec = model.spec();
     let has_tools = !request.tools.is_empty();
-    let effort = request.reasoning_effort;
-    match setting {
-        Api::ChatCompletions | Api::Responses => because(setting, "it is the configured one".to_owned()),
-        Api::Auto if is_continued(request) => {
-            responses("the request continues what only the Responses API keeps".to_owned())
-        }
-        Api::Auto if !is_official => {
-            chat("every server but OpenAI's and Azure's is asked so by default".to_owned())
-        }
-        Api::Auto if spec.responses == Support::No => {
-            chat(format!("{model} does not answer on the Responses API"))
-        }
-        Api::Auto if spec.chat == Support::No => {
-            responses(format!("{model} does not answer on Chat Completions"))
-        }
-        Api::Auto
-            if has_tools
-                && spec.chat_tools_need_no_reasoning
-                && !(effort == Some(ReasoningEffort::None)
-                    && spec.takes_effort(ReasoningEffort::None).is_possible()) =>
-        {
-            responses(format!("{model} takes tools together with reasoning only on the Responses API"))
-        }
-        Api::Auto if effort == Some(ReasoningEffort::Max) => {
-            responses("the effort max is taken only on the Responses API".to_owned())
-        }
-        Api::Auto => chat("the request needs nothing that only the Responses API has".to_owned()),
+    let effort = asked_effort(request);
+    if setting != Api::Auto {
+        return because(setting, "it is the configured one".to_owned());
     }
+    if let Some(field) = responses_only(request, host) {
+        return responses(format!("the extra field {field:?} is one that only the Responses API has"));
+    }
+    if !is_official {
+        return chat("every server but OpenAI's and Azure's is asked so by default".to_owned());
+    }
+    if spec.responses == Support::No {
+        return chat(format!("{model} does not answer on the Responses API"));
+    }
+    if spec.chat == Support::No {
+        return responses(format!("{model} does not answer on Chat Completions"));
+    }
+    let is_without_reasoning =
+        effort == Some(ReasoningEffort::None) && spec.takes_effort(ReasoningEffort::None).is_possible();
+    if has_tools && spec.chat_tools_need_no_reasoning && !is_without_reasoning {
+        return responses(format!("{model} takes tools together with reasoning only on the Responses API"));
+    }
+    if effort == Some(ReasoningEffort::Max) {
+        return responses("the effort max is taken only on the Responses API".to_owned());
+    }
+    chat("the request needs nothing that only the Responses API has".to_owned())
 }
 
 #[cfg(test)]
@@ -82,7 +80,7 @@ mod tests {
             if !extra.is_empty() {
                 request = request.with_extra(extra, "x");
             }
-            let choice = choose(setting, &request, &model.into(), official);
+            let choice = choose(setting, &request, &model.into(), official, "");
             assert_eq!(choice.api, api, "{model}: {choice:?}");
             assert!(choice.reason.contains(words), "{words:?} is not in {choice:?}");
         }
@@ -102,11 +100,20 @@ mod tests {
         check((Auto, "gpt-5.3-codex", true), None, false, "", only);
         check((Auto, "o3-pro", true), None, true, "", only);
         check((Auto, "gpt-4o-search-preview", true), None, false, "", (Chat, "not answer on the Responses"));
-        check((Auto, "gpt-4o", true), None, false, "previous_response_id", (Responses, "continues"));
+        check(
+            (Auto, "gpt-4o", true),
+            None,
+            false,
+            "previous_response_id",
+            (Responses, "\"previous_response_id\""),
+        );
+        check((Auto, "gpt-4o", true), None, false, "include", (Responses, "\"include\""));
+        check((Auto, "m", false), None, true, "truncation", (Responses, "\"truncation\""));
+        check((Chat, "m", false), None, true, "truncation", (Chat, "configured"));
         check((Auto, "gpt-4o", true), None, false, "top_k", nothing);
         check((Auto, "gpt-5.3-codex", false), None, true, "", (Chat, "every server but"));
         check((Auto, "gpt-oss-20b", false), None, true, "", (Chat, "every server but"));
-        check((Auto, "m", false), None, false, "conversation", (Responses, "continues"));
+        check((Auto, "m", false), None, false, "conversation", (Responses, "\"conversation\""));
         check((Chat, "gpt-5.3-codex", true), None, false, "", (Chat, "configured"));
         check((Responses, "m", false), None, false, "", (Responses, "configured"));
     }

@@ -13,7 +13,7 @@ use crate::models::{Target, TokenParameter};
 use crate::openai::types;
 
 /// Fields of the body that this crate sets by itself.
-const RESERVED: &[&str] = &["messages", "model", "stream", "stream_options", "n"];
+const RESERVED: &[&str] = &["messages", "model", "stream"];
 
 /// # Errors
 /// The request cannot be said in Chat Completions; nothing of it is left out.
@@ -48,6 +48,7 @@ pub(crate) fn convert(
         max_retries: _,
     } = request;
 
+    extra::take_single_choice(&mut extra)?;
     let spec = target.model.spec();
     let max_tokens = max_tokens.map(i64::from);
     let (max_tokens, max_completion_tokens) = match target.token_parameter(&spec) {
@@ -83,15 +84,14 @@ pub(crate) fn convert(
         metadata: (!metadata.is_empty()).then(|| metadata.into_iter().collect()),
         user,
         stream: target.stream.then_some(true),
-        stream_options: target
-            .stream
+        stream_options: (target.stream && target.stream_usage)
             .then(|| types::ChatCompletionStreamOptions { include_usage: Some(true), ..Default::default() }),
         ..Default::default()
     };
     if !extra.is_empty() {
         // The conversation is not needed to tell which fields are set, and may be large.
         let messages = std::mem::take(&mut body.messages);
-        extra::refuse_doubles(&extra, &body, RESERVED)?;
+        extra::reject_duplicate_fields(&extra, &body, RESERVED)?;
         body.messages = messages;
     }
     body.extra = extra;

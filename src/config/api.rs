@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Api {
-    /// For each request the one that its model needs, as the model table has it.
+    /// For each request the one that it needs: by the fields of its `extra` that only the Responses API has, else by the model
+    /// table.
     #[default]
     Auto,
     /// Chat Completions, which every compatible server speaks.

@@ -99,6 +99,69 @@ impl InFile for Option<Duration> {
     }
 }
 
+/// A share that can be turned off: a number or `"off"`.
+impl InFile for Option<f64> {
+    type Form = Share;
+
+    fn read(Share(share): Share) -> Self {
+        share
+    }
+
+    fn write(self) -> Option<Share> {
+        Some(Share(self))
+    }
+}
+
+const OFF: &str = "off";
+
+struct Share(Option<f64>);
+
+impl Serialize for Share {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(share) => serializer.serialize_f64(share),
+            None => serializer.serialize_str(OFF),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrOff;
+        impl Visitor<'_> for NumberOrOff {
+            type Value = Share;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a share such as 0.2, or \"off\"")
+            }
+
+            fn visit_f64<E: de::Error>(self, share: f64) -> Result<Share, E> {
+                Ok(Share(Some(share)))
+            }
+
+            fn visit_i64<E: de::Error>(self, share: i64) -> Result<Share, E> {
+                i32::try_from(share)
+                    .map(|share| Share(Some(share.into())))
+                    .map_err(|_| E::invalid_value(de::Unexpected::Signed(share), &self))
+            }
+
+            fn visit_u64<E: de::Error>(self, share: u64) -> Result<Share, E> {
+                u32::try_from(share)
+                    .map(|share| Share(Some(share.into())))
+                    .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(share), &self))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Share, E> {
+                match text {
+                    OFF => Ok(Share(None)),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(NumberOrOff)
+    }
+}
+
 /// A duration like `120s`.
 struct Readable(Duration);
 

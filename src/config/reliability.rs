@@ -18,7 +18,7 @@ macro_rules! settings {
     };
     ($($(#[doc = $doc:literal])+ $field:ident, $with:ident($argument:ty): $type:ty = $default:expr;)*) => {
         /// How long to wait, how often to try and how much to take.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq)]
         pub(crate) struct Reliability { $(pub(crate) $field: $type,)* }
 
         impl Default for Reliability {
@@ -55,9 +55,28 @@ settings! {
     /// How often a request is tried again; 0 turns retries off. By default 2.
     max_retries, with_max_retries(u32): u32 = 2;
 
+    /// The least wait before the first retry. It doubles with each further one, up to 8 s, and becomes up to a quarter shorter
+    /// at random, so that clients spread out. A server that asks for a shorter wait, or for none, is not asked again earlier.
+    /// By default 500 ms.
+    min_retry_wait, with_min_retry_wait(Duration): Duration = Duration::from_millis(500);
+
     /// The longest wait before a retry that a server may ask for. A longer one is not slept: the error states it, and the
-    /// caller decides. By default 60 s.
+    /// caller decides. What is slept becomes up to a quarter longer than what the server asks for, at random. By default 60 s.
     max_retry_wait, with_max_retry_wait(Duration): Duration = seconds(60);
+
+    /// How much load retries may add: the retries of all requests of this backend, clones of its `Arc` included, as a share of
+    /// these requests. Within 30 s there are at most 10 retries, or as many as the request itself may have if that is more, and
+    /// this share of the requests of these 30 s. The first retry after a rate limit that states the wait does not count. Where
+    /// the budget is exhausted, a failure is returned at once and says so. By default 0.2; `None`, in files `"off"`, turns the
+    /// limit off.
+    ///
+    /// ```
+    /// # use tachikoma_backend_codex::CodexBackendConfig;
+    /// let config = CodexBackendConfig::new("sk-...").with_retry_budget(0.1);
+    /// assert_eq!(config.retry_budget(), Some(0.1));
+    /// assert_eq!(config.with_retry_budget(None).retry_budget(), None);
+    /// ```
+    retry_budget, with_retry_budget(impl Into<Option<f64>>): Option<f64> = Some(0.2);
 
     /// Whether a request is tried again of which nobody knows whether the server has already processed, and billed, it:
     /// after a timeout, a connection that broke once the request was sent, or a failure of a gateway. By default it is, as
@@ -97,4 +116,8 @@ settings! {
 
     /// The largest number of tool calls in one answer. By default 1,000.
     max_tool_calls, with_max_tool_calls(usize): usize = 1000;
+
+    /// Whether streams over Chat Completions ask for their usage by `stream_options`. By default they do; some servers refuse
+    /// the field. Without it the usage of a stream is not known, unless the server states it anyway.
+    stream_usage, with_stream_usage(bool): bool = true;
 }

@@ -204,6 +204,13 @@ impl ModelSpec {
         }
     }
 
+    /// Whether it takes `stop` at this effort (`None`: the model's own default). Sources deny it of models that reason, and of
+    /// one that can do without they leave open whether it does then.
+    pub fn takes_stop(&self, effort: Option<ReasoningEffort>) -> Support {
+        let is_open = self.sampling == Sampling::OnlyWithoutReasoning && self.takes_temperature(effort);
+        if self.stop == Support::No && is_open { Support::Unknown } else { self.stop }
+    }
+
     /// Whether it takes `presence_penalty`, `frequency_penalty` and `logit_bias`.
     pub fn takes_penalties(&self) -> bool {
         self.penalties.is_possible()

@@ -9,6 +9,8 @@ pub(crate) struct Target {
     /// Whether the server is OpenAI's or Azure's. Others may serve other models under the same names.
     pub(crate) is_official: bool,
     pub(crate) stream: bool,
+    /// Whether a stream over Chat Completions asks for its usage.
+    pub(crate) stream_usage: bool,
     /// Where states of earlier turns must come from to be sent back: this server, account and model.
     pub(crate) state_origin: String,
 }
@@ -24,12 +26,9 @@ impl Target {
         if self.is_official { spec.instruction_role } else { InstructionRole::System }
     }
 
-    /// Whether there may be reasoning to ask for.
-    pub(crate) fn may_reason(&self, spec: &ModelSpec) -> bool {
-        match spec.reasoning {
-            Support::Yes => true,
-            Support::Unknown => self.is_official,
-            Support::No => false,
-        }
+    /// Whether there is reasoning to ask for. Servers refuse encrypted reasoning where the model does not reason, and of an
+    /// unknown one, such as a deployment on Azure, it is not known.
+    pub(crate) fn is_known_to_reason(spec: &ModelSpec) -> bool {
+        spec.reasoning == Support::Yes
     }
 }

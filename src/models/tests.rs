@@ -93,7 +93,10 @@ fn cells_that_an_older_table_had_wrong() {
         ("gpt-4", spec("gpt-4").json_mode, No),
         ("gpt-4-0314", spec("gpt-4-0314").json_mode, No),
         ("o1-mini", spec("o1-mini").json_mode, No),
-        ("o1-mini", spec("o1-mini").stop, No),
+        ("o1-mini", spec("o1-mini").stop, Unknown),
+        ("o3-mini", spec("o3-mini").stop, Yes),
+        ("o4-mini", spec("o4-mini").stop, No),
+        ("gpt-6.2-sol", spec("gpt-6.2-sol").stop, Unknown),
         ("o3", spec("o3").stop, No),
         ("gpt-4o", spec("gpt-4o").stop, Yes),
         ("gpt-5", spec("gpt-5").penalties, No),
@@ -270,6 +273,18 @@ fn rules_that_depend_on_the_effort() {
         ("my-deployment", Some(High), true),
     ] {
         assert_eq!(spec_or_family(id).takes_temperature(effort), expected, "{id} {effort:?}");
+    }
+    for (id, effort, expected) in [
+        ("gpt-4o", None, Yes),
+        ("o3", None, No),
+        ("o3-mini", Some(High), Yes),
+        ("gpt-5", None, No),
+        ("gpt-5.1", None, Unknown),
+        ("gpt-5.1", Some(Low), No),
+        ("gpt-5.6-terra", Some(OFF), Unknown),
+        ("gpt-5.6-terra", None, No),
+    ] {
+        assert_eq!(spec_or_family(id).takes_stop(effort), expected, "{id} {effort:?}");
     }
     for (id, effort, expected) in [
         ("gpt-5.1", OFF, Yes),

@@ -48,6 +48,7 @@ pub(crate) fn convert(
         max_retries: _,
     } = request;
 
+    extra::take_single_choice(&mut extra)?;
     let spec = target.model.spec();
     let role = target.instruction_role(&spec);
     let mut input = Input::default();
@@ -68,7 +69,7 @@ pub(crate) fn convert(
         model: Some(target.model.to_string()),
         // Stored answers are for those who ask for them; the conversation travels by itself.
         store: store.or((!extra.contains_key("store")).then_some(false)),
-        include: (target.may_reason(&spec) && !extra.contains_key("include"))
+        include: (Target::is_known_to_reason(&spec) && !extra.contains_key("include"))
             .then(|| vec![types::IncludeEnum::ReasoningEncryptedContent]),
         max_output_tokens: max_tokens.map(i64::from),
         temperature,
@@ -85,7 +86,7 @@ pub(crate) fn convert(
         ..Default::default()
     };
     if !extra.is_empty() {
-        extra::refuse_doubles(&extra, &body, RESERVED)?;
+        extra::reject_duplicate_fields(&extra, &body, RESERVED)?;
     }
     Ok(types::CreateResponse { input: Some(types::InputParam::Array(input.items)), extra, ..body })
 }
@@ -98,7 +99,7 @@ fn pass_on(
 ) -> Result<(), CodexError> {
     let Some(value) = value else { return Ok(()) };
     let value = json!({ field: value });
-    extra::refuse_doubles(extra, &value, &[])?;
+    extra::reject_duplicate_fields(extra, &value, &[])?;
     extra.extend(value.as_object().cloned().unwrap_or_default());
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Why no answer came, in words. No URL in them carries more than the server's origin.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::time::SystemTime;
 
 use progenitor_client::Error;
@@ -28,6 +29,12 @@ pub(super) fn of(error: Error<()>, server: &str) -> CodexError {
     }
 }
 
+/// Whether a connection that stood broke before a response began.
+pub(super) fn is_lost_connection(error: &Error<()>) -> bool {
+    let (Error::CommunicationError(error) | Error::InvalidUpgrade(error)) = error else { return false };
+    !(error.is_connect() || error.is_timeout() || error.is_builder() || error.is_redirect())
+}
+
 /// No answer came.
 fn unreachable(error: reqwest::Error, server: &str) -> CodexError {
     let error = error.without_url();
@@ -42,11 +49,35 @@ fn unreachable(error: reqwest::Error, server: &str) -> CodexError {
     }
     if error.is_builder() || error.is_redirect() {
         let message = format!("no request can go to {server}: {cause}");
-        return CodexError::configuration(message).with_source(error);
+        let requests = if error.is_redirect() { requests_before(&error) } else { 0 };
+        let mut error = CodexError::configuration(message).with_source(error);
+        error.details_mut().attempts = requests;
+        return error;
     }
     let message = format!("the connection to {server} broke before an answer came: {cause}");
     let category = if error.is_timeout() { ErrorCategory::Timeout } else { ErrorCategory::Network };
     CodexError::new(category, message).maybe_processed().with_source(error)
+}
+
+/// Why a redirect is not followed, and how many requests were sent up to it.
+#[derive(Debug)]
+pub(super) struct RedirectError {
+    pub(super) message: &'static str,
+    pub(super) requests: usize,
+}
+
+impl fmt::Display for RedirectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message)
+    }
+}
+
+impl StdError for RedirectError {}
+
+/// How many requests were sent before a redirect was not followed: at least one.
+fn requests_before(error: &reqwest::Error) -> u32 {
+    let redirect = error.source().and_then(|source| source.downcast_ref::<RedirectError>());
+    redirect.and_then(|redirect| u32::try_from(redirect.requests).ok()).unwrap_or(1)
 }
 
 /// The answer broke off.

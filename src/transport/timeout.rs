@@ -1,13 +1,15 @@
 //! Which limits on time there are, and the error of each.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{self, Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::ready;
 use tachikoma_backends_core::ErrorCategory;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::runtime;
 use crate::error::CodexError;
 
 /// A limit on time.
@@ -50,8 +52,11 @@ impl Timeout {
         if self == Self::Connect { error } else { error.maybe_processed() }
     }
 
-    /// The error that the limit was met.
+    /// The error that the limit was met, or that there was no runtime to measure it.
     pub(crate) fn met(self, limit: Duration) -> CodexError {
+        if let Err(error) = runtime::check() {
+            return error;
+        }
         let (what, _) = self.words();
         self.error(format!("{what} within {limit:?}"))
     }
@@ -59,14 +64,20 @@ impl Timeout {
     /// Waits for a result as long as the limit allows.
     ///
     /// # Errors
-    /// The limit was met.
+    /// The limit was met, or there is no runtime to measure it.
     pub(crate) fn limit<T>(
         self,
         limit: Duration,
         future: impl Future<Output = T>,
     ) -> impl Future<Output = Result<T, CodexError>> {
         // An `async` block would hold the future twice, which may be large.
-        tokio::time::timeout(limit, future).map(move |result| result.map_err(|_| self.met(limit)))
+        match runtime::check() {
+            Ok(()) => {
+                let limited = tokio::time::timeout(limit, future);
+                limited.map(move |result| result.map_err(|_| self.met(limit))).left_future()
+            }
+            Err(error) => ready(Err(error)).right_future(),
+        }
     }
 }
 
@@ -93,7 +104,7 @@ impl WaitLimit {
         self.limit
     }
 
-    /// Whether a wait, which begins here if there is none yet, has met the limit.
+    /// Whether a wait, which begins here if there is none yet, has met the limit, or cannot be measured without a runtime.
     pub(crate) fn poll_met(&mut self, context: &mut Context<'_>) -> Poll<()> {
         // A timer that will wake this task need not be told again. `will_wake` compares tables of functions as well, of which
         // there may be several for the same kind of waker. As long as this one is kept, no other task has its data.
@@ -112,6 +123,9 @@ impl WaitLimit {
                 end
             }
         };
+        if self.timer.is_none() && runtime::check().is_err() {
+            return Poll::Ready(());
+        }
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
         self.goes_off = Some(timer.deadline());
         if is_told && !timer.is_elapsed() {
@@ -119,7 +133,7 @@ impl WaitLimit {
         }
         self.waker = Some(context.waker().clone());
         loop {
-            ready!(timer.as_mut().poll(context));
+            task::ready!(timer.as_mut().poll(context));
             if timer.deadline() >= end {
                 return Poll::Ready(());
             }

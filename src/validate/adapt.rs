@@ -23,7 +23,7 @@ pub(crate) fn adapt(request: &mut CompletionRequest, model: &OpenAIModel, endpoi
     let mut leave_out = |name: &'static str, field: &mut Option<f64>, default: f64| {
         left_out.extend(field.take().filter(|value| *value != default).map(|_| name));
     };
-    if !spec.takes_temperature(request.reasoning_effort) {
+    if !takes_temperature(request, &spec, endpoint) {
         leave_out("temperature", &mut request.temperature, 1.0);
         leave_out("top_p", &mut request.top_p, 1.0);
     }
@@ -40,7 +40,8 @@ pub(crate) fn adapt(request: &mut CompletionRequest, model: &OpenAIModel, endpoi
             notes.push(format!("the Responses API has no {}: left out of the request", unknown.join(", ")));
         }
     }
-    if spec.parallel_tool_calls == Support::No && request.parallel_tool_calls == Some(false) {
+    // Such a model makes one call at a time anyway, which is no less than what `true` allows.
+    if spec.parallel_tool_calls == Support::No {
         request.parallel_tool_calls = None;
     }
     notes
@@ -60,12 +61,48 @@ fn unknown_to_responses(request: &mut CompletionRequest) -> Vec<&'static str> {
     left_out.into_iter().filter(|(_, told)| *told).map(|(name, _)| name).collect()
 }
 
-/// The effort that is sent.
+/// The effort that is sent, beside the one in `extra`.
 pub(super) fn effort(
     request: &CompletionRequest,
     spec: &ModelSpec,
     endpoint: Endpoint,
 ) -> Option<ReasoningEffort> {
+    if effort_in_extra(request).is_some() {
+        return request.reasoning_effort;
+    }
     let tools = endpoint == Endpoint::Chat && !request.tools.is_empty();
     spec.effort(request.reasoning_effort, tools)
+}
+
+/// The effort that the caller asks for, where it is one that this crate knows.
+pub(crate) fn asked_effort(request: &CompletionRequest) -> Option<ReasoningEffort> {
+    request.reasoning_effort.or_else(|| effort_in_extra(request)?.parse().ok())
+}
+
+/// The effort as a further field of the body has it: `reasoning_effort`, or `reasoning.effort`.
+fn effort_in_extra(request: &CompletionRequest) -> Option<&str> {
+    let of_responses = || request.extra.get("reasoning")?.get("effort");
+    request.extra.get("reasoning_effort").or_else(of_responses)?.as_str()
+}
+
+/// Whether the model takes `temperature`, `top_p` and `logprobs` in this request.
+pub(super) fn takes_temperature(request: &CompletionRequest, spec: &ModelSpec, endpoint: Endpoint) -> bool {
+    effort_in_effect(request, spec, endpoint).is_none_or(|effort| spec.takes_temperature(effort))
+}
+
+/// Whether the model takes `stop` in this request.
+pub(super) fn takes_stop(request: &CompletionRequest, spec: &ModelSpec, endpoint: Endpoint) -> bool {
+    effort_in_effect(request, spec, endpoint).is_none_or(|effort| spec.takes_stop(effort).is_possible())
+}
+
+/// The effort that the model will use: `Some(None)` is its default, `None` one that this crate does not know.
+fn effort_in_effect(
+    request: &CompletionRequest,
+    spec: &ModelSpec,
+    endpoint: Endpoint,
+) -> Option<Option<ReasoningEffort>> {
+    match effort_in_extra(request) {
+        Some(word) if request.reasoning_effort.is_none() => word.parse().ok().map(Some),
+        _ => Some(effort(request, spec, endpoint)),
+    }
 }

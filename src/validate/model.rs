@@ -2,7 +2,7 @@
 
 use tachikoma_backends_core::{CompletionRequest, ReasoningEffort, ResponseFormat};
 
-use super::adapt::effort;
+use super::adapt::{asked_effort, effort, takes_stop, takes_temperature};
 use super::{Endpoint, images};
 use crate::models::{ModelSpec, OpenAIModel, Support};
 
@@ -29,9 +29,6 @@ impl Of<'_> {
                 "{name} takes no tools: leave them out, or use a model that does, such as {another}"
             ));
         }
-        if spec.parallel_tool_calls == Support::No && request.parallel_tool_calls == Some(true) {
-            found.push(format!("{name} makes one tool call at a time: leave parallel_tool_calls out"));
-        }
         if let (Some(asked), Some(limit)) = (request.max_tokens, spec.max_output_tokens)
             && asked > limit
         {
@@ -57,7 +54,7 @@ impl Of<'_> {
     /// What the other API could do.
     pub(super) fn api(&self, request: &CompletionRequest, found: &mut Vec<String>) {
         let Self { spec, name, endpoint } = *self;
-        let asked = request.reasoning_effort;
+        let asked = asked_effort(request);
         let has_tools = !request.tools.is_empty();
         match endpoint {
             Endpoint::Chat if spec.chat == Support::No => {
@@ -75,7 +72,8 @@ impl Of<'_> {
             }
             _ => {}
         }
-        if endpoint == Endpoint::Chat && spec.chat_tools_need_no_reasoning && has_tools {
+        let is_known = spec.reasoning == Support::Yes;
+        if endpoint == Endpoint::Chat && spec.chat_tools_need_no_reasoning && is_known && has_tools {
             match asked {
                 _ if !spec.takes_effort(ReasoningEffort::None).is_possible() => {
                     found.push(format!("{name} takes no tools on Chat Completions: use the Responses API"));
@@ -114,7 +112,7 @@ impl Of<'_> {
 
     pub(super) fn rejected_fields(&self, request: &CompletionRequest, found: &mut Vec<String>) {
         let Self { spec, name, endpoint } = *self;
-        if spec.stop == Support::No && !request.stop.is_empty() {
+        if !request.stop.is_empty() && !takes_stop(request, spec, endpoint) {
             found.push(format!(
                 "{name} takes no stop texts: leave them out, and cut the answer after it has come"
             ));
@@ -123,9 +121,7 @@ impl Of<'_> {
             found.push(format!("{name} does not take logit_bias: leave it out"));
         }
         let asks = |field| request.extra.get(field).is_some_and(|value| !value.is_null() && *value != false);
-        if !spec.takes_temperature(effort(request, spec, endpoint))
-            && (asks("logprobs") || asks("top_logprobs"))
-        {
+        if (asks("logprobs") || asks("top_logprobs")) && !takes_temperature(request, spec, endpoint) {
             let only = if spec.efforts.contains(&ReasoningEffort::None) {
                 " with reasoning: leave them out, or set reasoning_effort to none"
             } else {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::runtime::Handle;
 
 use crate::{Backend, BackendError, CompletionRequest, CompletionResponse};
 
@@ -12,6 +13,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 /// A server that asks for a longer wait gets no further attempt here: the caller decides.
 const LONGEST_STATED_WAIT: Duration = Duration::from_secs(60);
+/// How much of a wait is random, so that clients that failed together do not come back together.
+const JITTER: f64 = 0.25;
 
 /// What every backend can do on top of the trait.
 #[async_trait]
@@ -21,8 +24,9 @@ pub trait BackendExt: Backend {
     ///
     /// The request is sent at most `max_retries + 1` times in all: the backend is told not to retry by itself
     /// ([`CompletionRequest::max_retries`]), and the attempts of one that does so nevertheless are counted where its
-    /// error states them. The wait is what the server asks for, else 0.5 s, doubled every time up to 8 s, with jitter.
-    /// A server that asks for more than 60 s is not waited for: its error is returned.
+    /// error states them. The wait is 0.5 s, doubled every time up to 8 s, up to a quarter of it taken off at random;
+    /// or what the server asks for, up to a quarter added, where that is longer. A server that asks for more than 60 s is
+    /// not waited for, and nothing is waited for outside of a Tokio runtime: the error is returned.
     ///
     /// # Errors
     /// The last attempt's.
@@ -40,10 +44,11 @@ pub trait BackendExt: Backend {
             };
             attempts += error.details().map_or(1, |details| details.attempts.max(1));
             let too_long = error.retry_after().is_some_and(|wait| wait > LONGEST_STATED_WAIT);
-            if !error.is_retryable() || attempts > max_retries || too_long {
+            let cannot_wait = Handle::try_current().is_err();
+            if !error.is_retryable() || attempts > max_retries || too_long || cannot_wait {
                 return Err(error);
             }
-            let wait = error.retry_after().unwrap_or_else(|| backoff(attempts, fastrand::f64()));
+            let wait = wait(error.retry_after(), attempts, fastrand::f64());
             tracing::info!(%error, attempts, ?wait, "trying again");
             tokio::time::sleep(wait).await;
         }
@@ -52,10 +57,14 @@ pub trait BackendExt: Backend {
 
 impl<B: Backend + ?Sized> BackendExt for B {}
 
-/// The wait after this many attempts; `random` from 0 to 1 takes up to a quarter off, so that clients spread out.
-fn backoff(attempts: u32, random: f64) -> Duration {
-    let doubled = FIRST_WAIT.saturating_mul(2u32.saturating_pow(attempts.saturating_sub(1)));
-    doubled.min(LONGEST_WAIT).mul_f64(1.0 - random.clamp(0.0, 1.0) / 4.0)
+/// The wait after this many attempts. A stated wait becomes up to a quarter longer, never shorter. Our own, which doubles with
+/// each attempt and becomes up to a quarter shorter, is the least.
+fn wait(stated: Option<Duration>, attempts: u32, random: f64) -> Duration {
+    let random = random.clamp(0.0, 1.0) * JITTER;
+    let doubled =
+        FIRST_WAIT.saturating_mul(2u32.saturating_pow(attempts.saturating_sub(1))).min(LONGEST_WAIT);
+    let own = doubled.saturating_sub(doubled.mul_f64(random));
+    stated.map_or(own, |stated| stated.saturating_add(stated.mul_f64(random)).max(own))
 }
 
 #[cfg(test)]
@@ -146,7 +155,8 @@ pub(crate) mod tests {
         check(vec![network(), network()], 1, false, 2, (0.375, 0.501)).await;
         check(vec![network()], 0, false, 1, (0.0, 0.0)).await;
         check(vec![invalid()], 5, false, 1, (0.0, 0.0)).await;
-        check(vec![limited(7)], 2, true, 2, (7.0, 7.01)).await;
+        check(vec![limited(7)], 2, true, 2, (7.0, 8.76)).await;
+        check(vec![limited(0), limited(0)], 2, true, 3, (1.125, 1.502)).await;
         check(vec![limited(61)], 2, false, 1, (0.0, 0.0)).await;
         // A backend that made three attempts by itself has used up two retries.
         check(vec![thrice.clone()], 2, false, 1, (0.0, 0.0)).await;
@@ -154,11 +164,31 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_a_limit() {
-        for (attempts, random, milliseconds) in
-            [(1, 0.0, 500), (2, 0.0, 1000), (3, 0.0, 2000), (5, 0.0, 8000), (40, 0.0, 8000), (1, 1.0, 375)]
-        {
-            assert_eq!(backoff(attempts, random).as_millis(), milliseconds, "{attempts}");
+    fn waits_double_up_to_a_limit_and_stated_ones_are_spread() {
+        for (stated, attempts, random, milliseconds) in [
+            (None, 1, 0.0, 500),
+            (None, 2, 0.0, 1000),
+            (None, 3, 0.0, 2000),
+            (None, 5, 0.0, 8000),
+            (None, 40, 0.0, 8000),
+            (None, 1, 1.0, 375),
+            (Some(0), 1, 0.0, 500),
+            (Some(0), 3, 1.0, 1500),
+            (Some(1), 1, 0.0, 1000),
+            (Some(1), 1, 1.0, 1250),
+            (Some(60), 1, 1.0, 75_000),
+            (Some(60), 9, 0.5, 67_500),
+        ] {
+            let wait = wait(stated.map(Duration::from_secs), attempts, random);
+            assert_eq!(wait.as_millis(), milliseconds, "{stated:?} after {attempts}");
         }
+    }
+
+    #[test]
+    fn without_a_runtime_the_error_is_returned() {
+        let backend = Scripted::new(vec![limited(0)]);
+        let outcome =
+            futures::executor::block_on(backend.complete_with_retry(CompletionRequest::default(), 2));
+        assert_eq!(outcome.unwrap_err(), limited(0));
     }
 }

@@ -1,6 +1,7 @@
 //! The backend against the mock: the trait's methods, headers, retries, health.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use openai_mock::{MockServer, Reply};
@@ -18,7 +19,9 @@ fn request(text: &str) -> CompletionRequest {
 }
 
 fn config(mock: &MockServer) -> CodexBackendConfig {
-    CodexBackendConfig::new("sk-test").with_base_url(mock.base_url())
+    CodexBackendConfig::new("sk-test")
+        .with_base_url(mock.base_url())
+        .with_min_retry_wait(Duration::from_millis(1))
 }
 
 fn backend(mock: &MockServer) -> Arc<dyn Backend> {

@@ -52,6 +52,7 @@ async fn run(fault: &str, streamed: bool, retries: u32) -> String {
     let config = CodexBackendConfig::new("sk-test")
         .with_base_url(mock.base_url())
         .with_max_retries(retries)
+        .with_min_retry_wait(Duration::from_millis(1))
         .with_idle_timeout(Duration::from_millis(200));
     let backend = CodexBackend::new(config).unwrap();
     let mut request = CompletionRequest::new(vec![Message::user("Say hello TWO times")]);

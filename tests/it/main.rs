@@ -27,6 +27,7 @@ mod properties;
 mod recorded;
 mod scenarios;
 mod secrets;
+mod sending;
 mod server;
 mod settings_file;
 mod structured;

@@ -16,7 +16,9 @@ max_tokens = 100
 input_limit = "refuse"
 record_content = true
 max_retries = 4
+min_retry_wait = "20ms"
 max_retry_wait = "1m 1s"
+retry_budget = 0.5
 retry_if_maybe_processed = false
 connect_timeout = "500ms"
 response_timeout = "120s"
@@ -28,6 +30,7 @@ token_timeout = "13s"
 max_event_bytes = 1000
 max_body_bytes = 2000
 max_tool_calls = 3
+stream_usage = false
 
 [default_headers]
 x-team = "a"
@@ -98,6 +101,28 @@ fn the_documented_file_holds_what_it_says() {
 #[test]
 fn defaults_are_those_of_a_new_configuration() {
     assert_eq!(written(&read("").unwrap()), written(&CodexBackendConfig::new("k")));
+}
+
+#[test]
+fn a_retry_budget_is_a_share_or_off() {
+    for (text, expected) in [("0.5", Some(0.5)), ("1", Some(1.0)), ("0", Some(0.0)), ("\"off\"", None)] {
+        let config = read(&format!("retry_budget = {text}")).unwrap();
+        assert_eq!(config.retry_budget(), expected, "{text}");
+        let again: CodexBackendConfig = serde_json::from_value(written(&config)).unwrap();
+        assert_eq!(again.retry_budget(), expected, "{text}");
+        assert_eq!(read(&toml::to_string(&config).unwrap()).unwrap().retry_budget(), expected, "{text}");
+    }
+    for wrong in ["\"on\"", "true", "99999999999"] {
+        let error = read(&format!("retry_budget = {wrong}")).unwrap_err();
+        assert!(error.contains("a share such as 0.2, or \"off\""), "{error}");
+    }
+    for wrong in [-0.1, f64::NAN, f64::INFINITY] {
+        let error = CodexBackend::new(CodexBackendConfig::new("k").with_retry_budget(wrong)).unwrap_err();
+        assert!(
+            error.to_string().starts_with("configuration") && error.to_string().contains("with_retry_budget"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
