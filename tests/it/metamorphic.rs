@@ -21,10 +21,10 @@ use self::wire::Event;
 use crate::exchanges;
 
 /// How often each transformation is done to each scenario, with other random choices.
-const ROUNDS: u64 = 4;
+const ROUNDS: u64 = 3;
 
 /// How many recorded responses of each host and kind are transformed.
-const RECORDED_PER_HOST: usize = 4;
+const RECORDED_PER_HOST: usize = 3;
 
 /// Longer recorded bodies are left out, for time.
 const MAX_RECORDED_BYTES: usize = 40_000;

@@ -304,11 +304,18 @@ fn has_content(event: &Event) -> bool {
         || event.value().into_iter().flat_map(choices).any(|choice| choice.get("text").is_some_and(is_truthy))
 }
 
+/// The choices of an event that are the response: the first, where several were asked for.
+fn first_choices(event: &Event) -> impl Iterator<Item = &Map<String, Value>> {
+    let is_first = |choice: &&Map<String, Value>| {
+        matches!(choice.get("index").and_then(Value::as_f64), None | Some(0.0))
+    };
+    event.value().into_iter().flat_map(choices).filter(is_first)
+}
+
 /// Where the last finish reason stands, and its word.
 fn finish(events: &[Event]) -> Option<(usize, String)> {
     let word = |event: &Event| {
-        let mut words =
-            event.value().into_iter().flat_map(choices).filter_map(|choice| choice.get("finish_reason"));
+        let mut words = first_choices(event).filter_map(|choice| choice.get("finish_reason"));
         words.find_map(|word| word.as_str().filter(|word| !word.is_empty()).map(str::to_owned))
     };
     events.iter().enumerate().rev().find_map(|(at, event)| Some((at, word(event)?)))

@@ -107,8 +107,7 @@ pub(in super::super) fn finish_earlier(input: &Input, random: &mut Rng) -> Optio
     input.success()?;
     let (at, word) = finish(&input.stream()?)?;
     let mut events = with_word(input, Value::Null)?;
-    let has_choice =
-        |event: &Event| event.value().is_some_and(|value| super::choices(value).next().is_some());
+    let has_choice = |event: &Event| super::first_choices(event).next().is_some();
     let earlier: Vec<usize> = (0..at).filter(|at| has_choice(&events[*at])).collect();
     let at = random.choice(earlier)?;
     each_choice(&mut events[at..=at], |choice| drop(choice.insert("finish_reason".to_owned(), json!(word))));

@@ -4,7 +4,7 @@ use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
 use super::super::wire::{Event, add_unknown, any_json, doubled_fields, falsy, respell_numbers};
-use super::super::{Input, Tolerance, Transformed};
+use super::super::{Demand, Input, Tolerance, Transformed};
 use super::{chunks_mut, each_call, each_choice, each_payload, finish, has_one_choice, is_truthy};
 
 pub(in super::super) fn unknown_added(input: &Input, random: &mut Rng) -> Option<Transformed> {
@@ -195,7 +195,7 @@ pub(in super::super) fn error_falsy(input: &Input, random: &mut Rng) -> Option<T
     Some(Transformed::same(events))
 }
 
-/// Names that a server writes twice in one object.
+/// Names that a server writes twice in one object: JSON leaves open what that means.
 pub(in super::super) fn doubled(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let name = random.choice(["id", "model", "created", "x_new"])?;
     let events = input.events.iter().map(|event| match event {
@@ -204,7 +204,7 @@ pub(in super::super) fn doubled(input: &Input, random: &mut Rng) -> Option<Trans
         }
         other => other.clone(),
     });
-    Some(Transformed::same(events.collect()))
+    Some(Transformed::new(Demand::SameOrError, events.collect()))
 }
 
 pub(in super::super) fn events_named(input: &Input, random: &mut Rng) -> Option<Transformed> {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use tachikoma_backends_core::Usage;
 
 use super::super::wire::{Event, add_unknown, any_json, doubled_fields, falsy, respell_numbers};
-use super::super::{Input, Tolerance, Transformed};
+use super::super::{Demand, Input, Tolerance, Transformed};
 use super::{each_data, each_item, each_response, has_phases, is_call, kind};
 
 pub(in super::super) fn event_lines_removed(input: &Input, _: &mut Rng) -> Option<Transformed> {
@@ -335,7 +335,7 @@ pub(in super::super) fn counts_respelled(input: &Input, random: &mut Rng) -> Opt
     Some(Transformed::same(events).with_tolerance(Tolerance { usage: as_text, ..Default::default() }))
 }
 
-/// Names that a server writes twice in one object.
+/// Names that a server writes twice in one object: JSON leaves open what that means.
 pub(in super::super) fn doubled(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let name = random.choice(["sequence_number", "obfuscation", "created_at", "x_new"])?;
     if has_phases(input) {
@@ -347,5 +347,5 @@ pub(in super::super) fn doubled(input: &Input, random: &mut Rng) -> Option<Trans
         }
         other => other.clone(),
     });
-    Some(Transformed::same(events.collect()))
+    Some(Transformed::new(Demand::SameOrError, events.collect()))
 }
