@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod budget;
 pub(crate) mod calls;
+pub(crate) mod duplicates;
 pub(crate) mod error_body;
 pub(crate) mod json;
 pub(crate) mod rate_limit;

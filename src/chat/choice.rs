@@ -1,7 +1,7 @@
 //! What the choices of a response hold. One is asked for, so that all that come are parts of one response: some gateways put the
 //! text into the first and the tool calls into the second.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tachikoma_backends_core::{ErrorCategory, FinishReason, ToolCallFragment};
 
 use super::content::{self, Content};
@@ -34,8 +34,10 @@ pub(super) struct Choices {
     refusal: Channel,
     /// The indices of the choices, in the order in which they came.
     seen: Vec<usize>,
-    /// The choices of which something was read, a bit for each: how the others ended does not matter.
+    /// The choices of which calls were read, a bit for each. How the others ended does not matter, but for the first one.
     read: u128,
+    /// The word of a finish reason that means that the server failed.
+    pub(super) failure: Option<String>,
     /// The last finish reason of each choice that has one.
     reasons: Vec<(usize, String)>,
     /// Content that is not read, the first of it.
@@ -43,11 +45,12 @@ pub(super) struct Choices {
     pub(super) unknown: Unknown,
 }
 
-/// The text of one kind, and the choice that it belongs to: where several choices have such text, the others are alternatives.
+/// The text of one kind. It is the first choice's; what another choice has of it is an alternative, and counts only where the
+/// first one has none.
 #[derive(Debug, Default)]
 struct Channel {
     streamed: Streamed,
-    choice: Option<usize>,
+    alternative: Option<(usize, String)>,
 }
 
 /// How a message relates to what came before.
@@ -70,7 +73,8 @@ impl Choices {
             reasoning: Channel::default(),
             refusal: Channel::default(),
             seen: Vec::new(),
-            read: 0,
+            read: 1,
+            failure: None,
             reasons: Vec::new(),
             unread: None,
             unknown: Unknown::default(),
@@ -89,40 +93,37 @@ impl Choices {
     ) -> Result<bool, CodexError> {
         let ChatCompletionResponseChoice { delta, message, text, error, finish_reason, index } = choice;
         if let Some(error) = error.filter(|error| !json::is_empty(error)) {
-            let body = serde_json::json!({ "error": error });
+            let body = json!({ "error": error });
             return Err(answer::absent(&body, "choice").maybe_processed());
         }
         let index = json::index(index.as_ref()).unwrap_or(position);
         let ordinal = self.ordinal(index)?;
-        let word = finish_reason
-            .and_then(|reason| json::into_text(Some(reason)))
-            .filter(|word| !word.trim().is_empty());
-        let had_delta = delta.is_some();
-        let held = piece.size();
+        let word = finish_reason.filter(|word| !json::is_empty(word)).map(|word| match word {
+            Value::String(word) => word,
+            other => other.to_string(),
+        });
+        let (held, held_text, held_calls) = (piece.size(), piece.text.len(), piece.tool_calls.len());
         if let Some(delta) = delta {
             self.message(ordinal, delta, Form::Delta, piece)?;
         }
         if let Some(message) = message {
-            let form = if had_delta { Form::Snapshot } else { Form::Message { is_last: word.is_some() } };
+            let is_beside_delta = piece.size() > held;
+            let form =
+                if is_beside_delta { Form::Snapshot } else { Form::Message { is_last: word.is_some() } };
             self.message(ordinal, message, form, piece)?;
         }
         // Completion models have their text beside the message; where there are both, it is the same.
-        if let Some(text) = text.filter(|_| piece.text.is_empty()) {
-            let text = content::text_of(&text);
-            self.text.add(
-                ordinal,
-                Form::Message { is_last: word.is_some() },
-                text,
-                &mut piece.text,
-                &mut self.unknown,
-            );
+        if let Some(text) = text.filter(|_| piece.text.len() == held_text) {
+            let (text, form) = (content::text_of(&text), Form::Message { is_last: word.is_some() });
+            self.text.add(ordinal, form, text, &mut piece.text, &mut self.unknown);
         }
-        if piece.size() > held {
+        if piece.tool_calls.len() > held_calls {
             self.read |= 1 << ordinal;
         }
         let Some(word) = word else { return Ok(false) };
         if finish::meaning(&word, false) == FinishReason::Error {
-            return Err(finish::failed(&word));
+            self.failure = Some(word);
+            return Ok(true);
         }
         match self.reasons.iter_mut().find(|(held, _)| *held == ordinal) {
             Some((_, held)) => *held = word,
@@ -184,12 +185,24 @@ impl Choices {
             }
         }
         if let Some(refusal) = refusal {
-            self.refusal.add(choice, form, into_content(refusal), &mut piece.refusal, &mut self.unknown);
-        }
-        for (name, value) in [("audio", audio), ("images", images)] {
-            if let Some(value) = value.filter(|value| !json::is_empty(value)) {
-                self.note_unread(name, serde_json::json!({ name: value }));
+            let is_empty = json::is_empty(&refusal);
+            let text = into_content(refusal);
+            if text.is_empty() && !is_empty {
+                let message = "the refusal in the server's response is not text";
+                return Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed());
             }
+            self.refusal.add(choice, form, text, &mut piece.refusal, &mut self.unknown);
+        }
+        if let Some(audio) = audio.filter(Value::is_object) {
+            // The transcript is what the model said.
+            let transcript = audio.get("transcript").map(content::text_of).unwrap_or_default();
+            self.text.add(choice, form, transcript, &mut piece.text, &mut self.unknown);
+            if !json::is_empty(audio.get("data").unwrap_or_default()) {
+                self.note_unread("audio", json!({ "audio": audio }));
+            }
+        }
+        if let Some(images) = images.filter(|images| images.is_array() && !json::is_empty(images)) {
+            self.note_unread("images", json!({ "images": images }));
         }
         let has_calls = tool_calls.as_ref().is_some_and(|calls| !calls.is_empty());
         for (position, call) in tool_calls.into_iter().flatten().enumerate() {
@@ -214,6 +227,16 @@ impl Choices {
         piece: &mut Piece,
     ) -> Result<(), CodexError> {
         let ChatCompletionResponseToolCall { id, index, function, custom, name, arguments } = call;
+        if id.is_none()
+            && index.is_none()
+            && function.is_none()
+            && custom.is_none()
+            && name.is_none()
+            && arguments.is_none()
+        {
+            let message = "the server's response holds a tool call that cannot be read";
+            return Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed());
+        }
         let flat = ChatCompletionResponseFunction { name, arguments, input: None };
         let function = function.or(custom).unwrap_or(flat);
         let index = json::index(index.as_ref());
@@ -261,8 +284,8 @@ impl Choices {
 
     /// Whether nothing has been read.
     pub(super) fn is_empty(&self) -> bool {
-        let channels = [&self.text, &self.reasoning, &self.refusal];
-        self.calls.is_empty() && channels.iter().all(|channel| channel.streamed.is_empty())
+        let is_empty = |channel: &Channel| channel.streamed.is_empty() && channel.alternative.is_none();
+        self.calls.is_empty() && [&self.text, &self.reasoning, &self.refusal].into_iter().all(is_empty)
     }
 
     /// The content that was not read.
@@ -277,10 +300,30 @@ impl Choices {
     /// What ended the response, with the server's word for it: of several choices, the reason that takes most away.
     pub(super) fn finish_reason(&mut self) -> Option<(FinishReason, String)> {
         let has_calls = !self.calls.is_empty();
-        let is_read = |(choice, _): &(usize, String)| self.read == 0 || self.read & (1 << choice) != 0;
-        let reasons = std::mem::take(&mut self.reasons).into_iter().filter(is_read);
+        let reasons = std::mem::take(&mut self.reasons).into_iter();
+        let reasons =
+            reasons.filter(|(choice, _)| self.read & (1 << choice) != 0 || self.is_alternative(*choice));
         let meanings = reasons.map(|(_, word)| (finish::meaning(&word, has_calls), word));
         meanings.max_by_key(|(reason, _)| finish::severity(*reason))
+    }
+
+    /// Whether the text of the response is this choice's.
+    fn is_alternative(&self, choice: usize) -> bool {
+        let holds = |channel: &Channel| {
+            channel.streamed.is_empty()
+                && channel.alternative.as_ref().is_some_and(|(held, _)| *held == choice)
+        };
+        [&self.text, &self.reasoning, &self.refusal].into_iter().any(holds)
+    }
+
+    /// What another choice holds of text, reasoning and refusal where the first one has none.
+    pub(super) fn take_alternative(&mut self) -> (String, String, String) {
+        (self.text.take_alternative(), self.reasoning.take_alternative(), self.refusal.take_alternative())
+    }
+
+    /// Whether every call has arguments that can be all of them.
+    pub(super) fn has_complete_arguments(&self) -> bool {
+        self.calls.has_complete_arguments()
     }
 
     /// The reason of a response that has none: no evidence that its calls are whole.
@@ -302,13 +345,28 @@ impl Choices {
 }
 
 impl Channel {
+    fn add_alternative(&mut self, choice: usize, text: &str, unknown: &mut Unknown) {
+        let (held_choice, held) = self.alternative.get_or_insert_with(|| (choice, String::new()));
+        if *held_choice != choice || held.len() + text.len() > MAX_ALTERNATIVE || !self.streamed.is_empty() {
+            unknown.value("choices[]", "alternative");
+            return;
+        }
+        held.push_str(text);
+    }
+
+    /// The alternative, where the first choice has nothing.
+    fn take_alternative(&mut self) -> String {
+        let held = self.alternative.take().filter(|_| self.streamed.is_empty());
+        held.map(|(_, text)| text).unwrap_or_default()
+    }
+
     /// Adds what `text` brings to what has been passed on.
     fn add(&mut self, choice: usize, form: Form, text: String, piece: &mut String, unknown: &mut Unknown) {
         if text.is_empty() {
             return;
         }
-        if *self.choice.get_or_insert(choice) != choice {
-            unknown.value("choices[]", "alternative");
+        if choice != 0 {
+            self.add_alternative(choice, &text, unknown);
             return;
         }
         let rest = match form {
@@ -333,6 +391,9 @@ impl Channel {
         }
     }
 }
+
+/// How much text of another choice is kept, in bytes.
+const MAX_ALTERNATIVE: usize = 16 << 20;
 
 /// From how many bytes on a message that begins with all the text so far repeats it.
 const SURE: usize = 8;

@@ -6,7 +6,7 @@ use tachikoma_backends_core::CompletionResponse;
 use super::coerce;
 use super::stream::{ChatStream, ResponseMeta};
 use crate::decode::answer::{self, Piece};
-use crate::decode::error_body;
+use crate::decode::{duplicates, error_body};
 use crate::error::CodexError;
 use crate::openai::types::{CreateChatCompletionResponse, CreateChatCompletionStreamResponse};
 
@@ -33,11 +33,9 @@ pub(crate) fn decode(body: &[u8], max_tool_calls: usize) -> Result<CompletionRes
 
 /// Reads JSON that is not of the documented form.
 fn undocumented(text: &str, reason: serde_json::Error) -> Result<CreateChatCompletionResponse, CodexError> {
-    let is_ambiguous = reason.to_string().starts_with("duplicate field");
-    let mut value: Value = match serde_json::from_str(text) {
-        Ok(value) if !is_ambiguous => value,
-        _ => return Err(answer::unreadable(text, reason)),
-    };
+    let read =
+        if duplicates::is_reason(&reason) { duplicates::read(text) } else { serde_json::from_str(text) };
+    let mut value: Value = read.map_err(|_| answer::unreadable(text, reason))?;
     // Some servers put the one response, or error, into a list.
     if let Value::Array(values) = &mut value
         && values.len() == 1

@@ -5,12 +5,12 @@ use serde_json::Value;
 use tachikoma_backends_core::{CompletionChunk, FinishReason, Usage};
 
 use super::choice::Choices;
-use super::coerce;
 use super::preamble::Reader;
+use super::{coerce, finish};
 use crate::absorbed::Unknown;
 use crate::decode::answer::{self, Decoder, Piece, Progress};
 use crate::decode::sse::SseEvent;
-use crate::decode::{budget, error_body, json};
+use crate::decode::{budget, duplicates, error_body, json};
 use crate::error::CodexError;
 use crate::openai::types::CreateChatCompletionStreamResponse as Chunk;
 
@@ -51,13 +51,14 @@ impl ChatStream {
     fn data(&mut self, data: &str) -> Result<Piece, CodexError> {
         let reason = match self.reader.read(data) {
             Ok(chunk) => return self.chunk(chunk, data),
-            // Which of two fields of one name counts cannot be known.
-            Err(reason) if reason.to_string().starts_with("duplicate field") => {
-                return Err(answer::unreadable(data, reason));
-            }
             Err(reason) => reason,
         };
         let mut piece = Piece::default();
+        if duplicates::is_reason(&reason) {
+            let value = duplicates::read(data).map_err(|reason| answer::unreadable(data, reason))?;
+            self.value(value, &mut piece)?;
+            return Ok(piece);
+        }
         let values = serde_json::Deserializer::from_str(data).into_iter::<Value>();
         for value in values {
             // Where not even JSON comes, the first reason tells best.
@@ -118,6 +119,9 @@ impl ChatStream {
             self.meta.keep(serde_json::from_str(data).unwrap_or_default());
         }
         self.advance(has_finish, had_finish && !piece.is_empty());
+        if self.choices.failure.is_some() {
+            self.progress = Progress::Done;
+        }
         Ok(piece)
     }
 
@@ -179,8 +183,11 @@ impl ChatStream {
                 return Err(error_body::from_unread(&unread).maybe_processed());
             }
         }
-        if self.is_resumed && !is_done {
-            return Err(answer::truncated(true, "content came after its finish_reason, and no other one"));
+        if let Some(word) = self.choices.failure.take() {
+            return Err(finish::failed(&word));
+        }
+        if self.is_resumed && !is_done && !self.choices.has_complete_arguments() {
+            return Err(answer::truncated(true, "half a tool call came after its finish_reason"));
         }
         match self.choices.finish_reason() {
             // It ends in calls, but none came: that is no answer.
@@ -188,7 +195,7 @@ impl ChatStream {
                 Ok((FinishReason::Other, Some(word)))
             }
             Some((reason, word)) => Ok((reason, (reason == FinishReason::Other).then_some(word))),
-            None if is_done && !self.choices.is_empty() => Ok((self.choices.reason_without_word(), None)),
+            None if is_done && self.has_choice => Ok((self.choices.reason_without_word(), None)),
             None => {
                 let awaited = match is_done {
                     true => "it holds neither content nor a finish_reason",
@@ -244,7 +251,11 @@ impl Decoder for ChatStream {
     fn finish(&mut self) -> Result<CompletionChunk, CodexError> {
         let (reason, word) = self.finish_reason()?;
         self.choices.end(reason)?;
+        let (text, reasoning, refusal) = self.choices.take_alternative();
         Ok(CompletionChunk {
+            delta: text,
+            reasoning: answer::some(reasoning),
+            refusal: answer::some(refusal),
             finish_reason_text: word,
             id: json::into_text(self.meta.id.take()),
             model: json::into_text(self.meta.model.take()),

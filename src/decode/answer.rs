@@ -115,6 +115,9 @@ pub(crate) fn whole(
         tool_calls.iter().for_each(|delta| calls.push(delta));
     }
     let last = decoder.finish()?;
+    append(&mut response.content, last.delta);
+    append(&mut response.reasoning, last.reasoning.unwrap_or_default());
+    append(&mut response.refusal, last.refusal.unwrap_or_default());
     let finish_reason = last.finish_reason.unwrap_or_default();
     let (tool_calls, incomplete_tool_calls) = calls.finish(finish_reason.ends_turn());
     Ok(CompletionResponse {

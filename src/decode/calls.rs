@@ -1,5 +1,6 @@
 //! The tool calls of a response as they come.
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use tachikoma_backends_core::{ErrorCategory, ToolCallAccumulator, ToolCallDelta, ToolCallFragment};
 
@@ -66,6 +67,13 @@ impl OpenCalls {
         self.check(&fragment)?;
         let delta = self.calls.push_indexed(index, fragment);
         self.check_number().map(|()| delta)
+    }
+
+    /// Whether the arguments of every call are complete JSON, or missing.
+    pub(crate) fn has_complete_arguments(&self) -> bool {
+        let (_, calls) = self.calls.clone().finish(false);
+        let is_complete = |arguments: &str| serde_json::from_str::<IgnoredAny>(arguments).is_ok();
+        calls.iter().all(|call| call.arguments.trim().is_empty() || is_complete(&call.arguments))
     }
 
     fn check_number(&self) -> Result<(), CodexError> {

@@ -11,12 +11,11 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// As [`text`], without a copy where it is text.
+/// As [`text`], without a copy where it is text. An empty value is none.
 pub(crate) fn into_text(value: Option<Value>) -> Option<String> {
     match value? {
         Value::String(text) => Some(text),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
+        value => text(&value).filter(|_| !is_empty(&value)),
     }
 }
 

@@ -254,9 +254,10 @@ impl SseDecoder {
 fn parsed(text: &str) -> Result<Option<SseEvent<'static>>, CodexError> {
     // Some servers write an error as bare JSON, text or a web page where an event belongs. It has no fields, and would be
     // ignored without a word.
-    if text.starts_with(['{', '[', '<']) || !text.contains(':') && !text.trim().is_empty() && !has_field(text)
+    if text.trim_start().starts_with(['{', '[', '<'])
+        || !text.contains(':') && !text.trim().is_empty() && !has_field(text)
     {
-        return Ok(Some(SseEvent { event: "message".into(), data: text.trim_end().to_owned().into() }));
+        return Ok(Some(SseEvent { event: "message".into(), data: text.trim().to_owned().into() }));
     }
     let mut terminated =
         if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_owned() };

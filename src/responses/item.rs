@@ -103,9 +103,9 @@ impl<'a> Item<'a> {
 
     /// The parts of a message that hold neither text nor a refusal.
     pub(super) fn unread_parts(self) -> impl Iterator<Item = Item<'a>> {
-        let parts = self.parts("content");
-        parts.filter(|part| {
-            part.0.is_object() && part.0.get("text").is_none() && part.0.get("refusal").is_none()
+        self.parts("content").filter(|part| {
+            let is_known = matches!(part.text("type"), "output_text" | "text" | "refusal");
+            part.0.is_object() && !is_known && part.0.get("text").is_none() && part.0.get("refusal").is_none()
         })
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Items {
     pub(super) calls: OpenCalls,
     /// What was passed on last of each channel: where it stands, so that a paragraph begins elsewhere.
     last: [Option<(usize, TextKind, Option<usize>)>; 4],
+    /// Pieces name items by the ids that these began with.
+    has_stable_ids: bool,
     bytes: usize,
     max_items: usize,
     max_bytes: usize,
@@ -60,6 +62,7 @@ impl Items {
             items: Vec::new(),
             calls: OpenCalls::new(max_items, max_bytes),
             last: [None; 4],
+            has_stable_ids: false,
             bytes: 0,
             // Calls are counted by themselves; reasoning and messages stand between them.
             max_items: max_items.saturating_mul(8),
@@ -94,7 +97,7 @@ impl Items {
         unknown: &mut Unknown,
     ) -> Result<Piece, CodexError> {
         let item = Item(&value);
-        let place = Place { id: item.word("id").map(Into::into).or(place.id), ..place };
+        let place = Place { id: item.word("id").map(Into::into).or(place.id), is_item: true, ..place };
         let call_id = item.word("call_id").map(String::from);
         let found = self.find(&place, item.kind(), call_id.as_deref());
         let position = match found {

@@ -6,7 +6,7 @@ use tachikoma_backends_core::{CompletionResponse, ErrorCategory, FinishReason, U
 use super::item::{self, Item};
 use super::stream::ResponsesStream;
 use crate::decode::answer::{self, Decoder};
-use crate::decode::{error_body, json as lenient};
+use crate::decode::{duplicates, error_body, json as lenient};
 use crate::error::CodexError;
 use crate::openai::types::Response;
 
@@ -38,7 +38,7 @@ pub(crate) fn decode(
         Err(reason) if answer::is_followed_by_more(text, &reason) => {
             return answer::whole_of_events(&answer::lines_as_events(text), stream);
         }
-        Err(reason) => return Err(undocumented(text, reason)),
+        Err(reason) => undocumented(text, reason)?,
     };
     let has_error = response.error.as_ref().is_some_and(|error| !lenient::is_empty(error));
     let status = response.status.as_ref().and_then(Value::as_str).unwrap_or_default();
@@ -55,11 +55,21 @@ pub(crate) fn decode(
     answer::whole(pieces, &mut stream)
 }
 
-/// Why a body that is not of the documented form cannot be read.
-fn undocumented(text: &str, reason: serde_json::Error) -> CodexError {
-    match serde_json::from_str::<Value>(text) {
-        Ok(value) => answer::absent(&value, "output"),
-        Err(_) => answer::unreadable(text, reason),
+/// Reads JSON that is not of the documented form.
+fn undocumented(text: &str, reason: serde_json::Error) -> Result<Response, CodexError> {
+    let read =
+        if duplicates::is_reason(&reason) { duplicates::read(text) } else { serde_json::from_str(text) };
+    let mut value: Value = read.map_err(|_| answer::unreadable(text, reason))?;
+    // Some servers put the one response, or error, into a list.
+    if let Value::Array(values) = &mut value
+        && values.len() == 1
+        && let Some(only) = values.pop()
+    {
+        value = only;
+    }
+    match value {
+        Value::Object(_) => answer::read(value),
+        value => Err(answer::absent(&value, "output")),
     }
 }
 
@@ -85,7 +95,7 @@ impl StreamEnd {
         let is_full = usage.is_some_and(|usage| limit.is_some_and(|limit| usage.completion_tokens >= limit));
         let (finish_reason, finish_reason_text) = match incomplete {
             None if is_full => (FinishReason::Length, None),
-            None if matches!(status, "" | "completed") => (FinishReason::Stop, None),
+            None if matches!(status, "" | "completed" | "complete") => (FinishReason::Stop, None),
             None => (FinishReason::Other, Some(status.to_owned())),
             Some(reason) => match reason.as_deref() {
                 Some("content_filter") => (FinishReason::ContentFilter, None),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use serde::Deserialize;
 use serde_json::Value;
-use tachikoma_backends_core::{CompletionChunk, ToolCallDelta};
+use tachikoma_backends_core::{CompletionChunk, ErrorCategory, ToolCallDelta};
 
 use super::event::EventKind;
 use super::item::Item;
@@ -15,7 +15,7 @@ use super::state;
 use crate::absorbed::Unknown;
 use crate::decode::answer::{self, Decoder, Piece, Progress};
 use crate::decode::sse::SseEvent;
-use crate::decode::{budget, calls, error_body, json};
+use crate::decode::{budget, calls, duplicates, error_body, json};
 use crate::error::CodexError;
 use crate::openai::types::{Response, ResponseStreamEvent as Event};
 
@@ -133,10 +133,12 @@ impl ResponsesStream {
 
     fn delta(&mut self, kind: TextKind, mut event: Event, piece: &mut Piece) -> Result<(), CodexError> {
         let delta = event.delta.take();
-        let is_content = delta.as_ref().is_some_and(|delta| !json::is_empty(delta));
+        let lost =
+            delta.as_ref().filter(|delta| !delta.is_string() && !json::is_empty(delta)).map(Value::to_string);
         let text = text_of(delta);
-        if is_content && text.is_empty() {
-            self.unknown.value("delta", "other type");
+        if let Some(lost) = lost.filter(|_| text.is_empty()) {
+            let message = format!("the server streamed a piece of text that is not text: {lost}");
+            return Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed());
         }
         self.items.text_delta(&Place::from_event(&event), kind, text, piece)
     }
@@ -237,9 +239,15 @@ impl ResponsesStream {
     }
 
     /// Takes an event that is not of the form that is read: what is of another type there is not needed, or makes an error.
-    fn undocumented(&mut self, kind: EventKind, data: &str) -> Result<Piece, CodexError> {
-        let mut value: Value =
-            serde_json::from_str(data).map_err(|reason| answer::unreadable(data, reason))?;
+    fn undocumented(
+        &mut self,
+        kind: EventKind,
+        data: &str,
+        reason: &serde_json::Error,
+    ) -> Result<Piece, CodexError> {
+        let read =
+            if duplicates::is_reason(reason) { duplicates::read(data) } else { serde_json::from_str(data) };
+        let mut value: Value = read.map_err(|reason| answer::unreadable(data, reason))?;
         if let Some(fields) = value.as_object_mut() {
             fields.retain(|name, value| name != "response" || value.is_object());
         }
@@ -296,10 +304,7 @@ impl Decoder for ResponsesStream {
         };
         let piece = match read.map_or_else(|| serde_json::from_str(data), Ok) {
             Ok(event) => self.known(known, event, data)?,
-            Err(reason) if reason.to_string().starts_with("duplicate field") => {
-                return Err(answer::unreadable(data, reason));
-            }
-            Err(_) => self.undocumented(known, data)?,
+            Err(reason) => self.undocumented(known, data, &reason)?,
         };
         Ok(piece.if_any().or_else(|| self.next_piece()))
     }

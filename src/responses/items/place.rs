@@ -15,6 +15,8 @@ pub(in crate::responses) struct Place {
     pub(super) id: Option<String>,
     pub(super) index: Option<usize>,
     pub(super) part: Option<usize>,
+    /// It is the place of an item, not of a piece.
+    pub(super) is_item: bool,
 }
 
 impl Place {
@@ -25,6 +27,7 @@ impl Place {
             id: event.item_id.as_ref().and_then(json::text).filter(|id| !id.is_empty()),
             index: json::index(event.output_index.as_ref()),
             part: json::index(part),
+            is_item: false,
         }
     }
 }
@@ -32,7 +35,11 @@ impl Place {
 impl Items {
     pub(super) fn find_or_open(&mut self, place: &Place, kind: ItemKind) -> Result<usize, CodexError> {
         match self.find(place, kind, None) {
-            Some(position) => Ok(position),
+            Some(position) => {
+                let held = self.items.get(position).and_then(|item| item.id.as_ref());
+                self.has_stable_ids |= held.is_some() && held == place.id.as_ref();
+                Ok(position)
+            }
             None => self.open(place, kind),
         }
     }
@@ -56,8 +63,11 @@ impl Items {
                 |item: &OpenItem| place.index.is_some() && item.index.is_some() && item.index != place.index;
             position(&|item| item.call_id.as_deref() == Some(call_id) && !is_other(item))
         };
+        // Where ids have been found before, an unknown one is that of a new item.
         let last = || {
-            let is_new = place.index.is_some() || call_id.is_some() || id.is_some() && kind == ItemKind::Call;
+            let is_new = place.index.is_some()
+                || call_id.is_some()
+                || id.is_some() && (place.is_item || self.has_stable_ids);
             if is_new { None } else { position(&|item| item.kind == Some(kind)) }
         };
         by_id().or_else(by_index).or_else(by_call_id).or_else(last)
