@@ -137,8 +137,7 @@ impl ParsedErrorBody {
     fn quote_unless_code(&self, body: &Value) -> Option<String> {
         let mut texts = Vec::new();
         words::collect_texts(body, &mut texts);
-        let is_in_codes = |text: &&str| self.codes.iter().any(|code| code == text);
-        let is_said = texts.iter().all(is_in_codes) && !self.codes.is_empty();
+        let is_said = self.code().is_some_and(|code| texts.iter().all(|text| text == code));
         if is_said || is_empty(body) && texts.is_empty() {
             return None;
         }

@@ -551,7 +551,7 @@ pub(super) const PHRASES: &[(&str, ErrorCategory)] = &[
     ("server is busy", Overloaded),
     ("service is busy", Overloaded),
     ("temporarily unavailable", Overloaded),
-    ("shutting down", Overloaded),
+    ("shutting down", Server),
 ];
 
 /// Keys whose value is an error of its own. Keys are compared in lower case, without `_` and `-`.

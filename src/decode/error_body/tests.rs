@@ -190,6 +190,10 @@ fn bodies_that_are_no_json() {
         "the server's answer is not JSON (expected value at line 1 column 1): a web page with the title \"Hi\"",
     );
     check("hello", Parse, "the server's answer is not JSON");
+    let reason = serde_json::from_slice::<Value>(b"\x78\x9c\xcb").unwrap_err();
+    let error = not_json(b"\x78\x9c\xcb\xff", &reason);
+    assert!(error.message().contains("compressed"), "{error}");
+    assert_eq!(error.category(), Parse);
 }
 
 #[test]
@@ -267,7 +271,7 @@ fn unread_json_gives_its_words() {
         assert!(error.message().contains(words), "{error}");
         assert!(!error.message().trim().is_empty());
     }
-    check(r#"{"detail":"engine is shutting down"}"#, Overloaded, "engine is shutting down");
+    check(r#"{"detail":"engine is shutting down"}"#, Server, "engine is shutting down");
     check(
         r#"{"id":"x","choices":null,"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#,
         Quota,

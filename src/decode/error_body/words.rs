@@ -17,7 +17,7 @@ pub(super) const MAX_FIELDS: usize = 256;
 
 /// The server's words in a JSON value, if it has any under a key for them.
 pub(super) fn in_json(body: &Value) -> Option<String> {
-    if body.is_number() { None } else { words(body, 0) }
+    words(body, 0)
 }
 
 /// The server's words in a text.
@@ -25,8 +25,19 @@ pub(super) fn in_text(text: &str) -> Option<String> {
     text_words(text, 0)
 }
 
-/// The beginning of a value as JSON.
+/// The beginning of a value as JSON. A lone text is not lost where JSON writes it with escapes or is cut before it.
 pub(super) fn quote(value: &Value) -> String {
+    let json = beginning(value);
+    let mut texts = Vec::new();
+    collect_texts(value, &mut texts);
+    match texts[..] {
+        [text] if !json.contains(text) => cut(text, MAX_MESSAGE),
+        _ => json,
+    }
+}
+
+/// The beginning of a value as JSON.
+fn beginning(value: &Value) -> String {
     /// Takes the beginning of what is written, and ends the writing then.
     struct Beginning(Vec<u8>);
     impl std::io::Write for Beginning {
@@ -67,8 +78,7 @@ fn words(value: &Value, depth: usize) -> Option<String> {
     }
     let depth = depth.saturating_add(1);
     match value {
-        Value::Null | Value::Bool(_) => None,
-        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
         Value::String(text) => text_words(text, depth),
         Value::Array(items) => list_words(items, depth),
         Value::Object(fields) => object_words(&Fields::new(fields), depth),
@@ -88,7 +98,7 @@ fn object_words(fields: &Fields<'_>, depth: usize) -> Option<String> {
         return Some(format!("{place}: {}", words(message, depth)?));
     }
     let mut parts: Vec<String> = Vec::new();
-    let errors = ERROR_KEYS.iter().filter_map(|key| fields.get(key)).filter(|error| !error.is_number());
+    let errors = ERROR_KEYS.iter().filter_map(|key| fields.get(key));
     let own = MESSAGE_KEYS.iter().filter_map(|key| Some((*key, fields.get(key)?)));
     // OpenRouter keeps the provider's own words apart.
     let apart = fields.get("metadata").filter(|metadata| metadata.is_object());
@@ -124,7 +134,6 @@ fn object_words(fields: &Fields<'_>, depth: usize) -> Option<String> {
 fn own_words(key: &str, value: &Value, depth: usize) -> Option<String> {
     let is_typed = |value: &Value| value.get("@type").is_some();
     match value {
-        Value::Number(_) if key != "message" => None,
         // Google's details are for programs.
         Value::Array(items) if key == "details" && items.iter().any(is_typed) => None,
         Value::Object(fields) if matches!(key, "errors" | "details" | "detail" | "message") => {
