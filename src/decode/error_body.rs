@@ -33,6 +33,7 @@ pub(crate) fn from_response(status: u16, headers: &HeaderMap, body: &[u8], now: 
     let mut error = parsed.into_error(Some(status), None);
     let details = error.details_mut();
     details.status = Some(status);
+    details.maybe_processed = by_status(status).maybe_processed;
     details.request_id = rate_limit::request_id(headers).or(details.request_id.take());
     if let Some(should_retry) = rate_limit::should_retry(headers)
         && can_be_retried(error.category())
@@ -59,7 +60,7 @@ pub(crate) fn inside_success(body: &Value) -> Option<CodexError> {
     let is_error = |key: &str| fields.get(key).is_some_and(|value| value == "error");
     let is_response = || RESPONSE_KEYS.iter().any(|key| holds(key));
     let has_message = || {
-        let is_message = |value: &Value| !is_empty_error(value) && !is_chat_message(value);
+        let is_message = |value: &Value| !is_empty_error(value) && !words::is_chat_message(value);
         LONE_MESSAGE_KEYS.iter().any(|key| fields.get(key).is_some_and(is_message))
     };
     // MiniMax states an outcome in every response; 0 is success.
@@ -85,11 +86,6 @@ fn inner_error(fields: &Fields<'_>) -> Option<Value> {
         let has_words = error.is_object() || error.is_array() || error.is_string();
         Some(if has_words { serde_json::json!({ "error": error }) } else { holder.clone() })
     })
-}
-
-/// Whether a message is one of a conversation, not of an error.
-fn is_chat_message(value: &Value) -> bool {
-    value.get("role").is_some() || value.get("content").is_some()
 }
 
 /// Whether the value of an `error` field means that there was no error: `null`, "", `{}`, `[]`, `false`, 0, and whatever holds
@@ -261,7 +257,6 @@ impl ParsedErrorBody {
         details.request_id = self.request_id;
         details.retryable = retryable;
         details.retry_after = wait;
-        details.maybe_processed = row.is_some_and(|row| row.maybe_processed);
         details.hint = HINTS.iter().find(|(row, _)| *row == category).map(|(_, hint)| (*hint).to_owned());
         if is_stale_state(&error) {
             error = error.with_hint(STALE_STATE_HINT);

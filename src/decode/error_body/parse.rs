@@ -104,11 +104,9 @@ impl ParsedErrorBody {
         };
         for key in CODE_KEYS.iter().filter(|_| is_error) {
             // A reason is a code or a sentence.
-            let is_code = |code: &String| {
-                !EMPTY_CODES.contains(&code.to_lowercase().as_str())
-                    && !(*key == "reason" && code.contains(char::is_whitespace))
-                    && code != "0"
-            };
+            let is_sentence = |code: &String| *key == "reason" && code.contains(char::is_whitespace);
+            let is_empty = |code: &String| code == "0" || EMPTY_CODES.contains(&code.to_lowercase().as_str());
+            let is_code = |code: &String| !is_sentence(code) && !is_empty(code);
             if let Some(code) = fields.get(key).and_then(scalar).filter(is_code)
                 && !self.codes.contains(&code)
             {

@@ -136,6 +136,8 @@ fn own_words(key: &str, value: &Value, depth: usize) -> Option<String> {
     match value {
         // Google's details are for programs.
         Value::Array(items) if key == "details" && items.iter().any(is_typed) => None,
+        // The model's text is not the server's.
+        Value::Object(_) if is_chat_message(value) => None,
         Value::Object(fields) if matches!(key, "errors" | "details" | "detail" | "message") => {
             let by_field = || {
                 let field = |(name, value): (&String, &Value)| match value {
@@ -154,6 +156,11 @@ fn own_words(key: &str, value: &Value, depth: usize) -> Option<String> {
         }
         _ => words(value, depth),
     }
+}
+
+/// Whether a message is one of a conversation, not of an error.
+pub(super) fn is_chat_message(value: &Value) -> bool {
+    value.get("role").is_some() || value.get("content").is_some()
 }
 
 /// The words of the first object in a value that has any.
