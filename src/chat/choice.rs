@@ -34,6 +34,9 @@ pub(super) struct Choices {
     refusal: Channel,
     /// The indices of the choices, in the order in which they came.
     seen: Vec<usize>,
+    /// The choice that is the response, by its place; decided once it has content.
+    first: usize,
+    is_decided: bool,
     /// The choices of which calls were read, a bit for each. How the others ended does not matter, but for the first one.
     read: u128,
     /// The word of a finish reason that means that the server failed.
@@ -51,6 +54,16 @@ pub(super) struct Choices {
 struct Channel {
     streamed: Streamed,
     alternative: Option<(usize, String)>,
+}
+
+/// Where a message comes from.
+#[derive(Clone, Copy)]
+struct Source {
+    /// The choice, by its place.
+    choice: usize,
+    /// Whether that is the response.
+    is_first: bool,
+    form: Form,
 }
 
 /// How a message relates to what came before.
@@ -73,7 +86,9 @@ impl Choices {
             reasoning: Channel::default(),
             refusal: Channel::default(),
             seen: Vec::new(),
-            read: 1,
+            first: 0,
+            is_decided: false,
+            read: 0,
             failure: None,
             reasons: Vec::new(),
             unread: None,
@@ -98,28 +113,31 @@ impl Choices {
         }
         let index = json::index(index.as_ref()).unwrap_or(position);
         let ordinal = self.ordinal(index)?;
+        let is_first = ordinal == self.first;
         let word = finish_reason.filter(|word| !json::is_empty(word)).map(|word| match word {
             Value::String(word) => word,
             other => other.to_string(),
         });
         let (held, held_text, held_calls) = (piece.size(), piece.text.len(), piece.tool_calls.len());
         if let Some(delta) = delta {
-            self.message(ordinal, delta, Form::Delta, piece)?;
+            self.message(Source { choice: ordinal, is_first, form: Form::Delta }, delta, piece)?;
         }
         if let Some(message) = message {
             let is_beside_delta = piece.size() > held;
             let form =
                 if is_beside_delta { Form::Snapshot } else { Form::Message { is_last: word.is_some() } };
-            self.message(ordinal, message, form, piece)?;
+            self.message(Source { choice: ordinal, is_first, form }, message, piece)?;
         }
         // Completion models have their text beside the message; where there are both, it is the same.
         if let Some(text) = text.filter(|_| piece.text.len() == held_text) {
             let (text, form) = (content::text_of(&text), Form::Message { is_last: word.is_some() });
-            self.text.add(ordinal, form, text, &mut piece.text, &mut self.unknown);
+            let source = Source { choice: ordinal, is_first, form };
+            self.text.add(source, text, &mut piece.text, &mut self.unknown);
         }
         if piece.tool_calls.len() > held_calls {
             self.read |= 1 << ordinal;
         }
+        self.is_decided |= is_first && piece.size() > held;
         let Some(word) = word else { return Ok(false) };
         if finish::meaning(&word, false) == FinishReason::Error {
             self.failure = Some(word);
@@ -130,6 +148,25 @@ impl Choices {
             None => self.reasons.push((ordinal, word)),
         }
         Ok(true)
+    }
+
+    /// Notes which choices an event holds, before what they hold: of all that have come by then, the one with the lowest index is
+    /// the response.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub(super) fn announce(&mut self, choices: &[ChatCompletionResponseChoice]) -> Result<(), CodexError> {
+        if choices.len() == 1 && self.is_decided {
+            return Ok(());
+        }
+        for (position, choice) in choices.iter().enumerate() {
+            self.ordinal(json::index(choice.index.as_ref()).unwrap_or(position))?;
+        }
+        if !self.is_decided {
+            let lowest = self.seen.iter().enumerate().min_by_key(|(_, index)| **index);
+            self.first = lowest.map_or(0, |(ordinal, _)| ordinal);
+        }
+        Ok(())
     }
 
     /// The place of a choice among those that have come.
@@ -148,9 +185,8 @@ impl Choices {
 
     fn message(
         &mut self,
-        choice: usize,
+        source: Source,
         message: ChatCompletionResponseMessage,
-        form: Form,
         piece: &mut Piece,
     ) -> Result<(), CodexError> {
         let ChatCompletionResponseMessage {
@@ -166,14 +202,14 @@ impl Choices {
         // Nearly all that comes is one text, or in a tool call nothing.
         match content {
             Some(Value::String(text)) => {
-                self.text.add(choice, form, text, &mut piece.text, &mut self.unknown);
+                self.text.add(source, text, &mut piece.text, &mut self.unknown);
             }
             None => {}
             content => {
                 let Content { text, reasoning, refusal, unread } = Content::read(content)?;
-                self.text.add(choice, form, text, &mut piece.text, &mut self.unknown);
-                self.reasoning.add(choice, form, reasoning, &mut piece.reasoning, &mut self.unknown);
-                self.refusal.add(choice, form, refusal, &mut piece.refusal, &mut self.unknown);
+                self.text.add(source, text, &mut piece.text, &mut self.unknown);
+                self.reasoning.add(source, reasoning, &mut piece.reasoning, &mut self.unknown);
+                self.refusal.add(source, refusal, &mut piece.refusal, &mut self.unknown);
                 unread.into_iter().for_each(|part| self.note_unread("content[].type", part));
             }
         }
@@ -181,7 +217,7 @@ impl Choices {
             // Servers that have both fields have the same in both.
             let texts = [reasoning_content, reasoning].into_iter().flatten().map(into_content);
             if let Some(text) = texts.into_iter().find(|text| !text.is_empty()) {
-                self.reasoning.add(choice, form, text, &mut piece.reasoning, &mut self.unknown);
+                self.reasoning.add(source, text, &mut piece.reasoning, &mut self.unknown);
             }
         }
         if let Some(refusal) = refusal {
@@ -191,12 +227,12 @@ impl Choices {
                 let message = "the refusal in the server's response is not text";
                 return Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed());
             }
-            self.refusal.add(choice, form, text, &mut piece.refusal, &mut self.unknown);
+            self.refusal.add(source, text, &mut piece.refusal, &mut self.unknown);
         }
         if let Some(audio) = audio.filter(Value::is_object) {
             // The transcript is what the model said.
             let transcript = audio.get("transcript").map(content::text_of).unwrap_or_default();
-            self.text.add(choice, form, transcript, &mut piece.text, &mut self.unknown);
+            self.text.add(source, transcript, &mut piece.text, &mut self.unknown);
             if !json::is_empty(audio.get("data").unwrap_or_default()) {
                 self.note_unread("audio", json!({ "audio": audio }));
             }
@@ -206,13 +242,13 @@ impl Choices {
         }
         let has_calls = tool_calls.as_ref().is_some_and(|calls| !calls.is_empty());
         for (position, call) in tool_calls.into_iter().flatten().enumerate() {
-            self.call(choice, position, call, form, piece)?;
+            self.call(source, position, call, piece)?;
         }
         if let Some(call) =
             function_call.filter(|_| !has_calls && (self.has_function_call || self.calls.is_empty()))
         {
             let held = self.calls.len();
-            self.push(Some(choice * CALLS_OF_A_CHOICE), None, call, form, piece)?;
+            self.push(Some(source.choice * CALLS_OF_A_CHOICE), None, call, source.form, piece)?;
             self.has_function_call |= self.calls.len() > held;
         }
         Ok(())
@@ -220,10 +256,9 @@ impl Choices {
 
     fn call(
         &mut self,
-        choice: usize,
+        source: Source,
         position: usize,
         call: ChatCompletionResponseToolCall,
-        form: Form,
         piece: &mut Piece,
     ) -> Result<(), CodexError> {
         let ChatCompletionResponseToolCall { id, index, function, custom, name, arguments } = call;
@@ -241,13 +276,13 @@ impl Choices {
         let function = function.or(custom).unwrap_or(flat);
         let index = json::index(index.as_ref());
         // A message lists its calls, whether it numbers them or not.
-        let index = if form == Form::Delta { index } else { index.or(Some(position)) };
+        let index = if source.form == Form::Delta { index } else { index.or(Some(position)) };
         let id = json::into_text(id);
         self.push(
-            index.map(|index| index.saturating_add(choice * CALLS_OF_A_CHOICE)),
+            index.map(|index| index.saturating_add(source.choice * CALLS_OF_A_CHOICE)),
             id,
             function,
-            form,
+            source.form,
             piece,
         )
     }
@@ -301,8 +336,9 @@ impl Choices {
     pub(super) fn finish_reason(&mut self) -> Option<(FinishReason, String)> {
         let has_calls = !self.calls.is_empty();
         let reasons = std::mem::take(&mut self.reasons).into_iter();
-        let reasons =
-            reasons.filter(|(choice, _)| self.read & (1 << choice) != 0 || self.is_alternative(*choice));
+        let reasons = reasons.filter(|(choice, _)| {
+            *choice == self.first || self.read & (1 << choice) != 0 || self.is_alternative(*choice)
+        });
         let meanings = reasons.map(|(_, word)| (finish::meaning(&word, has_calls), word));
         meanings.max_by_key(|(reason, _)| finish::severity(*reason))
     }
@@ -361,11 +397,12 @@ impl Channel {
     }
 
     /// Adds what `text` brings to what has been passed on.
-    fn add(&mut self, choice: usize, form: Form, text: String, piece: &mut String, unknown: &mut Unknown) {
+    fn add(&mut self, source: Source, text: String, piece: &mut String, unknown: &mut Unknown) {
+        let Source { choice, is_first, form } = source;
         if text.is_empty() {
             return;
         }
-        if choice != 0 {
+        if !is_first {
             self.add_alternative(choice, &text, unknown);
             return;
         }

@@ -109,6 +109,7 @@ impl ChatStream {
         }
         let had_finish = self.choices.has_finish();
         let mut has_finish = false;
+        self.choices.announce(&choices)?;
         for (position, choice) in choices.into_iter().enumerate() {
             self.has_choice = true;
             has_finish |= self.choices.read(position, choice, &mut piece)?;
@@ -245,7 +246,13 @@ impl Decoder for ChatStream {
                 Err(reason) => answer::unreadable(data, reason),
             });
         }
-        Ok(self.data(data)?.if_any())
+        let piece = self.data(data)?;
+        // A whole response in the place of events is over with its last byte.
+        if event.is_bare && self.has_choice && self.progress == Progress::Open && data.contains("\"message\"")
+        {
+            self.progress = Progress::Done;
+        }
+        Ok(piece.if_any())
     }
 
     fn finish(&mut self) -> Result<CompletionChunk, CodexError> {

@@ -24,6 +24,7 @@ use crate::error::CodexError;
 
 const STALE_STATE_HINT: &str = "Send the conversation without the state of earlier responses: set provider_state of its \
                                 messages to None. To refer to stored responses, send `store: true` with with_extra.";
+const BINARY_HINT: &str = "Check that the server, or a proxy before it, states its content-encoding.";
 const TOO_LARGE_HINT: &str = "The request is larger than the limit itself: shorten the conversation or lower max_tokens; waiting does not help.";
 
 /// The error that a response with this status is.
@@ -32,6 +33,7 @@ pub(crate) fn from_response(status: u16, headers: &HeaderMap, body: &[u8], now: 
     let mut error = parsed.into_error(Some(status), None);
     let details = error.details_mut();
     details.status = Some(status);
+    details.maybe_processed = by_status(status).maybe_processed;
     details.request_id = rate_limit::request_id(headers).or(details.request_id.take());
     if let Some(should_retry) = rate_limit::should_retry(headers)
         && can_be_retried(error.category())
@@ -47,9 +49,10 @@ pub(crate) fn from_response(status: u16, headers: &HeaderMap, body: &[u8], now: 
 /// The error object inside a response that claims success, if there is one: `{"error": ...}`, vLLM's
 /// `{"object": "error", ...}`, `{"type": "error", ...}`, OpenRouter's error in a choice, a message without a response.
 pub(crate) fn inside_success(body: &Value) -> Option<CodexError> {
+    let error = |body: &Value| Some(ParsedErrorBody::from_json(body).into_error(None, Some(Server)));
     let fields = match body {
         // Gemini wraps its errors in an array.
-        Value::Array(items) => return items.iter().find_map(inside_success),
+        Value::Array(items) if items.iter().any(|item| inside_success(item).is_some()) => return error(body),
         Value::Object(fields) => Fields::new(fields),
         _ => return None,
     };
@@ -57,7 +60,7 @@ pub(crate) fn inside_success(body: &Value) -> Option<CodexError> {
     let is_error = |key: &str| fields.get(key).is_some_and(|value| value == "error");
     let is_response = || RESPONSE_KEYS.iter().any(|key| holds(key));
     let has_message = || {
-        let is_message = |value: &Value| !is_empty_error(value) && !is_chat_message(value);
+        let is_message = |value: &Value| !is_empty_error(value) && !words::is_chat_message(value);
         LONE_MESSAGE_KEYS.iter().any(|key| fields.get(key).is_some_and(is_message))
     };
     // MiniMax states an outcome in every response; 0 is success.
@@ -65,26 +68,24 @@ pub(crate) fn inside_success(body: &Value) -> Option<CodexError> {
         let outcome = fields.get("baseresp").and_then(|outcome| outcome.get("status_code"));
         outcome.is_some_and(|code| !is_empty_error(code) && code != "0")
     };
-    let error = |body: &Value| Some(ParsedErrorBody::from_json(body).into_error(None, Some(Server)));
     if holds("error") || is_error("object") || is_error("type") {
         return error(body);
     }
     if let Some(inner) = inner_error(&fields) {
-        return error(&serde_json::json!({ "error": inner }));
+        return error(&inner);
     }
     if !is_response() && (has_message() || has_failed()) { error(body) } else { None }
 }
 
-/// The error in a choice (OpenRouter) or in the response of an event (the Responses API).
-fn inner_error<'a>(fields: &Fields<'a>) -> Option<&'a Value> {
+/// The error in a choice (OpenRouter) or in the response of an event (the Responses API), with what is said beside an error
+/// that is only `true`.
+fn inner_error(fields: &Fields<'_>) -> Option<Value> {
     let choices = fields.get("choices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let inner = choices.iter().chain(fields.get("response"));
-    inner.filter_map(|inner| inner.get("error")).find(|error| !is_empty_error(error))
-}
-
-/// Whether a message is one of a conversation, not of an error.
-fn is_chat_message(value: &Value) -> bool {
-    value.get("role").is_some() || value.get("content").is_some()
+    choices.iter().chain(fields.get("response")).find_map(|holder| {
+        let error = holder.get("error").filter(|error| !is_empty_error(error))?;
+        let has_words = error.is_object() || error.is_array() || error.is_string();
+        Some(if has_words { serde_json::json!({ "error": error }) } else { holder.clone() })
+    })
 }
 
 /// Whether the value of an `error` field means that there was no error: `null`, "", `{}`, `[]`, `false`, 0, and whatever holds
@@ -99,6 +100,10 @@ pub(crate) fn not_json(body: &[u8], reason: &serde_json::Error) -> CodexError {
         (Parse, "the server answered with an empty body".to_owned(), NO_API_HINT)
     } else if reason.is_eof() {
         (TruncatedStream, format!("the server's answer ends in the middle: {reason}"), "Ask again.")
+    } else if std::str::from_utf8(body).is_err() && !body.trim_ascii_start().starts_with(b"{") {
+        let message = "the server's answer is not text but bytes, perhaps compressed in an encoding that was not \
+                       asked for";
+        (Parse, format!("{message} ({reason})"), BINARY_HINT)
     } else {
         let words = ParsedErrorBody::from_bytes(body).message;
         let words = words.map(|words| format!(": {}", words::excerpt(&words))).unwrap_or_default();
@@ -225,7 +230,7 @@ impl ParsedErrorBody {
 
     /// The wait that the body states.
     fn stated_wait(&self) -> Option<std::time::Duration> {
-        self.wait.or_else(|| self.message.as_deref().and_then(wait::in_text))
+        self.wait.or_else(|| self.message.as_deref().or(self.quote.as_deref()).and_then(wait::in_text))
     }
 
     /// The error of this body. Without a status, the one that it states counts, and then `default`.
@@ -252,7 +257,6 @@ impl ParsedErrorBody {
         details.request_id = self.request_id;
         details.retryable = retryable;
         details.retry_after = wait;
-        details.maybe_processed = row.is_some_and(|row| row.maybe_processed);
         details.hint = HINTS.iter().find(|(row, _)| *row == category).map(|(_, hint)| (*hint).to_owned());
         if is_stale_state(&error) {
             error = error.with_hint(STALE_STATE_HINT);
@@ -272,7 +276,7 @@ fn is_generic(category: ErrorCategory) -> bool {
 fn without_message(status: Option<u16>, code: Option<&String>) -> String {
     let reason = |status| StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     match (code, status) {
-        (Some(code), _) => format!("the server returned only the code {code:?}"),
+        (Some(code), _) => format!("the server returned only the code {code}"),
         (None, Some(status)) => {
             let reason = reason(status).map(|reason| format!(" {reason}")).unwrap_or_default();
             let missing = if status < 300 { "a response" } else { "an error message" };

@@ -35,6 +35,8 @@ pub(crate) struct SseEvent<'a> {
     pub(crate) event: Cow<'a, str>,
     /// The `data:` lines, joined.
     pub(crate) data: Cow<'a, str>,
+    /// It is not an event but stands in the place of one: JSON, text or a web page.
+    pub(crate) is_bare: bool,
 }
 
 /// Finds events in bytes that arrive in any split.
@@ -129,7 +131,11 @@ impl SseDecoder {
         while let Some(block) = self.next_block()? {
             if let Some((event, data)) = self.plain(&block) {
                 let event = if event.is_empty() { "message" } else { self.text(event)? };
-                return Ok(Some(SseEvent { event: event.into(), data: self.text(data)?.into() }));
+                return Ok(Some(SseEvent {
+                    event: event.into(),
+                    data: self.text(data)?.into(),
+                    is_bare: false,
+                }));
             }
             if let Some(event) = parsed(self.text(block.all)?)? {
                 return Ok(Some(event));
@@ -257,7 +263,11 @@ fn parsed(text: &str) -> Result<Option<SseEvent<'static>>, CodexError> {
     if text.trim_start().starts_with(['{', '[', '<'])
         || !text.contains(':') && !text.trim().is_empty() && !has_field(text)
     {
-        return Ok(Some(SseEvent { event: "message".into(), data: text.trim().to_owned().into() }));
+        return Ok(Some(SseEvent {
+            event: "message".into(),
+            data: text.trim().to_owned().into(),
+            is_bare: true,
+        }));
     }
     let mut terminated =
         if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_owned() };
@@ -274,7 +284,9 @@ fn parsed(text: &str) -> Result<Option<SseEvent<'static>>, CodexError> {
     match EventStream::new(once).next().now_or_never().flatten() {
         None => Ok(None),
         Some(Ok(event)) if event.data.is_empty() => Ok(None),
-        Some(Ok(event)) => Ok(Some(SseEvent { event: event.event.into(), data: event.data.into() })),
+        Some(Ok(event)) => {
+            Ok(Some(SseEvent { event: event.event.into(), data: event.data.into(), is_bare: false }))
+        }
         Some(Err(error)) => Err(CodexError::new(
             ErrorCategory::Parse,
             format!("the server sent an event that cannot be read: {error}"),
@@ -292,12 +304,12 @@ mod tests {
     use super::*;
 
     fn event(event: &str, data: &str) -> SseEvent<'static> {
-        owned(&SseEvent { event: event.into(), data: data.into() })
+        owned(&SseEvent { event: event.into(), data: data.into(), is_bare: false })
     }
 
     fn owned(event: &SseEvent<'_>) -> SseEvent<'static> {
         let copy = |text: &Cow<'_, str>| Cow::Owned(text.to_string());
-        SseEvent { event: copy(&event.event), data: copy(&event.data) }
+        SseEvent { event: copy(&event.event), data: copy(&event.data), is_bare: false }
     }
 
     fn decode(pieces: &[&[u8]]) -> Result<Vec<SseEvent<'static>>, CodexError> {

@@ -98,7 +98,7 @@ impl ResponsesStream {
             EventKind::ReasoningDelta => self.delta(TextKind::Reasoning, event, &mut piece)?,
             EventKind::ReasoningDone => self.done(TextKind::Reasoning, event, &mut piece)?,
             EventKind::ArgumentsDelta => {
-                let delta = calls::arguments(event.delta.take());
+                let delta = delta_of(&mut event)?;
                 piece.tool_calls.extend(self.items.arguments(
                     &Place::from_event(&event),
                     None,
@@ -132,14 +132,7 @@ impl ResponsesStream {
     }
 
     fn delta(&mut self, kind: TextKind, mut event: Event, piece: &mut Piece) -> Result<(), CodexError> {
-        let delta = event.delta.take();
-        let lost =
-            delta.as_ref().filter(|delta| !delta.is_string() && !json::is_empty(delta)).map(Value::to_string);
-        let text = text_of(delta);
-        if let Some(lost) = lost.filter(|_| text.is_empty()) {
-            let message = format!("the server streamed a piece of text that is not text: {lost}");
-            return Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed());
-        }
+        let text = delta_of(&mut event)?;
         self.items.text_delta(&Place::from_event(&event), kind, text, piece)
     }
 
@@ -260,6 +253,24 @@ fn absent(data: &str) -> CodexError {
     answer::absent(&serde_json::from_str(data).unwrap_or_default(), "output")
 }
 
+/// The piece of text that an event brings.
+///
+/// # Errors
+/// It is not text, and would be lost.
+fn delta_of(event: &mut Event) -> Result<String, CodexError> {
+    let lost = match event.delta.take() {
+        Some(Value::String(text)) => return Ok(text),
+        None => return Ok(String::new()),
+        Some(delta) => delta,
+    };
+    let text = text_of(Some(lost.clone()));
+    if !text.is_empty() || json::is_empty(&lost) {
+        return Ok(text);
+    }
+    let message = format!("the server streamed a piece of text that is not text: {lost}");
+    Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed())
+}
+
 /// The text of a field that should be text: some servers send the part that holds it.
 fn text_of(value: Option<Value>) -> String {
     match value {
@@ -283,13 +294,16 @@ impl Decoder for ResponsesStream {
         // Most servers write the kind in front of the data as well; then one look at the data is enough.
         let named = EventKind::from_name(&event.event);
         let mut read = named.and_then(|_| serde_json::from_str::<Event>(data).ok());
-        let kind = match read.as_mut().map(|event| json::into_text(event.type_.take())) {
-            Some(kind) => kind.map(Cow::Owned),
+        let kind = match read.as_mut().map(|event| event.type_.take()) {
+            Some(Some(Value::String(kind))) => Some(Cow::Owned(kind)),
+            Some(_) => None,
             None => match serde_json::from_str::<Kind<'_>>(data) {
                 Ok(Kind { kind }) => kind,
                 Err(reason) => match serde_json::from_str::<Value>(data) {
                     Ok(value) if json::is_empty(&value) => return Ok(None),
-                    Ok(value) => json::into_text(value.get("type").cloned()).map(Cow::Owned),
+                    Ok(value) => {
+                        value.get("type").and_then(Value::as_str).map(|kind| Cow::Owned(kind.to_owned()))
+                    }
                     Err(_) => return Err(answer::unreadable(data, reason)),
                 },
             },

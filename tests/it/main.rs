@@ -14,6 +14,7 @@ mod bodies;
 mod credentials;
 mod documents;
 mod embeddings;
+mod errors;
 mod events;
 mod exchanges;
 mod faults;

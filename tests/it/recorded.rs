@@ -16,6 +16,7 @@ use crate::exchanges::{self, Exchange};
 #[derive(Debug, Default, PartialEq)]
 struct Contents {
     text: String,
+    commentary: String,
     refusal: String,
     reasoning: String,
     /// Id (empty where the server sends none), name, and arguments as JSON, or as text where they are not.
@@ -213,9 +214,11 @@ mod responses {
                 "message" => {
                     let texts: String = content.iter().map(|part| text(&part["text"])).collect();
                     // Commentary is not the answer.
-                    if item["phase"] != "commentary" {
-                        add_paragraph(&mut contents.text, &texts);
-                    }
+                    let is_commentary = item["phase"] == "commentary";
+                    add_paragraph(
+                        if is_commentary { &mut contents.commentary } else { &mut contents.text },
+                        &texts,
+                    );
                     content.iter().for_each(|part| contents.refusal.push_str(text(&part["refusal"])));
                 }
                 "reasoning" => {
@@ -327,6 +330,7 @@ fn compare(exchange: &Exchange, got: Result<CompletionResponse, BackendError>) -
     }
     let known = Contents {
         text: got.content.unwrap_or_default(),
+        commentary: got.commentary.unwrap_or_default(),
         refusal: got.refusal.unwrap_or_default(),
         reasoning: got.reasoning.unwrap_or_default(),
         calls,

@@ -105,11 +105,9 @@ impl ParsedErrorBody {
         };
         for key in CODE_KEYS.iter().filter(|_| is_error) {
             // A reason is a code or a sentence.
-            let is_code = |code: &String| {
-                !EMPTY_CODES.contains(&code.to_lowercase().as_str())
-                    && !(*key == "reason" && code.contains(char::is_whitespace))
-                    && code != "0"
-            };
+            let is_sentence = |code: &String| *key == "reason" && code.contains(char::is_whitespace);
+            let is_empty = |code: &String| code == "0" || EMPTY_CODES.contains(&code.to_lowercase().as_str());
+            let is_code = |code: &String| !is_sentence(code) && !is_empty(code);
             if let Some(code) = fields.get(key).and_then(scalar).filter(is_code)
                 && !self.codes.contains(&code)
             {
@@ -138,8 +136,7 @@ impl ParsedErrorBody {
     fn quote_unless_code(&self, body: &Value) -> Option<String> {
         let mut texts = Vec::new();
         words::collect_texts(body, &mut texts);
-        let is_in_codes = |text: &&str| self.codes.iter().any(|code| code == text);
-        let is_said = texts.iter().all(is_in_codes) && !self.codes.is_empty();
+        let is_said = self.code().is_some_and(|code| texts.iter().all(|text| text == code));
         if is_said || json::is_empty(body) && texts.is_empty() {
             return None;
         }

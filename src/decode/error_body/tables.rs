@@ -244,6 +244,14 @@ pub(super) const BILLING_PHRASES: &[&str] = &[
     "budget exceeded",
     "exceeded your budget",
     "exceeded budget",
+    "out of budget",
+    "budget exhausted",
+    "no remaining budget",
+    "subscription expired",
+    "subscription has expired",
+    "no active subscription",
+    "plan has expired",
+    "package has expired",
     "free tier of the model has been exhausted",
     "key limit exceeded",
     "token quota is not enough",
@@ -431,8 +439,18 @@ pub(super) const STATED_LIMITS: &[&str] = &[
 ];
 
 /// Words for what is sent to a model. A request is not always its text.
-pub(super) const INPUTS: &[&str] =
-    &["prompt", "input", "messages ", "message ", "conversation", "chat history", "history ", "transcript"];
+pub(super) const INPUTS: &[&str] = &[
+    "prompt",
+    "input",
+    "messages ",
+    "message ",
+    "conversation",
+    "chat history",
+    "history ",
+    "transcript",
+    "total token",
+    "token count",
+];
 pub(super) const REQUESTS: &[&str] = &["request ", "query "];
 
 /// Words of exceeding.
@@ -469,6 +487,9 @@ pub(super) const EXCEEDING: &[&str] = &[
     "should have less than",
     "at most",
     "only supports",
+    "only takes",
+    "only handle",
+    "limit is ",
     "only accepts",
     "supports up to",
     "shorten",
@@ -551,6 +572,7 @@ pub(super) const PHRASES: &[(&str, ErrorCategory)] = &[
     ("server is busy", Overloaded),
     ("service is busy", Overloaded),
     ("temporarily unavailable", Overloaded),
+    ("shutting down", Server),
 ];
 
 /// Keys whose value is an error of its own. Keys are compared in lower case, without `_` and `-`.

@@ -190,6 +190,10 @@ fn bodies_that_are_no_json() {
         "the server's answer is not JSON (expected value at line 1 column 1): a web page with the title \"Hi\"",
     );
     check("hello", Parse, "the server's answer is not JSON");
+    let reason = serde_json::from_slice::<Value>(b"\x78\x9c\xcb").unwrap_err();
+    let error = not_json(b"\x78\x9c\xcb\xff", &reason);
+    assert!(error.message().contains("compressed"), "{error}");
+    assert_eq!(error.category(), Parse);
 }
 
 #[test]

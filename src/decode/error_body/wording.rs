@@ -140,7 +140,7 @@ fn sentences(text: &str) -> Vec<String> {
             if !sentence.ends_with(' ') && !sentence.is_empty() {
                 sentence.push(' ');
             }
-            if word.ends_with(['.', '!', '?', ';', '。', '；']) {
+            if word.ends_with(['.', '!', '?', '。']) {
                 end(&mut sentence);
             }
         }
@@ -208,6 +208,10 @@ mod tests {
             "invalid params, context window exceeds limit",
             "Prompt has 150,000 tokens, but the configured context size is 128,000 tokens",
             "token limit exceeded for this model",
+            "Total tokens 9000 exceeds maximum 8192",
+            "Your prompt has 5000 tokens; the limit is 4096",
+            "messages too long: 250000 tokens (max 200000)",
+            "llama_decode: failed; prompt exceeds n_ctx (4096)",
             "Context window exceeded: requested 12000 tokens",
             "Model context window is 128k tokens, you requested 256k tokens",
             "Prompt too large for this model",

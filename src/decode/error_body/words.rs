@@ -18,7 +18,7 @@ pub(super) const MAX_FIELDS: usize = 256;
 
 /// The server's words in a JSON value, if it has any under a key for them.
 pub(super) fn in_json(body: &Value) -> Option<String> {
-    if body.is_number() { None } else { words(body, 0) }
+    words(body, 0)
 }
 
 /// The server's words in a text.
@@ -26,8 +26,19 @@ pub(super) fn in_text(text: &str) -> Option<String> {
     text_words(text, 0)
 }
 
-/// The beginning of a value as JSON.
+/// The beginning of a value as JSON. A lone text is not lost where JSON writes it with escapes or is cut before it.
 pub(super) fn quote(value: &Value) -> String {
+    let json = beginning(value);
+    let mut texts = Vec::new();
+    collect_texts(value, &mut texts);
+    match texts[..] {
+        [text] if !json.contains(text) => cut(text, MAX_MESSAGE),
+        _ => json,
+    }
+}
+
+/// The beginning of a value as JSON.
+fn beginning(value: &Value) -> String {
     /// Takes the beginning of what is written, and ends the writing then.
     struct Beginning(Vec<u8>);
     impl std::io::Write for Beginning {
@@ -68,8 +79,7 @@ fn words(value: &Value, depth: usize) -> Option<String> {
     }
     let depth = depth.saturating_add(1);
     match value {
-        Value::Null | Value::Bool(_) => None,
-        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
         Value::String(text) => text_words(text, depth),
         Value::Array(items) => list_words(items, depth),
         Value::Object(fields) => object_words(&Fields::new(fields), depth),
@@ -89,7 +99,7 @@ fn object_words(fields: &Fields<'_>, depth: usize) -> Option<String> {
         return Some(format!("{place}: {}", words(message, depth)?));
     }
     let mut parts: Vec<String> = Vec::new();
-    let errors = ERROR_KEYS.iter().filter_map(|key| fields.get(key)).filter(|error| !error.is_number());
+    let errors = ERROR_KEYS.iter().filter_map(|key| fields.get(key));
     let own = MESSAGE_KEYS.iter().filter_map(|key| Some((*key, fields.get(key)?)));
     // OpenRouter keeps the provider's own words apart.
     let apart = fields.get("metadata").filter(|metadata| metadata.is_object());
@@ -125,9 +135,10 @@ fn object_words(fields: &Fields<'_>, depth: usize) -> Option<String> {
 fn own_words(key: &str, value: &Value, depth: usize) -> Option<String> {
     let is_typed = |value: &Value| value.get("@type").is_some();
     match value {
-        Value::Number(_) if key != "message" => None,
         // Google's details are for programs.
         Value::Array(items) if key == "details" && items.iter().any(is_typed) => None,
+        // The model's text is not the server's.
+        Value::Object(_) if is_chat_message(value) => None,
         Value::Object(fields) if matches!(key, "errors" | "details" | "detail" | "message") => {
             let by_field = || {
                 let field = |(name, value): (&String, &Value)| match value {
@@ -146,6 +157,11 @@ fn own_words(key: &str, value: &Value, depth: usize) -> Option<String> {
         }
         _ => words(value, depth),
     }
+}
+
+/// Whether a message is one of a conversation, not of an error.
+pub(super) fn is_chat_message(value: &Value) -> bool {
+    value.get("role").is_some() || value.get("content").is_some()
 }
 
 /// The words of the first object in a value that has any.

@@ -15,6 +15,7 @@ use tachikoma_backends_core::{
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Reading {
     pub(super) text: String,
+    pub(super) commentary: String,
     pub(super) refusal: String,
     pub(super) reasoning: String,
     pub(super) calls: Vec<ToolCall>,
@@ -27,6 +28,7 @@ impl From<CompletionResponse> for Reading {
     fn from(response: CompletionResponse) -> Self {
         Self {
             text: response.content.unwrap_or_default(),
+            commentary: response.commentary.unwrap_or_default(),
             refusal: response.refusal.unwrap_or_default(),
             reasoning: response.reasoning.unwrap_or_default(),
             calls: response.tool_calls,
@@ -233,6 +235,7 @@ fn differ(what: &str, expected: impl std::fmt::Debug, got: impl std::fmt::Debug)
 fn same_texts(expected: &Reading, got: &Reading) -> Result<(), String> {
     for (what, expected, got) in [
         ("text", &expected.text, &got.text),
+        ("commentary", &expected.commentary, &got.commentary),
         ("refusal", &expected.refusal, &got.refusal),
         ("reasoning", &expected.reasoning, &got.reasoning),
     ] {
@@ -283,6 +286,7 @@ fn prefix(expected: Option<&Reading>, got: &Failure) -> Result<(), String> {
     let (Some(expected), Some(got)) = (expected, &got.partial) else { return Ok(()) };
     for (what, expected, got) in [
         ("text", &expected.text, &got.text),
+        ("commentary", &expected.commentary, &got.commentary),
         ("refusal", &expected.refusal, &got.refusal),
         ("reasoning", &expected.reasoning, &got.reasoning),
     ] {

@@ -253,7 +253,12 @@ pub(super) fn made() -> Vec<(String, String, Reading)> {
                 maker.reasoning("rs_1", &["Hm."]);
                 maker.message("msg_2", Some("final_answer"), &["{\"answer\":", "42}"]);
             },
-            Reading { text: "{\"answer\":42}".into(), reasoning: "Hm.".into(), ..Reading::default() },
+            Reading {
+                text: "{\"answer\":42}".into(),
+                commentary: "I will look.".into(),
+                reasoning: "Hm.".into(),
+                ..Reading::default()
+            },
         ),
         stream(
             "a custom call",

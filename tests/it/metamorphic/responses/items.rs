@@ -226,10 +226,10 @@ pub(in super::super) fn final_answer(input: &Input, _: &mut Rng) -> Option<Trans
     Some(Transformed::same(with_phase(input, "final_answer")?))
 }
 
-/// Commentary is not the answer: it is handed out, but not as content.
+/// Commentary is not the answer: it is passed on, but not as content.
 pub(in super::super) fn commentary(input: &Input, _: &mut Rng) -> Option<Transformed> {
     let mut expected = input.success()?.clone();
-    expected.text.clear();
+    expected.commentary = std::mem::take(&mut expected.text);
     Some(Transformed::same(with_phase(input, "commentary")?).expecting(expected))
 }
 
@@ -253,6 +253,12 @@ fn added_message(input: &Input, phase: Option<&str>, random: &mut Rng) -> Option
 /// Messages are paragraphs.
 pub(in super::super) fn message_added(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let mut expected = input.success()?.clone();
+    // What comes in pieces is passed on before what only the last event brings.
+    let is_only_at_the_end =
+        !input.is_whole && !input.events.iter().any(|event| super::kind(event).contains("output_"));
+    if is_only_at_the_end && !expected.text.is_empty() {
+        return None;
+    }
     let paragraph = if expected.text.is_empty() { "" } else { "\n\n" };
     expected.text = format!("{}{paragraph}One more thing.", expected.text);
     let phase = has_phases(input).then_some("final_answer");
@@ -260,6 +266,8 @@ pub(in super::super) fn message_added(input: &Input, random: &mut Rng) -> Option
 }
 
 pub(in super::super) fn commentary_added(input: &Input, random: &mut Rng) -> Option<Transformed> {
-    input.success()?;
-    Some(Transformed::same(added_message(input, Some("commentary"), random)?))
+    let mut expected = input.success()?.clone();
+    let paragraph = if expected.commentary.is_empty() { "" } else { "\n\n" };
+    expected.commentary = format!("{}{paragraph}One more thing.", expected.commentary);
+    Some(Transformed::same(added_message(input, Some("commentary"), random)?).expecting(expected))
 }
