@@ -1,5 +1,6 @@
 //! Between the core types and the generated ones of Chat Completions. Pure.
 
+mod channel;
 mod choice;
 mod coerce;
 mod content;

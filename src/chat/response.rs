@@ -4,11 +4,10 @@ use serde_json::Value;
 use tachikoma_backends_core::CompletionResponse;
 
 use super::coerce;
-use super::stream::{ChatStream, ResponseMeta};
-use crate::decode::answer::{self, Piece};
-use crate::decode::{duplicates, error_body};
+use super::stream::ChatStream;
+use crate::decode::{answer, duplicates, error_body, json};
 use crate::error::CodexError;
-use crate::openai::types::{CreateChatCompletionResponse, CreateChatCompletionStreamResponse};
+use crate::openai::types::CreateChatCompletionResponse;
 
 /// Reads a whole response.
 ///
@@ -50,15 +49,15 @@ fn undocumented(text: &str, reason: serde_json::Error) -> Result<CreateChatCompl
 }
 
 fn convert(
-    response: CreateChatCompletionResponse,
+    mut response: CreateChatCompletionResponse,
     text: &str,
     mut stream: ChatStream,
 ) -> Result<CompletionResponse, CodexError> {
-    let CreateChatCompletionResponse { choices, error, id, model, service_tier, usage } = response;
-    let mut choices = choices.unwrap_or_default();
     // Servers count from different numbers; the first one is the response, wherever it stands.
-    choices.sort_by_key(|choice| crate::decode::json::index(choice.index.as_ref()));
-    let chunk = CreateChatCompletionStreamResponse { choices: Some(choices), error, usage };
-    let piece: Piece = stream.whole(chunk, text, ResponseMeta { id, model, service_tier })?;
+    response
+        .choices
+        .iter_mut()
+        .for_each(|choices| choices.sort_by_key(|choice| json::index(choice.index.as_ref())));
+    let piece = stream.whole(response, text)?;
     answer::whole([piece], &mut stream)
 }

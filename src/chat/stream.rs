@@ -12,7 +12,10 @@ use crate::decode::answer::{self, Decoder, Piece, Progress};
 use crate::decode::sse::SseEvent;
 use crate::decode::{budget, duplicates, error_body, json};
 use crate::error::CodexError;
-use crate::openai::types::CreateChatCompletionStreamResponse as Chunk;
+use crate::openai::types::{
+    ChatCompletionResponseChoice, ChatCompletionStreamChoice, CreateChatCompletionResponse as Chunk,
+    CreateChatCompletionStreamResponse as UsualChunk,
+};
 
 /// A streamed response so far.
 #[derive(Debug)]
@@ -50,7 +53,7 @@ impl ChatStream {
     /// Takes one event's JSON, which is mostly of the documented form.
     fn data(&mut self, data: &str) -> Result<Piece, CodexError> {
         let reason = match self.reader.read(data) {
-            Ok(chunk) => return self.chunk(chunk, data),
+            Ok(chunk) => return self.usual_chunk(chunk, data),
             Err(reason) => reason,
         };
         let mut piece = Piece::default();
@@ -94,48 +97,86 @@ impl ChatStream {
         }
     }
 
-    fn chunk(&mut self, chunk: Chunk, data: &str) -> Result<Piece, CodexError> {
-        let Chunk { choices, error, usage } = chunk;
-        if error.as_ref().is_some_and(|error| !json::is_empty(error)) {
-            return Err(absent(data));
-        }
-        let mut piece = Piece::default();
+    /// A chunk of the documented form.
+    fn usual_chunk(&mut self, chunk: UsualChunk, data: &str) -> Result<Piece, CodexError> {
+        let UsualChunk { choices, error, usage } = chunk;
         let choices = choices.unwrap_or_default();
-        let is_first = !self.has_event;
-        self.has_event = true;
-        let usage = usage.as_ref().and_then(super::usage::read);
-        if choices.is_empty() && usage.is_none() {
-            self.note_unread(data)?;
-        }
-        let had_finish = self.choices.has_finish();
-        let mut has_finish = false;
-        self.choices.announce(&choices)?;
+        let start = self.begin(choices.is_empty(), error.as_ref(), usage.as_ref(), data)?;
+        let index = |(position, choice): (usize, &ChatCompletionStreamChoice)| {
+            choice.index.and_then(json::to_index).unwrap_or(position)
+        };
+        self.choices.announce(choices.iter().enumerate().map(index))?;
+        let (mut piece, mut has_finish) = (Piece::default(), false);
         for (position, choice) in choices.into_iter().enumerate() {
-            self.has_choice = true;
+            has_finish |= self.choices.delta(position, choice, &mut piece)?;
+        }
+        self.end(start, has_finish, &piece, data);
+        Ok(piece)
+    }
+
+    /// A chunk of any form, or a whole response.
+    fn chunk(&mut self, chunk: Chunk, data: &str) -> Result<Piece, CodexError> {
+        let Chunk { choices, error, usage, id: _, model: _, service_tier: _ } = chunk;
+        let choices = choices.unwrap_or_default();
+        let start = self.begin(choices.is_empty(), error.as_ref(), usage.as_ref(), data)?;
+        let index = |(position, choice): (usize, &ChatCompletionResponseChoice)| {
+            json::index(choice.index.as_ref()).unwrap_or(position)
+        };
+        self.choices.announce(choices.iter().enumerate().map(index))?;
+        let (mut piece, mut has_finish) = (Piece::default(), false);
+        for (position, choice) in choices.into_iter().enumerate() {
             has_finish |= self.choices.read(position, choice, &mut piece)?;
         }
+        self.end(start, has_finish, &piece, data);
+        Ok(piece)
+    }
+
+    /// What an event holds beside its choices.
+    fn begin(
+        &mut self,
+        is_empty: bool,
+        error: Option<&Value>,
+        usage: Option<&Value>,
+        data: &str,
+    ) -> Result<EventStart, CodexError> {
+        if error.is_some_and(|error| !json::is_empty(error)) {
+            return Err(absent(data));
+        }
+        let start = EventStart { is_first: !self.has_event, had_finish: self.choices.has_finish() };
+        self.has_event = true;
+        let usage = usage.and_then(super::usage::read);
+        if is_empty && usage.is_none() {
+            self.note_unread(data)?;
+        }
+        self.has_choice |= !is_empty;
         self.usage = answer::later_usage(self.usage, usage);
+        Ok(start)
+    }
+
+    fn end(&mut self, start: EventStart, has_finish: bool, piece: &Piece, data: &str) {
+        let EventStart { is_first, had_finish } = start;
         if is_first || (has_finish && !had_finish) {
             self.choices.unknown.chat(data.as_bytes());
             self.meta.keep(serde_json::from_str(data).unwrap_or_default());
         }
-        self.advance(has_finish, had_finish && !piece.is_empty());
+        if has_finish || had_finish {
+            self.advance(has_finish, had_finish && !piece.is_empty());
+        }
         if self.choices.failure.is_some() {
             self.progress = Progress::Done;
         }
-        Ok(piece)
     }
 
     /// Takes a whole response, with which it is over.
     ///
     /// # Errors
     /// It is an error, or holds no choice.
-    pub(super) fn whole(
-        &mut self,
-        response: Chunk,
-        body: &str,
-        meta: ResponseMeta,
-    ) -> Result<Piece, CodexError> {
+    pub(super) fn whole(&mut self, mut response: Chunk, body: &str) -> Result<Piece, CodexError> {
+        let meta = ResponseMeta {
+            id: response.id.take(),
+            model: response.model.take(),
+            service_tier: response.service_tier.take(),
+        };
         let piece = self.chunk(response, body)?;
         if !self.has_choice {
             return Err(absent(body));
@@ -206,6 +247,12 @@ impl ChatStream {
             }
         }
     }
+}
+
+/// How the stream stood when an event came.
+struct EventStart {
+    is_first: bool,
+    had_finish: bool,
 }
 
 /// The error that an event is, in the server's words.

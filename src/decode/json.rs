@@ -30,10 +30,18 @@ pub(crate) fn number(value: &Value) -> Option<f64> {
 
 /// A count; servers write `9.0` and `"9"`, and what is not a count is unknown.
 pub(crate) fn count(value: &Value) -> Option<u32> {
-    let number = number(value)?;
+    number(value).and_then(to_count)
+}
+
+fn to_count(number: f64) -> Option<u32> {
     let in_range = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
     in_range.then_some(number as u32)
+}
+
+/// As [`index`], of a number.
+pub(crate) fn to_index(number: f64) -> Option<usize> {
+    to_count(number).and_then(|number| number.try_into().ok())
 }
 
 /// The server's number for a thing.
