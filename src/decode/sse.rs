@@ -28,6 +28,9 @@ const LONG_EVENT_ROOM: usize = 4 << 20;
 /// More lines than any server writes into one event; reading them costs time in their square.
 const MAX_LINES: usize = 1024;
 
+/// How the lines of events begin.
+const FIELDS: [&str; 4] = ["data:", "event:", "id:", "retry:"];
+
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SseEvent<'a> {
@@ -146,7 +149,9 @@ impl SseDecoder {
         }
         let rest = self.start..self.buffer.len();
         self.begin_at(rest.end);
-        parsed(self.text(rest)?)
+        let rest = self.text(rest)?;
+        // A stream that is cut within the name of a field has lost an event, and holds no text in the place of one.
+        if FIELDS.iter().any(|field| field.starts_with(rest)) { Ok(None) } else { parsed(rest) }
     }
 
     /// Where the next event is.
@@ -368,6 +373,7 @@ mod tests {
         check(b"data: a\n\ndata: [DONE]", &[("message", "a"), ("message", "[DONE]")]);
         check(b"data: a\n\ndata: [DONE]\n", &[("message", "a"), ("message", "[DONE]")]);
         check(b"data: a\n\n\xEF\xBB\xBFdata: b\ndata: c\n\n", &[("message", "a"), ("message", "c")]);
+        check(b"data: a\n\ndat", &[("message", "a")]);
         check(b"", &[]);
         check(b"\n", &[]);
     }
