@@ -8,7 +8,8 @@ use std::sync::Mutex;
 
 use serde_json::Value;
 
-use self::known::{CHAT, EVENTS, Form, ITEMS, RESPONSE, SERVICE_TIERS};
+use self::known::{CHAT, Form, RESPONSE, SERVICE_TIERS};
+pub(crate) use self::known::{EVENTS, ITEMS};
 
 /// How many different names are counted: a server could make up any number of them.
 const MAX_NAMES: usize = 1_000;

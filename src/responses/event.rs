@@ -49,3 +49,63 @@ events! {
     Cancelled = "response.cancelled" | "response.canceled",
     Error = "error",
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::absorbed::{EVENTS, ITEMS};
+
+    /// Names of other servers, and older ones.
+    const OTHERS: &[&str] = &[
+        "response.canceled",
+        "response.cancelled",
+        "response.done",
+        "response.reasoning.delta",
+        "response.reasoning.done",
+        "response.reasoning_summary.delta",
+        "response.reasoning_summary.done",
+    ];
+
+    /// The types of the objects in a union of the vendored document.
+    fn types(unions: &[&str]) -> BTreeSet<String> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/closure.json");
+        let document: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let schemas = &document["components"]["schemas"];
+        let mut found = BTreeSet::new();
+        let mut names: Vec<&str> = unions.to_vec();
+        while let Some(name) = names.pop() {
+            let schema = &schemas[name];
+            found.extend(schema["properties"]["type"]["enum"][0].as_str().map(str::to_owned));
+            for list in ["oneOf", "anyOf", "allOf"] {
+                let parts = schema[list].as_array().into_iter().flatten();
+                names.extend(parts.filter_map(|part| part["$ref"].as_str()?.rsplit('/').next()));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn the_events_are_those_of_the_document() {
+        let read: BTreeSet<String> = EventKind::NAMES.iter().map(|name| (*name).to_owned()).collect();
+        let ignored: BTreeSet<String> = EVENTS.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(read.intersection(&ignored).count(), 0, "an event is read or not");
+        let mut known: BTreeSet<String> = read.union(&ignored).cloned().collect();
+        for other in OTHERS {
+            assert!(known.remove(*other), "{other} is not read");
+        }
+        assert_eq!(known, types(&["ResponseStreamEvent"]));
+    }
+
+    #[test]
+    fn the_items_are_those_of_the_document() {
+        let known: BTreeSet<String> = ITEMS.iter().map(|name| (*name).to_owned()).collect();
+        let mut document = types(&["OutputItem", "Item"]);
+        document.insert("message".to_owned());
+        let missing: Vec<_> = document.difference(&known).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

@@ -5,6 +5,7 @@ use tachikoma_backends_core::{CompletionResponse, ErrorCategory, FinishReason, U
 
 use super::item::{self, Item};
 use super::stream::ResponsesStream;
+use crate::absorbed::ITEMS;
 use crate::decode::answer::{self, Decoder};
 use crate::decode::{duplicates, error_body, json as lenient};
 use crate::error::CodexError;
@@ -109,12 +110,16 @@ impl StreamEnd {
 
     /// The same, of a response of these items. One that leaves something to be done that this crate does not hand out, or that
     /// holds an item which is not whole, is not finished.
-    pub(super) fn with_items(self, items: &[Value], has_calls: bool) -> Self {
+    pub(super) fn with_items(self, items: &[Value], has_content: bool, has_calls: bool) -> Self {
         if self.finish_reason != FinishReason::Stop {
             return self;
         }
         let incomplete = || item::calls(items).any(Item::is_incomplete).then(|| "incomplete".to_owned());
+        // An item that this release does not know may be anything, and the whole of the response.
+        let is_unknown = |kind: &&str| !kind.is_empty() && !ITEMS.contains(kind);
+        let unknown = || items.iter().map(|item| Item(item).text("type")).find(is_unknown);
         let unfinished = item::client_call(items).map(str::to_owned).or_else(incomplete);
+        let unfinished = unfinished.or_else(|| unknown().filter(|_| !has_content).map(str::to_owned));
         let finish_reason = match unfinished {
             Some(_) => FinishReason::Other,
             None if has_calls => FinishReason::ToolUse,

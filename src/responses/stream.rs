@@ -171,10 +171,11 @@ impl ResponsesStream {
         self.pieces.extend(text.and_then(|text| Piece { text, ..Piece::default() }.if_any()));
         self.note_unread(&items)?;
 
+        let has_content = !self.items.is_empty() || !self.pieces.is_empty();
         let usage = usage.as_ref().and_then(response::usage);
         let reason = incomplete_details.and_then(|details| json::text(details.get("reason")?));
         let end = StreamEnd::new(is_incomplete.then_some(reason), &status, usage.as_ref(), &self.context)
-            .with_items(&items, !self.items.calls.is_empty());
+            .with_items(&items, has_content, !self.items.calls.is_empty());
         if end.is_evidence_needed() {
             let complete = |index| ToolCallDelta { index, is_complete: true, ..ToolCallDelta::default() };
             let tool_calls: Vec<_> = self.items.done_calls().map(complete).collect();
