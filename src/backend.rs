@@ -10,6 +10,7 @@ mod api;
 mod count;
 mod embed;
 mod observe;
+mod preview;
 mod stream;
 mod structured;
 mod watch;
@@ -20,7 +21,6 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use futures::{Stream, TryFutureExt};
-use serde_json::Value;
 use tachikoma_backends_core::{
     Backend, BackendCapabilities, BackendError, BackendInfo, CompletionChunk, CompletionRequest,
     CompletionResponse, CompletionStream, ErrorCategory, async_trait,
@@ -28,6 +28,7 @@ use tachikoma_backends_core::{
 use tracing::{Instrument, Span};
 
 pub use self::api::ApiChoice;
+pub use self::preview::RequestPreview;
 use crate::absorbed::{Counters, Unknown};
 use crate::auth::Scope;
 use crate::chat::{self, stream::ChatStream};
@@ -39,7 +40,7 @@ use crate::openai::{ByteStream, Client, ResponseValue};
 use crate::responses::{self, stream::ResponsesStream};
 use crate::telemetry::Peer;
 use crate::transport::timeout::Timeout;
-use crate::transport::{Body, Bytes, Transport};
+use crate::transport::{Body, Bytes, Transport, accept_success};
 use crate::validate::{Endpoint, adapt, validate};
 
 /// The OpenAI backend.
@@ -52,20 +53,6 @@ pub struct CodexBackend {
     transport: Transport,
     peer: Peer,
     absorbed: Arc<Counters>,
-}
-
-/// What would be sent: see [`CodexBackend::preview`].
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct RequestPreview {
-    /// Chat Completions or the Responses API.
-    pub api: Api,
-    /// Where it would go.
-    pub url: String,
-    /// The JSON body.
-    pub body: Value,
-    /// What was left out or added for the model, and why. When sending, these are logged.
-    pub warnings: Vec<String>,
 }
 
 impl CodexBackend {
@@ -84,8 +71,10 @@ impl CodexBackend {
         };
         let server = transport.server();
         let (address, port) = server.host();
-        let peer = Peer { provider: server.provider(), address, port };
-        Ok(Self { config, info, transport, peer, absorbed: Arc::default() })
+        let redactor = Arc::clone(transport.redactor());
+        let absorbed = Arc::new(Counters::new(Arc::clone(&redactor)));
+        let peer = Peer { provider: server.provider(), address, port, redactor };
+        Ok(Self { config, info, transport, peer, absorbed })
     }
 
     /// The configuration that it was made from.
@@ -215,10 +204,10 @@ impl CodexBackend {
         let operation = |client: Client| {
             let (body, expected) = (prepared.body.clone(), prepared.expected);
             async move {
-                match expected {
+                accept_success(match expected {
                     Expected::Chat => client.create_chat_completion(body).await,
                     Expected::Responses { .. } => client.create_response(body).await,
-                }
+                })
             }
         };
         self.transport.send(prepared.scope(), max_retries, operation).await
@@ -241,7 +230,7 @@ impl CodexBackend {
         };
         match response {
             Ok(response) => Ok(CompletionResponse { request_id, ..response }),
-            Err(error) => Err(error.with_request_id(request_id)),
+            Err(error) => Err(body.redact(error.with_request_id(request_id))),
         }
     }
 

@@ -5,19 +5,20 @@ mod failure;
 mod retry;
 pub(crate) mod timeout;
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use progenitor_client::{ByteStream, Error, ResponseValue};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
-use reqwest::{Url, redirect};
+use reqwest::redirect;
 
 pub(crate) use bytes::Bytes;
 
 pub(crate) use self::body::Body;
 use self::retry::{Decision, Policy};
 use self::timeout::Timeout;
-use crate::auth::{Credentials, Prepared, Scope, Server, Shown, TokenCache, billing};
+use crate::auth::{Credentials, Prepared, Redactor, Scope, Server, Shown, TokenCache, billing};
 use crate::config::{CodexBackendConfig, Reliability};
 use crate::decode::error_body;
 use crate::decode::rate_limit::RateLimits;
@@ -41,6 +42,14 @@ struct OnEvery {
 }
 
 impl Attempt {
+    /// Whether a response came from the server that the request went to.
+    ///
+    /// # Errors
+    /// The HTTP client, which is the caller's own then, followed a redirect to another server.
+    pub(crate) fn check_origin(&self, response: &reqwest::Response) -> Result<(), String> {
+        failure::check_origin(self.every.server.url(), response.url())
+    }
+
     /// Puts all of it on a request.
     pub(crate) fn apply(&self, request: &mut reqwest::Request) {
         let OnEvery { headers, further, server } = &*self.every;
@@ -68,12 +77,14 @@ impl Attempt {
 }
 
 /// The way to one server.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Transport {
     http: reqwest::Client,
     every: Arc<OnEvery>,
     credentials: Credentials,
     tokens: Option<Arc<TokenCache>>,
+    redactor: Arc<Redactor>,
+    record_content: bool,
     reliability: Reliability,
     rate_limits: Arc<Mutex<Option<RateLimits>>>,
 }
@@ -88,8 +99,11 @@ impl Transport {
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
         headers.insert(USER_AGENT, HeaderValue::from_static(agent));
         let further = config.checked_headers()?.clone();
-        let has_own = further.values().any(HeaderValue::is_sensitive);
-        let tokens = match config.credentials().prepare(&server, has_own, reliability.token_timeout)? {
+        let redactor = Arc::new(Redactor::default());
+        further.iter().for_each(|(name, value)| redactor.add_header(name, value));
+        server.secrets().into_iter().for_each(|secret| redactor.add_secret(secret));
+        let (has_own, timeout) = (config.may_headers_authenticate(), reliability.token_timeout);
+        let tokens = match config.credentials().prepare(&server, has_own, timeout, &redactor)? {
             Prepared::Nothing => None,
             Prepared::Fixed(name, value) => {
                 headers.insert(name, value);
@@ -111,6 +125,8 @@ impl Transport {
             every,
             credentials: config.credentials().clone(),
             tokens,
+            redactor,
+            record_content: config.record_content(),
             reliability,
             rate_limits: Arc::default(),
         })
@@ -119,6 +135,11 @@ impl Transport {
     /// What the last answer that said anything of them said of the limits.
     pub(crate) fn rate_limits(&self) -> Option<RateLimits> {
         self.rate_limits.lock().ok()?.clone()
+    }
+
+    /// Masks the secrets of this backend.
+    pub(crate) fn redactor(&self) -> &Arc<Redactor> {
+        &self.redactor
     }
 
     fn note_rate_limits(&self, headers: &HeaderMap) {
@@ -176,8 +197,12 @@ impl Transport {
                     }
                     return Ok(answer);
                 }
-                Err(failed) => failed,
+                Err((error, token)) => (self.redactor.error(error), token),
             };
+            // A server's words may quote the prompt.
+            if self.record_content {
+                tracing::debug!(%error, "an attempt failed");
+            }
             if let (Some(tokens), Some(token), Some(401)) = (&self.tokens, &token, error.status()) {
                 tokens.refused(token);
                 if std::mem::take(&mut may_refresh) {
@@ -212,12 +237,15 @@ impl Transport {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(Error::UnexpectedResponse(response))) => {
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
+                let redirect = failure::redirect(&response);
                 self.note_rate_limits(&headers);
-                let body = Body::of_error(response, &self.reliability).read_what_comes().await;
+                let body =
+                    Body::of_error(response, &self.reliability, &self.redactor).read_what_comes().await;
                 let error = error_body::from_response(status, &headers, &body, SystemTime::now());
-                match self.credentials.hint(self.server(), error.category()) {
-                    Some(hint) => error.with_hint(hint),
-                    None => error,
+                match (redirect, self.credentials.hint(self.server(), error.category())) {
+                    (Some(redirect), _) => redirect.with_request_id(error.request_id().map(str::to_owned)),
+                    (None, Some(hint)) => error.with_hint(hint),
+                    (None, None) => error,
                 }
             }
             Ok(Err(error)) => failure::of(error, &self.server().origin()),
@@ -228,23 +256,45 @@ impl Transport {
 
     /// The body of an answer, read under this server's limits.
     pub(crate) fn body(&self, answer: ResponseValue<ByteStream>) -> Body {
-        Body::new(answer, &self.reliability)
+        Body::new(answer, &self.reliability, &self.redactor)
+    }
+}
+
+impl fmt::Debug for Transport {
+    /// Without the HTTP client, which shows the headers that its maker gave it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("every", &self.every)
+            .field("credentials", &self.credentials)
+            .field("tokens", &self.tokens)
+            .field("reliability", &self.reliability)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The response of an operation that promises status 200, where the status is another that means success and has a body.
+pub(crate) fn accept_success(
+    outcome: Result<ResponseValue<ByteStream>, Error<()>>,
+) -> Result<ResponseValue<ByteStream>, Error<()>> {
+    match outcome {
+        Err(Error::UnexpectedResponse(response)) if matches!(response.status().as_u16(), 201..=203) => {
+            Ok(ResponseValue::stream(response))
+        }
+        outcome => outcome,
     }
 }
 
 /// Redirects are followed within a server, or to its `https`: another one shall see neither the conversation nor the
-/// credentials, of which `reqwest` takes off only some.
+/// credentials, of which `reqwest` takes off only some. Those that would turn the request into a GET are not followed: what
+/// that returned would be taken for the response.
 fn redirects() -> redirect::Policy {
     redirect::Policy::custom(|attempt| {
-        let to = attempt.url();
-        let is_same = attempt.previous().last().is_some_and(|from| {
-            let is_usual = |url: &Url| url.port().is_none();
-            let is_upgrade = to.scheme() == "https" && is_usual(from) && is_usual(to);
-            from.origin() == to.origin() || from.host() == to.host() && is_upgrade
-        });
+        let keeps_method = matches!(attempt.status().as_u16(), 307 | 308);
+        let is_same =
+            attempt.previous().last().is_some_and(|from| failure::is_same_server(from, attempt.url()));
         match attempt.previous().len() {
-            11.. => attempt.error("more than 10 redirects"),
-            _ if is_same => attempt.follow(),
+            length if length > failure::MAX_REDIRECTS => attempt.error(failure::TOO_MANY_REDIRECTS),
+            _ if is_same && keeps_method => attempt.follow(),
             _ => attempt.stop(),
         }
     })

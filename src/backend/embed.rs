@@ -12,6 +12,7 @@ use crate::encode;
 use crate::error::CodexError;
 use crate::openai::Client;
 use crate::telemetry::Operation;
+use crate::transport::accept_success;
 use crate::transport::timeout::Timeout;
 
 impl CodexBackend {
@@ -57,7 +58,7 @@ impl CodexBackend {
         let answer = async {
             let operation = |client: Client| {
                 let body = body.clone();
-                async move { client.create_embedding(body).await }
+                async move { accept_success(client.create_embedding(body).await) }
             };
             let answer = self.transport.send(scope, max_retries, operation).await?;
             let mut answer = self.transport.body(answer);
@@ -65,7 +66,7 @@ impl CodexBackend {
             let request_id = answer.request_id().map(str::to_owned);
             match embeddings::decode(&bytes, expected) {
                 Ok(response) => Ok(EmbeddingResponse { request_id, ..response }),
-                Err(error) => Err(error.with_request_id(request_id)),
+                Err(error) => Err(answer.redact(error.with_request_id(request_id))),
             }
         };
         match self.config.total_timeout() {

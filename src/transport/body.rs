@@ -1,6 +1,7 @@
 //! The bytes of an answer as they come.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -9,19 +10,21 @@ use futures::StreamExt;
 use progenitor_client::{ByteStream, ResponseValue};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use tachikoma_backends_core::ErrorCategory;
+use tokio::time::{Instant, timeout_at};
 
 use super::failure;
 use super::timeout::{Timeout, WaitLimit};
+use crate::auth::Redactor;
 use crate::config::Reliability;
 use crate::decode::rate_limit;
 use crate::error::CodexError;
 
 type InnerByteStream = <ByteStream as std::ops::Deref>::Target;
 
-/// How much of an error body is read, in bytes, and how long its next part is waited for: half of it still says more than
-/// nothing, and the status says the rest.
+/// How much of an error body is read, in bytes, and for how long in all: half of it still says more than nothing, and the
+/// status says the rest.
 const ERROR_BODY_BYTES: usize = 64 << 10;
-const ERROR_BODY_IDLE: Duration = Duration::from_secs(5);
+const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 
 /// The room for an answer that does not come in one piece, in bytes: it is not moved again and again as it grows. Of memory
 /// that is never written to, nothing is taken.
@@ -31,31 +34,46 @@ const LONG_BODY_BYTES: usize = 256 << 10;
 pub(crate) struct Body {
     bytes: InnerByteStream,
     silence: WaitLimit,
+    /// How long the whole of it may take.
+    time: Duration,
     max_bytes: usize,
     request_id: Option<String>,
     is_event_stream: bool,
+    redactor: Arc<Redactor>,
 }
 
 impl Body {
-    pub(super) fn new(answer: ResponseValue<ByteStream>, reliability: &Reliability) -> Self {
-        let request_id = rate_limit::request_id(answer.headers());
+    pub(super) fn new(
+        answer: ResponseValue<ByteStream>,
+        reliability: &Reliability,
+        redactor: &Arc<Redactor>,
+    ) -> Self {
+        let request_id = rate_limit::request_id(answer.headers()).map(|id| redactor.text(&id).into_owned());
         let is_event_stream = is_event_stream(answer.headers());
         Self {
             bytes: answer.into_inner_stream(),
             silence: WaitLimit::new(reliability.idle_timeout),
+            time: reliability.response_timeout,
             max_bytes: reliability.max_body_bytes,
             request_id,
             is_event_stream,
+            redactor: Arc::clone(redactor),
         }
     }
 
-    pub(super) fn of_error(response: reqwest::Response, reliability: &Reliability) -> Self {
+    pub(super) fn of_error(
+        response: reqwest::Response,
+        reliability: &Reliability,
+        redactor: &Arc<Redactor>,
+    ) -> Self {
         Self {
             bytes: Box::pin(response.bytes_stream()),
-            silence: WaitLimit::new(reliability.idle_timeout.min(ERROR_BODY_IDLE)),
+            silence: WaitLimit::new(reliability.idle_timeout),
+            time: ERROR_BODY_TIME,
             max_bytes: ERROR_BODY_BYTES,
             request_id: None,
             is_event_stream: false,
+            redactor: Arc::clone(redactor),
         }
     }
 
@@ -66,6 +84,11 @@ impl Body {
 
     pub(crate) fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
+    }
+
+    /// An error that is made of what came, without the secrets in it.
+    pub(crate) fn redact(&self, error: CodexError) -> CodexError {
+        self.redactor.error(error)
     }
 
     /// The next bytes; `None` at the end.
@@ -95,8 +118,14 @@ impl Body {
     /// All of it.
     ///
     /// # Errors
-    /// As [`next`](Self::next), and where it is larger than the limit.
+    /// As [`next`](Self::next), and where it is larger, or takes longer, than the limits.
     pub(crate) async fn read(&mut self) -> Result<Bytes, CodexError> {
+        let (time, request_id) = (self.time, self.request_id.clone());
+        let outcome = Timeout::Body.limit(time, self.read_all()).await;
+        outcome.unwrap_or_else(|error| Err(error.with_request_id(request_id)))
+    }
+
+    async fn read_all(&mut self) -> Result<Bytes, CodexError> {
         let mut all = BytesMut::new();
         while let Some(bytes) = self.next().await? {
             if !all.is_empty() && all.capacity() < LONG_BODY_BYTES {
@@ -116,7 +145,9 @@ impl Body {
     /// The beginning of it, whatever happens then.
     pub(super) async fn read_what_comes(mut self) -> Bytes {
         let mut all = BytesMut::new();
-        while let Ok(Some(bytes)) = self.next().await {
+        // A limit beyond the end of time is none.
+        let Some(end) = Instant::now().checked_add(self.time) else { return Bytes::new() };
+        while let Ok(Ok(Some(bytes))) = timeout_at(end, self.next()).await {
             all.extend_from_slice(&bytes);
             if all.len() > self.max_bytes {
                 break;

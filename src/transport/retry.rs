@@ -51,19 +51,33 @@ impl Policy {
             && (self.if_maybe_processed || !details.maybe_processed);
         if again {
             let wait = details.retry_after.unwrap_or_else(|| backoff(retries, random));
-            tracing::info!(%error, attempt = retries + 1, ?wait, "trying again");
+            // Without the server's words, which may quote the prompt.
+            tracing::info!(
+                category = error.category().as_str(),
+                status = error.status(),
+                code = error.code().filter(|code| is_identifier(code)),
+                request_id = error.request_id(),
+                attempt = retries + 1,
+                ?wait,
+                "trying again"
+            );
             self.retries = retries.saturating_add(1);
             self.remember(&error);
             return Decision::After(wait);
         }
-        details.attempts = details.attempts.min(1).saturating_add(self.sent);
+        details.attempts = details.attempts.saturating_add(self.sent);
         details.earlier_failures = std::mem::take(&mut self.failures);
         Decision::Stop(error)
     }
 
     /// Takes a failure after which the request goes out again with another token. That is no retry.
     pub(super) fn with_new_token(&mut self, error: &CodexError) {
-        tracing::info!(%error, "trying again with a new access token");
+        tracing::info!(
+            category = error.category().as_str(),
+            status = error.status(),
+            request_id = error.request_id(),
+            "trying again with a new access token"
+        );
         self.remember(error);
     }
 
@@ -73,9 +87,14 @@ impl Policy {
     }
 
     fn remember(&mut self, error: &CodexError) {
-        self.sent = self.sent.saturating_add(error.attempts().min(1));
+        self.sent = self.sent.saturating_add(error.attempts());
         self.failures.push(format!("{}: {}", error.category(), error.message()));
     }
+}
+
+/// Whether an error code is one, and not a sentence.
+fn is_identifier(code: &str) -> bool {
+    code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }
 
 fn backoff(retries: u32, random: f64) -> Duration {
