@@ -163,3 +163,47 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     let content_type = content_type.to_ascii_lowercase();
     !["json", "text/html"].iter().any(|other| content_type.contains(other))
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A body that sends a byte each second, for ever.
+    fn slow(time: Duration) -> Body {
+        let bytes = stream::repeat(()).then(|()| async {
+            sleep(SECOND).await;
+            Ok(Bytes::from_static(b"x"))
+        });
+        Body {
+            bytes: Box::pin(bytes),
+            silence: WaitLimit::new(60 * SECOND),
+            time,
+            max_bytes: 1000,
+            request_id: Some("req_1".to_owned()),
+            is_event_stream: false,
+            redactor: Arc::default(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_error_body_ends_with_what_came() {
+        let start = Instant::now();
+        let body = slow(ERROR_BODY_TIME + SECOND / 2).read_what_comes().await;
+        assert_eq!((&*body, start.elapsed()), (&b"xxxxx"[..], ERROR_BODY_TIME + SECOND / 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_whole_body_is_an_error() {
+        let start = Instant::now();
+        let error = slow(10 * SECOND).read().await.unwrap_err();
+        assert_eq!((error.category(), start.elapsed()), (ErrorCategory::Timeout, 10 * SECOND));
+        assert_eq!(error.request_id(), Some("req_1"));
+        assert!(error.to_string().contains("with_response_timeout"), "{error}");
+        assert!(error.details().maybe_processed);
+    }
+}
