@@ -273,6 +273,7 @@ impl fmt::Debug for Transport {
 }
 
 /// The response of an operation that promises status 200, where the status is another that means success and has a body.
+#[expect(clippy::result_large_err, reason = "it is the generated client's")]
 pub(crate) fn accept_success(
     outcome: Result<ResponseValue<ByteStream>, Error<()>>,
 ) -> Result<ResponseValue<ByteStream>, Error<()>> {

@@ -519,7 +519,7 @@ async fn a_key_commands_children_end_with_it() {
     // The pipe stays open as long as anything that writes to it lives.
     let pipe = Scrap(std::env::temp_dir().join(format!("codex-credentials-{}-pipe", std::process::id())));
     assert!(std::process::Command::new("mkfifo").arg(&pipe.0).status().unwrap().success());
-    let script = format!("(exec 3>{path}; echo started >&3; sleep 600) & wait", path = pipe.0.display());
+    let script = format!("(exec 3>{path}; echo started >&3; sleep 90) & wait", path = pipe.0.display());
     let credentials = Credentials::key_command("/bin/sh", ["-c", &script]);
     let config = at(&mock, credentials).with_token_timeout(Duration::from_secs(1)).with_max_retries(0);
     let path = pipe.0.clone();
