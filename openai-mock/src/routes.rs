@@ -132,7 +132,7 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
     }
 }
 
-/// How long a body that nobody needs is read.
+/// How long an unneeded body is read.
 const DISCARDING: Duration = Duration::from_secs(5);
 
 /// Reads a body, up to this many bytes, so that a client that sends it to its end before it looks for an answer gets one.

@@ -136,7 +136,7 @@ impl TokenCache {
     /// # Errors
     /// There is no token, in the provider's words.
     pub(crate) async fn get(&self) -> Result<Shown, CodexError> {
-        // A task that ends with its runtime says nothing of the provider, which is asked again, once.
+        // A task that ends with its runtime is no failure of the provider, which is asked again, once.
         let mut may_repeat = true;
         loop {
             let (asking, call) = {
@@ -215,7 +215,7 @@ impl TokenCache {
             return Ok(asking);
         }
         let runtime = Handle::try_current().map_err(|error| {
-            CodexError::configuration("requests need a Tokio runtime, and there is none").with_source(error)
+            CodexError::configuration("requests need a Tokio runtime, and this thread has none").with_source(error)
         })?;
         state.calls += 1;
         calls.push(address);
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_that_was_refused_serves_nobody_else() {
+    async fn a_refused_token_serves_no_other_request() {
         let (cache, _) = slow(60 * MINUTE);
         let mut late = Box::pin(token(&cache));
         assert!(futures::poll!(&mut late).is_pending());

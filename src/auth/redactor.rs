@@ -87,7 +87,7 @@ impl Redactor {
         }
     }
 
-    /// A header of the caller. Of one that is no credential by its name, what looks like a key is a credential.
+    /// A header of the caller. If its name does not announce a credential, only what looks like a key in it is taken for one.
     pub(crate) fn add_header(&self, name: &HeaderName, value: &HeaderValue) {
         if may_authenticate(name) {
             self.add_credential(value);
@@ -257,6 +257,8 @@ fn base64_within(text: &str, skipped: usize, engine: &impl Engine) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn credential(value: &str) -> Redactor {
@@ -349,6 +351,33 @@ mod tests {
                     assert!(!masked.contains(std::str::from_utf8(left).unwrap()), "{masked}");
                 }
             }
+        }
+    }
+
+    proptest! {
+        /// Whatever stands around a secret, and in whichever of its forms it is written.
+        #[test]
+        fn any_secret_in_any_text(
+            secret in "[A-Za-z0-9][A-Za-z0-9+/=_.-]{10,50}[0-9][A-Z][a-z]",
+            before in "[ -~é]{0,20}",
+            after in "[ -~é]{0,20}",
+            form in 0..5usize,
+        ) {
+            let redactor = credential(&format!("Bearer {secret}"));
+            let written = match form {
+                0 => secret.clone(),
+                1 => percent_encoded(&secret),
+                2 => secret.to_ascii_uppercase(),
+                3 => secret.replace('/', "\\/"),
+                _ => serde_json::to_string(&[&secret]).unwrap(),
+            };
+            let text = format!("{before}{written}{after}");
+            let masked = redactor.text(&text);
+            prop_assert!(masked.contains(MASK));
+            let left = masked.replace(MASK, "").len();
+            let expected = before.len() + after.len() + 4;
+            prop_assert!(left <= expected, "{} of {}", masked, text);
+            prop_assert_eq!(redactor.text(&masked), &*masked, "a second time");
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn of(error: Error<()>, server: &str) -> CodexError {
             error_body::from_response(response.status().as_u16(), response.headers(), b"", SystemTime::now())
         }
         Error::InvalidRequest(message) => CodexError::unsent(ErrorCategory::InvalidRequest, message),
-        // Only `check_origin` says such.
+        // Only `check_origin` makes these.
         Error::Custom(message) => {
             CodexError::new(ErrorCategory::Configuration, message).with_hint(OWN_CLIENT_HINT)
         }
@@ -50,7 +50,7 @@ pub(super) fn is_same_server(from: &Url, to: &Url) -> bool {
 /// Whether the response is that of the server that was asked.
 ///
 /// # Errors
-/// It is not; says whose.
+/// It is the response of another server, which the message names.
 pub(super) fn check_origin(server: &Url, response: &Url) -> Result<(), String> {
     if is_same_server(server, response) {
         return Ok(());
@@ -71,7 +71,7 @@ pub(super) fn redirect(response: &reqwest::Response) -> Option<CodexError> {
             target.set_query(None);
             format!("the server redirects to {}", masked_url(target.as_str()))
         }
-        None => "the server redirects to what is not a valid URL".to_owned(),
+        None => "the server redirects to a location that is not a valid URL".to_owned(),
     };
     let mut error = CodexError::new(ErrorCategory::Configuration, message).with_hint(
         "If the API is there, give its URL with_base_url. A redirect is followed only within a server, and only if the \

@@ -438,7 +438,7 @@ async fn appears_in_no_channel(source: Source) {
 
 /// Secrets that cannot be sent, and those in the words of a provider or of a command.
 #[tokio::test]
-async fn what_is_wrong_with_a_secret_is_said_without_it() {
+async fn errors_about_a_secret_do_not_hold_it() {
     #[track_caller]
     fn check(name: &str, config: &CodexBackendConfig, error: CodexError) {
         let mut seen = Seen::default();
