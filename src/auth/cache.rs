@@ -215,7 +215,8 @@ impl TokenCache {
             return Ok(asking);
         }
         let runtime = Handle::try_current().map_err(|error| {
-            CodexError::configuration("requests need a Tokio runtime, and this thread has none").with_source(error)
+            CodexError::configuration("requests need a Tokio runtime, and this thread has none")
+                .with_source(error)
         })?;
         state.calls += 1;
         calls.push(address);
