@@ -4,12 +4,13 @@ mod known;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
 use self::known::{CHAT, Form, RESPONSE, SERVICE_TIERS};
 pub(crate) use self::known::{EVENTS, ITEMS};
+use crate::auth::Redactor;
 
 /// How many different names are counted: a server could make up any number of them.
 const MAX_NAMES: usize = 1_000;
@@ -146,15 +147,23 @@ fn at<'v>(document: &'v Value, path: &str) -> Vec<&'v Value> {
 
 /// What the answers to one backend held.
 #[derive(Debug, Default)]
-pub(crate) struct Counters(Mutex<BTreeMap<(AbsorbedKind, String), u64>>);
+pub(crate) struct Counters {
+    counts: Mutex<BTreeMap<(AbsorbedKind, String), u64>>,
+    redactor: Arc<Redactor>,
+}
 
 impl Counters {
+    pub(crate) fn new(redactor: Arc<Redactor>) -> Self {
+        Self { counts: Mutex::default(), redactor }
+    }
+
     pub(crate) fn add(&self, unknown: Unknown) {
         if unknown.0.is_empty() {
             return;
         }
-        let Ok(mut counts) = self.0.lock() else { return };
+        let Ok(mut counts) = self.counts.lock() else { return };
         for (kind, name) in unknown.0 {
+            let name = self.redactor.text(&name).into_owned();
             let is_new = !counts.contains_key(&(kind, name.clone()));
             if is_new && counts.len() >= MAX_NAMES {
                 continue;
@@ -171,7 +180,7 @@ impl Counters {
     }
 
     pub(crate) fn list(&self) -> Vec<Absorbed> {
-        let Ok(counts) = self.0.lock() else { return Vec::new() };
+        let Ok(counts) = self.counts.lock() else { return Vec::new() };
         counts
             .iter()
             .map(|((kind, name), count)| Absorbed { kind: *kind, name: name.clone(), count: *count })
@@ -208,7 +217,7 @@ mod tests {
             &["field new", "value output[].type: dream"],
         );
         check(Unknown::response, r#"{"id": "a", "usage": {"watts": 1}}"#, &["field usage.watts"]);
-        check(|unknown, _| unknown.event("response.queued"), "", &[]);
+        check(|unknown, _| unknown.event("response.mcp_call.completed"), "", &[]);
         check(|unknown, _| unknown.event("response.sung"), "", &["event response.sung"]);
         check(|unknown, _| unknown.answer(None, Some("default")), "", &[]);
         check(

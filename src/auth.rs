@@ -4,9 +4,11 @@ mod azure;
 mod cache;
 mod header;
 mod key;
+mod redactor;
 mod server;
 mod source;
 mod token;
+mod url;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -21,10 +23,12 @@ pub use self::azure::Azure;
 pub(crate) use self::cache::{Shown, TokenCache};
 pub(crate) use self::header::Headers;
 pub use self::key::{ApiKey, KeyKind};
-pub(crate) use self::server::{Scope, Server, without_credentials};
+pub(crate) use self::redactor::Redactor;
+pub(crate) use self::server::{Scope, Server};
 use self::source::{KeyCommand, KeyFile};
 use self::token::ByFunction;
 pub use self::token::{AccessToken, TokenError, TokenProvider};
+pub(crate) use self::url::{is_masked, masked_url};
 use crate::error::CodexError;
 
 /// What a server is shown. `Debug` shows no secret, of a key its [masked form](ApiKey::masked).
@@ -62,7 +66,7 @@ pub(crate) enum Reference {
     Command(Vec<String>),
 }
 
-const KEY_HINT: &str = "Set the key alone, without spaces or line ends.";
+const KEY_HINT: &str = "Set the key alone, without quotes, \"Bearer\", spaces or line ends.";
 
 impl Credentials {
     /// An API key: a bearer, or in Azure's header `api-key`.
@@ -77,7 +81,11 @@ impl Credentials {
     }
 
     /// The API key that this program prints, for example a password manager. It is run, without a shell, for the first
-    /// request and again once a server has refused the key.
+    /// request and again once a server has refused the key. Its arguments are not taken for secrets: they are written to
+    /// settings.
+    ///
+    /// On Unix it gets a process group of its own, which is killed if the key does not come in time, and so cannot ask for
+    /// anything on the terminal.
     pub fn key_command<A: Into<OsString>>(
         program: impl Into<OsString>,
         arguments: impl IntoIterator<Item = A>,
@@ -159,7 +167,7 @@ impl Credentials {
     }
 
     /// What this server is shown, checked as far as it is there already. `has_own`: the caller's own headers may do.
-    /// `timeout` is how long a provider may take.
+    /// `timeout` is how long a provider may take. `redactor` learns every secret that is used.
     ///
     /// # Errors
     /// There are no credentials, or they cannot be sent.
@@ -168,11 +176,12 @@ impl Credentials {
         server: &Server,
         has_own: bool,
         timeout: Duration,
+        redactor: &Arc<Redactor>,
     ) -> Result<Prepared, CodexError> {
         let of_key = OfKey { as_api_key: server.is_azure(), is_openai: server.is_openai() };
         let token_header =
             |token: &AccessToken| header::of_secret("the access token", token.expose(), TOKEN_HINT, false);
-        let cache = |provider, to_header| Arc::new(TokenCache::new(provider, to_header, timeout));
+        let cache = |provider, to_header| TokenCache::new(provider, to_header, timeout, Arc::clone(redactor));
         let wrong = |error: TokenError| CodexError::configuration(error.to_string());
         Ok(match &self.0 {
             Source::Unset | Source::None if has_own => Prepared::Nothing,
@@ -187,8 +196,8 @@ impl Credentials {
                     .with_hint("Set an API key; Credentials::none() is for servers that want none."));
             }
             Source::None => Prepared::Nothing,
-            Source::Key(key) => Prepared::fixed(of_key.header("the API key", key.expose())?),
-            Source::Token(token) => Prepared::fixed(token_header(token)?),
+            Source::Key(key) => Prepared::fixed(of_key.header("the API key", key.expose())?, redactor),
+            Source::Token(token) => Prepared::fixed(token_header(token)?, redactor),
             Source::File(file) => {
                 let what = format!("the API key in {}", file.0.display());
                 let to_header = move |key: &AccessToken| of_key.header(&what, key.expose());
@@ -231,7 +240,7 @@ impl Credentials {
     }
 }
 
-const TOKEN_HINT: &str = "Give the token alone, without \"Bearer\", spaces or line ends.";
+const TOKEN_HINT: &str = "Give the token alone, without quotes, \"Bearer\", spaces or line ends.";
 
 /// How a key is sent.
 #[derive(Clone, Copy)]
@@ -261,7 +270,8 @@ pub(crate) enum Prepared {
 }
 
 impl Prepared {
-    fn fixed((name, value): (HeaderName, HeaderValue)) -> Self {
+    fn fixed((name, value): (HeaderName, HeaderValue), redactor: &Redactor) -> Self {
+        redactor.add_credential(&value);
         Self::Fixed(name, value)
     }
 }

@@ -10,6 +10,7 @@ mod api;
 mod count;
 mod embed;
 mod observe;
+mod preview;
 mod respond;
 mod stream;
 mod structured;
@@ -19,7 +20,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, TryFutureExt};
-use serde_json::Value;
 use tachikoma_backends_core::{
     Backend, BackendCapabilities, BackendError, BackendInfo, CompletionChunk, CompletionRequest,
     CompletionResponse, CompletionStream, ErrorCategory, async_trait,
@@ -27,6 +27,7 @@ use tachikoma_backends_core::{
 use tracing::{Instrument, Span};
 
 pub use self::api::ApiChoice;
+pub use self::preview::RequestPreview;
 use crate::absorbed::Counters;
 use crate::auth::Scope;
 use crate::chat;
@@ -52,20 +53,6 @@ pub struct CodexBackend {
     absorbed: Arc<Counters>,
 }
 
-/// What would be sent: see [`CodexBackend::preview`].
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct RequestPreview {
-    /// Chat Completions or the Responses API.
-    pub api: Api,
-    /// Where it would go.
-    pub url: String,
-    /// The JSON body.
-    pub body: Value,
-    /// What was left out or added for the model, and why. When sending, these are logged.
-    pub warnings: Vec<String>,
-}
-
 impl CodexBackend {
     /// A backend with this configuration. It connects with the first request.
     ///
@@ -82,8 +69,10 @@ impl CodexBackend {
         };
         let server = transport.server();
         let (address, port) = server.host();
-        let peer = Peer { provider: server.provider(), address, port };
-        Ok(Self { config, info, transport, peer, absorbed: Arc::default() })
+        let redactor = Arc::clone(transport.redactor());
+        let absorbed = Arc::new(Counters::new(Arc::clone(&redactor)));
+        let peer = Peer { provider: server.provider(), address, port, redactor };
+        Ok(Self { config, info, transport, peer, absorbed })
     }
 
     /// The configuration that it was made from.

@@ -7,6 +7,8 @@ mod file;
 mod input_limit;
 mod reliability;
 
+use std::fmt;
+
 use reqwest::header::HeaderMap;
 
 pub use self::api::Api;
@@ -32,8 +34,9 @@ const OPENAI: &str = "https://api.openai.com/v1";
 /// ```
 ///
 /// # In a file
-/// It is read by `serde` from any format, here from TOML, and written without secrets: keys, tokens, and the values of
-/// headers with a name like `authorization`. Every field may be left out; one that is not known is an error, and so are two
+/// It is read by `serde` from any format, here from TOML, and written without secrets: keys, tokens, and headers, but for
+/// [harmless ones](Self::with_header). A password, key or query in a URL is written as `***`, or left out, and must be given
+/// again: a backend cannot be made with the mask. Every field may be left out; one that is not known is an error, and so are two
 /// sources of credentials, or a `base_url` beside `azure`. What was read without credentials gets them by
 /// [`with_credentials`](Self::with_credentials). `~` and variables in paths are not expanded.
 ///
@@ -49,7 +52,7 @@ const OPENAI: &str = "https://api.openai.com/v1";
 /// assert!(!toml::to_string(&config)?.contains("api_key"));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "file::Settings", into = "file::Settings")]
 pub struct CodexBackendConfig {
     credentials: Credentials,
@@ -165,7 +168,7 @@ impl CodexBackendConfig {
     }
 
     /// Further headers on every request, in place of those given before. They win over the ones of this crate, credentials
-    /// included. `Debug` hides the values of headers with a name like `authorization`.
+    /// included. Their values are secrets as in [`with_header`](Self::with_header).
     #[must_use]
     pub fn with_default_headers(mut self, headers: HeaderMap) -> Self {
         self.default_headers = headers.into();
@@ -174,16 +177,41 @@ impl CodexBackendConfig {
 
     /// A further header on every request, beside those given before. One that cannot be sent is an error when the backend
     /// is made.
+    ///
+    /// Its value is taken for a secret: `Debug` hides it, written settings leave the header out, and `***` stands in its place
+    /// in errors and logs where a server sends it back. Not so the values of these: `accept`, `accept-encoding`,
+    /// `accept-language`, `anthropic-beta`, `anthropic-version`, `cache-control`, `content-type`, `http-referer`,
+    /// `openai-beta`, `openai-organization`, `openai-project`, `openai-version`, `origin`, `referer`, `user-agent`, `x-title`.
     #[must_use]
     pub fn with_header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.default_headers.set(name.as_ref(), value.as_ref());
         self
     }
 
-    /// A client of your own, with its proxies, certificates and pools. It should have no total timeout, which would cut
-    /// long streams. A retry takes whichever connection its pool has, so that several dead ones can use up all retries: limit
-    /// how long it keeps them idle (`pool_idle_timeout`) to less than the server or a firewall does. The crate's own client
-    /// sends the retry after a lost connection on a new one.
+    /// A client of your own, with its proxies, certificates and pools. What this crate does with the client that it makes
+    /// is up to you then:
+    ///
+    /// - It should follow no redirects (`redirect(reqwest::redirect::Policy::none())`). By its default `reqwest` follows
+    ///   them to other servers as well, to which it sends the conversation, `api-key` and your own headers; it takes off only
+    ///   `authorization` and cookies. It also turns a POST into a GET after 301, 302 and 303. A response that came from
+    ///   another server is an error of the category `configuration` and is not read, but by then the request has been there.
+    /// - It should have no total timeout (`timeout`) and no `read_timeout` shorter than
+    ///   [`with_idle_timeout`](Self::with_idle_timeout), which would cut long streams.
+    /// - A retry takes whichever connection its pool has, so that several dead ones can use up all retries: limit how long it
+    ///   keeps them idle (`pool_idle_timeout`) to less than the server or a firewall does. The crate's own client sends the
+    ///   retry after a lost connection on a new one.
+    /// - It keeps its own `connect_timeout`, and sends its own default headers, which are not looked for in what a server sends
+    ///   back. `Debug` of the backend does not show the client.
+    ///
+    /// ```
+    /// # use tachikoma_backend_codex::CodexBackendConfig;
+    /// let client = reqwest::Client::builder()
+    ///     .redirect(reqwest::redirect::Policy::none())
+    ///     .connect_timeout(std::time::Duration::from_secs(5))
+    ///     .build()?;
+    /// CodexBackendConfig::new("sk-...").with_http_client(client);
+    /// # Ok::<(), reqwest::Error>(())
+    /// ```
     #[must_use]
     pub fn with_http_client(mut self, client: reqwest::Client) -> Self {
         self.http_client = Some(client);
@@ -251,6 +279,11 @@ impl CodexBackendConfig {
         self.default_headers.map()
     }
 
+    /// Whether the further headers may be the credentials.
+    pub(crate) fn may_headers_authenticate(&self) -> bool {
+        self.default_headers.may_authenticate()
+    }
+
     pub(crate) fn checked_headers(&self) -> Result<&HeaderMap, CodexError> {
         self.default_headers.checked()
     }
@@ -268,5 +301,39 @@ impl CodexBackendConfig {
 
     pub(crate) fn http_client(&self) -> Option<&reqwest::Client> {
         self.http_client.as_ref()
+    }
+}
+
+impl fmt::Debug for CodexBackendConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            credentials,
+            organization,
+            project,
+            address,
+            model,
+            api,
+            max_tokens,
+            input_limit,
+            record_content,
+            reliability,
+            default_headers,
+            http_client,
+        } = self;
+        f.debug_struct("CodexBackendConfig")
+            .field("credentials", credentials)
+            .field("organization", organization)
+            .field("project", project)
+            .field("address", address)
+            .field("model", model)
+            .field("api", api)
+            .field("max_tokens", max_tokens)
+            .field("input_limit", input_limit)
+            .field("record_content", record_content)
+            .field("reliability", reliability)
+            .field("default_headers", default_headers)
+            // A client shows the headers that its maker gave it.
+            .field("http_client", &http_client.as_ref().map(|_| format_args!("Client")))
+            .finish()
     }
 }

@@ -1,5 +1,6 @@
 //! What goes wrong here, and the one place where it becomes a [`BackendError`].
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +10,9 @@ use tachikoma_backends_core::{BackendError, ErrorCategory, ErrorDetails};
 /// Everything that is known of a failure. Inherent methods of [`CodexBackend`](crate::CodexBackend) return it; through the
 /// [`Backend`](tachikoma_backends_core::Backend) trait it arrives as a [`BackendError`].
 ///
-/// Neither its text nor its `Debug` form holds credentials.
+/// Neither its text nor its `Debug` form holds the credentials of the backend, the values of the caller's own headers or keys
+/// in the base URL, even where a server sends them back: `***` stands in their place. Values of fewer than 6 characters
+/// are not looked for.
 pub struct CodexError(Box<Inner>);
 
 struct Inner {
@@ -61,6 +64,43 @@ impl CodexError {
 
     pub(crate) fn with_request_id(mut self, request_id: Option<String>) -> Self {
         self.0.details.request_id = request_id.or(self.0.details.request_id);
+        self
+    }
+
+    /// Puts every text that it holds, those of its causes included, through `rewrite`. A cause that stays the same remains
+    /// the original error.
+    pub(crate) fn rewrite(mut self, rewrite: &dyn Fn(&str) -> Cow<'_, str>) -> Self {
+        // Without `..`, so that a field more cannot be forgotten.
+        let ErrorDetails {
+            message,
+            status: _,
+            code,
+            param,
+            request_id,
+            attempts: _,
+            retryable: _,
+            retry_after: _,
+            hint,
+            earlier_failures,
+            maybe_processed: _,
+        } = &mut self.0.details;
+        let optional = [code, param, request_id, hint].into_iter().flatten();
+        for text in [message].into_iter().chain(optional).chain(earlier_failures) {
+            if let Cow::Owned(rewritten) = rewrite(text) {
+                *text = rewritten;
+            }
+        }
+        let is_changed = |text: String| matches!(rewrite(&text), Cow::Owned(_));
+        if let Some(source) = &self.0.source
+            && causes(&**source)
+                .any(|cause| is_changed(cause.to_string()) || is_changed(format!("{cause:?}")))
+        {
+            let texts: Vec<_> =
+                causes(&**source).map(|cause| rewrite(&cause.to_string()).into_owned()).collect();
+            let rewritten =
+                texts.into_iter().rfold(None, |source, text| Some(Box::new(RewrittenCause { text, source })));
+            self.0.source = rewritten.map(|cause| cause as _);
+        }
         self
     }
 
@@ -153,6 +193,30 @@ impl fmt::Debug for CodexError {
 impl StdError for CodexError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
+    }
+}
+
+/// An error and what caused it, the innermost last.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+/// What is left of a cause whose text had to be changed.
+#[derive(Debug)]
+struct RewrittenCause {
+    text: String,
+    source: Option<Box<RewrittenCause>>,
+}
+
+impl fmt::Display for RewrittenCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl StdError for RewrittenCause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
     }
 }
 

@@ -17,4 +17,13 @@ impl ClientHooks<Attempt> for Client {
         self.inner().apply(request);
         Ok(())
     }
+
+    /// Looks at where a response came from before it is read.
+    async fn post<E>(
+        &self,
+        result: &reqwest::Result<reqwest::Response>,
+        _: &OperationInfo,
+    ) -> Result<(), Error<E>> {
+        result.as_ref().map_or(Ok(()), |response| self.inner().check_origin(response)).map_err(Error::Custom)
+    }
 }

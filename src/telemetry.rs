@@ -3,6 +3,7 @@
 
 mod content;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tachikoma_backends_core::{
@@ -12,6 +13,7 @@ use tachikoma_backends_core::{
 use tracing::field::Empty;
 use tracing::{Span, field, info_span};
 
+use crate::auth::Redactor;
 use crate::error::CodexError;
 
 /// What a span says of the way to the server.
@@ -23,6 +25,8 @@ pub(crate) struct Peer {
     pub(crate) address: String,
     /// The port.
     pub(crate) port: Option<u16>,
+    /// Masks the secrets that the server sends back.
+    pub(crate) redactor: Arc<Redactor>,
 }
 
 /// One call of the API, from the request to the end of the answer, as a span. There is none where nobody listens.
@@ -31,6 +35,7 @@ pub(crate) struct Operation {
     span: Span,
     start: Instant,
     has_content: bool,
+    redactor: Arc<Redactor>,
     /// What a stream said so far, where that is recorded.
     said: Option<Said>,
 }
@@ -85,9 +90,9 @@ impl Operation {
         );
         let with_content = with_content && !span.is_disabled();
         if with_content {
-            span.record("gen_ai.input.messages", content::messages(&request.messages));
+            span.record("gen_ai.input.messages", &*peer.redactor.text(&content::messages(&request.messages)));
         }
-        Self::new(span, with_content)
+        Self::new(span, peer, with_content)
     }
 
     /// A request for embeddings of this model.
@@ -109,12 +114,15 @@ impl Operation {
             "http.response.header.x-request-id" = Empty,
             error.type = Empty,
         );
-        Self::new(span, false)
+        Self::new(span, peer, false)
     }
 
-    fn new(span: Span, with_content: bool) -> Option<Box<Self>> {
+    fn new(span: Span, peer: &Peer, with_content: bool) -> Option<Box<Self>> {
         let said = with_content.then(Said::default);
-        let begun = || Box::new(Self { span: span.clone(), start: Instant::now(), has_content: false, said });
+        let redactor = Arc::clone(&peer.redactor);
+        let begun = || {
+            Box::new(Self { span: span.clone(), start: Instant::now(), has_content: false, redactor, said })
+        };
         (!span.is_disabled()).then(begun)
     }
 
@@ -149,7 +157,7 @@ impl Operation {
         });
         if let Some(said) = self.said.take() {
             let (calls, _) = said.tool_calls.finish(finish_reason.ends_turn());
-            self.span.record("gen_ai.output.messages", content::answer(&said.text, &calls, finish_reason));
+            self.record("gen_ai.output.messages", Some(&content::answer(&said.text, &calls, finish_reason)));
         }
     }
 
@@ -167,27 +175,32 @@ impl Operation {
         if self.said.take().is_some() {
             let text = response.content.as_deref().unwrap_or_default();
             let said = content::answer(text, &response.tool_calls, response.finish_reason);
-            self.span.record("gen_ai.output.messages", said);
+            self.record("gen_ai.output.messages", Some(&said));
         }
     }
 
     /// Embeddings came.
     pub(crate) fn embedded(&self, model: &str, input_tokens: Option<u32>, request_id: Option<&str>) {
-        self.span.record("gen_ai.response.model", model);
+        self.record("gen_ai.response.model", Some(model));
         self.span.record("gen_ai.usage.input_tokens", input_tokens);
-        self.span.record("http.response.header.x-request-id", request_id);
+        self.record("http.response.header.x-request-id", request_id);
+    }
+
+    /// Records a text that the server sent.
+    fn record(&self, field: &str, text: Option<&str>) {
+        self.span.record(field, text.map(|text| self.redactor.text(text)).as_deref());
     }
 
     fn ended(&self, ending: &Ending<'_>) {
         let Ending { id, model, finish_reason, finish_reason_text, usage, service_tier, request_id } =
             *ending;
         let span = &self.span;
-        span.record("gen_ai.response.id", id);
-        span.record("gen_ai.response.model", model.filter(|model| !model.is_empty()));
-        let reason = finish_reason_text.unwrap_or(finish_reason.as_str());
+        self.record("gen_ai.response.id", id);
+        self.record("gen_ai.response.model", model.filter(|model| !model.is_empty()));
+        let reason = self.redactor.text(finish_reason_text.unwrap_or(finish_reason.as_str()));
         span.record("gen_ai.response.finish_reasons", field::display(format_args!("[{reason:?}]")));
-        span.record("openai.response.service_tier", service_tier);
-        span.record("http.response.header.x-request-id", request_id);
+        self.record("openai.response.service_tier", service_tier);
+        self.record("http.response.header.x-request-id", request_id);
         if let Some(Usage { prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, .. }) = usage {
             span.record("gen_ai.usage.input_tokens", prompt_tokens);
             span.record("gen_ai.usage.output_tokens", completion_tokens);

@@ -8,13 +8,14 @@ mod runtime;
 mod success;
 pub(crate) mod timeout;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt;
 use progenitor_client::{ByteStream, Error, ResponseValue};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
-use reqwest::{Url, redirect};
+use reqwest::redirect;
 use tokio::time::Instant;
 
 pub(crate) use bytes::Bytes;
@@ -25,7 +26,7 @@ use self::failure::RedirectError;
 use self::retry::{Decision, Policy};
 pub(crate) use self::success::FromResponse;
 use self::timeout::Timeout;
-use crate::auth::{Credentials, Prepared, Scope, Server, Shown, TokenCache, billing};
+use crate::auth::{Credentials, Prepared, Redactor, Scope, Server, Shown, TokenCache, billing};
 use crate::config::{CodexBackendConfig, Reliability};
 use crate::decode::error_body;
 use crate::decode::rate_limit::RateLimits;
@@ -49,6 +50,14 @@ struct OnEvery {
 }
 
 impl Attempt {
+    /// Whether a response came from the server that the request went to.
+    ///
+    /// # Errors
+    /// The HTTP client, which is the caller's own then, followed a redirect to another server.
+    pub(crate) fn check_origin(&self, response: &reqwest::Response) -> Result<(), String> {
+        failure::check_origin(self.every.server.url(), response.url())
+    }
+
     /// Puts all of it on a request.
     pub(crate) fn apply(&self, request: &mut reqwest::Request) {
         let OnEvery { headers, further, server } = &*self.every;
@@ -76,7 +85,7 @@ impl Attempt {
 }
 
 /// The way to one server.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Transport {
     http: reqwest::Client,
     /// One without pooled connections, for retries; `None` beside a client of the caller's.
@@ -85,6 +94,8 @@ pub(crate) struct Transport {
     every: Arc<OnEvery>,
     credentials: Credentials,
     tokens: Option<Arc<TokenCache>>,
+    redactor: Arc<Redactor>,
+    record_content: bool,
     reliability: Reliability,
     rate_limits: Arc<Mutex<Option<RateLimits>>>,
     budget: Arc<Mutex<RetryBudget>>,
@@ -117,8 +128,11 @@ impl Transport {
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
         headers.insert(USER_AGENT, HeaderValue::from_static(agent));
         let further = config.checked_headers()?.clone();
-        let has_own = further.values().any(HeaderValue::is_sensitive);
-        let tokens = match config.credentials().prepare(&server, has_own, reliability.token_timeout)? {
+        let redactor = Arc::new(Redactor::default());
+        further.iter().for_each(|(name, value)| redactor.add_header(name, value));
+        server.secrets().into_iter().for_each(|secret| redactor.add_secret(secret));
+        let (has_own, timeout) = (config.may_headers_authenticate(), reliability.token_timeout);
+        let tokens = match config.credentials().prepare(&server, has_own, timeout, &redactor)? {
             Prepared::Nothing => None,
             Prepared::Fixed(name, value) => {
                 headers.insert(name, value);
@@ -143,6 +157,8 @@ impl Transport {
             every,
             credentials: config.credentials().clone(),
             tokens,
+            redactor,
+            record_content: config.record_content(),
             reliability,
             rate_limits: Arc::default(),
             budget: Arc::default(),
@@ -153,6 +169,11 @@ impl Transport {
     /// What the last answer that said anything of them said of the limits.
     pub(crate) fn rate_limits(&self) -> Option<RateLimits> {
         self.rate_limits.lock().ok()?.clone()
+    }
+
+    /// Masks the secrets of this backend.
+    pub(crate) fn redactor(&self) -> &Arc<Redactor> {
+        &self.redactor
     }
 
     fn note_rate_limits(&self, headers: &HeaderMap) {
@@ -233,8 +254,12 @@ impl Transport {
                     }
                     return Ok(answer);
                 }
-                Err(failure) => failure,
+                Err(failure) => Failure { error: self.redactor.error(failure.error), ..failure },
             };
+            // A server's words may quote the prompt.
+            if self.record_content {
+                tracing::debug!(%error, "an attempt failed");
+            }
             if let (Some(tokens), Some(token), Some(401)) = (&self.tokens, &token, error.status()) {
                 tokens.refused(token);
                 if std::mem::take(&mut may_refresh) {
@@ -278,12 +303,18 @@ impl Transport {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(Error::UnexpectedResponse(response))) => {
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
+                let redirect = failure::redirect(&response);
                 self.note_rate_limits(&headers);
-                let body = Body::of_error(response, &self.reliability).read_what_comes().await;
+                let body =
+                    Body::of_error(response, &self.reliability, &self.redactor).read_what_comes().await;
                 let error = error_body::from_response(status, &headers, &body, SystemTime::now());
-                let error = match self.credentials.hint(self.server(), error.category()) {
-                    Some(hint) => error.with_hint(hint),
-                    None => error,
+                // Whose state it is, the server's own hint knows best.
+                let is_stale = error_body::is_stale_state(&error);
+                let hint = self.credentials.hint(self.server(), error.category()).filter(|_| !is_stale);
+                let error = match (redirect, hint) {
+                    (Some(redirect), _) => redirect.with_request_id(error.request_id().map(str::to_owned)),
+                    (None, Some(hint)) => error.with_hint(hint),
+                    (None, None) => error,
                 };
                 (error, false)
             }
@@ -298,7 +329,19 @@ impl Transport {
 
     /// The body of an answer, read under this server's limits.
     pub(crate) fn body(&self, answer: ResponseValue<ByteStream>) -> Body {
-        Body::new(answer, &self.reliability)
+        Body::new(answer, &self.reliability, &self.redactor)
+    }
+}
+
+impl fmt::Debug for Transport {
+    /// Without the HTTP client, which shows the headers that its maker gave it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("every", &self.every)
+            .field("credentials", &self.credentials)
+            .field("tokens", &self.tokens)
+            .field("reliability", &self.reliability)
+            .finish_non_exhaustive()
     }
 }
 
@@ -308,18 +351,18 @@ fn own_client(connect_timeout: Duration) -> reqwest::ClientBuilder {
 }
 
 /// Redirects are followed within a server, or to its `https`: another one shall see neither the conversation nor the
-/// credentials, of which `reqwest` takes off only some.
+/// credentials, of which `reqwest` takes off only some. Those that would turn the request into a GET are not followed: what
+/// that returned would be taken for the response.
 fn redirects() -> redirect::Policy {
     redirect::Policy::custom(|attempt| {
-        let to = attempt.url();
-        let is_same = attempt.previous().last().is_some_and(|from| {
-            let is_usual = |url: &Url| url.port().is_none();
-            let is_upgrade = to.scheme() == "https" && is_usual(from) && is_usual(to);
-            from.origin() == to.origin() || from.host() == to.host() && is_upgrade
-        });
+        let keeps_method = matches!(attempt.status().as_u16(), 307 | 308);
+        let is_same =
+            attempt.previous().last().is_some_and(|from| failure::is_same_server(from, attempt.url()));
         match attempt.previous().len() {
-            requests @ 11.. => attempt.error(RedirectError { message: "more than 10 redirects", requests }),
-            _ if is_same => attempt.follow(),
+            requests if requests > failure::MAX_REDIRECTS => {
+                attempt.error(RedirectError { message: "more than 10 redirects", requests })
+            }
+            _ if is_same && keeps_method => attempt.follow(),
             _ => attempt.stop(),
         }
     })

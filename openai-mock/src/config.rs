@@ -25,6 +25,7 @@ pub struct MockConfig {
     pub(crate) log: bool,
     pub(crate) schema_check: bool,
     pub(crate) faults: Vec<Fault>,
+    pub(crate) idle_timeout: Duration,
 }
 
 impl Default for MockConfig {
@@ -44,6 +45,7 @@ impl Default for MockConfig {
             log: false,
             schema_check: true,
             faults: Vec::new(),
+            idle_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -94,7 +96,8 @@ impl MockConfig {
         self
     }
 
-    /// The longest request body, in bytes, that is not refused with status 413. 32 MiB by default.
+    /// The longest request body, in bytes, that is not refused with status 413. 32 MiB by default. The body of a request
+    /// without a valid key is not read.
     pub fn with_body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
@@ -124,6 +127,13 @@ impl MockConfig {
     /// `schema-check` is on, which it is by default as well. Switch it off for requests with fields that other servers know, `top_k` for instance.
     pub fn with_schema_check(mut self, check: bool) -> Self {
         self.schema_check = check;
+        self
+    }
+
+    /// How long a connection may be idle, without a byte in either direction and without a request that is being answered,
+    /// until the server closes it. 60 s by default. A router of one's own leaves this to its application.
+    pub fn with_idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
         self
     }
 

@@ -9,6 +9,7 @@ mod embeddings;
 mod errors;
 mod fault;
 mod hash;
+mod idle;
 mod key;
 mod models;
 mod record;

@@ -27,6 +27,9 @@ struct Arguments {
     /// Wait this long before each chunk of a stream, for instance 20ms or 1s
     #[arg(long, default_value = "20ms", value_parser = humantime::parse_duration)]
     chunk_delay: Duration,
+    /// Close connections on which nothing has happened for this long
+    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
+    idle_timeout: Duration,
     /// Accept requests that OpenAI's document does not allow, for instance with fields of other servers
     #[arg(long)]
     no_schema_check: bool,
@@ -59,11 +62,12 @@ fn main() -> ExitCode {
 }
 
 async fn serve(arguments: &Arguments) -> io::Result<()> {
-    let Arguments { port, host, key, chunk_delay, no_schema_check, fault, log } = arguments;
+    let Arguments { port, host, key, chunk_delay, idle_timeout, no_schema_check, fault, log } = arguments;
     let mut config = MockServer::builder()
         .with_port(*port)
         .with_host(*host)
         .with_chunk_delay(*chunk_delay)
+        .with_idle_timeout(*idle_timeout)
         .with_log(*log)
         .with_schema_check(!no_schema_check)
         .with_recording(false);

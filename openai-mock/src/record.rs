@@ -19,7 +19,7 @@ pub struct RecordedRequest {
     /// The headers in the order they came, their names in lower case. Credentials look like
     /// `Bearer sk-12***cd`.
     pub headers: Vec<(String, String)>,
-    /// The body, where it was JSON.
+    /// The body, where it was JSON and the request had a valid key.
     pub body: Option<Value>,
 }
 

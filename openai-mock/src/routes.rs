@@ -1,18 +1,21 @@
 //! The routes, and what happens around each of them: recording, the key, the headers of every response.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures::StreamExt;
 
 use crate::config::MockConfig;
 use crate::errors::ApiError;
 use crate::fault::inject::inject;
+use crate::idle::Requests;
 use crate::record::RecordedRequest;
 use crate::server::Shared;
 use crate::{chat, embeddings, hash, key, models, responses};
@@ -87,11 +90,17 @@ async fn authorise(
     Ok(next.run(request).await)
 }
 
-/// Reads the body once for the record and for the request's id, then answers.
+/// Reads the body once for the record and for the request's id, then answers. The body of a request without a valid key is
+/// thrown away while the answer is sent: anyone could fill the memory with it.
 async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
+    let active = request.extensions().get::<ConnectInfo<Requests>>().map(|requests| requests.0.begin());
+    let (parts, mut body) = request.into_parts();
     let line = format!("{} {}", parts.method, parts.uri.path());
     let limit = shared.config.body_limit;
+    let MockConfig { key, key_needed, .. } = &shared.config;
+    if key::authorise(&parts.headers, key.as_ref(), *key_needed).is_err() {
+        tokio::spawn(discard(std::mem::take(&mut body), limit));
+    }
     let body = to_bytes(body, limit).await;
     let id = hash::id("req_", &[line.as_bytes(), body.as_deref().unwrap_or_default()]);
     let mut response = match body {
@@ -117,7 +126,26 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
     if shared.config.log {
         eprintln!("{line} {}", response.status().as_u16());
     }
-    response
+    match active {
+        Some(active) => active.until_sent(response),
+        None => response,
+    }
+}
+
+/// How long an unneeded body is read.
+const DISCARDING: Duration = Duration::from_secs(5);
+
+/// Reads a body, up to this many bytes, so that a client that sends it to its end before it looks for an answer gets one.
+async fn discard(body: Body, limit: usize) {
+    let mut pieces = body.into_data_stream();
+    let mut left = limit;
+    let reading = async {
+        while let Some(Ok(piece)) = pieces.next().await {
+            let Some(rest) = left.checked_sub(piece.len()) else { break };
+            left = rest;
+        }
+    };
+    _ = tokio::time::timeout(DISCARDING, reading).await;
 }
 
 /// What OpenAI sends with every response, with a clock that stands still.

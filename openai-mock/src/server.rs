@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -14,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::config::MockConfig;
 use crate::fault::schedule::Schedule;
 use crate::fault::{InvalidFault, Kind};
+use crate::idle::{IdleListener, Requests};
 use crate::record::RecordedRequest;
 use crate::reply::Reply;
 use crate::routes;
@@ -106,9 +106,9 @@ impl MockServer {
         let base_url = format!("http://{}/v1", reachable(listener.local_addr()?));
         let shared = Shared::new(config);
         let mut stopping = shared.stopping.subscribe();
-        // Chunks leave one by one, as they do from a real server.
-        let listener = listener.tap_io(|socket| _ = socket.set_nodelay(true));
-        let serving = axum::serve(listener, routes::build(Arc::clone(&shared)))
+        let listener = IdleListener { listener, limit: shared.config.idle_timeout };
+        let service = routes::build(Arc::clone(&shared)).into_make_service_with_connect_info::<Requests>();
+        let serving = axum::serve(listener, service)
             .with_graceful_shutdown(async move { _ = stopping.wait_for(|stopping| *stopping).await });
         Ok(Self { base_url, shared, serving: tokio::spawn(async move { serving.await }) })
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
+use super::url::{is_masked, masked_url};
 use crate::error::CodexError;
 
 /// Azure OpenAI: a resource's endpoint, and how it is addressed.
@@ -32,7 +33,7 @@ use crate::error::CodexError;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Azure {
-    #[serde(serialize_with = "without_credentials")]
+    #[serde(serialize_with = "masked")]
     endpoint: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deployment: Option<String>,
@@ -109,6 +110,9 @@ impl Azure {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("holds a user name or a password; give credentials apart".into()));
         }
+        if is_masked(&url) {
+            return Err(wrong("holds *** in the place of a secret; give it whole".into()));
+        }
         if url.path().contains("/openai/deployments") {
             return Err(wrong(
                 "goes on to a deployment; end it before /openai and name the deployment \
@@ -140,8 +144,8 @@ impl Azure {
     }
 }
 
-fn without_credentials<S: serde::Serializer>(endpoint: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(super::without_credentials(endpoint))
+fn masked<S: serde::Serializer>(endpoint: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&masked_url(endpoint))
 }
 
 /// Whether a name can stand in a path.
@@ -160,7 +164,7 @@ impl fmt::Debug for Azure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { endpoint, deployment, api_version } = self;
         f.debug_struct("Azure")
-            .field("endpoint", &super::without_credentials(endpoint))
+            .field("endpoint", &masked_url(endpoint))
             .field("deployment", deployment)
             .field("api_version", api_version)
             .finish()

@@ -2,15 +2,22 @@
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
 use reqwest::header::{HeaderName, HeaderValue};
 use tachikoma_backends_core::ErrorCategory;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::Instrument;
+use tracing::instrument::WithSubscriber;
 
+use super::redactor::Redactor;
 use super::token::{AccessToken, TokenError, TokenProvider};
 use crate::error::CodexError;
 
@@ -38,7 +45,13 @@ pub(crate) struct TokenCache {
     provider: Arc<dyn TokenProvider>,
     to_header: Box<ToHeader>,
     timeout: Duration,
+    redactor: Arc<Redactor>,
     state: Mutex<State>,
+}
+
+tokio::task_local! {
+    /// The caches whose providers are being called by this task, by their addresses.
+    static CALLS: Vec<usize>;
 }
 
 #[derive(Default)]
@@ -47,6 +60,10 @@ struct State {
     generation: u64,
     /// The call that is under way. The requests that wait for it own it: it goes on while there is one, whichever.
     asking: Option<WeakShared<Asking>>,
+    /// What the last successful call gave, by that call's number, for the others who waited for it: it may have expired by
+    /// the time they see it. `None` once the server has refused it.
+    given: Option<(u64, Option<Shown>)>,
+    calls: u64,
 }
 
 struct Held {
@@ -61,11 +78,35 @@ type Asking = BoxFuture<'static, Result<AccessToken, Failure>>;
 enum Failure {
     Said(TokenError),
     TimedOut,
+    /// The task that asked is gone, with the runtime that it ran on.
+    Cancelled,
+}
+
+/// A call of the provider in a task of its own, which ends with this.
+struct Call(JoinHandle<Result<AccessToken, Failure>>);
+
+impl Future for Call {
+    type Output = Result<AccessToken, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_unpin(context).map(|outcome| outcome.unwrap_or(Err(Failure::Cancelled)))
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl TokenCache {
-    pub(super) fn new(provider: Arc<dyn TokenProvider>, to_header: Box<ToHeader>, timeout: Duration) -> Self {
-        Self { provider, to_header, timeout, state: Mutex::default() }
+    pub(super) fn new(
+        provider: Arc<dyn TokenProvider>,
+        to_header: Box<ToHeader>,
+        timeout: Duration,
+        redactor: Arc<Redactor>,
+    ) -> Arc<Self> {
+        Arc::new(Self { provider, to_header, timeout, redactor, state: Mutex::default() })
     }
 
     /// Takes a token that is already there.
@@ -78,6 +119,7 @@ impl TokenCache {
 
     fn hold_in(&self, state: &mut State, token: &AccessToken) -> Result<Shown, CodexError> {
         let (name, value) = (self.to_header)(token)?;
+        self.redactor.add_token(&value);
         let times = token.lifetime(SystemTime::now()).and_then(|lifetime| {
             let now = Instant::now();
             let early = lifetime.saturating_sub(BEFORE_THE_END.min(lifetime / 2));
@@ -94,32 +136,44 @@ impl TokenCache {
     /// # Errors
     /// There is no token, in the provider's words.
     pub(crate) async fn get(&self) -> Result<Shown, CodexError> {
+        // A task that ends with its runtime is no failure of the provider, which is asked again, once.
+        let mut may_repeat = true;
         loop {
-            let (asking, generation) = {
+            let (asking, call) = {
                 let mut state = self.state();
                 let holds = |held: &&Held| held.times.is_none_or(|(early, _)| Instant::now() < early);
                 if let Some(held) = state.held.as_ref().filter(holds) {
                     return Ok(held.shown.clone());
                 }
-                (self.asking(&mut state), state.generation)
+                (self.asking(&mut state)?, state.calls)
             };
-            let outcome = asking.clone().await;
+            // The call has the same limit, but its own runtime may stand still.
+            let outcome = tokio::time::timeout(self.timeout, asking.clone()).await;
+            let outcome = outcome.unwrap_or(Err(Failure::TimedOut));
             let mut state = self.state();
-            // Of all that waited, the first one keeps the token. By now it may even have been refused.
-            if state.generation == generation {
-                if state.asking.as_ref().and_then(WeakShared::upgrade).is_some_and(|a| a.ptr_eq(&asking)) {
-                    state.asking = None;
-                }
-                return match outcome {
-                    Ok(token) => self.hold_in(&mut state, &token),
-                    Err(failure) => Self::after_failure(&mut state, self.error(failure)),
-                };
+            if state.asking.as_ref().and_then(WeakShared::upgrade).is_some_and(|a| a.ptr_eq(&asking)) {
+                state.asking = None;
+            }
+            match outcome {
+                Err(Failure::Cancelled) if std::mem::take(&mut may_repeat) => {}
+                Err(failure) => return self.after_failure(&mut state, failure),
+                // Of all that waited, the first one keeps the token.
+                Ok(token) => match &state.given {
+                    Some((given, Some(shown))) if *given == call => return Ok(shown.clone()),
+                    Some((given, _)) if *given >= call => {}
+                    _ => {
+                        let shown = self.hold_in(&mut state, &token)?;
+                        state.given = Some((call, Some(shown.clone())));
+                        return Ok(shown);
+                    }
+                },
             }
         }
     }
 
     /// The old token goes on while it holds.
-    fn after_failure(state: &mut State, error: CodexError) -> Result<Shown, CodexError> {
+    fn after_failure(&self, state: &mut State, failure: Failure) -> Result<Shown, CodexError> {
+        let error = self.redactor.error(self.error(failure));
         let now = Instant::now();
         match &mut state.held {
             Some(Held { shown, times: Some((early, end)) }) if now < *end => {
@@ -137,14 +191,37 @@ impl TokenCache {
         if state.held.as_ref().is_some_and(|held| held.shown.generation == shown.generation) {
             state.held = None;
         }
+        if let Some((_, given)) = &mut state.given
+            && given.as_ref().is_some_and(|given| given.generation == shown.generation)
+        {
+            *given = None;
+        }
     }
 
-    fn asking(&self, state: &mut State) -> Shared<Asking> {
-        if let Some(asking) = state.asking.as_ref().and_then(WeakShared::upgrade) {
-            return asking;
+    /// The call that is under way, or a new one. It is a task of its own: as a part of the future that all wait for, a
+    /// provider that waits for the same future would stop all of them.
+    ///
+    /// # Errors
+    /// It is the provider itself that asks, or there is no runtime.
+    fn asking(&self, state: &mut State) -> Result<Shared<Asking>, CodexError> {
+        let address = std::ptr::from_ref(self).addr();
+        let mut calls = CALLS.try_with(Vec::clone).unwrap_or_default();
+        if calls.contains(&address) {
+            let message = "the token provider sends a request through the backend that it gives tokens to";
+            return Err(CodexError::configuration(message)
+                .with_hint("Let it use a client of its own, or another backend."));
         }
+        if let Some(asking) = state.asking.as_ref().and_then(WeakShared::upgrade) {
+            return Ok(asking);
+        }
+        let runtime = Handle::try_current().map_err(|error| {
+            CodexError::configuration("requests need a Tokio runtime, and this thread has none")
+                .with_source(error)
+        })?;
+        state.calls += 1;
+        calls.push(address);
         let (provider, timeout) = (Arc::clone(&self.provider), self.timeout);
-        let asking = async move {
+        let call = async move {
             let token = AssertUnwindSafe(async move { provider.token().await }).catch_unwind();
             match tokio::time::timeout(timeout, token).await {
                 Ok(Ok(token)) => token.map_err(Failure::Said),
@@ -152,9 +229,10 @@ impl TokenCache {
                 Err(_) => Err(Failure::TimedOut),
             }
         };
-        let asking = asking.boxed().shared();
+        let call = CALLS.scope(calls, call).in_current_span().with_current_subscriber();
+        let asking = Call(runtime.spawn(call)).boxed().shared();
         state.asking = asking.downgrade();
-        asking
+        Ok(asking)
     }
 
     fn error(&self, failure: Failure) -> CodexError {
@@ -166,6 +244,12 @@ impl TokenCache {
                 );
                 told.details_mut().retryable = error.is_temporary();
                 told
+            }
+            Failure::Cancelled => {
+                let message = "no credentials for the request: the runtime of the token provider has ended";
+                let mut error = CodexError::unsent(ErrorCategory::Authentication, message);
+                error.details_mut().retryable = true;
+                error
             }
             Failure::TimedOut => {
                 let message = format!("no credentials came within {:?}", self.timeout);
@@ -205,7 +289,9 @@ mod tests {
     type Answer = BoxFuture<'static, Result<AccessToken, TokenError>>;
 
     /// A cache whose provider gives this for its first, second, ... call, and the number of calls.
-    fn cache(answer: impl Fn(usize) -> Answer + Send + Sync + 'static) -> (TokenCache, Arc<AtomicUsize>) {
+    fn cache(
+        answer: impl Fn(usize) -> Answer + Send + Sync + 'static,
+    ) -> (Arc<TokenCache>, Arc<AtomicUsize>) {
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&calls);
         let provider = ByFunction(move || answer(counted.fetch_add(1, Ordering::SeqCst) + 1));
@@ -213,11 +299,11 @@ mod tests {
             let value = HeaderValue::from_str(token.expose());
             Ok((AUTHORIZATION, value.map_err(|_| CodexError::configuration("no header"))?))
         };
-        (TokenCache::new(Arc::new(provider), Box::new(to_header), LIMIT), calls)
+        (TokenCache::new(Arc::new(provider), Box::new(to_header), LIMIT, Arc::default()), calls)
     }
 
     /// Tokens `t1`, `t2`, ..., each after a second, that hold this long.
-    fn slow(lifetime: Duration) -> (TokenCache, Arc<AtomicUsize>) {
+    fn slow(lifetime: Duration) -> (Arc<TokenCache>, Arc<AtomicUsize>) {
         cache(move |call| {
             Box::pin(async move {
                 sleep(SECOND).await;
@@ -291,6 +377,7 @@ mod tests {
         let (cache, calls) = slow(60 * MINUTE);
         let mut gone = Box::pin(cache.get());
         assert!(futures::poll!(&mut gone).is_pending());
+        tokio::task::yield_now().await;
         drop(gone);
         advance(100 * LIMIT).await;
         assert_eq!(token(&cache).await, "t2");
@@ -342,5 +429,73 @@ mod tests {
         assert_eq!(calls.load(Ordering::SeqCst), 2, "the provider is left alone for a while");
         advance(4 * MINUTE).await;
         assert!(token(&cache).await.contains("the service is down"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_has_expired_serves_those_who_waited_for_it() {
+        let (cache, calls) = slow(Duration::ZERO);
+        assert_eq!(join_all((0..10).map(|_| token(&cache))).await, ["t1"; 10]);
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+        assert_eq!(join_all((0..10).map(|_| token(&cache))).await, ["t2"; 10]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_token_serves_no_other_request() {
+        let (cache, _) = slow(60 * MINUTE);
+        let mut late = Box::pin(token(&cache));
+        assert!(futures::poll!(&mut late).is_pending());
+        let refused = cache.get().await.unwrap();
+        cache.refused(&refused);
+        assert_eq!(late.await, "t2");
+    }
+
+    /// A provider that asks the cache that it serves: directly, or in a task of its own, where it cannot be noticed.
+    async fn in_a_circle(is_spawned: bool) -> (CodexError, String, Duration) {
+        let own = Arc::new(std::sync::OnceLock::<Arc<TokenCache>>::new());
+        let inner = Arc::clone(&own);
+        let (cache, _) = cache(move |_| {
+            let inner = Arc::clone(inner.get().unwrap());
+            Box::pin(async move {
+                let ask = async move { inner.get().await.map(|_| ()) };
+                let outcome = if is_spawned { tokio::spawn(ask).await.unwrap() } else { ask.await };
+                Err(TokenError::new(outcome.unwrap_err().to_string()))
+            })
+        });
+        own.set(Arc::clone(&cache)).unwrap();
+        let start = Instant::now();
+        let error = cache.get().await.unwrap_err();
+        let text = error.to_string();
+        (error, text, start.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_needs_its_own_token_is_an_error() {
+        let (error, text, elapsed) = in_a_circle(false).await;
+        assert!(text.contains("through the backend that it gives tokens to"), "{text}");
+        assert_eq!((error.category(), elapsed), (ErrorCategory::Authentication, Duration::ZERO));
+        let (error, text, elapsed) = in_a_circle(true).await;
+        assert_eq!((error.category(), elapsed), (ErrorCategory::Timeout, LIMIT), "{text}");
+    }
+
+    #[test]
+    fn a_call_whose_runtime_ends_is_made_again() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (cache, calls) = cache(|call| {
+            Box::pin(async move {
+                if call == 1 {
+                    pending::<()>().await;
+                }
+                Ok(AccessToken::new(format!("t{call}")))
+            })
+        });
+        let mut waiting = Box::pin(token(&cache));
+        let first = runtime();
+        first.block_on(async {
+            assert!(futures::poll!(&mut waiting).is_pending());
+            tokio::task::yield_now().await;
+        });
+        drop(first);
+        assert_eq!(runtime().block_on(waiting), "t2");
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
     }
 }

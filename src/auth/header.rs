@@ -4,20 +4,54 @@ use std::fmt;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
+use super::token::mask;
 use crate::error::CodexError;
 
 pub(super) const API_KEY: HeaderName = HeaderName::from_static("api-key");
 pub(super) const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
 pub(super) const PROJECT: HeaderName = HeaderName::from_static("openai-project");
 
-/// Words in the names of headers whose values are hidden.
-const SECRET: &[&str] = &["auth", "cookie", "key", "password", "secret", "token"];
+/// Words in the names of headers that may be the credentials of a backend which has no others.
+const CREDENTIALS: &[&str] = &["auth", "cookie", "key", "password", "secret", "token"];
+
+/// The headers whose values are shown in `Debug` and written to settings. Any other may carry a secret: names such as
+/// `x-functions-code`, `x-pass` or `x-signature` give no sign of it.
+const HARMLESS: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "anthropic-beta",
+    "anthropic-version",
+    "cache-control",
+    "content-type",
+    "http-referer",
+    "openai-beta",
+    "openai-organization",
+    "openai-project",
+    "openai-version",
+    "origin",
+    "referer",
+    "user-agent",
+    "x-title",
+];
 
 /// The value of one word. `what` it is begins the error.
 pub(super) fn word(what: &str, value: &str, hint: &str) -> Result<HeaderValue, CodexError> {
     let wrong = |problem: String| Err(CodexError::configuration(format!("{what} {problem}")).with_hint(hint));
     if value.is_empty() {
         return wrong("is empty".into());
+    }
+    let is_quoted = ['"', '\'', '`'].iter().any(|quote| value.starts_with(*quote) || value.ends_with(*quote));
+    if is_quoted {
+        return wrong("is in quotes".into());
+    }
+    if value.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
+        return wrong("begins with \"Bearer \", which is added automatically".into());
+    }
+    if let Some((name, _)) = value.split_once('=')
+        && name.ends_with("_KEY")
+    {
+        return wrong("begins with the name of a variable".into());
     }
     match value.chars().enumerate().find(|(_, c)| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
         None => value_of(what, value),
@@ -55,6 +89,8 @@ pub(super) fn of_secret(
 pub(crate) struct Headers {
     map: HeaderMap,
     problem: Option<String>,
+    /// Whether one was marked as sensitive by the caller.
+    is_sensitive: bool,
 }
 
 impl Headers {
@@ -67,11 +103,17 @@ impl Headers {
     }
 
     fn parse(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
-        let held = HeaderName::try_from(name).map_err(|_| format!("{name:?} is no name of a header"))?;
+        let held =
+            HeaderName::try_from(name).map_err(|_| format!("{:?} is no name of a header", mask(name)))?;
         let what = format!("the value of the header {held}");
         let mut value = value_of(&what, value).map_err(|error| error.message().to_owned())?;
-        value.set_sensitive(is_secret(&held));
+        value.set_sensitive(!is_harmless(&held));
         Ok((held, value))
+    }
+
+    /// Whether one of them may be the credentials.
+    pub(crate) fn may_authenticate(&self) -> bool {
+        self.is_sensitive || self.map.keys().any(may_authenticate)
     }
 
     pub(crate) fn map(&self) -> &HeaderMap {
@@ -90,11 +132,12 @@ impl Headers {
 
 impl From<HeaderMap> for Headers {
     fn from(mut map: HeaderMap) -> Self {
+        let is_sensitive = map.values().any(HeaderValue::is_sensitive);
         for (name, value) in &mut map {
-            let secret = value.is_sensitive() || is_secret(name);
-            value.set_sensitive(secret);
+            let is_secret = value.is_sensitive() || !is_harmless(name);
+            value.set_sensitive(is_secret);
         }
-        Self { map, problem: None }
+        Self { map, problem: None, is_sensitive }
     }
 }
 
@@ -104,8 +147,13 @@ impl fmt::Debug for Headers {
     }
 }
 
-fn is_secret(name: &HeaderName) -> bool {
-    SECRET.iter().any(|word| name.as_str().contains(word))
+/// Whether the name of a header is that of a credential.
+pub(super) fn may_authenticate(name: &HeaderName) -> bool {
+    CREDENTIALS.iter().any(|word| name.as_str().contains(word))
+}
+
+fn is_harmless(name: &HeaderName) -> bool {
+    HARMLESS.contains(&name.as_str())
 }
 
 #[cfg(test)]
@@ -130,6 +178,12 @@ mod tests {
         }
         check("", "the API key is empty");
         check("sk-a\n", "the API key holds a line break at character 5");
+        check("\"sk-a\"", "the API key is in quotes");
+        check("'sk-a", "the API key is in quotes");
+        check("sk-a\"", "the API key is in quotes");
+        check("Bearer sk-a", "the API key begins with \"Bearer \", which is added automatically");
+        check("bearer sk-a", "the API key begins with \"Bearer \", which is added automatically");
+        check("OPENAI_API_KEY=sk-a", "the API key begins with the name of a variable");
         check("sk-a b", "the API key holds a space at character 5");
         check("sk-\u{e9}", "the API key holds a character at position 4 that no HTTP header can carry");
         check("sk-\0", "the API key holds a character at position 4 that no HTTP header can carry");
@@ -145,7 +199,8 @@ mod tests {
             let checked = headers.checked().map_err(|error| error.message().to_owned());
             assert_eq!(checked.map(|_| shown.as_str()), expected.map_err(str::to_owned));
         }
-        check("x-team", "a b", Ok(r#"{"x-team": "a b"}"#));
+        check("x-title", "a b", Ok(r#"{"x-title": "a b"}"#));
+        check("x-team", "a b", Ok(r#"{"x-team": Sensitive}"#));
         check("x-gateway-token", "t", Ok(r#"{"x-gateway-token": Sensitive}"#));
         check("x team", "a", Err(r#""x team" is no name of a header"#));
         check(

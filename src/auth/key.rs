@@ -72,6 +72,11 @@ impl ApiKey {
         KINDS.iter().find(fits).copied().unwrap_or(("", KeyKind::Other))
     }
 
+    /// The length of the part that says only its kind.
+    pub(super) fn prefix_length(&self) -> usize {
+        self.prefix().0.len()
+    }
+
     pub(super) fn expose(&self) -> &str {
         self.0.expose_secret()
     }

@@ -1,9 +1,12 @@
 //! [`Server`]: where requests go.
 
+use std::fmt;
+
 use reqwest::Url;
 use tachikoma_backends_core::ErrorCategory;
 
 use super::azure::{Azure, check_deployment, is_named_version};
+use super::url::{masked_url, secret_segments};
 use crate::error::CodexError;
 
 /// The domains of OpenAI's servers and Azure's.
@@ -20,7 +23,7 @@ pub(crate) enum Scope<'a> {
 }
 
 /// Where requests go.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Server {
     /// What an operation's path is appended to, or in Azure's form by version, a deployment's too.
     base: Url,
@@ -93,6 +96,16 @@ impl Server {
         (self.base.host_str().unwrap_or_default().to_owned(), self.base.port_or_known_default())
     }
 
+    /// The URL that all requests begin with.
+    pub(crate) fn url(&self) -> &Url {
+        &self.base
+    }
+
+    /// The secrets in its URL.
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        secret_segments(&self.base)
+    }
+
     /// What the path of an operation is appended to, without a slash at its end.
     ///
     /// # Errors
@@ -148,15 +161,21 @@ impl Server {
     }
 }
 
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { base, is_official, azure } = self;
+        f.debug_struct("Server")
+            .field("base", &masked_url(base.as_str()))
+            .field("is_official", is_official)
+            .field("azure", azure)
+            .finish()
+    }
+}
+
 fn is_within(url: &Url, domains: &[&str]) -> bool {
     let Some(host) = url.host_str() else { return false };
     let ends = |rest: &str| rest.is_empty() || rest.ends_with('.');
     domains.iter().any(|domain| host.strip_suffix(domain).is_some_and(ends))
-}
-
-/// A URL as it can be shown, whatever it may be.
-pub(crate) fn without_credentials(url: &str) -> &str {
-    url.rsplit_once('@').map_or(url, |(_, host)| host)
 }
 
 #[cfg(test)]

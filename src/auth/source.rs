@@ -74,14 +74,18 @@ impl TokenProvider for KeyCommand {
     async fn token(&self) -> Result<AccessToken, TokenError> {
         let name = format!("the key command {:?}", self.program);
         let wrong = |error: io::Error| TokenError::new(format!("{name} cannot be run: {error}"));
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(wrong)?;
+            .kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command.spawn().map_err(wrong)?;
+        #[cfg(unix)]
+        let group = ProcessGroup::of(&child);
         let output = read_start_of(child.stdout.take());
         let complaint = async {
             let mut stderr = child.stderr.take();
@@ -95,6 +99,9 @@ impl TokenProvider for KeyCommand {
         let (output, complaint) = futures::future::join(output, complaint).await;
         let (output, complaint) = (output.map_err(wrong)?, complaint.map_err(wrong)?);
         let status = child.wait().await.map_err(wrong)?;
+        // From now on its number may be that of another.
+        #[cfg(unix)]
+        group.release();
         if !status.success() && !is_too_long(&output) {
             let complaint = String::from_utf8_lossy(&complaint);
             let said = complaint.lines().map(str::trim).find(|line| !line.is_empty());
@@ -102,6 +109,35 @@ impl TokenProvider for KeyCommand {
             return Err(TokenError::new(format!("{name} failed ({status}){said}")));
         }
         key_in(output).map_err(|problem| TokenError::new(format!("{name}: its output {problem}")))
+    }
+}
+
+/// The processes that a key command has started, itself included. Dropping it kills them: of a command that is cut off, only
+/// the first process would end otherwise.
+#[cfg(unix)]
+struct ProcessGroup(Option<rustix::process::Pid>);
+
+#[cfg(unix)]
+impl ProcessGroup {
+    /// The group that was made with this process, which has not been waited for.
+    fn of(leader: &tokio::process::Child) -> Self {
+        let number = leader.id().and_then(|id| i32::try_from(id).ok());
+        Self(number.and_then(rustix::process::Pid::from_raw))
+    }
+
+    /// Leaves them alone.
+    fn release(mut self) {
+        self.0 = None;
+    }
+}
+
+#[cfg(unix)]
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // It fails where all of them have ended.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
     }
 }
 

@@ -65,7 +65,7 @@ impl CodexBackend {
             let request_id = answer.request_id().map(str::to_owned);
             match embeddings::decode(&bytes, expected) {
                 Ok(response) => Ok(EmbeddingResponse { request_id, ..response }),
-                Err(error) => Err(error.with_request_id(request_id)),
+                Err(error) => Err(answer.redact(error.with_request_id(request_id))),
             }
         };
         match self.config.total_timeout() {

@@ -143,7 +143,7 @@ impl CodexBackend {
         };
         match response {
             Ok(response) => Ok(CompletionResponse { request_id, ..response }),
-            Err(error) => Err(error.with_request_id(request_id)),
+            Err(error) => Err(body.redact(error.with_request_id(request_id))),
         }
     }
 }

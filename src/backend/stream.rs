@@ -69,7 +69,7 @@ impl<D: Decoder + Unpin, E: From<CodexError>> Stream for Chunks<D, E> {
             Err(error) => Err(error),
         };
         let request_id = || connection.body.request_id().map(str::to_owned);
-        let end = end.map_err(|error| error.with_request_id(request_id()));
+        let end = end.map_err(|error| connection.body.redact(error.with_request_id(request_id())));
         connection.watch.ended(connection.decoder.unknown(), &end);
         this.connection = None;
         Poll::Ready(Some(end.map_err(Into::into)))

@@ -4,16 +4,16 @@ use std::fmt;
 
 use reqwest::Url;
 
-use crate::auth::without_credentials;
+use crate::auth::{is_masked, masked_url};
 use crate::error::CodexError;
 
-/// A base URL as it was given. It may hold a password, which `Debug` must not show.
+/// A base URL as it was given. It may hold a password or a key, which `Debug` must not show.
 #[derive(Clone)]
 pub(super) struct BaseUrl(pub(super) String);
 
 impl fmt::Debug for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        without_credentials(&self.0).fmt(f)
+        masked_url(&self.0).fmt(f)
     }
 }
 
@@ -36,6 +36,9 @@ impl BaseUrl {
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("holds a user name or a password; send such credentials with_header".into()));
+        }
+        if is_masked(&url) {
+            return Err(wrong("holds *** in the place of a secret; give it whole".into()));
         }
         let path = url.path().trim_end_matches('/').to_owned();
         if let Some(endpoint) = ["/chat/completions", "/responses", "/models", "/embeddings"]
@@ -75,6 +78,8 @@ mod tests {
             "http://a:b@c",
             "the base URL holds a user name or a password; send such credentials with_header",
         );
+        let message = "the base URL holds *** in the place of a secret; give it whole";
+        check("http://a/proxy/***/v1", message);
         let message = "the base URL ends in /chat/completions; give it without, the crate appends it";
         check("http://a/v1/chat/completions", message);
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::reliability::for_each_setting;
 use super::{Address, Api, CodexBackendConfig, InputLimit};
-use crate::auth::{Azure, Credentials, Reference, without_credentials};
+use crate::auth::{Azure, Credentials, Reference, masked_url};
 use crate::error::CodexError;
 use crate::models::OpenAIModel;
 
@@ -251,7 +251,7 @@ impl From<CodexBackendConfig> for Settings {
             .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
             .collect();
         match config.address {
-            Address::BaseUrl(url) => settings.base_url = Some(without_credentials(&url.0).to_owned()),
+            Address::BaseUrl(url) => settings.base_url = Some(masked_url(&url.0)),
             Address::Azure(azure) => settings.azure = Some(azure),
         }
         Self {

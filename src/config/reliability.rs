@@ -86,8 +86,9 @@ settings! {
     /// How long to wait for a connection. By default 5 s. A client of your own keeps its own limit.
     connect_timeout, with_connect_timeout(Duration): Duration = seconds(5);
 
-    /// How long to wait for an answer to begin, that is for its headers. By default 600 s: a model may think long before
-    /// it answers a request that is not streamed.
+    /// How long to wait for a response to begin, that is for its headers, and once more as long, if it is not streamed, for
+    /// its end. By default 600 s: a model may think long before it answers a request that is not streamed. The body of an
+    /// error gets 5 s, whatever this is.
     response_timeout, with_response_timeout(Duration): Duration = seconds(600);
 
     /// How long a stream that has begun may take until its first content: text, a refusal, thinking or a tool call. By

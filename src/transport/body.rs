@@ -1,6 +1,7 @@
 //! The bytes of an answer as they come.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -9,19 +10,21 @@ use futures::StreamExt;
 use progenitor_client::{ByteStream, ResponseValue};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use tachikoma_backends_core::ErrorCategory;
+use tokio::time::{Instant, timeout_at};
 
 use super::failure;
 use super::timeout::{Timeout, WaitLimit};
+use crate::auth::Redactor;
 use crate::config::Reliability;
 use crate::decode::{answer, rate_limit};
 use crate::error::CodexError;
 
 type InnerByteStream = <ByteStream as std::ops::Deref>::Target;
 
-/// How much of an error body is read, in bytes, and how long its next part is waited for: half of it still says more than
-/// nothing, and the status says the rest.
+/// How much of an error body is read, in bytes, and for how long in all: half of it still says more than nothing, and the
+/// status says the rest.
 const ERROR_BODY_BYTES: usize = 64 << 10;
-const ERROR_BODY_IDLE: Duration = Duration::from_secs(5);
+const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 
 /// The name of an event's field, with a byte-order mark before it, is no longer than this, in bytes.
 const LONGEST_FIELD: usize = 9;
@@ -39,16 +42,23 @@ pub(crate) struct Body {
     /// What was looked at to tell what the body is, and comes first.
     start: Option<Bytes>,
     silence: WaitLimit,
+    /// How long the whole of it may take.
+    time: Duration,
     max_bytes: usize,
     request_id: Option<String>,
     is_event_stream: bool,
     /// The encoding that the HTTP client did not undo: it was not asked for.
     encoding: Option<String>,
+    redactor: Arc<Redactor>,
 }
 
 impl Body {
-    pub(super) fn new(answer: ResponseValue<ByteStream>, reliability: &Reliability) -> Self {
-        let request_id = rate_limit::request_id(answer.headers());
+    pub(super) fn new(
+        answer: ResponseValue<ByteStream>,
+        reliability: &Reliability,
+        redactor: &Arc<Redactor>,
+    ) -> Self {
+        let request_id = rate_limit::request_id(answer.headers()).map(|id| redactor.text(&id).into_owned());
         let is_event_stream = is_event_stream(answer.headers());
         let encoding = answer.headers().get(CONTENT_ENCODING).and_then(|encoding| encoding.to_str().ok());
         let encoding =
@@ -57,22 +67,30 @@ impl Body {
             bytes: answer.into_inner_stream(),
             start: None,
             silence: WaitLimit::new(reliability.idle_timeout),
+            time: reliability.response_timeout,
             max_bytes: reliability.max_body_bytes,
             request_id,
             is_event_stream,
             encoding,
+            redactor: Arc::clone(redactor),
         }
     }
 
-    pub(super) fn of_error(response: reqwest::Response, reliability: &Reliability) -> Self {
+    pub(super) fn of_error(
+        response: reqwest::Response,
+        reliability: &Reliability,
+        redactor: &Arc<Redactor>,
+    ) -> Self {
         Self {
             bytes: Box::pin(response.bytes_stream()),
             start: None,
-            silence: WaitLimit::new(reliability.idle_timeout.min(ERROR_BODY_IDLE)),
+            silence: WaitLimit::new(reliability.idle_timeout),
+            time: ERROR_BODY_TIME,
             max_bytes: ERROR_BODY_BYTES,
             request_id: None,
             is_event_stream: false,
             encoding: None,
+            redactor: Arc::clone(redactor),
         }
     }
 
@@ -98,6 +116,11 @@ impl Body {
 
     pub(crate) fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
+    }
+
+    /// An error that is made of what came, without the secrets in it.
+    pub(crate) fn redact(&self, error: CodexError) -> CodexError {
+        self.redactor.error(error)
     }
 
     /// The next bytes; `None` at the end.
@@ -143,9 +166,15 @@ impl Body {
     /// All of it.
     ///
     /// # Errors
-    /// As [`next`](Self::next), and where it is larger than the limit.
+    /// As [`next`](Self::next), and where it is larger, or takes longer, than the limits.
     pub(crate) async fn read(&mut self) -> Result<Bytes, CodexError> {
         self.check_encoding()?;
+        let (time, request_id) = (self.time, self.request_id.clone());
+        let outcome = Timeout::Body.limit(time, self.read_all()).await;
+        outcome.unwrap_or_else(|error| Err(error.with_request_id(request_id)))
+    }
+
+    async fn read_all(&mut self) -> Result<Bytes, CodexError> {
         let mut all = BytesMut::new();
         let mut busy_bytes = 0;
         while let Some(bytes) = self.next().await? {
@@ -171,7 +200,9 @@ impl Body {
     /// The beginning of it, whatever happens then.
     pub(super) async fn read_what_comes(mut self) -> Bytes {
         let mut all = BytesMut::new();
-        while let Ok(Some(bytes)) = self.next().await {
+        // A limit beyond the end of time is none.
+        let Some(end) = Instant::now().checked_add(self.time) else { return Bytes::new() };
+        while let Ok(Ok(Some(bytes))) = timeout_at(end, self.next()).await {
             all.extend_from_slice(&bytes);
             if all.len() > self.max_bytes {
                 break;
@@ -186,4 +217,50 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let content_type = content_type.to_ascii_lowercase();
     !["json", "text/html"].iter().any(|other| content_type.contains(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A body that sends a byte each second, for ever.
+    fn slow(time: Duration) -> Body {
+        let bytes = stream::repeat(()).then(|()| async {
+            sleep(SECOND).await;
+            Ok(Bytes::from_static(b"x"))
+        });
+        Body {
+            bytes: Box::pin(bytes),
+            start: None,
+            silence: WaitLimit::new(60 * SECOND),
+            time,
+            max_bytes: 1000,
+            request_id: Some("req_1".to_owned()),
+            is_event_stream: false,
+            encoding: None,
+            redactor: Arc::default(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_error_body_ends_with_what_came() {
+        let start = Instant::now();
+        let body = slow(ERROR_BODY_TIME + SECOND / 2).read_what_comes().await;
+        assert_eq!((&*body, start.elapsed()), (&b"xxxxx"[..], ERROR_BODY_TIME + SECOND / 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_whole_body_is_an_error() {
+        let start = Instant::now();
+        let error = slow(10 * SECOND).read().await.unwrap_err();
+        assert_eq!((error.category(), start.elapsed()), (ErrorCategory::Timeout, 10 * SECOND));
+        assert_eq!(error.request_id(), Some("req_1"));
+        assert!(error.to_string().contains("with_response_timeout"), "{error}");
+        assert!(error.details().maybe_processed);
+    }
 }

@@ -1,13 +1,16 @@
-//! Why no answer came, in words. No URL in them carries more than the server's origin.
+//! Why no response came, in words. No URL in them shows more than an origin, or the path that a server redirects to.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::SystemTime;
 
 use progenitor_client::Error;
+use reqwest::Url;
+use reqwest::header::LOCATION;
 use tachikoma_backends_core::ErrorCategory;
 
 use super::timeout::Timeout;
+use crate::auth::masked_url;
 use crate::decode::error_body;
 use crate::error::CodexError;
 
@@ -23,8 +26,10 @@ pub(super) fn of(error: Error<()>, server: &str) -> CodexError {
         Error::UnexpectedResponse(response) => {
             error_body::from_response(response.status().as_u16(), response.headers(), b"", SystemTime::now())
         }
-        Error::InvalidRequest(message) | Error::Custom(message) => {
-            CodexError::unsent(ErrorCategory::InvalidRequest, message)
+        Error::InvalidRequest(message) => CodexError::unsent(ErrorCategory::InvalidRequest, message),
+        // Only `check_origin` makes these.
+        Error::Custom(message) => {
+            CodexError::new(ErrorCategory::Configuration, message).with_hint(OWN_CLIENT_HINT)
         }
     }
 }
@@ -33,6 +38,53 @@ pub(super) fn of(error: Error<()>, server: &str) -> CodexError {
 pub(super) fn is_lost_connection(error: &Error<()>) -> bool {
     let (Error::CommunicationError(error) | Error::InvalidUpgrade(error)) = error else { return false };
     !(error.is_connect() || error.is_timeout() || error.is_builder() || error.is_redirect())
+}
+
+/// How many redirects are followed.
+pub(super) const MAX_REDIRECTS: usize = 10;
+
+const OWN_CLIENT_HINT: &str = "Build the client of with_http_client with redirect::Policy::none(), replace the credentials if \
+     that server is not to know them, and give the final URL with_base_url.";
+
+/// Whether a redirect from one URL to the other stays at the server, or goes to its `https`.
+pub(super) fn is_same_server(from: &Url, to: &Url) -> bool {
+    let is_usual = |url: &Url| url.port().is_none();
+    let is_upgrade = to.scheme() == "https" && is_usual(from) && is_usual(to);
+    from.origin() == to.origin() || from.host() == to.host() && is_upgrade
+}
+
+/// Whether the response is that of the server that was asked.
+///
+/// # Errors
+/// It is the response of another server, which the message names.
+pub(super) fn check_origin(server: &Url, response: &Url) -> Result<(), String> {
+    if is_same_server(server, response) {
+        return Ok(());
+    }
+    let [from, to] = [server, response].map(|url| url.origin().ascii_serialization());
+    Err(format!(
+        "the HTTP client followed a redirect from {from} to {to}, which got the conversation, and may have got the credentials"
+    ))
+}
+
+/// The error that a redirect is which was not followed.
+pub(super) fn redirect(response: &reqwest::Response) -> Option<CodexError> {
+    let status = response.status();
+    let location = response.headers().get(LOCATION).filter(|_| status.is_redirection())?;
+    let target = std::str::from_utf8(location.as_bytes()).ok().and_then(|to| response.url().join(to).ok());
+    let message = match target {
+        Some(mut target) => {
+            target.set_query(None);
+            format!("the server redirects to {}", masked_url(target.as_str()))
+        }
+        None => "the server redirects to a location that is not a valid URL".to_owned(),
+    };
+    let mut error = CodexError::new(ErrorCategory::Configuration, message).with_hint(
+        "If the API is there, give its URL with_base_url. A redirect is followed only within a server, and only if the \
+         request stays a POST (status 307 or 308).",
+    );
+    error.details_mut().status = Some(status.as_u16());
+    Some(error)
 }
 
 /// No answer came.

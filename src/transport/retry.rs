@@ -70,7 +70,16 @@ impl Policy {
         let is_free = is_scheduled || details.attempts == 0;
         if again && (is_free || take_retry(self.max_retries)) {
             let wait = wait(details.retry_after, self.first_wait, retries, random);
-            tracing::info!(%error, attempt = retries + 1, ?wait, "trying again");
+            // Without the server's words, which may quote the prompt.
+            tracing::info!(
+                category = error.category().as_str(),
+                status = error.status(),
+                code = error.code().filter(|code| is_identifier(code)),
+                request_id = error.request_id(),
+                attempt = retries + 1,
+                ?wait,
+                "trying again"
+            );
             self.retries = retries.saturating_add(1);
             self.remember(&error);
             return Decision::After(wait);
@@ -90,7 +99,12 @@ impl Policy {
 
     /// Takes a failure after which the request goes out again with another token. That is no retry.
     pub(super) fn with_new_token(&mut self, error: &CodexError) {
-        tracing::info!(%error, "trying again with a new access token");
+        tracing::info!(
+            category = error.category().as_str(),
+            status = error.status(),
+            request_id = error.request_id(),
+            "trying again with a new access token"
+        );
         self.remember(error);
     }
 
@@ -112,6 +126,11 @@ fn wait(stated: Option<Duration>, first: Duration, retries: u32, random: f64) ->
     let doubled = first.saturating_mul(2_u32.saturating_pow(retries)).min(LONGEST_WAIT.max(first));
     let own = doubled.saturating_sub(doubled.mul_f64(random));
     stated.map_or(own, |stated| stated.saturating_add(stated.mul_f64(random)).max(own))
+}
+
+/// Whether an error code is one, and not a sentence.
+fn is_identifier(code: &str) -> bool {
+    code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }
 
 #[cfg(test)]

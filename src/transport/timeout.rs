@@ -25,6 +25,8 @@ pub(crate) enum Timeout {
     Idle,
     /// Between pieces of content of a stream.
     Progress,
+    /// From the headers to the end of a response that is not streamed.
+    Body,
     /// For all of an answer that is not streamed.
     Total,
 }
@@ -40,6 +42,7 @@ impl Timeout {
             Self::Progress => {
                 ("the server kept the connection alive but sent no content", "with_progress_timeout")
             }
+            Self::Body => ("the response did not come to its end", "with_response_timeout"),
             Self::Total => ("the whole answer did not come", "with_total_timeout"),
         }
     }

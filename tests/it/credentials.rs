@@ -404,6 +404,130 @@ async fn no_redirect_leads_to_another_server() {
     let in_circles = CodexBackendConfig::new("k").with_base_url(server::start(moved("/v1/again")).await);
     let error = ask(in_circles).await.unwrap_err();
     assert!(error.to_string().contains("more than 10 redirects"), "{error}");
+    assert_eq!((error.category(), error.attempts()), (ErrorCategory::Configuration, 11), "{error}");
+}
+
+/// A server that redirects to `/other`, where everything is answered with a whole response.
+async fn redirecting(status: u16) -> (String, Arc<AtomicUsize>) {
+    use tokio::io::AsyncWriteExt;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            server::read_request(&mut connection).await;
+            let answer = if counted.fetch_add(1, Ordering::SeqCst) == 0 {
+                let location = "location: /other?key=0123456789\r\ncontent-length: 0\r\nconnection: close";
+                format!("HTTP/1.1 {status} Moved\r\n{location}\r\n\r\n").into_bytes()
+            } else {
+                server::http(
+                    200,
+                    "application/json",
+                    br#"{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}"#,
+                )
+            };
+            connection.write_all(&answer).await.unwrap();
+            let _ = connection.shutdown().await;
+        }
+    });
+    (url, requests)
+}
+
+#[tokio::test]
+async fn no_redirect_turns_a_request_into_another() {
+    for (status, follows) in [(301, false), (302, false), (303, false), (307, true), (308, true)] {
+        let (url, requests) = redirecting(status).await;
+        let outcome = ask(CodexBackendConfig::new("k").with_base_url(&url)).await;
+        assert_eq!(requests.load(Ordering::SeqCst), 1 + usize::from(follows), "{status}");
+        match outcome {
+            Ok(text) => assert_eq!((text.as_str(), follows), ("Hi", true), "{status}"),
+            Err(error) => {
+                let expected = (ErrorCategory::Configuration, Some(status), 1, false);
+                let found = (error.category(), error.status(), error.attempts(), error.is_retryable());
+                assert_eq!(found, expected, "{error}");
+                let target = url.replace("/v1", "/other");
+                assert!(error.to_string().contains(&format!("the server redirects to {target}")), "{error}");
+                assert!(error.to_string().contains("with_base_url"), "{error}");
+                assert!(!error.to_string().contains("0123456789"), "{error}");
+            }
+        }
+    }
+}
+
+/// A client of one's own follows redirects by default.
+#[tokio::test]
+async fn a_response_from_another_server_is_not_read() {
+    let mock = start(MockServer::builder()).await;
+    let to = format!("{}/chat/completions", mock.base_url());
+    let moved = format!("HTTP/1.1 307 Moved\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
+    let elsewhere = server::start(moved).await;
+    let config = CodexBackendConfig::new("sk-0123456789")
+        .with_base_url(&elsewhere)
+        .with_header("api-key", "0123456789")
+        .with_http_client(reqwest::Client::new());
+    let error = ask(config).await.unwrap_err();
+    assert_eq!((error.category(), error.attempts()), (ErrorCategory::Configuration, 1), "{error}");
+    let words = format!("followed a redirect from {}", elsewhere.trim_end_matches("/v1"));
+    assert!(error.to_string().contains(&words), "{error}");
+    assert!(error.to_string().contains("Policy::none()"), "{error}");
+    assert!(!format!("{error} {error:?}").contains("0123456789"), "{error:?}");
+    assert_eq!(mock.requests().len(), 1, "the redirect was not followed: what is tested here?");
+}
+
+#[tokio::test]
+async fn any_status_of_success_with_a_body_is_one() {
+    let body = br#"{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}"#;
+    for status in [200, 201, 202, 203] {
+        let url = server::start(server::http(status, "application/json", body)).await;
+        assert_eq!(ask(CodexBackendConfig::new("k").with_base_url(url)).await.unwrap(), "Hi", "{status}");
+    }
+}
+
+/// A provider that asks a model for its token, through the backend that waits for the token.
+#[tokio::test]
+async fn a_provider_may_not_need_its_own_backend() {
+    let mock = start(MockServer::builder()).await;
+    let own = Arc::new(std::sync::OnceLock::<CodexBackend>::new());
+    let inner = Arc::clone(&own);
+    let credentials = Credentials::from_async_fn(move || {
+        let inner = Arc::clone(&inner);
+        async move {
+            let outcome = inner.get().unwrap().try_complete(request()).await;
+            outcome.map(|_| AccessToken::new("t")).map_err(TokenError::new)
+        }
+    });
+    own.set(CodexBackend::new(at(&mock, credentials)).unwrap()).unwrap();
+    let error = own.get().unwrap().try_complete(request()).await.unwrap_err();
+    assert!(error.to_string().contains("through the backend that it gives tokens to"), "{error}");
+    assert_eq!((error.attempts(), mock.requests().len()), (0, 0));
+    // Another backend will do.
+    let other = CodexBackend::new(at(&mock, "sk-other")).unwrap();
+    let other = Arc::new(other);
+    let credentials = Credentials::from_async_fn(move || {
+        let other = Arc::clone(&other);
+        async move { other.try_complete(request()).await.map(|_| AccessToken::new("t")).map_err(TokenError::new) }
+    });
+    ask(at(&mock, credentials)).await.unwrap();
+}
+
+/// Of a key command that is cut off, the processes that it has started end as well.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_key_commands_children_end_with_it() {
+    let mock = start(MockServer::builder()).await;
+    // The pipe stays open as long as anything that writes to it lives.
+    let pipe = Scrap(std::env::temp_dir().join(format!("codex-credentials-{}-pipe", std::process::id())));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe.0).status().unwrap().success());
+    let script = format!("(exec 3>{path}; echo started >&3; sleep 90) & wait", path = pipe.0.display());
+    let credentials = Credentials::key_command("/bin/sh", ["-c", &script]);
+    let config = at(&mock, credentials).with_token_timeout(Duration::from_secs(1)).with_max_retries(0);
+    let path = pipe.0.clone();
+    let reading = tokio::task::spawn_blocking(move || fs::read_to_string(path).unwrap());
+    let error = ask(config).await.unwrap_err();
+    assert_eq!(error.category(), ErrorCategory::Timeout, "{error}");
+    let read = tokio::time::timeout(Duration::from_secs(60), reading).await;
+    assert_eq!(read.expect("a child lives on").unwrap(), "started\n");
 }
 
 #[tokio::test]

@@ -83,6 +83,13 @@ async fn time() {
         assert!(error.is_retryable() && error.to_string().contains(words), "{words:?} is not in {error}");
         assert!(error.to_string().contains("may have been processed and billed"), "{error}");
     }
+    // Each byte would be life for a limit on silence alone.
+    for head in [&b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"[..], HEAD]
+    {
+        let config = config(&keep_alive(head).await).with_response_timeout(limit);
+        let error = CodexBackend::new(config).unwrap().complete(request()).await.unwrap_err();
+        assert!(error.to_string().contains("did not come to its end within 100ms"), "{error}");
+    }
     let config = config(&keep_alive(whole).await).with_total_timeout(limit);
     let error = CodexBackend::new(config).unwrap().complete(request()).await.unwrap_err();
     assert!(error.to_string().contains("the whole answer did not come within 100ms"), "{error}");

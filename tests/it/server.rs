@@ -1,5 +1,7 @@
 //! A server that sends exact bytes, whatever it was asked.
 
+use std::sync::{Arc, Mutex};
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -7,12 +9,17 @@ use tokio::net::{TcpListener, TcpStream};
 ///
 /// Returns the base URL.
 pub(crate) async fn start(answer: impl Into<Vec<u8>>) -> String {
+    start_changing(Arc::new(Mutex::new(answer.into()))).await
+}
+
+/// As [`start`], with an answer that may be replaced between requests.
+pub(crate) async fn start_changing(answer: Arc<Mutex<Vec<u8>>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let answer = answer.into();
     tokio::spawn(async move {
         while let Ok((mut connection, _)) = listener.accept().await {
             read_request(&mut connection).await;
+            let answer = answer.lock().unwrap().clone();
             // The client may have gone away: then there is nobody to tell.
             let _ = connection.write_all(&answer).await;
             let _ = connection.shutdown().await;

@@ -33,7 +33,7 @@ max_tool_calls = 3
 stream_usage = false
 
 [default_headers]
-x-team = "a"
+x-title = "a"
 "#;
 
 fn read(text: &str) -> Result<CodexBackendConfig, String> {
@@ -51,7 +51,7 @@ fn all_that_is_read_is_written_again() {
     assert_eq!(config.base_url(), "http://localhost:8080/v1");
     assert_eq!((config.organization(), config.project()), (Some("org-1"), Some("proj_1")));
     assert_eq!((config.api(), config.max_tokens()), (Api::Responses, Some(100)));
-    assert_eq!(config.default_headers()["x-team"], "a");
+    assert_eq!(config.default_headers()["x-title"], "a");
     assert_eq!(config.max_retry_wait(), Duration::from_secs(61));
     assert_eq!(config.connect_timeout(), Duration::from_millis(500));
     assert_eq!(config.total_timeout(), Some(Duration::from_secs(3600)));

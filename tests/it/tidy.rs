@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 /// Which modules of this crate each module may import, beside itself. Data flows one way; nothing imports `backend`.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("error", &[]),
-    ("absorbed", &[]),
-    ("telemetry", &["error"]),
+    ("absorbed", &["auth"]),
+    ("telemetry", &["auth", "error"]),
     ("encode", &["error"]),
     ("extra", &["encode", "error"]),
     ("schema", &["error"]),

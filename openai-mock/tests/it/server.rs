@@ -1,7 +1,10 @@
 //! The server around the routes: records, headers, models, and its life.
 
+use std::time::Duration;
+
 use openai_mock::MockServer;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::client::{Mock, ask};
 
@@ -148,4 +151,64 @@ async fn azures_paths_and_keys() {
     check(new().with_key("k"), deployment, key, 200).await;
     check(new().without_key(), deployment, ("x-none", "k"), 200).await;
     check(new().without_key().with_key("another"), deployment, key, 401).await;
+}
+
+/// What a raw connection receives until the server closes it.
+async fn exchange(server: &MockServer, request: &str) -> String {
+    let address = server.azure_endpoint().trim_start_matches("http://").to_owned();
+    let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut received = String::new();
+    connection.read_to_string(&mut received).await.unwrap();
+    received
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed() {
+    let server = MockServer::builder().with_idle_timeout(Duration::from_millis(50)).start().await.unwrap();
+    assert_eq!(exchange(&server, "").await, "");
+    assert_eq!(exchange(&server, "POST /v1/chat/completions HTTP/1.1\r\n").await, "");
+    let whole = "GET /v1/models HTTP/1.1\r\nhost: h\r\nauthorization: Bearer k\r\n\r\n";
+    let received = exchange(&server, whole).await;
+    assert!(received.starts_with("HTTP/1.1 200") && received.contains("content-length"), "{received}");
+}
+
+#[tokio::test]
+async fn a_connection_with_a_request_is_not_idle() {
+    let settings = MockServer::builder()
+        .with_idle_timeout(Duration::from_millis(20))
+        .with_chunk_delay(Duration::from_millis(100));
+    let mock = Mock::with(settings).await;
+    let mut request = ask("hi");
+    request["stream"] = json!(true);
+    let text = mock.chat(&request).send().await.unwrap().text().await.unwrap();
+    assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
+}
+
+/// The answer comes although the body never does.
+#[tokio::test]
+async fn the_key_is_checked_before_the_body_is_read() {
+    let server = MockServer::builder().with_key("right").start().await.unwrap();
+    for authorization in ["", "authorization: Bearer wrong\r\n"] {
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\n{authorization}content-length: 1000000\r\n\
+             connection: close\r\n\r\n{{"
+        );
+        let address = server.azure_endpoint().trim_start_matches("http://").to_owned();
+        let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut start = [0; 12];
+        connection.read_exact(&mut start).await.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 401");
+    }
+    assert!(server.requests().iter().all(|request| request.body.is_none()));
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_client_that_sends_all_of_a_large_body_first_gets_its_answer() {
+    let server = MockServer::start().await.unwrap();
+    let body = vec![b'x'; 8 << 20];
+    let request = reqwest::Client::new().post(format!("{}/chat/completions", server.base_url())).body(body);
+    assert_eq!(request.send().await.unwrap().status().as_u16(), 401);
 }

@@ -1,0 +1,158 @@
+//! Connections that end when nothing has happened on them for a while.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::connect_info::Connected;
+use axum::response::Response;
+use axum::serve::{IncomingStream, Listener};
+use futures::StreamExt;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// Accepts connections that end after this time without a byte in either direction, unless a request is being answered.
+pub(crate) struct IdleListener {
+    pub(crate) listener: TcpListener,
+    pub(crate) limit: Duration,
+}
+
+impl Listener for IdleListener {
+    type Io = IdleStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (stream, address) = Listener::accept(&mut self.listener).await;
+        // Chunks leave one by one, as they do from a real server.
+        let _ = stream.set_nodelay(true);
+        let timer = Box::pin(sleep(self.limit));
+        (IdleStream { stream, limit: self.limit, timer, requests: Requests::default() }, address)
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
+
+/// The requests of one connection that are being answered.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Requests(Arc<AtomicUsize>);
+
+impl Connected<IncomingStream<'_, IdleListener>> for Requests {
+    fn connect_info(stream: IncomingStream<'_, IdleListener>) -> Self {
+        stream.io().requests.clone()
+    }
+}
+
+impl Requests {
+    /// Counts a request for as long as the result lives.
+    pub(crate) fn begin(&self) -> ActiveRequest {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        ActiveRequest(self.clone())
+    }
+
+    fn is_active(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// A request that is being answered.
+pub(crate) struct ActiveRequest(Requests);
+
+impl ActiveRequest {
+    /// Lasts until the response has been sent, which may be a stream.
+    pub(crate) fn until_sent(self, response: Response) -> Response {
+        // A body of known size is sent without a pause; a stream would hide its size.
+        if response.body().size_hint().exact().is_some() {
+            return response;
+        }
+        response.map(|body| {
+            Body::from_stream(body.into_data_stream().map(move |piece| {
+                let _active = &self;
+                piece
+            }))
+        })
+    }
+}
+
+impl Drop for ActiveRequest {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection that looks ended to the server once it has been idle for too long.
+pub(crate) struct IdleStream {
+    stream: TcpStream,
+    limit: Duration,
+    timer: Pin<Box<Sleep>>,
+    requests: Requests,
+}
+
+impl IdleStream {
+    fn restart(&mut self) {
+        if let Some(end) = Instant::now().checked_add(self.limit) {
+            self.timer.as_mut().reset(end);
+        }
+    }
+}
+
+impl AsyncRead for IdleStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Poll::Ready(outcome) = Pin::new(&mut self.stream).poll_read(context, buffer) {
+            self.restart();
+            return Poll::Ready(outcome);
+        }
+        loop {
+            ready!(self.timer.as_mut().poll(context));
+            if !self.requests.is_active() {
+                return Poll::Ready(Ok(()));
+            }
+            self.restart();
+        }
+    }
+}
+
+impl AsyncWrite for IdleStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, buffer));
+        self.restart();
+        Poll::Ready(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, buffers));
+        self.restart();
+        Poll::Ready(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

@@ -1,0 +1,33 @@
+//! [`RequestPreview`]: a request as it would be sent.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::auth::masked_url;
+use crate::config::Api;
+
+/// What would be sent: see [`CodexBackend::preview`](crate::CodexBackend::preview).
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RequestPreview {
+    /// Chat Completions or the Responses API.
+    pub api: Api,
+    /// Where it would go. `Debug` masks what in it looks like a key.
+    pub url: String,
+    /// The JSON body.
+    pub body: Value,
+    /// What was left out or added for the model, and why. When sending, these are logged.
+    pub warnings: Vec<String>,
+}
+
+impl fmt::Debug for RequestPreview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestPreview")
+            .field("api", &self.api)
+            .field("url", &masked_url(&self.url))
+            .field("body", &self.body)
+            .field("warnings", &self.warnings)
+            .finish()
+    }
+}
