@@ -25,7 +25,9 @@ async fn start(settings: MockConfig) -> MockServer {
 }
 
 fn at(mock: &MockServer, credentials: impl Into<Credentials>) -> CodexBackendConfig {
-    CodexBackendConfig::new(credentials).with_base_url(mock.base_url())
+    CodexBackendConfig::new(credentials)
+        .with_base_url(mock.base_url())
+        .with_min_retry_wait(Duration::from_millis(1))
 }
 
 async fn ask(config: CodexBackendConfig) -> Result<String, CodexError> {

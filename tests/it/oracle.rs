@@ -297,6 +297,7 @@ fn backend(
             .with_azure(Azure::new(format!("http://{azures}:{port}")).with_api_version("2024-10-21")),
     };
     let config = config.with_model("gpt-4o").with_http_client(client.build().unwrap());
+    let config = config.with_min_retry_wait(std::time::Duration::from_millis(1));
     CodexBackend::new(configure(config)).unwrap()
 }
 

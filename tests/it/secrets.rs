@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::StreamExt;
 use openai_mock::{MockServer, Reply};
@@ -91,7 +92,7 @@ impl Source {
             Self::KeyFile => {
                 let file = std::env::temp_dir().join(format!("codex-secrets-{}", unique_name()));
                 std::fs::write(&file, self.secret()).unwrap();
-                return (new(Credentials::key_file(&file)), Some(file));
+                return (new(Credentials::key_file(&file)).with_min_retry_wait(SHORT_WAIT), Some(file));
             }
             Self::Token => new(Credentials::token(self.secret())),
             Self::Provider => {
@@ -110,9 +111,12 @@ impl Source {
                 Azure::new(format!("{origin}/proxy/{}", self.secret())).with_api_version("2024-10-21"),
             ),
         };
-        (config, None)
+        (config.with_min_retry_wait(SHORT_WAIT), None)
     }
 }
+
+/// The wait before a retry, so that the test does not take long.
+const SHORT_WAIT: Duration = Duration::from_millis(1);
 
 /// A number that no other call in this process gets, and no other process at the same time.
 fn unique_name() -> String {

@@ -84,7 +84,8 @@ impl Spans {
 }
 
 fn backend(mock: &MockServer, configure: fn(CodexBackendConfig) -> CodexBackendConfig) -> CodexBackend {
-    CodexBackend::new(configure(CodexBackendConfig::new("sk-test").with_base_url(mock.base_url()))).unwrap()
+    let config = CodexBackendConfig::new("sk-test").with_base_url(mock.base_url());
+    CodexBackend::new(configure(config.with_min_retry_wait(Duration::from_millis(1)))).unwrap()
 }
 
 fn request() -> CompletionRequest {
@@ -228,7 +229,15 @@ async fn what_is_unknown_is_counted_by_name() {
         json!({"type": "response.completed", "response": response}),
     ]));
     collect(&responses, request()).await;
-    assert_eq!(list(&responses), ["event response.sung 1", "field odd 1", "value output[].type: dream 1"]);
+    assert_eq!(
+        list(&responses),
+        [
+            "event response.sung 1",
+            "field odd 1",
+            "value finish_reason: dream 1",
+            "value output[].type: dream 1"
+        ]
+    );
 }
 
 #[tokio::test]
