@@ -25,7 +25,7 @@ type Chunks<E> = Pin<Box<dyn Stream<Item = Result<CompletionChunk, E>> + Send>>;
 
 /// The response to a request for a stream.
 enum Opened {
-    Stream(Expected, Body),
+    Stream(Expected, Box<Body>),
     /// Of a server that does not stream, or that reports what is wrong.
     Whole(Box<CompletionResponse>),
 }
@@ -60,13 +60,13 @@ impl CodexBackend {
                 let expected = prepared.expected.clone();
                 let mut body = self.transport.body(self.send(max_retries, prepared).await?);
                 if body.holds_events().await? {
-                    return Ok(Opened::Stream(expected, body));
+                    return Ok(Opened::Stream(expected, Box::new(body)));
                 }
                 self.read_whole(expected, body).await.map(|whole| Opened::Whole(Box::new(whole)))
             };
             let opened = opened.instrument(span).await;
             let (expected, body) = match opened.inspect_err(|error| watch.failed(error))? {
-                Opened::Stream(expected, body) => (expected, body),
+                Opened::Stream(expected, body) => (expected, *body),
                 Opened::Whole(whole) => {
                     watch.answered(&whole);
                     return Ok(Box::pin(futures::stream::iter(whole.into_chunks().map(Ok))) as Chunks<E>);
