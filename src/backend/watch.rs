@@ -1,4 +1,4 @@
-//! What is noted of an answer while it passes: its span, and what nobody here knows in it.
+//! What is noted of a response while it passes: its span, and its unknown fields and values.
 
 use std::sync::Arc;
 

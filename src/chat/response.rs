@@ -1,11 +1,10 @@
 //! From the body of a response to the core response: a whole response is read as the one event of a stream.
 
-use serde_json::Value;
 use tachikoma_backends_core::CompletionResponse;
 
 use super::coerce;
 use super::stream::ChatStream;
-use crate::decode::{answer, duplicates, error_body, json};
+use crate::decode::{answer, error_body, json};
 use crate::error::CodexError;
 use crate::openai::types::CreateChatCompletionResponse;
 
@@ -32,16 +31,7 @@ pub(crate) fn decode(body: &[u8], max_tool_calls: usize) -> Result<CompletionRes
 
 /// Reads JSON that is not of the documented form.
 fn undocumented(text: &str, reason: serde_json::Error) -> Result<CreateChatCompletionResponse, CodexError> {
-    let read =
-        if duplicates::is_reason(&reason) { duplicates::read(text) } else { serde_json::from_str(text) };
-    let mut value: Value = read.map_err(|_| answer::unreadable(text, reason))?;
-    // Some servers put the one response, or error, into a list.
-    if let Value::Array(values) = &mut value
-        && values.len() == 1
-        && let Some(only) = values.pop()
-    {
-        value = only;
-    }
+    let mut value = answer::any_form(text, reason)?;
     coerce::event(&mut value);
     // Text, a web page, an array: what is not a response may still be an error in the server's words.
     let error = error_body::inside_success(&value);

@@ -8,7 +8,7 @@ use tachikoma_backends_core::{
 };
 
 use super::sse::{SseDecoder, SseEvent};
-use super::{budget, error_body, json};
+use super::{budget, duplicates, error_body, json};
 use crate::absorbed::Unknown;
 use crate::error::CodexError;
 
@@ -211,6 +211,20 @@ pub(crate) fn utf8(body: &[u8]) -> Result<&str, CodexError> {
     // Checked as a whole and by vectors, which costs less than a check of each string.
     let text = simdutf8::basic::from_utf8(body).map_err(|_| not_utf8(body))?;
     budget::check(text).map(|()| text)
+}
+
+/// Reads the JSON of a body that is not of the documented form for this reason. Some servers put the one response, or error, into
+/// a list.
+///
+/// # Errors
+/// It is not JSON, or its content stands twice.
+pub(crate) fn any_form(text: &str, reason: serde_json::Error) -> Result<Value, CodexError> {
+    let read =
+        if duplicates::is_reason(&reason) { duplicates::read(text) } else { serde_json::from_str(text) };
+    match read.map_err(|_| unreadable(text, reason))? {
+        Value::Array(mut values) if values.len() == 1 => Ok(values.pop().unwrap_or_default()),
+        value => Ok(value),
+    }
 }
 
 /// Reads the documented form from JSON that has been brought into it as far as it can be.

@@ -235,7 +235,7 @@ impl SseDecoder {
             ErrorCategory::Parse,
             format!("the server sent an event of more than {bytes} bytes or {lines} lines"),
         )
-        .with_hint("Raise with_max_event_bytes if the server is to be trusted."))
+        .with_hint("Raise with_max_event_bytes if you trust this server."))
     }
 
     /// Where the name (empty for the usual one) and the data are of an event that needs no parser.

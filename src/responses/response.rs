@@ -7,7 +7,7 @@ use super::item::{self, Item};
 use super::stream::ResponsesStream;
 use crate::absorbed::ITEMS;
 use crate::decode::answer::{self, Decoder};
-use crate::decode::{duplicates, error_body, json as lenient};
+use crate::decode::{error_body, json as lenient};
 use crate::error::CodexError;
 use crate::openai::types::Response;
 
@@ -58,18 +58,8 @@ pub(crate) fn decode(
 
 /// Reads JSON that is not of the documented form.
 fn undocumented(text: &str, reason: serde_json::Error) -> Result<Response, CodexError> {
-    let read =
-        if duplicates::is_reason(&reason) { duplicates::read(text) } else { serde_json::from_str(text) };
-    let mut value: Value = read.map_err(|_| answer::unreadable(text, reason))?;
-    // Some servers put the one response, or error, into a list.
-    if let Value::Array(values) = &mut value
-        && values.len() == 1
-        && let Some(only) = values.pop()
-    {
-        value = only;
-    }
-    match value {
-        Value::Object(_) => answer::read(value),
+    match answer::any_form(text, reason)? {
+        value @ Value::Object(_) => answer::read(value),
         value => Err(answer::absent(&value, "output")),
     }
 }

@@ -190,7 +190,7 @@ impl Body {
             if all.len() > self.max_bytes {
                 let message = format!("the server's answer is larger than {} bytes", self.max_bytes);
                 return Err(CodexError::new(ErrorCategory::Parse, message)
-                    .with_hint("Raise with_max_body_bytes if the server is to be trusted.")
+                    .with_hint("Raise with_max_body_bytes if you trust this server.")
                     .with_request_id(self.request_id.clone()));
             }
         }

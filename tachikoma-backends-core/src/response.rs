@@ -126,7 +126,7 @@ pub enum FinishReason {
     ContentFilter,
     /// The server failed while answering.
     Error,
-    /// A reason that nobody knows; its text is kept beside it.
+    /// An unknown reason, whose text is kept beside it: no evidence that the model ended its turn.
     Other,
 }
 

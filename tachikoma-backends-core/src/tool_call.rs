@@ -311,13 +311,6 @@ impl ToolCallAccumulator {
         }
     }
 
-    /// Notes that the provider has stated that the call at this position is complete.
-    pub fn mark_complete(&mut self, position: usize) {
-        if let Some(open) = self.calls.get_mut(position) {
-            open.is_complete = true;
-        }
-    }
-
     /// The number of calls that have begun.
     pub fn len(&self) -> usize {
         self.calls.len()
