@@ -100,21 +100,13 @@ impl Choices {
         piece: &mut Piece,
     ) -> Result<bool, CodexError> {
         // What stands as a boolean here holds nothing.
-        let ChatCompletionStreamChoice { delta, finish_reason, index, message: _, text: _, error: _ } =
-            choice;
+        let ChatCompletionStreamChoice { delta, finish_reason, index, .. } = choice;
         let ordinal = self.ordinal(index.and_then(json::to_index).unwrap_or(position))?;
         let source = self.source(ordinal, Form::Delta);
         let (held, held_calls) = (piece.size(), piece.tool_calls.len());
         if let Some(delta) = delta {
             let ChatCompletionStreamDelta {
-                content,
-                reasoning,
-                reasoning_content,
-                refusal,
-                tool_calls,
-                function_call: _,
-                audio: _,
-                images: _,
+                content, reasoning, reasoning_content, refusal, tool_calls, ..
             } = delta;
             let Self {
                 text: text_channel,
@@ -133,11 +125,13 @@ impl Choices {
             if let Some(text) = refusal {
                 refusal_channel.add(source, text, &mut piece.refusal, unknown);
             }
-            for call in tool_calls.into_iter().flatten() {
-                let ChatCompletionStreamToolCall { id, index, function, custom: _, name: _, arguments: _ } =
-                    call;
+            let tool_calls = tool_calls.unwrap_or_default();
+            let is_unnumbered = tool_calls.len() > 1 && tool_calls.iter().all(|call| call.index.is_none());
+            for (position, call) in tool_calls.into_iter().enumerate() {
+                let ChatCompletionStreamToolCall { id, index, function, .. } = call;
                 let function = function.unwrap_or_default();
-                let index = index.and_then(json::to_index);
+                // A list of several numbers its calls by itself.
+                let index = index.and_then(json::to_index).or(is_unnumbered.then_some(position));
                 let fragment = ToolCallFragment {
                     index: index.map(|index| index.saturating_add(ordinal * CALLS_OF_A_CHOICE)),
                     id: id.as_deref(),
@@ -160,7 +154,7 @@ impl Choices {
             self.read |= 1 << source.choice;
         }
         self.is_decided |= source.is_first && has_content;
-        let Some(word) = word.filter(|word| !word.trim().is_empty()) else { return false };
+        let Some(word) = word.filter(|word| !finish::is_empty(word)) else { return false };
         if finish::meaning(&word, false) == FinishReason::Error {
             self.failure = Some(word);
             return true;

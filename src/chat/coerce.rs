@@ -20,6 +20,38 @@ fn choice(choice: &mut Value) {
     if let Value::Object(fields) = choice {
         object(fields, "delta", message);
         object(fields, "message", message);
+        nest(fields);
+        hoist(fields);
+    }
+}
+
+/// What some servers have in a choice itself belongs to its message.
+fn nest(choice: &mut Map<String, Value>) {
+    for name in ["content", "tool_calls", "function_call"] {
+        let Some(value) = choice.remove(name).filter(|value| !json::is_empty(value)) else { continue };
+        let key = if choice.contains_key("message") { "message" } else { "delta" };
+        let target = choice.entry(key).or_insert_with(|| json!({}));
+        if let Value::Object(fields) = target
+            && fields.get(name).is_none_or(json::is_empty)
+        {
+            fields.insert(name.to_owned(), value);
+            message(target);
+        }
+    }
+}
+
+/// A finish reason in a message belongs to its choice.
+fn hoist(choice: &mut Map<String, Value>) {
+    for key in ["delta", "message"] {
+        let word = choice
+            .get_mut(key)
+            .and_then(Value::as_object_mut)
+            .and_then(|fields| fields.remove("finish_reason"));
+        if let Some(word) = word.filter(|word| !json::is_empty(word))
+            && choice.get("finish_reason").is_none_or(json::is_empty)
+        {
+            choice.insert("finish_reason".to_owned(), word);
+        }
     }
 }
 
@@ -55,7 +87,7 @@ fn object(fields: &mut Map<String, Value>, name: &str, coerce: fn(&mut Value)) {
     }
 }
 
-/// A field that should be a list of objects.
+/// A field that should be a list of objects; it may be one of them, or an object of them by number.
 fn list(fields: &mut Map<String, Value>, name: &str, coerce: fn(&mut Value)) {
     match fields.get_mut(name) {
         Some(Value::Array(items)) => {
@@ -64,8 +96,15 @@ fn list(fields: &mut Map<String, Value>, name: &str, coerce: fn(&mut Value)) {
         }
         Some(value) if json::is_empty(value) => drop(fields.remove(name)),
         Some(value @ Value::Object(_)) => {
-            coerce(value);
-            *value = Value::Array(vec![value.take()]);
+            let mut items = match value.take() {
+                // A list by number.
+                Value::Object(fields) if fields.keys().all(|key| key.parse::<usize>().is_ok()) => {
+                    fields.into_iter().map(|(_, item)| item).collect()
+                }
+                item => vec![item],
+            };
+            items.iter_mut().for_each(coerce);
+            *value = Value::Array(items);
         }
         _ => {}
     }

@@ -12,6 +12,8 @@ pub(super) struct Content {
     pub(super) text: String,
     pub(super) reasoning: String,
     pub(super) refusal: String,
+    /// Parts that are tool calls, as Anthropic's servers write them.
+    pub(super) calls: Vec<Value>,
     /// Parts of unknown types, which are not read.
     pub(super) unread: Vec<Value>,
 }
@@ -70,6 +72,12 @@ impl Content {
                 None if holds_nothing(fields) => {}
                 None => self.unread.push(part),
             }
+            return;
+        }
+        if matches!(kind, "tool_use" | "tool_call" | "function_call" | "function")
+            && (fields.contains_key("name") || fields.contains_key("function"))
+        {
+            self.calls.push(part);
             return;
         }
         let text = fields.get("text").map(text_of).unwrap_or_default();

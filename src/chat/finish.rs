@@ -68,6 +68,11 @@ const WORDS: &[(&str, FinishReason)] = &[
     ("timeout", FinishReason::Error),
 ];
 
+/// Whether a word is none: some servers write their null as text.
+pub(super) fn is_empty(word: &str) -> bool {
+    ["", "null", "none", "nil", "undefined"].iter().any(|empty| word.trim().eq_ignore_ascii_case(empty))
+}
+
 /// What a finish reason means. `has_calls` because Gemini ends tool calls with `stop`.
 pub(super) fn meaning(word: &str, has_calls: bool) -> FinishReason {
     let lower = word.trim().to_ascii_lowercase().replace(['-', ' '], "_");

@@ -10,7 +10,7 @@ use crate::openai::types::CreateChatCompletionStreamResponse;
 const CHOICES: &str = ",\"choices\":";
 
 /// What a preamble must not hold: the other fields that are read, and escapes, in which one could hide.
-const READ: [&str; 3] = ["\"error\"", "\"usage\"", "\\"];
+const READ: [&str; 4] = ["\"base_resp\"", "\"error\"", "\"usage\"", "\\"];
 
 /// Longer events are rare, and read as they are.
 const MAX_BYTES: usize = 4 << 10;
@@ -39,7 +39,7 @@ impl Reader {
         }
         let event = serde_json::from_str(data)?;
         // Whatever else is read of an event belongs into `READ`.
-        let CreateChatCompletionStreamResponse { choices: _, error: _, usage: _ } = &event;
+        let CreateChatCompletionStreamResponse { base_resp: _, choices: _, error: _, usage: _ } = &event;
         self.preamble.clear();
         // An unescaped quote begins or ends a string. None ends here, or this would be no JSON: what follows is a key.
         if data.len() <= MAX_BYTES

@@ -65,7 +65,14 @@ impl ChatStream {
         let values = serde_json::Deserializer::from_str(data).into_iter::<Value>();
         for value in values {
             // Where not even JSON comes, the first reason tells best.
-            let Ok(value) = value else { return Err(answer::unreadable(data, reason)) };
+            let Ok(value) = value else {
+                // Lines without an empty one between them are one event.
+                if data.lines().next_back().is_some_and(is_done) {
+                    self.progress = Progress::Done;
+                    return Ok(piece);
+                }
+                return Err(answer::unreadable(data, reason));
+            };
             self.value(value, &mut piece)?;
         }
         Ok(piece)
@@ -99,9 +106,9 @@ impl ChatStream {
 
     /// A chunk of the documented form.
     fn usual_chunk(&mut self, chunk: UsualChunk, data: &str) -> Result<Piece, CodexError> {
-        let UsualChunk { choices, error, usage } = chunk;
+        let UsualChunk { choices, error, usage, base_resp } = chunk;
         let choices = choices.unwrap_or_default();
-        let start = self.begin(choices.is_empty(), error.as_ref(), usage.as_ref(), data)?;
+        let start = self.begin(choices.is_empty(), error.or(base_resp).as_ref(), usage.as_ref(), data)?;
         let index = |(position, choice): (usize, &ChatCompletionStreamChoice)| {
             choice.index.and_then(json::to_index).unwrap_or(position)
         };
@@ -116,9 +123,9 @@ impl ChatStream {
 
     /// A chunk of any form, or a whole response.
     fn chunk(&mut self, chunk: Chunk, data: &str) -> Result<Piece, CodexError> {
-        let Chunk { choices, error, usage, id: _, model: _, service_tier: _ } = chunk;
+        let Chunk { choices, error, usage, base_resp, id: _, model: _, service_tier: _ } = chunk;
         let choices = choices.unwrap_or_default();
-        let start = self.begin(choices.is_empty(), error.as_ref(), usage.as_ref(), data)?;
+        let start = self.begin(choices.is_empty(), error.or(base_resp).as_ref(), usage.as_ref(), data)?;
         let index = |(position, choice): (usize, &ChatCompletionResponseChoice)| {
             json::index(choice.index.as_ref()).unwrap_or(position)
         };
@@ -139,13 +146,17 @@ impl ChatStream {
         usage: Option<&Value>,
         data: &str,
     ) -> Result<EventStart, CodexError> {
+        // MiniMax states an outcome, and an error may state that there was none.
         if error.is_some_and(|error| !json::is_empty(error)) {
-            return Err(absent(data));
+            let value: Value = serde_json::from_str(data).unwrap_or_default();
+            if let Some(error) = error_body::inside_success(&value) {
+                return Err(error);
+            }
         }
         let start = EventStart { is_first: !self.has_event, had_finish: self.choices.has_finish() };
         self.has_event = true;
         let usage = usage.and_then(super::usage::read);
-        if is_empty && usage.is_none() {
+        if is_empty {
             self.note_unread(data)?;
         }
         self.has_choice |= !is_empty;
@@ -278,7 +289,7 @@ impl Decoder for ChatStream {
     }
 
     fn event(&mut self, event: &SseEvent<'_>) -> Result<Option<Piece>, CodexError> {
-        let data = event.data.trim();
+        let data = answer::data(event);
         if is_done(data) {
             self.progress = Progress::Done;
             return Ok(None);

@@ -174,7 +174,9 @@ pub(crate) fn whole_of_events(
 /// Whether a body begins as a stream of events does, whatever its content type. The beginning of JSON or of a web page is none.
 pub(crate) fn begins_with_events(body: &[u8]) -> bool {
     let start = without_bom(body).trim_ascii_start();
-    [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].iter().any(|field| start.starts_with(field))
+    [&b"data:"[..], b"event:", b"id:", b"retry:", b"error:", b":"]
+        .iter()
+        .any(|field| start.starts_with(field))
 }
 
 /// Whether a body that could not be read begins with one complete JSON value, after which more comes.
@@ -200,6 +202,12 @@ pub(crate) fn lines_as_events(text: &str) -> Vec<u8> {
         rest = after.trim_start();
     }
     events.into_bytes()
+}
+
+/// The data of an event, without the field's name where a server writes it twice.
+pub(crate) fn data<'a>(event: &'a SseEvent<'_>) -> &'a str {
+    let data = event.data.trim();
+    data.strip_prefix("data:").map_or(data, str::trim_start)
 }
 
 /// The text of a whole body.

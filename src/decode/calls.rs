@@ -71,9 +71,12 @@ impl OpenCalls {
 
     /// Whether the arguments of every call are complete JSON, or missing.
     pub(crate) fn has_complete_arguments(&self) -> bool {
-        let (_, calls) = self.calls.clone().finish(false);
+        let (whole, incomplete) = self.calls.clone().finish(true);
         let is_complete = |arguments: &str| serde_json::from_str::<IgnoredAny>(arguments).is_ok();
-        calls.iter().all(|call| call.arguments.trim().is_empty() || is_complete(&call.arguments))
+        whole
+            .iter()
+            .chain(&incomplete)
+            .all(|call| call.arguments.trim().is_empty() || is_complete(&call.arguments))
     }
 
     fn check_number(&self) -> Result<(), CodexError> {

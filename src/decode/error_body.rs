@@ -56,11 +56,12 @@ pub(crate) fn inside_success(body: &Value) -> Option<CodexError> {
         Value::Object(fields) => Fields::new(fields),
         _ => return None,
     };
-    let holds = |key: &str| fields.get(key).is_some_and(|value| !is_empty_error(value));
+    let holds = |key: &str| fields.get(key).is_some_and(|value| !is_empty_error(value) && !is_success(value));
     let is_error = |key: &str| fields.get(key).is_some_and(|value| value == "error");
     let is_response = || RESPONSE_KEYS.iter().any(|key| holds(key));
     let has_message = || {
-        let is_message = |value: &Value| !is_empty_error(value) && !words::is_chat_message(value);
+        let is_message =
+            |value: &Value| !is_empty_error(value) && !words::is_chat_message(value) && !is_success(value);
         LONE_MESSAGE_KEYS.iter().any(|key| fields.get(key).is_some_and(is_message))
     };
     // MiniMax states an outcome in every response; 0 is success.
@@ -74,7 +75,19 @@ pub(crate) fn inside_success(body: &Value) -> Option<CodexError> {
     if let Some(inner) = inner_error(&fields) {
         return error(&inner);
     }
-    if !is_response() && (has_message() || has_failed()) { error(body) } else { None }
+    if has_failed() || !is_response() && has_message() { error(body) } else { None }
+}
+
+/// Whether a message, or what stands in the place of an error, states that all went well.
+fn is_success(value: &Value) -> bool {
+    match value {
+        Value::String(text) => SUCCESS_WORDS.contains(&squashed(text).as_str()),
+        Value::Object(fields) => {
+            let words = ["message", "msg"].iter().filter_map(|key| fields.get(*key)).collect::<Vec<_>>();
+            !words.is_empty() && words.into_iter().all(is_success)
+        }
+        _ => false,
+    }
 }
 
 /// The error in a choice (OpenRouter) or in the response of an event (the Responses API), with what is said beside an error
@@ -193,8 +206,11 @@ impl ParsedErrorBody {
         if status == Some(413) && by_code == Some(RateLimit) {
             return Some(InvalidRequest);
         }
+        let is_open = matches!(by_status, None | Some(InvalidRequest | Server | Parse));
+        if by_code.is_none_or(is_generic) && is_open && words.states_rate_limit() {
+            return Some(RateLimit);
+        }
         let phrase = || {
-            let is_open = matches!(by_status, None | Some(InvalidRequest | Server | Parse));
             let row = || PHRASES.iter().find(|(phrase, _)| words.has_any(&[phrase]));
             (is_open && status != Some(413)).then(row).flatten().map(|(_, category)| *category)
         };

@@ -261,6 +261,13 @@ impl SseDecoder {
     }
 }
 
+/// The error in an event without data: llama.cpp writes it as a field of that name.
+fn error_line(text: &str) -> Option<SseEvent<'static>> {
+    let data = text.split(['\n', '\r']).find_map(|line| line.strip_prefix("error:"))?.trim();
+    let event = || SseEvent { event: "error".into(), data: data.to_owned().into(), is_bare: false };
+    (!data.is_empty()).then(event)
+}
+
 /// Reads the fields of any event. `None` where there is no data in it: comments, `retry:`.
 fn parsed(text: &str) -> Result<Option<SseEvent<'static>>, CodexError> {
     // Some servers write an error as bare JSON, text or a web page where an event belongs. It has no fields, and would be
@@ -287,8 +294,8 @@ fn parsed(text: &str) -> Result<Option<SseEvent<'static>>, CodexError> {
     }
     let once = stream::iter([Ok::<_, std::convert::Infallible>(terminated)]);
     match EventStream::new(once).next().now_or_never().flatten() {
-        None => Ok(None),
-        Some(Ok(event)) if event.data.is_empty() => Ok(None),
+        None => Ok(error_line(text)),
+        Some(Ok(event)) if event.data.is_empty() => Ok(error_line(text)),
         Some(Ok(event)) => {
             Ok(Some(SseEvent { event: event.event.into(), data: event.data.into(), is_bare: false }))
         }

@@ -29,7 +29,9 @@ events! {
     ItemAdded = "response.output_item.added",
     ItemDone = "response.output_item.done",
     /// A part of a message, as a whole.
-    Part = "response.content_part.added" | "response.content_part.done",
+    Part = "response.content_part.done",
+    /// A part of a message, as it begins.
+    PartAdded = "response.content_part.added",
     /// A part of a summary, as a whole.
     SummaryPart = "response.reasoning_summary_part.added" | "response.reasoning_summary_part.done",
     TextDelta = "response.output_text.delta",

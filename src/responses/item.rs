@@ -55,12 +55,18 @@ impl<'a> Item<'a> {
     pub(super) fn kind(self) -> ItemKind {
         match self.text("type") {
             "message" => ItemKind::Message,
-            // Servers that send no type are known by their role.
-            "" if self.text("role") == "assistant" => ItemKind::Message,
+            // Servers that send no type are known by their role, or content; others send a part alone.
+            "" if self.text("role") == "assistant" || self.has_content() => ItemKind::Message,
+            "output_text" | "text" | "refusal" => ItemKind::Message,
             "reasoning" => ItemKind::Reasoning,
             "function_call" | "custom_tool_call" => ItemKind::Call,
             _ => ItemKind::Other,
         }
+    }
+
+    /// Whether it is a text, or has the fields of a message.
+    fn has_content(self) -> bool {
+        self.0.is_string() || self.0.get("content").is_some() && self.0.get("name").is_none()
     }
 
     pub(super) fn phase(self) -> Option<Phase> {
@@ -73,7 +79,18 @@ impl<'a> Item<'a> {
 
     /// The arguments of a call, of either kind.
     pub(super) fn arguments(self) -> String {
-        calls::arguments(self.0.get("arguments").or_else(|| self.0.get("input")).cloned())
+        let field = |holder: &'a Value| {
+            ["arguments", "input", "parameters"].iter().find_map(|field| holder.get(*field))
+        };
+        calls::arguments(field(self.0).or_else(|| field(self.0.get("function")?)).cloned())
+    }
+
+    /// The name of the tool, which some servers have in a `function`, as Chat Completions does.
+    pub(super) fn call_name(self) -> &'a str {
+        match self.text("name") {
+            "" => self.0.get("function").map(|function| Item(function).text("name")).unwrap_or_default(),
+            name => name,
+        }
     }
 
     /// Whether the server states that the item was cut.
@@ -83,21 +100,42 @@ impl<'a> Item<'a> {
 
     /// The text of a message's parts, or of one part.
     pub(super) fn message_text(self) -> String {
-        match self.0.get("content") {
-            Some(Value::String(text)) => text.clone(),
-            _ => self.parts("content").map(|part| part.part_text("text")).collect(),
-        }
+        self.content().filter(|part| !part.is_reasoning()).map(|part| part.part_text("text")).collect()
     }
 
     /// The refusals among a message's parts.
     pub(super) fn message_refusal(self) -> String {
-        self.parts("content").map(|part| part.part_text("refusal")).collect()
+        self.content().map(|part| part.part_text("refusal")).collect()
     }
 
+    /// The reasoning among a message's parts.
+    pub(super) fn message_reasoning(self) -> String {
+        self.content().filter(|part| part.is_reasoning()).map(|part| part.part_text("text")).collect()
+    }
+
+    /// The parts of a message. Some servers send one without the list, a text, or a part in the place of the message.
+    fn content(self) -> impl Iterator<Item = Item<'a>> {
+        let content = self.0.get("content");
+        let one = match content {
+            Some(Value::String(_) | Value::Object(_)) => content,
+            None => Some(self.0),
+            _ => None,
+        };
+        one.map(Item).into_iter().chain(self.parts("content"))
+    }
+
+    fn is_reasoning(self) -> bool {
+        let kind = self.text("type");
+        kind.contains("reasoning") || kind.contains("thinking")
+    }
+
+    /// The text in a field of a part, which is itself the text on some servers, or an object that holds it.
     fn part_text(self, field: &str) -> &'a str {
-        match self.0 {
-            Value::String(text) if field == "text" => text,
-            _ => self.text(field),
+        match (self.0, self.0.get(field)) {
+            (Value::String(text), _) if field == "text" => text,
+            (_, Some(Value::String(text))) => text,
+            (_, Some(inner @ Value::Object(_))) => Item(inner).text("value"),
+            _ => "",
         }
     }
 
@@ -111,7 +149,9 @@ impl<'a> Item<'a> {
 
     /// The paragraphs of reasoning in `summary` or `content`.
     pub(super) fn paragraphs(self, field: &str) -> String {
-        let texts = self.parts(field).map(|part| part.part_text("text")).filter(|text| !text.is_empty());
+        let alone = self.0.get(field).filter(|value| value.is_string() || value.is_object()).map(Item);
+        let parts = alone.into_iter().chain(self.parts(field));
+        let texts = parts.map(|part| part.part_text("text")).filter(|text| !text.is_empty());
         texts.collect::<Vec<_>>().join(PARAGRAPH)
     }
 }
@@ -134,6 +174,15 @@ pub(super) fn client_call(items: &[Value]) -> Option<&'static str> {
         };
         (!items().any(answers)).then_some(*kind)
     })
+}
+
+/// What holds a call within a message, where other APIs have theirs and this one has none.
+pub(super) fn inner_call(items: &[Value]) -> Option<&str> {
+    let kinds = ["tool_use", "tool_call", "function_call"];
+    let messages = || items.iter().map(Item).filter(|item| item.kind() == ItemKind::Message);
+    let part = messages().flat_map(Item::content).map(|part| part.text("type"));
+    let list = || messages().any(|item| item.parts("tool_calls").next().is_some()).then_some("tool_calls");
+    part.into_iter().find(|kind| kinds.contains(kind)).or_else(list)
 }
 
 /// What items hold beside their calls, as one turn of a conversation.

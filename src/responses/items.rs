@@ -1,5 +1,6 @@
 //! The items of a response as they come: in pieces, as a whole when they are done, and once more when the response is.
 
+mod announced;
 mod place;
 mod text;
 
@@ -7,6 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use tachikoma_backends_core::{ErrorCategory, Phase, ToolCallDelta, ToolCallFragment};
 
+use self::announced::Announced;
 pub(super) use self::place::Place;
 use self::text::Text;
 pub(super) use self::text::TextKind;
@@ -26,6 +28,8 @@ pub(super) struct Items {
     last: [Option<(usize, TextKind, Option<usize>)>; 4],
     /// Pieces name items by the ids that these began with.
     has_stable_ids: bool,
+    /// The arguments of a call as a whole do not begin with their pieces.
+    has_contradiction: bool,
     bytes: usize,
     max_items: usize,
     max_bytes: usize,
@@ -41,6 +45,7 @@ struct OpenItem {
     phase: Option<Phase>,
     /// By [`TextKind`].
     texts: [Text; 4],
+    announced: Announced,
     arguments: Streamed,
     /// Its place among the calls.
     call: Option<usize>,
@@ -63,6 +68,7 @@ impl Items {
             calls: OpenCalls::new(max_items, max_bytes),
             last: [None; 4],
             has_stable_ids: false,
+            has_contradiction: false,
             bytes: 0,
             // Calls are counted by themselves; reasoning and messages stand between them.
             max_items: max_items.saturating_mul(8),
@@ -76,6 +82,20 @@ impl Items {
         self.calls.is_empty() && !self.items.iter().any(has_text)
     }
 
+    /// Whether a call has pieces that are neither complete nor the beginning of its arguments as a whole.
+    pub(super) fn is_contradictory(&self) -> bool {
+        self.has_contradiction && !self.calls.has_complete_arguments()
+    }
+
+    /// Whether a message has text or a refusal.
+    pub(super) fn has_text(&self) -> bool {
+        let texts = [TextKind::Text, TextKind::Refusal];
+        let held = |item: &OpenItem, kind: &TextKind| {
+            item.texts.get(*kind as usize).is_some_and(|text| !text.streamed.is_empty())
+        };
+        self.items.iter().any(|item| texts.iter().any(|kind| held(item, kind)))
+    }
+
     /// A piece of a call's arguments, or all of them.
     pub(super) fn arguments(
         &mut self,
@@ -85,6 +105,10 @@ impl Items {
         is_whole: bool,
     ) -> Result<Option<ToolCallDelta>, CodexError> {
         let item = self.find_or_open(place, ItemKind::Call)?;
+        let arguments = match self.items.get_mut(item) {
+            Some(open) if !is_whole => open.announced.rest(arguments),
+            _ => arguments,
+        };
         self.push_call(item, None, name, arguments, is_whole)
     }
 
@@ -104,9 +128,14 @@ impl Items {
             Some(position) => position,
             None => self.open(&place, item.kind())?,
         };
-        let piece = self.fill(position, item, unknown)?;
+        let piece = self.fill(position, item, is_done, unknown)?;
         if is_done {
             self.keep(position, value)?;
+        } else if let Some(open) = self.items.get_mut(position) {
+            open.announced = Announced::new(match item.kind() {
+                ItemKind::Call => item.arguments(),
+                _ => item.message_text(),
+            });
         }
         Ok(piece)
     }
@@ -126,7 +155,7 @@ impl Items {
                 None => self
                     .open(&Place { id: item.word("id").map(Into::into), ..Place::default() }, item.kind())?,
             };
-            let piece = self.fill(position, item, unknown)?;
+            let piece = self.fill(position, item, true, unknown)?;
             if let Some(open) = self.items.get_mut(position) {
                 open.is_matched = true;
                 open.is_done |= !is_incomplete || item.text("status") == "completed";
@@ -154,7 +183,13 @@ impl Items {
     }
 
     /// Adds what an item as a whole holds and its pieces did not.
-    fn fill(&mut self, position: usize, item: Item<'_>, unknown: &mut Unknown) -> Result<Piece, CodexError> {
+    fn fill(
+        &mut self,
+        position: usize,
+        item: Item<'_>,
+        is_whole: bool,
+        unknown: &mut Unknown,
+    ) -> Result<Piece, CodexError> {
         let mut piece = Piece::default();
         if let Some(open) = self.items.get_mut(position) {
             open.kind = Some(item.kind());
@@ -163,22 +198,24 @@ impl Items {
         }
         match item.kind() {
             ItemKind::Message => {
+                let reasoning = item.message_reasoning();
+                self.fill_text(position, TextKind::Reasoning, &reasoning, &mut piece, unknown);
                 self.fill_text(position, TextKind::Text, &item.message_text(), &mut piece, unknown);
                 self.fill_text(position, TextKind::Refusal, &item.message_refusal(), &mut piece, unknown);
             }
             ItemKind::Reasoning => {
                 self.fill_text(position, TextKind::Summary, &item.paragraphs("summary"), &mut piece, unknown);
-                self.fill_text(
-                    position,
-                    TextKind::Reasoning,
-                    &item.paragraphs("content"),
-                    &mut piece,
-                    unknown,
-                );
+                let fields = ["content", "text"].into_iter().map(|field| item.paragraphs(field));
+                let text = fields.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+                // Some servers stream as a summary what the item has as its content.
+                if !self.has_summary(position, &text) {
+                    self.fill_text(position, TextKind::Reasoning, &text, &mut piece, unknown);
+                }
             }
             ItemKind::Call => {
-                let call_id = item.word("call_id").or_else(|| item.word("id"));
-                let (name, arguments) = (item.text("name"), item.arguments());
+                // The id of the item is that of the call only where no other comes.
+                let call_id = item.word("call_id").or_else(|| item.word("id").filter(|_| is_whole));
+                let (name, arguments) = (item.call_name(), item.arguments());
                 if let Some(open) = self.items.get_mut(position) {
                     let is_json = || serde_json::from_str::<IgnoredAny>(&arguments).is_ok();
                     open.is_plausible = item.text("type") == "custom_tool_call" || is_json();
@@ -201,7 +238,13 @@ impl Items {
     ) -> Result<Option<ToolCallDelta>, CodexError> {
         let Some(open) = self.items.get_mut(item) else { return Ok(None) };
         let arguments = match is_whole && !open.arguments.is_empty() {
-            true => open.arguments.rest(arguments).unwrap_or_default(),
+            true => {
+                let rest = open.arguments.rest(arguments);
+                let is_contradictory = rest.is_none() && !arguments.is_empty();
+                self.has_contradiction |= is_contradictory;
+                open.is_plausible &= !is_contradictory;
+                rest.unwrap_or_default()
+            }
             false => arguments,
         };
         open.arguments.add(arguments);

@@ -41,13 +41,21 @@ pub(crate) fn decode(
         }
         Err(reason) => undocumented(text, reason)?,
     };
+    // Some gateways nest the response, as the last event of a stream does.
+    if response.output.is_none()
+        && let Some(inner @ Value::Object(fields)) =
+            serde_json::from_str::<Value>(text).unwrap_or_default().get("response")
+        && fields.contains_key("output")
+    {
+        response = answer::read(inner.clone())?;
+    }
     let has_error = response.error.as_ref().is_some_and(|error| !lenient::is_empty(error));
     let status = response.status.as_ref().and_then(Value::as_str).unwrap_or_default();
     if let "failed" | "cancelled" = status {
         return Err(failed(response.error.take(), status));
     }
-    let has_output =
-        matches!(response.output, Some(Value::Array(_) | Value::Object(_))) || response.output_text.is_some();
+    let has_output = matches!(response.output, Some(Value::Array(_) | Value::Object(_) | Value::String(_)))
+        || response.output_text.is_some();
     if has_error || !has_output {
         return Err(answer::absent(&serde_json::from_str(text).unwrap_or_default(), "output"));
     }
@@ -104,18 +112,36 @@ impl StreamEnd {
         if self.finish_reason != FinishReason::Stop {
             return self;
         }
-        let incomplete = || item::calls(items).any(Item::is_incomplete).then(|| "incomplete".to_owned());
+        let is_cut = |item: &Value| Item(item).text("status") == "incomplete";
+        let incomplete = || {
+            let has_cut = item::calls(items).any(Item::is_incomplete) || items.iter().any(is_cut);
+            has_cut.then(|| "incomplete".to_owned())
+        };
         // An item that this release does not know may be anything, and the whole of the response.
         let is_unknown = |kind: &&str| !kind.is_empty() && !ITEMS.contains(kind);
         let unknown = || items.iter().map(|item| Item(item).text("type")).find(is_unknown);
-        let unfinished = item::client_call(items).map(str::to_owned).or_else(incomplete);
-        let unfinished = unfinished.or_else(|| unknown().filter(|_| !has_content).map(str::to_owned));
+        let unfinished = item::client_call(items).or_else(|| item::inner_call(items)).map(str::to_owned);
+        let unfinished = unfinished.or_else(incomplete);
+        // After an unknown call that the server ran, its response goes on.
+        let last = items.last().map(|item| Item(item).text("type")).filter(is_unknown);
+        let is_call = |kind: &&str| ["_call", "_request", "tool_use"].iter().any(|end| kind.ends_with(end));
+        let unfinished = unfinished
+            .or_else(|| last.filter(is_call).map(str::to_owned))
+            .or_else(|| unknown().filter(|_| !has_content).map(str::to_owned));
         let finish_reason = match unfinished {
             Some(_) => FinishReason::Other,
             None if has_calls => FinishReason::ToolUse,
             None => FinishReason::Stop,
         };
         Self { finish_reason, finish_reason_text: unfinished, ..self }
+    }
+
+    /// The same, of a response whose calls are not what the server states of them as a whole.
+    pub(super) fn with_calls(self, is_contradictory: bool) -> Self {
+        if !is_contradictory || !self.finish_reason.ends_turn() {
+            return self;
+        }
+        Self { finish_reason: FinishReason::Other, finish_reason_text: Some("incomplete".to_owned()), ..self }
     }
 
     /// Whether the calls are whole only if the server has stated so of each.
@@ -128,6 +154,7 @@ impl StreamEnd {
 pub(super) fn unfinished(status: &str, error: Option<Value>) -> Option<CodexError> {
     match status {
         "failed" | "cancelled" | "canceled" => Some(failed(error, status)),
+        _ if error.as_ref().is_some_and(|error| !lenient::is_empty(error)) => Some(failed(error, status)),
         "queued" | "in_progress" => {
             let message = format!("the server has not made its response yet: its status is {status:?}");
             Some(

@@ -12,7 +12,7 @@ use super::item::Item;
 use super::items::{Items, Place, TextKind};
 use super::response::{self, Context, StreamEnd};
 use super::state;
-use crate::absorbed::Unknown;
+use crate::absorbed::{EVENTS, Unknown};
 use crate::decode::answer::{self, Decoder, Piece, Progress};
 use crate::decode::sse::SseEvent;
 use crate::decode::{budget, calls, duplicates, error_body, json};
@@ -31,6 +31,8 @@ pub(crate) struct ResponsesStream {
     has_event: bool,
     /// The first event, item or part of an unknown kind: quoted if nothing else comes.
     unread: Option<Value>,
+    /// The first event of the response itself that is of an unknown kind: quoted if the response is empty.
+    unread_content: Option<Value>,
     /// Events of unknown kinds are no errors: servers get new ones.
     unknown: Unknown,
     id: Option<String>,
@@ -55,6 +57,7 @@ impl ResponsesStream {
             is_done: false,
             has_event: false,
             unread: None,
+            unread_content: None,
             unknown: Unknown::default(),
             id: None,
             model: None,
@@ -64,29 +67,39 @@ impl ResponsesStream {
     fn known(&mut self, kind: EventKind, mut event: Event, data: &str) -> Result<Piece, CodexError> {
         let mut piece = Piece::default();
         match kind {
-            EventKind::Begun => self.note(&mut event.response.unwrap_or_default()),
+            EventKind::Begun => {
+                let mut response = event.response.unwrap_or_default();
+                let id = response.id.as_ref().and_then(json::text).filter(|id| !id.is_empty());
+                if !self.items.is_empty() && id.is_some() && self.id.is_some() && id != self.id {
+                    let message = "the server began another response in the middle of the first one";
+                    return Err(CodexError::new(ErrorCategory::TruncatedStream, message).maybe_processed());
+                }
+                self.note(&mut response);
+            }
             EventKind::ItemAdded | EventKind::ItemDone => {
                 let Some(value) = event.item.take().filter(Value::is_object) else { return Ok(piece) };
                 self.unknown.item(Item(&value).text("type"));
                 let is_done = kind == EventKind::ItemDone;
                 return self.items.item(Place::from_event(&event), value, is_done, &mut self.unknown);
             }
-            EventKind::Part | EventKind::SummaryPart => {
+            EventKind::Part | EventKind::PartAdded | EventKind::SummaryPart => {
+                let is_begun = kind == EventKind::PartAdded;
                 let part = event.part.take().unwrap_or_default();
                 let kinds = match kind {
-                    EventKind::Part => [("text", TextKind::Text), ("refusal", TextKind::Refusal)],
+                    EventKind::Part | EventKind::PartAdded => {
+                        [("text", TextKind::Text), ("refusal", TextKind::Refusal)]
+                    }
                     _ => [("text", TextKind::Summary), ("refusal", TextKind::Refusal)],
                 };
                 // Some servers announce the text of reasoning as a part too.
                 let is_reasoning = Item(&part).text("type").contains("reasoning");
                 for (field, text_kind) in kinds {
                     let text_kind = if is_reasoning { TextKind::Reasoning } else { text_kind };
-                    self.items.text_done(
-                        &Place::from_event(&event),
-                        text_kind,
-                        Item(&part).text(field),
-                        &mut piece,
-                    )?;
+                    let (place, text) = (Place::from_event(&event), Item(&part).text(field));
+                    self.items.text_done(&place, text_kind, text, &mut piece)?;
+                    if text_kind == TextKind::Text && is_begun {
+                        self.items.announce(&place, text);
+                    }
                 }
             }
             EventKind::TextDelta => self.delta(TextKind::Text, event, &mut piece)?,
@@ -118,13 +131,18 @@ impl ResponsesStream {
             }
             EventKind::Ended | EventKind::Incomplete => {
                 self.unknown.response(data.as_bytes());
-                self.end(event.response.unwrap_or_default(), kind == EventKind::Incomplete)?;
+                let response = match event.response {
+                    Some(response) => response,
+                    // Some servers have its fields in the event itself.
+                    None => serde_json::from_str(data).unwrap_or_default(),
+                };
+                self.end(response, kind == EventKind::Incomplete)?;
             }
             EventKind::Failed => {
-                return Err(response::failed(event.response.and_then(|r| r.error), "failed"));
+                return Err(response::failed(failure(event.response, data), "failed"));
             }
             EventKind::Cancelled => {
-                return Err(response::failed(event.response.and_then(|r| r.error), "cancelled"));
+                return Err(response::failed(failure(event.response, data), "cancelled"));
             }
             EventKind::Error => return Err(absent(data)),
         }
@@ -160,22 +178,27 @@ impl ResponsesStream {
         }
         let output = match output {
             Some(Value::Array(items)) => items,
-            Some(item @ Value::Object(_)) => vec![item],
+            Some(item @ (Value::Object(_) | Value::String(_))) => vec![item],
             _ => Vec::new(),
         };
-        let is_incomplete = is_incomplete || status == "incomplete";
+        let reason = incomplete_details.and_then(|details| json::text(details.get("reason")?));
+        let has_reason = reason.as_deref().is_some_and(|reason| !reason.is_empty());
+        let is_incomplete = is_incomplete || status == "incomplete" || has_reason;
         self.pieces.extend(self.items.last_items(&output, is_incomplete, &mut self.unknown)?);
         let items = if output.is_empty() { self.items.take_done() } else { output };
         // The same text once more, or all that an incomplete server gives.
-        let text = output_text.map(|text| text_of(Some(text))).filter(|_| self.items.is_empty());
+        let text = output_text.map(|text| text_of(Some(text))).filter(|_| !self.items.has_text());
         self.pieces.extend(text.and_then(|text| Piece { text, ..Piece::default() }.if_any()));
         self.note_unread(&items)?;
 
         let has_content = !self.items.is_empty() || !self.pieces.is_empty();
+        if let Some(unread) = self.unread_content.take().filter(|_| !has_content && items.is_empty()) {
+            return Err(error_body::from_unread(&unread).maybe_processed());
+        }
         let usage = usage.as_ref().and_then(response::usage);
-        let reason = incomplete_details.and_then(|details| json::text(details.get("reason")?));
         let end = StreamEnd::new(is_incomplete.then_some(reason), &status, usage.as_ref(), &self.context)
-            .with_items(&items, has_content, !self.items.calls.is_empty());
+            .with_items(&items, has_content, !self.items.calls.is_empty())
+            .with_calls(self.items.is_contradictory());
         if end.is_evidence_needed() {
             let complete = |index| ToolCallDelta { index, is_complete: true, ..ToolCallDelta::default() };
             let tool_calls: Vec<_> = self.items.done_calls().map(complete).collect();
@@ -212,7 +235,8 @@ impl ResponsesStream {
 
     /// An event of another kind: an error under some name, a response without a name, or of no interest.
     fn other(&mut self, kind: &str, data: &str) -> Result<(), CodexError> {
-        if !kind.is_empty() && self.unread.is_some() && !data.contains("\"error\"") {
+        let may_hold_content = self.unread_content.is_none() && kind.starts_with("response.");
+        if !kind.is_empty() && self.unread.is_some() && !may_hold_content && !data.contains("\"error\"") {
             self.unknown.event(kind);
             return Ok(());
         }
@@ -221,13 +245,26 @@ impl ResponsesStream {
             return Ok(());
         }
         let has_error = value.get("error").is_some_and(|error| !json::is_empty(error));
-        if kind.is_empty() && !has_error && value.get("output").is_some_and(Value::is_array) {
-            return self.end(answer::read(value)?, false);
+        let holds_output = |value: &Value| {
+            let is_output = |field: &Value| field.is_array() || field.is_object() || field.is_string();
+            ["output", "output_text"].iter().any(|field| value.get(*field).is_some_and(is_output))
+        };
+        if kind.is_empty() && !has_error && value.get("choices").is_none() {
+            match value.get("response") {
+                _ if holds_output(&value) => return self.end(answer::read(value)?, false),
+                Some(response) if holds_output(response) => {
+                    return self.end(answer::read(response.clone())?, false);
+                }
+                _ => {}
+            }
         }
         if let Some(error) = error_body::inside_success(&value).filter(|_| kind.is_empty() || has_error) {
             return Err(error);
         }
         self.unknown.event(if kind.is_empty() { "without type" } else { kind });
+        if kind.starts_with("response.") && !EVENTS.contains(&kind) && self.unread_content.is_none() {
+            self.unread_content = Some(value.clone());
+        }
         self.unread.get_or_insert(value);
         Ok(())
     }
@@ -249,6 +286,17 @@ impl ResponsesStream {
     }
 }
 
+/// What a response that failed states about it: its own error, or whatever else the event has in the place of one.
+fn failure(response: Option<Response>, data: &str) -> Option<Value> {
+    let stated = |value: &Value| !json::is_empty(value);
+    response.and_then(|response| response.error).filter(stated).or_else(|| {
+        let event: Value = serde_json::from_str(data).ok()?;
+        let pointers =
+            ["/error", "/message", "/response/last_error", "/response/status_details", "/response/message"];
+        pointers.iter().find_map(|pointer| event.pointer(pointer).filter(|value| stated(value))).cloned()
+    })
+}
+
 /// The error that an event is, in the server's words.
 fn absent(data: &str) -> CodexError {
     answer::absent(&serde_json::from_str(data).unwrap_or_default(), "output")
@@ -259,7 +307,7 @@ fn absent(data: &str) -> CodexError {
 /// # Errors
 /// It is not text, and would be lost.
 fn delta_of(event: &mut Event) -> Result<String, CodexError> {
-    let lost = match event.delta.take() {
+    let lost = match event.delta.take().or_else(|| event.text.take()) {
         Some(Value::String(text)) => return Ok(text),
         None => return Ok(String::new()),
         Some(delta) => delta,
@@ -283,7 +331,7 @@ fn text_of(value: Option<Value>) -> String {
 
 impl Decoder for ResponsesStream {
     fn event(&mut self, event: &SseEvent<'_>) -> Result<Option<Piece>, CodexError> {
-        let data = event.data.trim();
+        let data = answer::data(event);
         if data.eq_ignore_ascii_case("[DONE]") {
             self.is_done = true;
             return Ok(None);

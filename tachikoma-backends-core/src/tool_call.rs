@@ -147,6 +147,8 @@ pub struct ToolCallFragment<'a> {
 /// 2. Without an index, by its id; a new id begins a new call.
 /// 3. With neither, to the last call, unless it names a tool when that call already has arguments; then it begins a
 ///    new one.
+/// 4. Arguments without a name begin no call while a call that they can continue is open: a new id in each fragment of an index
+///    is that of its call, and a new index after calls that share one, or have none, is that of the last call.
 ///
 /// A fragment that names a tool begins a new call all the same where the call that it found already has arguments and another
 /// name, or arguments that are a complete JSON object and further ones follow; where id, name and arguments are the same, it
@@ -274,7 +276,15 @@ impl ToolCallAccumulator {
     }
 
     fn place(&self, index: Option<usize>, id: Option<&str>, name: Option<&str>, arguments: &str) -> Place {
-        let Some(position) = self.find(index, id, name.is_some()) else { return Place::New };
+        let is_nameless_piece = name.is_none() && !arguments.is_empty();
+        let is_open = |position: &usize| {
+            let open = self.calls.get(*position);
+            is_nameless_piece
+                && open.is_some_and(|open| !open.call.name.is_empty() && !open.has_all_arguments())
+        };
+        let position =
+            self.find(index, id, name.is_some()).or_else(|| self.unreliable(index, id).filter(is_open));
+        let Some(position) = position else { return Place::New };
         let (Some(held), Some(name)) = (self.calls.get(position), name) else {
             return Place::Existing(position);
         };
@@ -311,6 +321,18 @@ impl ToolCallAccumulator {
         }
     }
 
+    /// The call that arguments without a name may continue where neither their index nor their id names one.
+    fn unreliable(&self, index: Option<usize>, id: Option<&str>) -> Option<usize> {
+        let index = index?;
+        let same_index = |index: usize| self.calls.iter().filter(move |open| open.index == Some(index));
+        if let Some(latest) = self.calls.iter().rposition(|open| open.index == Some(index)) {
+            return Some(latest);
+        }
+        let last = self.calls.get(self.last)?;
+        let is_ambiguous = last.index.is_none_or(|index| same_index(index).count() > 1);
+        (id.is_none() && is_ambiguous).then_some(self.last)
+    }
+
     /// The number of calls that have begun.
     pub fn len(&self) -> usize {
         self.calls.len()
@@ -343,6 +365,13 @@ impl ToolCallAccumulator {
             }
             if call.arguments.trim().is_empty() {
                 call.arguments = "{}".to_owned();
+            }
+            // Some servers begin a call with an empty object in the place of the arguments that follow.
+            if let Some(rest) = call.arguments.strip_prefix("{}")
+                && rest.trim_start().starts_with('{')
+                && serde_json::from_str::<serde::de::IgnoredAny>(rest).is_ok()
+            {
+                call.arguments = rest.to_owned();
             }
             whole.push(call);
         }

@@ -99,9 +99,12 @@ mod chat {
         contents.refusal.push_str(text(&message["refusal"]));
         // Where both stand, they say the same.
         let reasoning = [&message["reasoning_content"], &message["reasoning"]];
-        contents
-            .reasoning
-            .push_str(reasoning.map(text).into_iter().find(|text| !text.is_empty()).unwrap_or_default());
+        let reasoning = reasoning.map(text).into_iter().find(|text| !text.is_empty()).map(str::to_owned);
+        let details = || {
+            let details = message["reasoning_details"].as_array().into_iter().flatten();
+            details.map(|detail| text(&detail["text"])).collect()
+        };
+        contents.reasoning.push_str(&reasoning.unwrap_or_else(details));
     }
 
     fn finish(word: &str, has_calls: bool) -> Option<FinishReason> {

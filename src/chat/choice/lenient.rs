@@ -1,11 +1,12 @@
 //! Choices in every form that servers give them, whole and in pieces.
 
 use serde_json::{Value, json};
-use tachikoma_backends_core::{ErrorCategory, ToolCallFragment};
+use tachikoma_backends_core::{ErrorCategory, FinishReason, ToolCallFragment};
 
 use super::{CALLS_OF_A_CHOICE, Choices};
 use crate::chat::channel::{Form, Source};
 use crate::chat::content::{self, Content};
+use crate::chat::finish;
 use crate::decode::answer::{self, Piece};
 use crate::decode::{calls, json};
 use crate::error::CodexError;
@@ -25,17 +26,38 @@ impl Choices {
         choice: ChatCompletionResponseChoice,
         piece: &mut Piece,
     ) -> Result<bool, CodexError> {
-        let ChatCompletionResponseChoice { delta, message, text, error, finish_reason, index } = choice;
+        // What stands as a boolean here holds nothing.
+        let ChatCompletionResponseChoice {
+            delta,
+            message,
+            text,
+            error,
+            finish_reason,
+            stop_reason,
+            index,
+            content: _,
+            tool_calls: _,
+            function_call: _,
+        } = choice;
         if let Some(error) = error.filter(|error| !json::is_empty(error)) {
             let body = json!({ "error": error });
             return Err(answer::absent(&body, "choice").maybe_processed());
         }
         let index = json::index(index.as_ref()).unwrap_or(position);
         let ordinal = self.ordinal(index)?;
-        let word = finish_reason.filter(|word| !json::is_empty(word)).map(|word| match word {
-            Value::String(word) => word,
-            other => other.to_string(),
+        // vLLM has the stop text, or the number of its token, under this name.
+        let stop_reason = stop_reason.filter(|word| {
+            word.as_str().is_some_and(|word| finish::meaning(word, false) != FinishReason::Other)
         });
+        let word =
+            finish_reason.filter(|word| !json::is_empty(word)).or(stop_reason).map(|word| match word {
+                Value::String(word) => word,
+                // SGLang's own form.
+                Value::Object(fields) if fields.get("type").is_some_and(Value::is_string) => {
+                    json::into_text(fields.get("type").cloned()).unwrap_or_default()
+                }
+                other => other.to_string(),
+            });
         let (held, held_text, held_calls) = (piece.size(), piece.text.len(), piece.tool_calls.len());
         if let Some(delta) = delta {
             self.message(self.source(ordinal, Form::Delta), delta, piece)?;
@@ -66,12 +88,17 @@ impl Choices {
             content,
             reasoning,
             reasoning_content,
+            reasoning_details,
+            reasoning_text,
+            thinking,
             refusal,
+            finish_reason: _,
             tool_calls,
             function_call,
             audio,
             images,
         } = message;
+        let (mut part_calls, mut has_part) = (Vec::new(), false);
         // Nearly all that comes is one text, or in a tool call nothing.
         match content {
             Some(Value::String(text)) => {
@@ -79,19 +106,20 @@ impl Choices {
             }
             None => {}
             content => {
-                let Content { text, reasoning, refusal, unread } = Content::read(content)?;
+                let Content { text, reasoning, refusal, calls, unread } = Content::read(content)?;
+                part_calls = calls;
+                has_part = !reasoning.is_empty();
                 self.text.add(source, text, &mut piece.text, &mut self.unknown);
                 self.reasoning.add(source, reasoning, &mut piece.reasoning, &mut self.unknown);
                 self.refusal.add(source, refusal, &mut piece.refusal, &mut self.unknown);
                 unread.into_iter().for_each(|part| self.note_unread("content[].type", part));
             }
         }
-        if reasoning.is_some() || reasoning_content.is_some() {
-            // Servers that have both fields have the same in both.
-            let texts = [reasoning_content, reasoning].into_iter().flatten().map(into_content);
-            if let Some(text) = texts.into_iter().find(|text| !text.is_empty()) {
-                self.reasoning.add(source, text, &mut piece.reasoning, &mut self.unknown);
-            }
+        // Servers that have several of these fields have the same in all, and in the content's parts.
+        let reasoning = [reasoning_content, reasoning, reasoning_text, thinking, reasoning_details];
+        let mut reasoning = reasoning.into_iter().flatten().map(into_content);
+        if !has_part && let Some(text) = reasoning.find(|text| !text.is_empty()) {
+            self.reasoning.add(source, text, &mut piece.reasoning, &mut self.unknown);
         }
         if let Some(refusal) = refusal {
             let is_empty = json::is_empty(&refusal);
@@ -113,8 +141,15 @@ impl Choices {
         if let Some(images) = images.filter(|images| images.is_array() && !json::is_empty(images)) {
             self.note_unread("images", json!({ "images": images }));
         }
-        let has_calls = tool_calls.as_ref().is_some_and(|calls| !calls.is_empty());
-        for (position, call) in tool_calls.into_iter().flatten().enumerate() {
+        let mut tool_calls = tool_calls.unwrap_or_default();
+        if tool_calls.is_empty() {
+            tool_calls = part_calls.into_iter().map(answer::read).collect::<Result<_, _>>()?;
+        }
+        let has_calls = !tool_calls.is_empty();
+        let is_unnumbered = tool_calls.len() > 1 && tool_calls.iter().all(|call| call.index.is_none());
+        for (position, call) in tool_calls.into_iter().enumerate() {
+            // A message lists its calls, whether it numbers them or not; so does a delta of several.
+            let position = (is_unnumbered || source.form != Form::Delta).then_some(position);
             self.call(source, position, call, piece)?;
         }
         if let Some(call) =
@@ -130,26 +165,34 @@ impl Choices {
     fn call(
         &mut self,
         source: Source,
-        position: usize,
+        position: Option<usize>,
         call: ChatCompletionResponseToolCall,
         piece: &mut Piece,
     ) -> Result<(), CodexError> {
-        let ChatCompletionResponseToolCall { id, index, function, custom, name, arguments } = call;
+        let ChatCompletionResponseToolCall {
+            id,
+            index,
+            function,
+            custom,
+            name,
+            arguments,
+            input,
+            parameters,
+        } = call;
         if id.is_none()
             && index.is_none()
             && function.is_none()
             && custom.is_none()
             && name.is_none()
             && arguments.is_none()
+            && input.is_none()
         {
             let message = "the server's response holds a tool call that cannot be read";
             return Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed());
         }
-        let flat = ChatCompletionResponseFunction { name, arguments, input: None };
+        let flat = ChatCompletionResponseFunction { name, arguments, input, parameters };
         let function = function.or(custom).unwrap_or(flat);
-        let index = json::index(index.as_ref());
-        // A message lists its calls, whether it numbers them or not.
-        let index = if source.form == Form::Delta { index } else { index.or(Some(position)) };
+        let index = json::index(index.as_ref()).or(position);
         let id = json::into_text(id);
         self.push(
             index.map(|index| index.saturating_add(source.choice * CALLS_OF_A_CHOICE)),
@@ -168,13 +211,13 @@ impl Choices {
         form: Form,
         piece: &mut Piece,
     ) -> Result<(), CodexError> {
-        let ChatCompletionResponseFunction { name, arguments, input } = function;
+        let ChatCompletionResponseFunction { name, arguments, input, parameters } = function;
         let name = json::into_text(name);
         let fragment = ToolCallFragment {
             index,
             id: id.as_deref(),
             name: name.as_deref(),
-            arguments: calls::arguments(arguments.or(input)).into(),
+            arguments: calls::arguments(arguments.or(input).or(parameters)).into(),
         };
         let delta = match form {
             Form::Delta => self.calls.push(fragment)?,

@@ -365,6 +365,12 @@ pub(super) const PERIODS: &[&str] = &[
     "每日",
 ];
 
+/// Words for a limit that was met.
+pub(super) const REACHED: &[&str] = &["reached", "exceed", "limit hit", "over the limit"];
+
+/// Words, without separators, for that all went well.
+pub(super) const SUCCESS_WORDS: &[&str] = &["success", "ok", "succeeded", "successful", "nil"];
+
 /// Other words of a limit on a time, in texts that are not about money.
 pub(super) const THROTTLING: &[&str] =
     &["throttl", "please wait", "slow down", "reduce the rate", "reduce your rate", "请求过于频繁", "限流"];
@@ -383,6 +389,7 @@ pub(super) const CONTEXT_PHRASES: &[&str] = &[
     "too many input tokens",
     "too many prompt tokens",
     "token limit exceeded",
+    "token total exceeds",
     "tokens limit exceeded",
     "token limit reached",
     "context overflow",

@@ -33,6 +33,12 @@ impl Wording {
         self.has_any(PERIODS)
     }
 
+    /// Whether it states in one sentence that a limit on a time was met.
+    pub(super) fn states_rate_limit(&self) -> bool {
+        let is_met = |sentence: &String| has_any(sentence, PERIODS) && has_any(sentence, REACHED);
+        self.0.iter().any(is_met)
+    }
+
     /// Whether the conversation is longer than the model can read.
     pub(super) fn is_context_overflow(&self) -> bool {
         if self.has_period() || self.has_any(THROTTLING) {

@@ -55,7 +55,12 @@ impl Items {
         };
         let by_index = || {
             let index = place.index?;
-            position(&|item| item.index == Some(index) && item.kind.is_none_or(|held| held == kind))
+            let is_other_call = |item: &OpenItem| {
+                call_id.is_some_and(|id| item.call_id.as_deref().is_some_and(|held| held != id))
+            };
+            position(&|item| {
+                item.index == Some(index) && item.kind.is_none_or(|held| held == kind) && !is_other_call(item)
+            })
         };
         let by_call_id = || {
             let call_id = call_id.filter(|id| !id.is_empty())?;

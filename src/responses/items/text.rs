@@ -2,7 +2,7 @@
 
 use tachikoma_backends_core::Phase;
 
-use super::{Items, Place};
+use super::{Announced, Items, Place};
 use crate::absorbed::Unknown;
 use crate::decode::answer::Piece;
 use crate::decode::streamed::Streamed;
@@ -47,6 +47,14 @@ impl Items {
             return Ok(());
         }
         let item = self.find_or_open(place, item_kind(kind))?;
+        let mut text = text;
+        if let Some(open) = self.items.get_mut(item).filter(|_| kind == TextKind::Text) {
+            let length = open.announced.rest(&text).len();
+            text.drain(..text.len() - length);
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
         if let Some(part) = self.part(item, kind, place.part) {
             part.streamed.add(&text);
         }
@@ -78,6 +86,20 @@ impl Items {
         part.streamed.add(&rest);
         self.emit(item, kind, Some(boundary(kind, place)), rest, piece);
         Ok(())
+    }
+
+    /// Text of a part that begins, which may come again in pieces.
+    pub(in crate::responses) fn announce(&mut self, place: &Place, text: &str) {
+        let position = self.find(place, ItemKind::Message, None);
+        if let Some(open) = position.and_then(|position| self.items.get_mut(position)) {
+            open.announced = Announced::new(text.to_owned());
+        }
+    }
+
+    /// Whether an item has this text as its summary.
+    pub(super) fn has_summary(&self, item: usize, whole: &str) -> bool {
+        let held = self.items.get(item).and_then(|open| open.texts.get(TextKind::Summary as usize));
+        held.is_some_and(|held| !held.streamed.is_empty() && held.streamed.covers(whole))
     }
 
     pub(super) fn fill_text(
