@@ -94,6 +94,25 @@ impl Body {
         }
     }
 
+    /// One of these pieces.
+    #[cfg(test)]
+    pub(crate) fn from_pieces(
+        pieces: impl futures::Stream<Item = reqwest::Result<Bytes>> + Send + Sync + 'static,
+        reliability: &Reliability,
+    ) -> Self {
+        Self {
+            bytes: Box::pin(pieces),
+            start: None,
+            silence: WaitLimit::new(reliability.idle_timeout),
+            time: reliability.response_timeout,
+            max_bytes: reliability.max_body_bytes,
+            request_id: Some("req_1".to_owned()),
+            is_event_stream: true,
+            encoding: None,
+            redactor: Arc::default(),
+        }
+    }
+
     /// Whether it can be a stream of events: by its content type, or by its first bytes, since some servers label events as JSON.
     ///
     /// # Errors
