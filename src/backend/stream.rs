@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::Stream;
 use tachikoma_backends_core::{CompletionChunk, ErrorCategory};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::watch::Watch;
@@ -20,6 +21,16 @@ use crate::transport::{BUSY_BYTES, Body, Bytes};
 /// How long, after a finish reason, the next event is waited for from a server that does not end the stream: its usage, or more
 /// content.
 const USAGE_GRACE: Duration = Duration::from_secs(10);
+
+/// How much of what has arrived is read in one step, in bytes.
+const PART: usize = 4 << 10;
+
+/// After how many steps without content, each of which reads a part or an event, other tasks get a turn: events without
+/// content are short, so that a few bytes may be much work.
+const BUSY_STEPS: usize = 64;
+
+/// How many events without data are as much work as a step.
+const SKIPPED_IN_A_STEP: usize = 8;
 
 /// The response in `body` as chunks: any number of deltas, then one final chunk or one error, then the end. The connection
 /// is closed with the last item, or when the stream is dropped.
@@ -41,6 +52,7 @@ pub(super) fn chunks<E: From<CodexError> + Send + 'static>(
         // An event may come in as many bytes as it is allowed, and comments before it.
         max_empty_bytes: reliability.max_event_bytes.saturating_mul(2),
         empty_bytes: 0,
+        arrived: Bytes::new(),
         busy_bytes: 0,
         ended: false,
         watch,
@@ -69,7 +81,8 @@ impl<D: Decoder + Unpin, E: From<CodexError>> Stream for Chunks<D, E> {
             Err(error) => Err(error),
         };
         let request_id = || connection.body.request_id().map(str::to_owned);
-        let end = end.map_err(|error| connection.body.redact(error.with_request_id(request_id())));
+        let end = end
+            .map_err(|error| connection.body.redact(error.within_response().with_request_id(request_id())));
         connection.watch.ended(connection.decoder.unknown(), &end);
         this.connection = None;
         Poll::Ready(Some(end.map_err(Into::into)))
@@ -89,6 +102,8 @@ struct Connection<D> {
     /// How many bytes have come since the last content, and may come.
     empty_bytes: usize,
     max_empty_bytes: usize,
+    /// What has arrived and has not been read.
+    arrived: Bytes,
     /// How many bytes have been read without a pause.
     busy_bytes: usize,
     /// Whether the last byte has come.
@@ -99,6 +114,7 @@ struct Connection<D> {
 impl<D: Decoder> Connection<D> {
     /// The next piece; `None` where the last chunk is to come.
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Piece>, CodexError>> {
+        let mut steps = 0;
         loop {
             if let Some(piece) = self.decoder.next_piece() {
                 return Poll::Ready(Ok(Some(piece)));
@@ -106,6 +122,13 @@ impl<D: Decoder> Connection<D> {
             if self.decoder.progress() == Progress::Done {
                 return Poll::Ready(Ok(None));
             }
+            if self.busy_bytes >= BUSY_BYTES || steps >= BUSY_STEPS {
+                // What is decompressed is always there, and never waits: other tasks get a turn.
+                self.busy_bytes = 0;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            steps += 1;
             if let Some(event) = self.events.next_event()? {
                 let piece = self.decoder.event(&event)?;
                 if self.is_past_finish() || (piece.is_some() && self.is_timed()) {
@@ -118,17 +141,20 @@ impl<D: Decoder> Connection<D> {
                 }
                 continue;
             }
+            steps += self.events.take_skipped() / SKIPPED_IN_A_STEP;
             if self.ended {
                 return Poll::Ready(Ok(None));
             }
             self.check_empty()?;
+            if !self.arrived.is_empty() {
+                let part = self.arrived.split_to(self.arrived.len().min(PART));
+                self.busy_bytes += part.len();
+                self.empty_bytes = self.empty_bytes.saturating_add(part.len());
+                self.events.push(part);
+                continue;
+            }
             match ready!(self.poll_bytes(context)) {
-                Ok(Some(bytes)) => {
-                    let length = bytes.len();
-                    self.empty_bytes = self.empty_bytes.saturating_add(length);
-                    self.events.push(bytes);
-                    ready!(self.poll_pause(length, context));
-                }
+                Ok(Some(bytes)) => self.arrived = bytes,
                 Ok(None) => {
                     self.events.end();
                     self.ended = true;
@@ -139,17 +165,6 @@ impl<D: Decoder> Connection<D> {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-    }
-
-    /// Lets other tasks run after much has been read at once: what is decompressed is always there, and never waits.
-    fn poll_pause(&mut self, length: usize, context: &mut Context<'_>) -> Poll<()> {
-        self.busy_bytes += length;
-        if self.busy_bytes < BUSY_BYTES {
-            return Poll::Ready(());
-        }
-        self.busy_bytes = 0;
-        context.waker().wake_by_ref();
-        Poll::Pending
     }
 
     /// # Errors
@@ -183,6 +198,10 @@ impl<D: Decoder> Connection<D> {
         }
         if let ready @ Poll::Ready(_) = self.body.poll_next(context) {
             return ready;
+        }
+        // Where the stream has been taken out of its runtime, the limit on silence ends it.
+        if self.timer.is_none() && Handle::try_current().is_err() {
+            return Poll::Pending;
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() != deadline {
@@ -324,11 +343,22 @@ mod tests {
             assert_eq!((outcome, elapsed), (expected, seconds), "{name}");
         }
         let truncated = |text| Err((ErrorCategory::TruncatedStream, text));
-        check("silence after a finish reason", vec![Send(ONE), Send(STOP), Silence], Ok(("one", 0)), 10).await;
-        check("a connection that breaks after a finish reason", vec![Send(ONE), Send(STOP), Break], Ok(("one", 0)), 0)
+        check("silence after a finish reason", vec![Send(ONE), Send(STOP), Silence], Ok(("one", 0)), 10)
             .await;
-        check("content after a finish reason, and silence", vec![Send(ONE), Send(STOP), Send(TWO), Silence], truncated("one two"), 10)
-            .await;
+        check(
+            "a connection that breaks after a finish reason",
+            vec![Send(ONE), Send(STOP), Break],
+            Ok(("one", 0)),
+            0,
+        )
+        .await;
+        check(
+            "content after a finish reason, and silence",
+            vec![Send(ONE), Send(STOP), Send(TWO), Silence],
+            truncated("one two"),
+            10,
+        )
+        .await;
         check(
             "content after a finish reason, and a connection that breaks",
             vec![Send(ONE), Send(STOP), Wait(3), Send(TWO), Break],
@@ -347,7 +377,13 @@ mod tests {
         check("a finish reason on every chunk", words, Ok((" two two two two two two two", 0)), 14).await;
         let mut words = repeat(7, || vec![Send(TWO_AND_STOP), Wait(2)]);
         words.extend([Send(DONE), Silence]);
-        check("a finish reason on every chunk, and [DONE]", words, Ok((" two two two two two two two", 0)), 14).await;
+        check(
+            "a finish reason on every chunk, and [DONE]",
+            words,
+            Ok((" two two two two two two two", 0)),
+            14,
+        )
+        .await;
         let mut comments = vec![Send(ONE), Send(STOP)];
         comments.extend(repeat(20, || vec![Wait(1), Send(COMMENT)]));
         check("comments after a finish reason", comments, Ok(("one", 0)), 10).await;
@@ -362,11 +398,21 @@ mod tests {
             8,
         )
         .await;
-        check("[DONE], and a connection that stays open", vec![Send(ONE), Send(STOP), Send(DONE), Silence], Ok(("one", 0)), 0)
-            .await;
+        check(
+            "[DONE], and a connection that stays open",
+            vec![Send(ONE), Send(STOP), Send(DONE), Silence],
+            Ok(("one", 0)),
+            0,
+        )
+        .await;
         check("no finish reason, and a polite end", vec![Send(ONE)], truncated("one"), 0).await;
-        check("no finish reason, and a broken connection", vec![Send(ONE), Break], Err((ErrorCategory::Network, "one")), 0)
-            .await;
+        check(
+            "no finish reason, and a broken connection",
+            vec![Send(ONE), Break],
+            Err((ErrorCategory::Network, "one")),
+            0,
+        )
+        .await;
     }
 
     #[tokio::test(start_paused = true)]

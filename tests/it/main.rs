@@ -18,6 +18,7 @@ mod errors;
 mod events;
 mod exchanges;
 mod faults;
+mod hostile;
 mod limits;
 mod live;
 mod llmock;
