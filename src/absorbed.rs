@@ -68,7 +68,9 @@ pub(crate) struct Unknown(Vec<(AbsorbedKind, String)>);
 impl Unknown {
     fn note(&mut self, kind: AbsorbedKind, name: impl fmt::Display) {
         let name: String = name.to_string().chars().take(MAX_NAME_CHARS).collect();
-        if self.0.len() < MAX_NAMES && !self.0.iter().any(|known| *known == (kind, name.clone())) {
+        if self.0.len() < MAX_NAMES
+            && !self.0.iter().any(|(known_kind, known)| *known_kind == kind && *known == name)
+        {
             self.0.push((kind, name));
         }
     }

@@ -10,6 +10,7 @@ mod api;
 mod count;
 mod embed;
 mod observe;
+mod offload;
 mod preview;
 mod respond;
 mod stream;

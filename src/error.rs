@@ -62,6 +62,25 @@ impl CodexError {
         self
     }
 
+    /// Marks an error within a response that had begun: the server has done the work of what was cut or cannot be read.
+    pub(crate) fn within_response(self) -> Self {
+        use ErrorCategory::{Network, Parse, Timeout, TruncatedStream};
+        let is_own = matches!(self.category(), Network | Parse | Timeout | TruncatedStream);
+        if is_own { self.maybe_processed() } else { self }
+    }
+
+    /// Adds an earlier failure of the same request, after which it was sent once more in another form.
+    pub(crate) fn after(mut self, mut earlier: Self) -> Self {
+        let text = format!("{}: {}", earlier.category(), earlier.message());
+        let mut failures = std::mem::take(&mut earlier.details_mut().earlier_failures);
+        failures.push(text);
+        let details = self.details_mut();
+        failures.append(&mut details.earlier_failures);
+        details.earlier_failures = failures;
+        details.attempts = details.attempts.saturating_add(earlier.attempts());
+        self
+    }
+
     pub(crate) fn with_request_id(mut self, request_id: Option<String>) -> Self {
         self.0.details.request_id = request_id.or(self.0.details.request_id);
         self

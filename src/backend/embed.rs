@@ -4,7 +4,7 @@ use tachikoma_backends_core::ErrorCategory;
 
 use tracing::Instrument;
 
-use super::CodexBackend;
+use super::{CodexBackend, offload};
 use crate::auth::Scope;
 use crate::config::InputLimit;
 use crate::embeddings::{self, EmbeddingRequest, EmbeddingResponse, Expected};
@@ -61,11 +61,13 @@ impl CodexBackend {
             };
             let answer = self.transport.send(scope, max_retries, operation).await?;
             let mut answer = self.transport.body(answer);
-            let bytes = answer.read().await?;
+            let bytes = answer.read().await.map_err(CodexError::within_response)?;
             let request_id = answer.request_id().map(str::to_owned);
-            match embeddings::decode(&bytes, expected) {
+            let length = bytes.len();
+            let decoded = offload::read(length, move || embeddings::decode(&bytes, expected)).await;
+            match decoded.and_then(|response| response) {
                 Ok(response) => Ok(EmbeddingResponse { request_id, ..response }),
-                Err(error) => Err(answer.redact(error.with_request_id(request_id))),
+                Err(error) => Err(answer.redact(error.within_response().with_request_id(request_id))),
             }
         };
         match self.config.total_timeout() {

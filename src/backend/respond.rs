@@ -9,7 +9,7 @@ use futures::Stream;
 use tachikoma_backends_core::{CompletionChunk, CompletionRequest, CompletionResponse};
 use tracing::Instrument;
 
-use super::{CodexBackend, Expected, Prepared, stream};
+use super::{CodexBackend, Expected, Prepared, offload, stream};
 use crate::absorbed::Unknown;
 use crate::chat::{self, stream::ChatStream};
 use crate::decode::error_body;
@@ -100,13 +100,13 @@ impl CodexBackend {
             Err(error) if error_body::is_stale_state(&error) => error,
             outcome => return outcome,
         };
-        let Some(body) = responses::state::without_reasoning(&prepared.body) else { return Err(error) };
+        let Some(body) = responses::state::without_state(&prepared.body) else { return Err(error) };
         tracing::warn!(
             request_id = error.request_id(),
             "the server no longer takes the reasoning of earlier turns; the request is sent once more without it"
         );
         prepared.body = body.into();
-        self.send_body(max_retries, &prepared).await
+        self.send_body(max_retries, &prepared).await.map_err(|last| last.after(error))
     }
 
     async fn send_body(
@@ -128,7 +128,8 @@ impl CodexBackend {
 
     /// Reads a response that is not streamed.
     async fn read_whole(&self, expected: Expected, mut body: Body) -> Result<CompletionResponse, CodexError> {
-        let bytes = body.read().await?;
+        let bytes = body.read().await.map_err(CodexError::within_response)?;
+        let length = bytes.len();
         let request_id = body.request_id().map(str::to_owned);
         let max_tool_calls = self.config.max_tool_calls();
         let mut unknown = Unknown::default();
@@ -137,13 +138,13 @@ impl CodexBackend {
             Expected::Responses(_) => unknown.response(&bytes),
         }
         self.absorbed.add(unknown);
-        let response = match expected {
+        let decode = move || match expected {
             Expected::Chat => chat::response::decode(&bytes, max_tool_calls),
             Expected::Responses(context) => responses::response::decode(&bytes, max_tool_calls, context),
         };
-        match response {
+        match offload::read(length, decode).await.and_then(|response| response) {
             Ok(response) => Ok(CompletionResponse { request_id, ..response }),
-            Err(error) => Err(body.redact(error.with_request_id(request_id))),
+            Err(error) => Err(body.redact(error.within_response().with_request_id(request_id))),
         }
     }
 }

@@ -61,6 +61,8 @@ pub(crate) struct SseDecoder {
     after_cr: bool,
     at_start: bool,
     ended: bool,
+    /// How many events without data the parser has read since this was last asked for.
+    skipped: usize,
     max_event_bytes: usize,
 }
 
@@ -88,6 +90,7 @@ impl SseDecoder {
             after_cr: false,
             at_start: true,
             ended: false,
+            skipped: 0,
             max_event_bytes,
         }
     }
@@ -132,6 +135,9 @@ impl SseDecoder {
     /// The event is not UTF-8 or over a limit. The stream cannot be trusted from then on.
     pub(crate) fn next_event(&mut self) -> Result<Option<SseEvent<'_>>, CodexError> {
         while let Some(block) = self.next_block()? {
+            if self.is_comment(&block) {
+                continue;
+            }
             if let Some((event, data)) = self.plain(&block) {
                 let event = if event.is_empty() { "message" } else { self.text(event)? };
                 return Ok(Some(SseEvent {
@@ -143,6 +149,7 @@ impl SseDecoder {
             if let Some(event) = parsed(self.text(block.all)?)? {
                 return Ok(Some(event));
             }
+            self.skipped += 1;
         }
         if !self.ended || self.start == self.buffer.len() {
             return Ok(None);
@@ -152,6 +159,11 @@ impl SseDecoder {
         let rest = self.text(rest)?;
         // A stream that is cut within the name of a field has lost an event, and holds no text in the place of one.
         if FIELDS.iter().any(|field| field.starts_with(rest)) { Ok(None) } else { parsed(rest) }
+    }
+
+    /// How many events the parser has read for nothing since the last call of this: comments, fields without data.
+    pub(crate) fn take_skipped(&mut self) -> usize {
+        std::mem::take(&mut self.skipped)
     }
 
     /// Where the next event is.
@@ -238,6 +250,11 @@ impl SseDecoder {
         .with_hint("Raise with_max_event_bytes if you trust this server."))
     }
 
+    /// Whether an event is one line of comment, as servers send to keep a connection alive: the parser would take its time.
+    fn is_comment(&self, block: &Block) -> bool {
+        block.lines == 1 && self.buffer.get(block.first.start) == Some(&b':')
+    }
+
     /// Where the name (empty for the usual one) and the data are of an event that needs no parser.
     fn plain(&self, block: &Block) -> Option<(Range<usize>, Range<usize>)> {
         let value = |line: &Range<usize>, field: &[u8]| {
@@ -292,8 +309,9 @@ fn parsed(text: &str) -> Result<Option<SseEvent<'static>>, CodexError> {
         // parser from stumbling over it.
         terminated.insert_str(0, ":\n");
     }
-    let once = stream::iter([Ok::<_, std::convert::Infallible>(terminated)]);
-    match EventStream::new(once).next().now_or_never().flatten() {
+    // Line by line: after each, the parser moves all that it has been given and has not read.
+    let lines = terminated.split_inclusive('\n').map(Ok::<_, std::convert::Infallible>);
+    match EventStream::new(stream::iter(lines)).next().now_or_never().flatten() {
         None => Ok(error_line(text)),
         Some(Ok(event)) if event.data.is_empty() => Ok(error_line(text)),
         Some(Ok(event)) => {

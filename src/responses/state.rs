@@ -22,7 +22,9 @@ pub(super) fn new(items: Vec<Value>, origin: &str) -> Option<ProviderState> {
     let count = items.len();
     let mut items: Vec<Map<String, Value>> = items.into_iter().filter_map(input_item).collect();
     if items.len() < count {
-        items.iter_mut().for_each(forget_reference);
+        for item in &mut items {
+            forget_reference(item);
+        }
     }
     let items: Vec<Value> = items.into_iter().map(Value::Object).collect();
     (!items.is_empty()).then(|| ProviderState { origin: origin.to_owned(), data: Value::Array(items) })
@@ -50,11 +52,10 @@ fn is_reasoning(item: &Map<String, Value>) -> bool {
 }
 
 /// Takes the id off an item that can be read without it: the server would look for the reasoning that belongs to it.
-fn forget_reference(item: &mut Map<String, Value>) {
+/// Returns whether there was one.
+fn forget_reference(item: &mut Map<String, Value>) -> bool {
     let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
-    if matches!(kind, "message" | "function_call" | "custom_tool_call") {
-        item.remove("id");
-    }
+    matches!(kind, "message" | "function_call" | "custom_tool_call") && item.remove("id").is_some()
 }
 
 /// The items of this turn, if they came from this origin and still agree with it: whoever has changed the text or the calls since
@@ -76,17 +77,17 @@ pub(super) fn items(message: &Message, origin: &str) -> Option<Vec<Map<String, V
     agrees.then(|| items.iter().filter_map(Value::as_object).cloned().collect())
 }
 
-/// A request's body without the states that its server no longer takes. `None` where it holds none.
-pub(crate) fn without_reasoning(body: &[u8]) -> Option<Vec<u8>> {
+/// A request's body without the states that its server no longer takes: the reasoning, and the ids that lead to it. `None`
+/// where it holds none.
+pub(crate) fn without_state(body: &[u8]) -> Option<Vec<u8>> {
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let input = body.get_mut("input")?.as_array_mut()?;
     let count = input.len();
     input.retain(|item| !item.as_object().is_some_and(is_reasoning));
-    if input.len() == count {
-        return None;
-    }
-    input.iter_mut().filter_map(Value::as_object_mut).for_each(forget_reference);
-    serde_json::to_vec(&body).ok()
+    let is_shorter = input.len() < count;
+    let items = input.iter_mut().filter_map(Value::as_object_mut);
+    let is_changed = items.fold(is_shorter, |is_changed, item| forget_reference(item) || is_changed);
+    is_changed.then(|| serde_json::to_vec(&body).ok()).flatten()
 }
 
 #[cfg(test)]
@@ -131,10 +132,13 @@ mod tests {
             {"role": "user", "content": "Hi"},
             {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
         ]});
-        let body = without_reasoning(with.to_string().as_bytes()).unwrap();
+        let body = without_state(with.to_string().as_bytes()).unwrap();
         assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), without);
-        assert_eq!(without_reasoning(&body), None);
-        assert_eq!(without_reasoning(b"{}"), None);
+        assert_eq!(without_state(&body), None);
+        assert_eq!(without_state(b"{}"), None);
+        let id_alone = json!({"input": [{"type": "function_call", "id": "fc_1", "call_id": "c"}]});
+        let body = without_state(id_alone.to_string().as_bytes()).unwrap();
+        assert_eq!(body, br#"{"input":[{"type":"function_call","call_id":"c"}]}"#);
     }
 
     /// What only outputs have follows from the document.

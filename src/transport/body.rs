@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use futures::StreamExt;
 use progenitor_client::{ByteStream, ResponseValue};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
@@ -94,6 +94,25 @@ impl Body {
         }
     }
 
+    /// One of these pieces.
+    #[cfg(test)]
+    pub(crate) fn from_pieces(
+        pieces: impl futures::Stream<Item = reqwest::Result<Bytes>> + Send + Sync + 'static,
+        reliability: &Reliability,
+    ) -> Self {
+        Self {
+            bytes: Box::pin(pieces),
+            start: None,
+            silence: WaitLimit::new(reliability.idle_timeout),
+            time: reliability.response_timeout,
+            max_bytes: reliability.max_body_bytes,
+            request_id: Some("req_1".to_owned()),
+            is_event_stream: true,
+            encoding: None,
+            redactor: Arc::default(),
+        }
+    }
+
     /// Whether it can be a stream of events: by its content type, or by its first bytes, since some servers label events as JSON.
     ///
     /// # Errors
@@ -103,15 +122,46 @@ impl Body {
         if self.is_event_stream {
             return Ok(true);
         }
-        let mut start = BytesMut::new();
-        while start.trim_ascii_start().len() < LONGEST_FIELD {
-            let Some(bytes) = self.next().await? else { break };
-            start.extend_from_slice(&bytes);
-        }
-        let start = start.freeze();
+        let (time, request_id) = (self.time, self.request_id.clone());
+        let outcome = Timeout::Body.limit(time, self.read_start()).await;
+        let start = outcome.unwrap_or_else(|error| Err(error.with_request_id(request_id)))?;
         let holds_events = answer::begins_with_events(&start);
         self.start = Some(start).filter(|start| !start.is_empty());
         Ok(holds_events)
+    }
+
+    /// Enough of it to tell what it is, without the white space before it.
+    async fn read_start(&mut self) -> Result<Bytes, CodexError> {
+        let mut start = BytesMut::new();
+        let (mut skipped, mut busy_bytes) = (0, 0);
+        while start.len() < LONGEST_FIELD {
+            let Some(bytes) = self.next().await? else { break };
+            start.extend_from_slice(&bytes);
+            let length = start.len();
+            let white_space = length - start.trim_ascii_start().len();
+            start.advance(white_space);
+            skipped += white_space;
+            self.check_size(skipped)?;
+            busy_bytes += bytes.len();
+            if busy_bytes >= BUSY_BYTES {
+                busy_bytes = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(start.freeze())
+    }
+
+    /// # Errors
+    /// It is larger than the limit.
+    fn check_size(&self, bytes: usize) -> Result<(), CodexError> {
+        if bytes <= self.max_bytes {
+            return Ok(());
+        }
+        let message = format!("the server's answer is larger than {} bytes", self.max_bytes);
+        Err(CodexError::new(ErrorCategory::Parse, message)
+            .with_hint("Raise with_max_body_bytes if you trust this server.")
+            .with_request_id(self.request_id.clone())
+            .maybe_processed())
     }
 
     pub(crate) fn request_id(&self) -> Option<&str> {
@@ -187,12 +237,7 @@ impl Body {
                 all.reserve(LONG_BODY_BYTES);
             }
             all.extend_from_slice(&bytes);
-            if all.len() > self.max_bytes {
-                let message = format!("the server's answer is larger than {} bytes", self.max_bytes);
-                return Err(CodexError::new(ErrorCategory::Parse, message)
-                    .with_hint("Raise with_max_body_bytes if you trust this server.")
-                    .with_request_id(self.request_id.clone()));
-            }
+            self.check_size(all.len())?;
         }
         Ok(all.freeze())
     }

@@ -19,6 +19,7 @@ mod events;
 mod exchanges;
 mod faults;
 mod field;
+mod hostile;
 mod limits;
 mod live;
 mod llmock;

@@ -1,5 +1,6 @@
 //! A server that sends exact bytes, whatever it was asked.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,6 +29,28 @@ pub(crate) async fn start_changing(answer: Arc<Mutex<Vec<u8>>>) -> String {
     url
 }
 
+/// As [`start`], with these answers, one after the other, and the last one for all further requests. Their bodies are kept.
+pub(crate) async fn start_recording(
+    answers: Arc<Mutex<VecDeque<Vec<u8>>>>,
+    bodies: Arc<Mutex<Vec<Vec<u8>>>>,
+) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let body = read_request(&mut connection).await;
+            bodies.lock().unwrap().push(body);
+            let answer = {
+                let mut answers = answers.lock().unwrap();
+                if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
+            };
+            let _ = connection.write_all(&answer.unwrap_or_default()).await;
+            let _ = connection.shutdown().await;
+        }
+    });
+    url
+}
+
 /// A whole answer of this status, content type and body.
 pub(crate) fn http(status: u16, content_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
@@ -43,7 +66,8 @@ pub(crate) fn cut(answer: Vec<u8>, missing: usize) -> Vec<u8> {
     answer[..length].to_vec()
 }
 
-pub(crate) async fn read_request(connection: &mut TcpStream) {
+/// Reads a request and returns its body.
+pub(crate) async fn read_request(connection: &mut TcpStream) -> Vec<u8> {
     let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
         if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -51,11 +75,11 @@ pub(crate) async fn read_request(connection: &mut TcpStream) {
             let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
             let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
             if request.len() >= end + 4 + length {
-                return;
+                return request.split_off(end + 4);
             }
         }
         match connection.read(&mut buffer).await {
-            Ok(0) | Err(_) => return,
+            Ok(0) | Err(_) => return Vec::new(),
             Ok(read) => request.extend_from_slice(&buffer[..read]),
         }
     }
