@@ -166,6 +166,17 @@ pub(super) fn unfinished(status: &str, error: Option<Value>) -> Option<CodexErro
     }
 }
 
+/// What a response that failed states about it: its own error, or whatever else the event has in the place of one.
+pub(super) fn stated_failure(response: Option<Response>, data: &str) -> Option<Value> {
+    let stated = |value: &Value| !lenient::is_empty(value);
+    response.and_then(|response| response.error).filter(stated).or_else(|| {
+        let event: Value = serde_json::from_str(data).ok()?;
+        let pointers =
+            ["/error", "/message", "/response/last_error", "/response/status_details", "/response/message"];
+        pointers.iter().find_map(|pointer| event.pointer(pointer).filter(|value| stated(value))).cloned()
+    })
+}
+
 /// The server gave up while it responded; `error` is its own description.
 pub(super) fn failed(error: Option<Value>, status: &str) -> CodexError {
     let error = error.filter(|error| !lenient::is_empty(error));

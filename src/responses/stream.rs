@@ -31,8 +31,8 @@ pub(crate) struct ResponsesStream {
     has_event: bool,
     /// The first event, item or part of an unknown kind: quoted if nothing else comes.
     unread: Option<Value>,
-    /// The first event of the response itself that is of an unknown kind: quoted if the response is empty.
-    unread_content: Option<Value>,
+    /// It is one of the response itself, which is then not empty.
+    has_unread_content: bool,
     /// Events of unknown kinds are no errors: servers get new ones.
     unknown: Unknown,
     id: Option<String>,
@@ -57,7 +57,7 @@ impl ResponsesStream {
             is_done: false,
             has_event: false,
             unread: None,
-            unread_content: None,
+            has_unread_content: false,
             unknown: Unknown::default(),
             id: None,
             model: None,
@@ -139,10 +139,10 @@ impl ResponsesStream {
                 self.end(response, kind == EventKind::Incomplete)?;
             }
             EventKind::Failed => {
-                return Err(response::failed(failure(event.response, data), "failed"));
+                return Err(response::failed(response::stated_failure(event.response, data), "failed"));
             }
             EventKind::Cancelled => {
-                return Err(response::failed(failure(event.response, data), "cancelled"));
+                return Err(response::failed(response::stated_failure(event.response, data), "cancelled"));
             }
             EventKind::Error => return Err(absent(data)),
         }
@@ -192,8 +192,8 @@ impl ResponsesStream {
         self.note_unread(&items)?;
 
         let has_content = !self.items.is_empty() || !self.pieces.is_empty();
-        if let Some(unread) = self.unread_content.take().filter(|_| !has_content && items.is_empty()) {
-            return Err(error_body::from_unread(&unread).maybe_processed());
+        if self.has_unread_content && !has_content && items.is_empty() {
+            return Err(error_body::from_unread(&self.unread.take().unwrap_or_default()).maybe_processed());
         }
         let usage = usage.as_ref().and_then(response::usage);
         let end = StreamEnd::new(is_incomplete.then_some(reason), &status, usage.as_ref(), &self.context)
@@ -235,7 +235,7 @@ impl ResponsesStream {
 
     /// An event of another kind: an error under some name, a response without a name, or of no interest.
     fn other(&mut self, kind: &str, data: &str) -> Result<(), CodexError> {
-        let may_hold_content = self.unread_content.is_none() && kind.starts_with("response.");
+        let may_hold_content = !self.has_unread_content && kind.starts_with("response.");
         if !kind.is_empty() && self.unread.is_some() && !may_hold_content && !data.contains("\"error\"") {
             self.unknown.event(kind);
             return Ok(());
@@ -262,8 +262,9 @@ impl ResponsesStream {
             return Err(error);
         }
         self.unknown.event(if kind.is_empty() { "without type" } else { kind });
-        if kind.starts_with("response.") && !EVENTS.contains(&kind) && self.unread_content.is_none() {
-            self.unread_content = Some(value.clone());
+        if kind.starts_with("response.") && !EVENTS.contains(&kind) && !self.has_unread_content {
+            self.has_unread_content = true;
+            self.unread = None;
         }
         self.unread.get_or_insert(value);
         Ok(())
@@ -284,17 +285,6 @@ impl ResponsesStream {
         }
         self.known(kind, answer::read(value)?, data)
     }
-}
-
-/// What a response that failed states about it: its own error, or whatever else the event has in the place of one.
-fn failure(response: Option<Response>, data: &str) -> Option<Value> {
-    let stated = |value: &Value| !json::is_empty(value);
-    response.and_then(|response| response.error).filter(stated).or_else(|| {
-        let event: Value = serde_json::from_str(data).ok()?;
-        let pointers =
-            ["/error", "/message", "/response/last_error", "/response/status_details", "/response/message"];
-        pointers.iter().find_map(|pointer| event.pointer(pointer).filter(|value| stated(value))).cloned()
-    })
 }
 
 /// The error that an event is, in the server's words.

@@ -439,6 +439,21 @@ mod tests {
     }
 
     #[test]
+    fn arguments_without_a_name_go_on_with_an_open_call() {
+        check(&[(Some(0), Some("a"), Some("now"), ""), (Some(0), Some("x"), None, "{\"x\":1}")], A);
+        check(
+            &[
+                (Some(0), Some("a"), Some("now"), "{\"x\":1}"),
+                (Some(0), Some("b"), Some("then"), ""),
+                (Some(1), None, None, "{}"),
+            ],
+            AB,
+        );
+        // An empty object stands in the place of the arguments that follow.
+        check(&[(Some(0), Some("a"), Some("now"), "{}"), (Some(0), None, None, "{\"x\":1}")], A);
+    }
+
+    #[test]
     fn two_calls_share_an_index() {
         check(
             &[(Some(0), Some("a"), Some("now"), "{\"x\":1}"), (Some(0), Some("b"), Some("then"), "{}")],
