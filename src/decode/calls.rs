@@ -29,6 +29,11 @@ impl OpenCalls {
         self.calls.is_empty()
     }
 
+    /// Whether this whole call has come already, under the same id: it would run twice.
+    pub(crate) fn is_repetition(&self, id: &str, name: &str, arguments: &str) -> bool {
+        !id.is_empty() && self.calls.contains(id, name, arguments)
+    }
+
     /// Takes a piece and returns it as it is passed on.
     ///
     /// # Errors

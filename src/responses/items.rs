@@ -31,6 +31,8 @@ pub(super) struct Items {
     /// The arguments of a call as a whole do not begin with their pieces.
     has_contradiction: bool,
     bytes: usize,
+    /// How many parts the texts of all items have.
+    parts: usize,
     max_items: usize,
     max_bytes: usize,
 }
@@ -70,6 +72,7 @@ impl Items {
             has_stable_ids: false,
             has_contradiction: false,
             bytes: 0,
+            parts: 0,
             // Calls are counted by themselves; reasoning and messages stand between them.
             max_items: max_items.saturating_mul(8),
             max_bytes,
@@ -237,6 +240,10 @@ impl Items {
         is_whole: bool,
     ) -> Result<Option<ToolCallDelta>, CodexError> {
         let Some(open) = self.items.get_mut(item) else { return Ok(None) };
+        let is_first = open.call.is_none() && is_whole;
+        if is_first && self.calls.is_repetition(id.unwrap_or_default(), name.unwrap_or_default(), arguments) {
+            return Ok(None);
+        }
         let arguments = match is_whole && !open.arguments.is_empty() {
             true => {
                 let rest = open.arguments.rest(arguments);

@@ -138,8 +138,8 @@ mod tests {
         assert_eq!(without_state(b"{}"), None);
         let id_alone = json!({"input": [{"type": "function_call", "id": "fc_1", "call_id": "c"}]});
         let body = without_state(id_alone.to_string().as_bytes()).unwrap();
-        let expected = json!({"input": [{"type": "function_call", "call_id": "c"}]});
-        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), expected);
+        let without = json!({"input": [{"type": "function_call", "call_id": "c"}]});
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), without);
     }
 
     /// What only outputs have follows from the document.

@@ -269,6 +269,12 @@ impl ToolCallAccumulator {
         self.add(position, fragment)
     }
 
+    /// Whether a call of this id, with this name and these arguments, has come.
+    pub fn contains(&self, id: &str, name: &str, arguments: &str) -> bool {
+        let is_same = |call: &ToolCall| call.id == id && call.name == name && call.arguments == arguments;
+        self.calls.iter().any(|open| is_same(&open.call))
+    }
+
     /// Begins a call and returns its position.
     fn open(&mut self, index: Option<usize>) -> usize {
         self.calls.push(OpenCall { index, ..OpenCall::default() });

@@ -83,7 +83,7 @@ const FILLERS: &[(&str, &str, bool)] = &[
 /// However much is decompressed, other tasks get their turns.
 #[tokio::test]
 async fn no_stream_keeps_the_thread() {
-    const BYTES: usize = 1 << 20;
+    const BYTES: usize = 512 << 10;
     for (name, filler, is_event) in FILLERS {
         let block = filler.repeat((64 << 10) / filler.len());
         let body = gzip(std::iter::repeat_n(&block, BYTES / block.len()));
@@ -446,5 +446,22 @@ async fn a_request_is_sent_once_more_without_a_stale_state() {
                 );
             }
         }
+    }
+}
+
+/// A whole call that comes a second time under the same id would run twice.
+#[test]
+fn a_call_that_comes_twice_is_one() {
+    use tachikoma_backend_codex::internals::{chat_response, responses_response};
+    let call = |arguments: &str| json!({"id": "c", "function": {"name": "f", "arguments": arguments}});
+    let item = |id: &str, arguments: &str| json!({"type": "function_call", "id": id, "call_id": "c", "name": "f", "arguments": arguments});
+    for (second, expected) in [("{\"a\":1}", 1), ("{\"a\":2}", 2)] {
+        let calls = [call("{\"a\":1}"), call(second)];
+        let chat = json!({"choices": [{"message": {"tool_calls": calls}, "finish_reason": "tool_calls"}]});
+        let output = [item("a", "{\"a\":1}"), item("b", second)];
+        let responses = json!({"status": "completed", "output": output});
+        let chat = chat_response(chat.to_string().as_bytes()).unwrap();
+        let responses = responses_response(responses.to_string().as_bytes()).unwrap();
+        assert_eq!((chat.tool_calls.len(), responses.tool_calls.len()), (expected, expected), "{second}");
     }
 }

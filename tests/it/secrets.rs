@@ -393,8 +393,11 @@ async fn at_work(source: Source, log: &Log, seen: &mut Seen) {
     seen.add(Channel::Settings, "JSON", serde_json::to_string(&config).unwrap());
     seen.add(Channel::Settings, "TOML", toml::to_string(&config).unwrap());
     let is_in_path = matches!(source, Source::PathOfBaseUrl | Source::PathOfAzure);
-    for is_streamed in [false, true] {
-        assert_eq!(ask(&backend, is_streamed).await.is_ok(), !is_in_path, "{source:?}");
+    for api in [Api::ChatCompletions, Api::Responses] {
+        let backend = CodexBackend::new(config.clone().with_api(api)).unwrap();
+        for is_streamed in [false, true] {
+            assert_eq!(ask(&backend, is_streamed).await.is_ok(), !is_in_path, "{source:?}, {api:?}");
+        }
     }
     assert!(is_in_path || backend.health_check().await.is_ok());
     for status in [401, 429, 500] {

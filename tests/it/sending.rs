@@ -255,6 +255,42 @@ fn a_runtime_without_its_drivers_is_an_error_of_the_configuration() {
     }
 }
 
+/// The wait after a finish reason needs a timer, of which there is none outside of a runtime.
+#[test]
+fn a_stream_may_be_read_outside_of_its_runtime() {
+    const CONTENT: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";
+    const STOP: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let hour = Duration::from_secs(3600);
+    for is_timed in [false, true] {
+        let (go_on, wait) = tokio::sync::oneshot::channel::<()>();
+        let mut stream = runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/v1", listener.local_addr().unwrap());
+            tokio::spawn(async move {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                server::read_request(&mut connection).await;
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+                connection.write_all(head.as_bytes()).await.unwrap();
+                wait.await.unwrap();
+                connection.write_all([CONTENT, STOP].concat().as_bytes()).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            });
+            let mut config = config(&url);
+            if is_timed {
+                config = config.with_first_content_timeout(hour).with_progress_timeout(hour);
+            }
+            let mut stream = CodexBackend::new(config).unwrap().complete_stream(request()).await.unwrap();
+            // The limit on silence has its timer from here on.
+            assert!(futures::poll!(stream.next()).is_pending());
+            stream
+        });
+        go_on.send(()).unwrap();
+        let chunks: Vec<_> = block_on(async { stream.by_ref().map(Result::unwrap).collect().await });
+        assert_eq!((chunks[0].delta.as_str(), chunks.last().unwrap().is_final), ("Hi", true));
+    }
+}
+
 #[test]
 fn a_stream_that_leaves_its_runtime_ends_in_an_error() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

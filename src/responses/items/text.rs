@@ -17,8 +17,8 @@ pub(in crate::responses) enum TextKind {
     Reasoning,
 }
 
-/// More parts than any item has; the pieces of further ones are not told apart.
-const MAX_PARTS: usize = 1000;
+/// More parts than the items of any response have; the pieces of further ones are not told apart.
+const MAX_PARTS: usize = 5000;
 
 /// The text of one kind in an item.
 #[derive(Debug, Default)]
@@ -163,14 +163,16 @@ impl Items {
 
     /// The part that a piece belongs to: by its index, else the last one.
     fn part(&mut self, item: usize, kind: TextKind, index: Option<usize>) -> Option<&mut Part> {
+        let is_full = self.parts >= MAX_PARTS;
         let text = self.items.get_mut(item)?.texts.get_mut(kind as usize)?;
         let last = text.parts.len().checked_sub(1);
         let found = match index {
-            Some(_) if text.parts.len() < MAX_PARTS => text.parts.iter().position(|part| part.index == index),
+            Some(_) if !is_full => text.parts.iter().position(|part| part.index == index),
             _ => last,
         };
         let position = found.unwrap_or_else(|| {
             text.parts.push(Part { index, ..Part::default() });
+            self.parts += 1;
             text.parts.len() - 1
         });
         text.parts.get_mut(position)
