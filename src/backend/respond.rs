@@ -24,10 +24,6 @@ use crate::transport::timeout::Timeout;
 type Chunks<E> = Pin<Box<dyn Stream<Item = Result<CompletionChunk, E>> + Send>>;
 
 /// The response to a request for a stream.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a stream, which is the usual case, needs no further allocation"
-)]
 enum Opened {
     Stream(Expected, Box<Body>),
     /// Of a server that does not stream, or that reports what is wrong.

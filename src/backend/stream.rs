@@ -148,12 +148,12 @@ impl<D: Decoder> Connection<D> {
             self.check_empty()?;
             if !self.arrived.is_empty() {
                 let part = self.arrived.split_to(self.arrived.len().min(PART));
-                self.busy_bytes += part.len();
-                self.empty_bytes = self.empty_bytes.saturating_add(part.len());
-                self.events.push(part);
+                self.push(part);
                 continue;
             }
             match ready!(self.poll_bytes(context)) {
+                // Nearly all that arrives is little.
+                Ok(Some(bytes)) if bytes.len() <= PART => self.push(bytes),
                 Ok(Some(bytes)) => self.arrived = bytes,
                 Ok(None) => {
                     self.events.end();
@@ -165,6 +165,13 @@ impl<D: Decoder> Connection<D> {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+    }
+
+    /// Takes a part of what has arrived.
+    fn push(&mut self, part: Bytes) {
+        self.busy_bytes += part.len();
+        self.empty_bytes = self.empty_bytes.saturating_add(part.len());
+        self.events.push(part);
     }
 
     /// # Errors

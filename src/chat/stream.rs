@@ -106,9 +106,9 @@ impl ChatStream {
 
     /// A chunk of the documented form.
     fn usual_chunk(&mut self, chunk: UsualChunk, data: &str) -> Result<Piece, CodexError> {
-        let UsualChunk { choices, error, usage, base_resp } = chunk;
+        let UsualChunk { choices, error, usage, base_resp: _ } = chunk;
         let choices = choices.unwrap_or_default();
-        let start = self.begin(choices.is_empty(), error.or(base_resp).as_ref(), usage.as_ref(), data)?;
+        let start = self.begin(choices.is_empty(), error.as_ref(), usage.as_ref(), data)?;
         let index = |(position, choice): (usize, &ChatCompletionStreamChoice)| {
             choice.index.and_then(json::to_index).unwrap_or(position)
         };
@@ -125,7 +125,8 @@ impl ChatStream {
     fn chunk(&mut self, chunk: Chunk, data: &str) -> Result<Piece, CodexError> {
         let Chunk { choices, error, usage, base_resp, id: _, model: _, service_tier: _ } = chunk;
         let choices = choices.unwrap_or_default();
-        let start = self.begin(choices.is_empty(), error.or(base_resp).as_ref(), usage.as_ref(), data)?;
+        let start =
+            self.begin(choices.is_empty(), error.as_ref().or(base_resp.as_ref()), usage.as_ref(), data)?;
         let index = |(position, choice): (usize, &ChatCompletionResponseChoice)| {
             json::index(choice.index.as_ref()).unwrap_or(position)
         };

@@ -120,7 +120,11 @@ impl SseDecoder {
         if self.buffer.len() > LONG_EVENT_BYTES && self.buffer.capacity() < room {
             self.buffer.reserve(room);
         }
-        self.buffer.extend_from_slice(&self.arrived.split_to(self.arrived.len().min(PART)));
+        let part = match self.arrived.len() {
+            ..=PART => std::mem::take(&mut self.arrived),
+            _ => self.arrived.split_to(PART),
+        };
+        self.buffer.extend_from_slice(&part);
         true
     }
 
@@ -135,9 +139,6 @@ impl SseDecoder {
     /// The event is not UTF-8 or over a limit. The stream cannot be trusted from then on.
     pub(crate) fn next_event(&mut self) -> Result<Option<SseEvent<'_>>, CodexError> {
         while let Some(block) = self.next_block()? {
-            if self.is_comment(&block) {
-                continue;
-            }
             if let Some((event, data)) = self.plain(&block) {
                 let event = if event.is_empty() { "message" } else { self.text(event)? };
                 return Ok(Some(SseEvent {
@@ -145,6 +146,9 @@ impl SseDecoder {
                     data: self.text(data)?.into(),
                     is_bare: false,
                 }));
+            }
+            if self.is_comment(&block) {
+                continue;
             }
             if let Some(event) = parsed(self.text(block.all)?)? {
                 return Ok(Some(event));
