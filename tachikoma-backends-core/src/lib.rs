@@ -4,9 +4,11 @@ mod backend;
 mod collect;
 mod error;
 mod message;
+mod parse;
 mod request;
 mod response;
 mod retry;
+mod schema;
 mod stream;
 mod tool;
 mod tool_call;
@@ -20,6 +22,7 @@ pub use message::{ContentPart, ImageDetail, ImageSource, Message, MessageContent
 pub use request::{CompletionRequest, ReasoningEffort, ResponseFormat, ToolChoice, Verbosity};
 pub use response::{CompletionResponse, FinishReason, Usage};
 pub use retry::BackendExt;
+pub use schema::{OrderedSchema, SchemaChange, StrictSchema, strict_schema, strict_schema_of};
 pub use stream::{CompletionChunk, CompletionStream, Phase};
 pub use tool::{ToolDefinition, ToolDefinitionBuilder, ToolParameter, ToolParameters};
 pub use tool_call::{

@@ -3,10 +3,12 @@
 use std::ops::RangeInclusive;
 
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::BackendError;
+use crate::schema::{AddedNulls, schema_of, strict_schema};
+use crate::{BackendError, ToolArgumentsError, ToolCall};
 
 /// A function that a model may ask to be called.
 ///
@@ -56,11 +58,64 @@ impl ToolDefinition {
     /// assert_eq!(tool.parameters.to_json_schema()["properties"]["city"]["description"], "Name of the city");
     /// ```
     pub fn from_type<Arguments: JsonSchema>(name: impl Into<String>, description: impl Into<String>) -> Self {
-        let schema = schemars::SchemaGenerator::default().into_root_schema_for::<Arguments>();
-        let mut schema = schema.as_object().cloned().unwrap_or_default();
+        let mut schema = schema_of::<Arguments>();
         schema.remove("$schema");
         schema.remove("title");
-        Self::new(name, description, ToolParameters(schema))
+        // A type without fields: no parameters.
+        if schema.get("type").is_some_and(|kind| kind == "null") {
+            return Self::new(name, description, ToolParameters::new());
+        }
+        if schema.get("type").is_some_and(|kind| kind == "object") && !schema.contains_key("additionalProperties") {
+            schema.entry("properties").or_insert_with(|| json!({}));
+        }
+        Self::new(name, description, schema.into())
+    }
+
+    /// The same tool with a [strict schema](crate::strict_schema), so that the model's arguments always fit it.
+    ///
+    /// ```
+    /// use tachikoma_backends_core::{ToolCall, ToolDefinition};
+    ///
+    /// #[derive(schemars::JsonSchema, serde::Deserialize)]
+    /// struct Search { text: String, #[serde(default)] limit: u8 }
+    ///
+    /// let tool = ToolDefinition::from_type::<Search>("search", "Searches").into_strict()?;
+    /// assert_eq!(tool.strict, Some(true));
+    /// // A strict schema has no properties that can be left out: null stands for that.
+    /// let call = ToolCall::new("call_1", "search", r#"{"text": "a", "limit": null}"#);
+    /// assert_eq!(tool.parse_arguments::<Search>(&call)?.limit, 0);
+    /// # Ok::<(), tachikoma_backends_core::BackendError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`strict_schema`].
+    pub fn into_strict(mut self) -> Result<Self, BackendError> {
+        let schema = Value::Object(std::mem::take(&mut self.parameters).into_json_schema());
+        let strict = strict_schema(schema).map_err(|error| match error {
+            BackendError::InvalidRequest(what) => {
+                BackendError::InvalidRequest(format!("tool {:?}: {what}", self.name))
+            }
+            other => other,
+        })?;
+        let added_nulls = Some(strict.added_nulls());
+        if let Value::Object(schema) = strict.schema {
+            self.parameters = ToolParameters { schema, added_nulls };
+        }
+        Ok(Self { strict: Some(true), ..self })
+    }
+
+    /// The arguments of a call of this tool as a type of yours. Where the schema was made [strict](Self::into_strict), null means
+    /// that a field is not there exactly where that added null. (serde does not keep where that was: of a definition that was
+    /// serialized, arguments are read as [`ToolCall::parse_arguments_as`] reads them.)
+    ///
+    /// # Errors
+    /// [`ToolArgumentsError`] where they are not JSON or do not fit. Its text can be sent back to the model.
+    pub fn parse_arguments<T: DeserializeOwned>(&self, call: &ToolCall) -> Result<T, ToolArgumentsError> {
+        let ToolParameters { schema, added_nulls } = &self.parameters;
+        match added_nulls {
+            Some(added) => call.parse_arguments_by(Some((&Value::Object(schema.clone()), added))),
+            None => call.parse_arguments_as(),
+        }
     }
 
     /// Builds a definition step by step.
@@ -85,11 +140,11 @@ impl ToolDefinition {
         if let Some(c) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))) {
             return wrong(format!("the name holds {c:?}; use letters, digits, '_' and '-'"));
         }
-        if parameters.0.get("type").is_none_or(|kind| kind != "object") {
+        if parameters.schema.get("type").is_none_or(|kind| kind != "object") {
             return wrong("the parameters' schema is not of type \"object\"; wrap them in a struct".into());
         }
-        let properties = parameters.0.get("properties").and_then(Value::as_object);
-        let required = parameters.0.get("required").and_then(Value::as_array).into_iter().flatten();
+        let properties = parameters.schema.get("properties").and_then(Value::as_object);
+        let required = parameters.schema.get("required").and_then(Value::as_array).into_iter().flatten();
         for field in required.filter_map(Value::as_str) {
             if !properties.is_some_and(|properties| properties.contains_key(field)) {
                 return wrong(format!("parameter {field:?} is required but not defined"));
@@ -136,9 +191,21 @@ impl ToolDefinitionBuilder {
 }
 
 /// What a tool takes: a JSON Schema of type `object`. In serde it is that schema.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ToolParameters(Map<String, Value>);
+pub struct ToolParameters {
+    schema: Map<String, Value>,
+    /// Where making the schema strict added null, if it was made so here.
+    #[serde(skip)]
+    added_nulls: Option<AddedNulls>,
+}
+
+/// What the schema says decides.
+impl PartialEq for ToolParameters {
+    fn eq(&self, other: &Self) -> bool {
+        self.schema == other.schema
+    }
+}
 
 impl ToolParameters {
     /// No parameters.
@@ -150,16 +217,16 @@ impl ToolParameters {
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, parameter: ToolParameter) -> Self {
         let name = name.into();
-        if let Some(Value::Array(required)) = self.0.get_mut("required") {
+        if let Some(Value::Array(required)) = self.schema.get_mut("required") {
             required.retain(|known| *known != name);
         }
         if parameter.required {
-            let required = self.0.entry("required").or_insert_with(|| json!([]));
+            let required = self.schema.entry("required").or_insert_with(|| json!([]));
             if let Value::Array(required) = required {
                 required.push(Value::from(name.as_str()));
             }
         }
-        if let Value::Object(properties) = self.0.entry("properties").or_insert_with(|| json!({})) {
+        if let Value::Object(properties) = self.schema.entry("properties").or_insert_with(|| json!({})) {
             properties.insert(name, Value::Object(parameter.schema));
         }
         self
@@ -167,25 +234,25 @@ impl ToolParameters {
 
     /// The JSON Schema.
     pub fn to_json_schema(&self) -> Value {
-        Value::Object(self.0.clone())
+        Value::Object(self.schema.clone())
     }
 
     /// The fields of the JSON Schema.
     pub fn into_json_schema(self) -> Map<String, Value> {
-        self.0
+        self.schema
     }
 }
 
 /// A JSON Schema of type `object`; [`ToolDefinition::validate`] says whether it is one.
 impl From<Map<String, Value>> for ToolParameters {
     fn from(schema: Map<String, Value>) -> Self {
-        Self(schema)
+        Self { schema, added_nulls: None }
     }
 }
 
 impl Default for ToolParameters {
     fn default() -> Self {
-        Self(object([("type", json!("object")), ("properties", json!({}))]))
+        object([("type", json!("object")), ("properties", json!({}))]).into()
     }
 }
 
@@ -194,7 +261,7 @@ impl TryFrom<Value> for ToolParameters {
 
     fn try_from(schema: Value) -> Result<Self, BackendError> {
         match schema {
-            Value::Object(schema) => Ok(Self(schema)),
+            Value::Object(schema) => Ok(schema.into()),
             other => Err(BackendError::InvalidRequest(format!(
                 "a tool's parameters are a JSON Schema of type \"object\", not {other}"
             ))),
@@ -261,7 +328,7 @@ impl ToolParameter {
     /// An object with these fields.
     pub fn object(description: impl Into<String>, fields: ToolParameters) -> Self {
         let mut parameter = Self::of("object", description);
-        parameter.schema.extend(fields.0);
+        parameter.schema.extend(fields.schema);
         parameter
     }
 

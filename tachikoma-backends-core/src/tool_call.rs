@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::parse::{ParseError, parse};
+use crate::schema::AddedNulls;
 use crate::{BackendError, Message};
 
 /// A call that a model asks for.
@@ -26,33 +28,42 @@ impl ToolCall {
         Self { id: id.into(), name: name.into(), arguments: arguments.into() }
     }
 
-    /// The arguments as JSON; none at all are an empty object.
+    /// The arguments as JSON; empty ones and null are an empty object.
     ///
     /// # Errors
-    /// [`ToolArgumentsError`] where they are not JSON.
+    /// [`ToolArgumentsError`] where they are not JSON, or an object in them has a key twice.
     pub fn parse_arguments(&self) -> Result<Value, ToolArgumentsError> {
         self.parse_arguments_as()
     }
 
-    /// The arguments as a type of yours; none at all are an empty object.
+    /// The arguments as a type of yours; empty ones and null are an empty object. Null for a field that does not take it means that
+    /// the field is not there: [`ToolDefinition::parse_arguments`](crate::ToolDefinition::parse_arguments) knows by the tool's
+    /// schema where that holds.
     ///
     /// # Errors
     /// [`ToolArgumentsError`] where they are not JSON or do not fit. Its text can be sent back to the model.
     pub fn parse_arguments_as<T: DeserializeOwned>(&self) -> Result<T, ToolArgumentsError> {
-        let text = if self.arguments.trim().is_empty() { "{}" } else { &self.arguments };
-        let mut json = serde_json::Deserializer::from_str(text);
-        let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let path = error.path().to_string();
-            let inner = error.into_inner();
-            if inner.is_data() && path != "." { format!("at {path}: {inner}") } else { inner.to_string() }
+        self.parse_arguments_by(None)
+    }
+
+    /// Reads the arguments by the strict schema that they were written by, if there is one.
+    pub(crate) fn parse_arguments_by<T: DeserializeOwned>(
+        &self,
+        strict: Option<(&Value, &AddedNulls)>,
+    ) -> Result<T, ToolArgumentsError> {
+        let text = self.arguments.trim();
+        let is_empty = text.is_empty() || text == "null";
+        let text = if is_empty { "{}" } else { text };
+        let parsed = parse(text, strict).or_else(|error| match text {
+            // A tool without parameters may have any type that is empty.
+            "{}" => parse("null", None).map_err(|_| error),
+            _ => Err(error),
         });
-        parsed.and_then(|value| json.end().map(|()| value).map_err(|error| error.to_string())).map_err(
-            |reason| ToolArgumentsError {
-                tool: self.name.clone(),
-                arguments: self.arguments.clone(),
-                reason,
-            },
-        )
+        parsed.map_err(|ParseError { path, reason }| ToolArgumentsError {
+            tool: self.name.clone(),
+            arguments: self.arguments.clone(),
+            reason: if path.is_empty() { reason } else { format!("at {path}: {reason}") },
+        })
     }
 }
 

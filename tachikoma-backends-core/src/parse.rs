@@ -1,0 +1,255 @@
+//! The one reader of JSON that a model wrote: responses as types, and the arguments of tools.
+
+use std::fmt;
+
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use serde_path_to_error::Segment;
+
+use crate::schema::{AddedNulls, pointer};
+
+/// How many characters of the text an error quotes.
+const EXCERPT: usize = 60;
+/// How many nulls that a type refuses are looked for.
+const MAX_REFUSED_NULLS: usize = 64;
+
+/// Why a text is not a `T`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ParseError {
+    /// Where it does not fit, as in `pets[0].name`; empty for the whole of it.
+    pub(crate) path: String,
+    /// Why, with the place in the text and what is there.
+    pub(crate) reason: String,
+}
+
+/// Reads JSON, also from a code fence. A strict schema has no properties that can be left out: where it has null for them, null means
+/// that they are not there. Without a schema, null means that where the type does not take it. A key that an object has twice is an
+/// error.
+pub(crate) fn parse<T: DeserializeOwned>(
+    text: &str,
+    strict: Option<(&Value, &AddedNulls)>,
+) -> Result<T, ParseError> {
+    let text = without_fence(text);
+    let mut json = serde_json::Deserializer::from_str(text);
+    let whole = UniqueKeys.deserialize(&mut json).and_then(|value| json.end().map(|()| value));
+    let mut value = whole.map_err(|error| ParseError::new("", &error, text))?;
+    if let Some((schema, added)) = strict {
+        let before = value.clone();
+        added.remove_from(&mut value, schema);
+        if value != before {
+            return from_value(&value).map_err(|(path, error)| ParseError::new(&path, &error, text));
+        }
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let error = match serde_path_to_error::deserialize(&mut json) {
+        Ok(parsed) => return Ok(parsed),
+        Err(error) => error,
+    };
+    if strict.is_none()
+        && let Some(parsed) = without_refused_nulls(value)
+    {
+        return Ok(parsed);
+    }
+    Err(ParseError::new(&error.path().to_string(), error.inner(), text))
+}
+
+fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, (String, serde_json::Error)> {
+    serde_path_to_error::deserialize(value).map_err(|error| (error.path().to_string(), error.into_inner()))
+}
+
+impl ParseError {
+    fn new(path: &str, error: &serde_json::Error, text: &str) -> Self {
+        let path = if path == "." || !error.is_data() { String::new() } else { path.to_owned() };
+        let offset = match error.line() {
+            0 => 0,
+            line => {
+                let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+                before + error.column()
+            }
+        };
+        Self { path, reason: format!("{error}, near {:?}", excerpt(text, offset)) }
+    }
+}
+
+/// What is in the text around a place.
+fn excerpt(text: &str, offset: usize) -> String {
+    let before = (0..=offset.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default();
+    let skipped = before.chars().count().saturating_sub(EXCERPT / 2);
+    let mut rest = text.chars().skip(skipped);
+    let start = if skipped > 0 { "..." } else { "" };
+    let middle: String = rest.by_ref().take(EXCERPT).collect();
+    let end = if rest.next().is_some() { "..." } else { "" };
+    format!("{start}{middle}{end}")
+}
+
+/// The only fenced block of a text that is not JSON itself; else the whole text.
+fn without_fence(text: &str) -> &str {
+    let text = text.trim();
+    if text.starts_with(['{', '[', '"']) {
+        return text;
+    }
+    let mut lines = Vec::new();
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        if line.trim_start().starts_with("```") {
+            lines.push((offset, offset + line.len()));
+        }
+        offset += line.len();
+    }
+    match lines.as_slice() {
+        [(_, begin), (end, _)] => text.get(*begin..*end).map_or(text, str::trim),
+        _ => text,
+    }
+}
+
+/// Builds a value of JSON in which each object has each key once.
+struct UniqueKeys;
+
+impl<'de> DeserializeSeed<'de> for UniqueKeys {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for UniqueKeys {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(UniqueKeys)? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            let value = entries.next_value_seed(UniqueKeys)?;
+            if fields.contains_key(&key) {
+                return Err(A::Error::custom(format_args!("duplicate key {key:?}")));
+            }
+            fields.insert(key, value);
+        }
+        Ok(Value::Object(fields))
+    }
+}
+
+/// A `T` of a value, without the nulls that the type refuses. Each is looked for by itself: one that the type takes stays.
+fn without_refused_nulls<T: DeserializeOwned>(mut value: Value) -> Option<T> {
+    for _ in 0..MAX_REFUSED_NULLS {
+        let place = match refusal::<T>(&value) {
+            Ok(parsed) => return Some(parsed),
+            Err(place) => place,
+        };
+        if value.pointer(&place)?.is_null() {
+            remove(&mut value, &place)?;
+            continue;
+        }
+        // serde reads tagged, untagged and flattened types from a buffer, so that the place within is not known.
+        let mut nulls = Vec::new();
+        collect_nulls(value.pointer(&place)?, &place, &mut nulls);
+        if nulls.is_empty() || nulls.len() > MAX_REFUSED_NULLS {
+            return None;
+        }
+        let without = |kept: Option<usize>, refused: &[usize]| {
+            let mut value = value.clone();
+            for (position, null) in nulls.iter().enumerate() {
+                let is_kept = kept.is_some_and(|kept| position <= kept) && !refused.contains(&position);
+                if !is_kept {
+                    remove(&mut value, null);
+                }
+            }
+            value
+        };
+        let fits = |value: &Value| refusal::<T>(value).map_or_else(|at| !at.starts_with(&place), |_| true);
+        if !fits(&without(None, &[])) {
+            return None;
+        }
+        let mut refused = Vec::new();
+        for position in 0..nulls.len() {
+            if !fits(&without(Some(position), &refused)) {
+                refused.push(position);
+            }
+        }
+        value = without(Some(nulls.len()), &refused);
+    }
+    None
+}
+
+/// A `T`, or the deepest place in the value that an error names, as a JSON Pointer.
+fn refusal<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let mut place = String::new();
+        for segment in error.path() {
+            let step = match segment {
+                Segment::Seq { index } => index.to_string(),
+                Segment::Map { key } => key.clone(),
+                Segment::Enum { variant } => variant.clone(),
+                Segment::Unknown => break,
+            };
+            let next = pointer(&place, &step);
+            if value.pointer(&next).is_none() {
+                break;
+            }
+            place = next;
+        }
+        place
+    })
+}
+
+fn remove(value: &mut Value, place: &str) -> Option<Value> {
+    let (parent, key) = place.rsplit_once('/')?;
+    value.pointer_mut(parent)?.as_object_mut()?.remove(&key.replace("~1", "/").replace("~0", "~"))
+}
+
+fn collect_nulls(value: &Value, at: &str, nulls: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                let place = pointer(at, key);
+                if field.is_null() {
+                    nulls.push(place);
+                } else {
+                    collect_nulls(field, &place, nulls);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                collect_nulls(item, &format!("{at}/{index}"), nulls);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,425 @@
+//! Unions whose branches can be told apart: by OpenAI, which wants them to begin with different properties, and by serde, which
+//! takes the first branch that fits.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::merge::resolve;
+use super::{SchemaChange, keywords, ordered_properties, pointer};
+
+/// How many choices of first properties are tried.
+const MAX_ATTEMPTS: usize = 10_000;
+/// How often definitions may be written out within others.
+const MAX_PASSES: usize = 8;
+/// How deep values are compared.
+const MAX_DEPTH: usize = 8;
+
+/// Puts the property that tells it apart at the beginning of each branch of every union. A branch that is a `$ref` is written out
+/// where that needs another order than its definition has.
+pub(super) fn separate_branches(
+    document: &mut Value,
+    changes: &mut Vec<SchemaChange>,
+    closed: &BTreeSet<String>,
+    problems: &mut Vec<String>,
+) {
+    let mut closed = closed.clone();
+    // What is written out may hold unions of its own.
+    for _ in 0..MAX_PASSES {
+        let places = unions(document);
+        let mut is_changed = false;
+        for place in places {
+            match separate(document, &place, changes, &mut closed) {
+                Ok(is_written_out) => is_changed |= is_written_out,
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if !is_changed || !problems.is_empty() {
+            return;
+        }
+    }
+}
+
+/// Orders the branches of one union. Whether definitions were written out.
+fn separate(
+    document: &mut Value,
+    place: &str,
+    changes: &mut Vec<SchemaChange>,
+    closed: &mut BTreeSet<String>,
+) -> Result<bool, String> {
+    let leaves = leaves(document, place);
+    if let Some((one, other)) = hidden_branch(document, &leaves, changes, closed) {
+        return Err(format!(
+            "{place} is a union whose branch {other} can be read as branch {one}: put the one with more fields first, or \
+             give it a tag, for example #[serde(tag = \"type\")]"
+        ));
+    }
+    let Some(first) = first_properties(&leaves) else {
+        return Err(format!(
+            "{place} is a union whose branches cannot be told apart by their first properties; give it a tag, for example \
+             #[serde(tag = \"type\")]"
+        ));
+    };
+    let mut inlined: BTreeSet<usize> = BTreeSet::new();
+    for (leaf, first) in leaves.iter().zip(first) {
+        let Some(first) = first.filter(|first| *first > 0).and_then(|first| leaf.order.get(first)) else { continue };
+        if leaf.is_referenced && inlined.insert(leaf.branch) {
+            inline_branch(document, place, leaf.branch, &leaves, changes, closed);
+        }
+        let path = if leaf.is_referenced { inlined_path(place, leaf, &leaves) } else { leaf.path.clone() };
+        if let Some(schema) = document.pointer_mut(&path).and_then(Value::as_object_mut) {
+            move_first(schema, first);
+        }
+    }
+    Ok(!inlined.is_empty())
+}
+
+/// The places of all unions, those that others refer to before these.
+fn unions(document: &Value) -> Vec<String> {
+    let (mut places, mut ordered) = (Vec::new(), Vec::new());
+    collect_unions(document, "", &mut places);
+    for place in &places {
+        add_union(document, place, &places, &mut BTreeSet::new(), &mut ordered);
+    }
+    ordered
+}
+
+fn add_union(
+    document: &Value,
+    place: &String,
+    places: &[String],
+    open: &mut BTreeSet<String>,
+    ordered: &mut Vec<String>,
+) {
+    if ordered.contains(place) || !open.insert(place.clone()) {
+        return;
+    }
+    let branches = document.pointer(place).and_then(|union| union.get("anyOf")).and_then(Value::as_array);
+    for target in branches.into_iter().flatten().filter_map(|branch| branch.get("$ref")?.as_str()) {
+        let target = target.trim_start_matches('#');
+        for inner in places.iter().filter(|place| *place == target) {
+            add_union(document, inner, places, open, ordered);
+        }
+    }
+    ordered.push(place.clone());
+}
+
+/// The places of all unions, those within others first.
+fn collect_unions(schema: &Value, at: &str, places: &mut Vec<String>) {
+    let Some(keywords) = schema.as_object() else { return };
+    for keyword in ["$defs", "definitions", "properties"] {
+        let named = keywords.get(keyword).and_then(Value::as_object);
+        for (name, schema) in named.into_iter().flatten() {
+            collect_unions(schema, &pointer(&format!("{at}/{keyword}"), name), places);
+        }
+    }
+    if let Some(items) = keywords.get("items") {
+        collect_unions(items, &format!("{at}/items"), places);
+    }
+    if let Some(branches) = keywords.get("anyOf").and_then(Value::as_array) {
+        for (index, branch) in branches.iter().enumerate() {
+            collect_unions(branch, &format!("{at}/anyOf/{index}"), places);
+        }
+        places.push(at.to_owned());
+    }
+}
+
+/// One of the schemas of which a value has to fit one, without a `$ref` or a union.
+#[derive(Clone, Debug)]
+struct Leaf {
+    /// Where it is.
+    path: String,
+    /// The branch of the union that leads to it.
+    branch: usize,
+    /// Whether a `$ref` leads to it, so that others may share it.
+    is_referenced: bool,
+    schema: Map<String, Value>,
+    /// The properties of an object, in order.
+    order: Vec<String>,
+}
+
+impl Leaf {
+    fn property(&self, name: &str) -> Option<&Value> {
+        self.schema.get("properties")?.get(name)
+    }
+
+    fn is_object(&self) -> bool {
+        keywords::types(&self.schema).contains(&"object")
+    }
+}
+
+fn leaves(document: &Value, place: &str) -> Vec<Leaf> {
+    let branches = document.pointer(place).and_then(|union| union.get("anyOf")).and_then(Value::as_array);
+    let mut found = Vec::new();
+    for branch in 0..branches.map_or(0, Vec::len) {
+        let mut visited = BTreeSet::new();
+        collect_leaves(document, &format!("{place}/anyOf/{branch}"), branch, false, &mut visited, &mut found);
+    }
+    found
+}
+
+fn collect_leaves(
+    document: &Value,
+    path: &str,
+    branch: usize,
+    is_referenced: bool,
+    visited: &mut BTreeSet<String>,
+    found: &mut Vec<Leaf>,
+) {
+    let Some(schema) = document.pointer(path).and_then(Value::as_object) else { return };
+    if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+        let target = target.trim_start_matches('#');
+        if visited.insert(target.to_owned()) {
+            collect_leaves(document, target, branch, true, visited, found);
+        }
+    } else if let Some(branches) = schema.get("anyOf").and_then(Value::as_array) {
+        for index in 0..branches.len() {
+            collect_leaves(document, &format!("{path}/anyOf/{index}"), branch, is_referenced, visited, found);
+        }
+    } else {
+        let order = ordered_properties(schema).into_iter().map(|(name, _)| name.clone()).collect();
+        let mut schema = schema.clone();
+        schema.retain(|keyword, _| keyword != "$defs" && keyword != "definitions");
+        found.push(Leaf { path: path.to_owned(), branch, is_referenced, schema, order });
+    }
+}
+
+/// Chooses a first property for each branch so that no two are alike, by its position; `None` for branches that are not objects.
+fn first_properties(leaves: &[Leaf]) -> Option<Vec<Option<usize>>> {
+    let candidates: Vec<Vec<usize>> = leaves.iter().map(candidates).collect();
+    let mut chosen: Vec<Option<usize>> = vec![None; leaves.len()];
+    let mut attempts = 0;
+    choose(leaves, &candidates, 0, &mut chosen, &mut attempts).then_some(chosen)
+}
+
+/// The properties that may come first, the likeliest before the others: constants, which are tags; but what several places share
+/// stays rather as it is.
+fn candidates(leaf: &Leaf) -> Vec<usize> {
+    if !leaf.is_object() || leaf.order.is_empty() {
+        return Vec::new();
+    }
+    let is_constant = |position: &usize| {
+        let property = leaf.order.get(*position).and_then(|name| leaf.property(name));
+        property.is_some_and(|property| constants(property).is_some())
+    };
+    let mut positions: Vec<usize> = (0..leaf.order.len()).collect();
+    if !leaf.is_referenced {
+        positions.sort_by_key(|position| !is_constant(position));
+    } else if positions.len() > 1 {
+        positions.get_mut(1..).into_iter().for_each(|rest| rest.sort_by_key(|position| !is_constant(position)));
+    }
+    positions
+}
+
+fn choose(
+    leaves: &[Leaf],
+    candidates: &[Vec<usize>],
+    at: usize,
+    chosen: &mut Vec<Option<usize>>,
+    attempts: &mut usize,
+) -> bool {
+    let Some(options) = candidates.get(at) else { return true };
+    if options.is_empty() {
+        return choose(leaves, candidates, at + 1, chosen, attempts);
+    }
+    for option in options {
+        *attempts += 1;
+        if *attempts > MAX_ATTEMPTS {
+            return false;
+        }
+        let clashes = (0..at).any(|earlier| {
+            let earlier_first = leaves.get(earlier).zip(chosen.get(earlier).copied().flatten());
+            earlier_first.is_some_and(|(one, first)| {
+                leaves.get(at).is_some_and(|other| begin_alike(one, first, other, *option))
+            })
+        });
+        if clashes {
+            continue;
+        }
+        if let Some(slot) = chosen.get_mut(at) {
+            *slot = Some(*option);
+        }
+        if choose(leaves, candidates, at + 1, chosen, attempts) {
+            return true;
+        }
+    }
+    if let Some(slot) = chosen.get_mut(at) {
+        *slot = None;
+    }
+    false
+}
+
+/// Whether OpenAI would take these beginnings for the same: one name, unless different constants follow.
+fn begin_alike(one: &Leaf, first: usize, other: &Leaf, second: usize) -> bool {
+    let (Some(name), Some(other_name)) = (one.order.get(first), other.order.get(second)) else { return false };
+    name == other_name
+        && match (one.property(name).and_then(constants), other.property(name).and_then(constants)) {
+            (Some(one), Some(other)) => one.iter().any(|value| other.contains(value)),
+            _ => true,
+        }
+}
+
+/// The only values of a schema, where it lists them.
+fn constants(schema: &Value) -> Option<Vec<&Value>> {
+    match (schema.get("const"), schema.get("enum").and_then(Value::as_array)) {
+        (Some(only), _) => Some(vec![only]),
+        (None, Some(values)) => Some(values.iter().collect()),
+        (None, None) => None,
+    }
+}
+
+/// Puts a property first.
+fn move_first(schema: &mut Map<String, Value>, first: &str) {
+    let mut order: Vec<String> = ordered_properties(schema).into_iter().map(|(name, _)| name.clone()).collect();
+    order.sort_by_key(|name| name != first);
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        let mut sorted = Map::new();
+        for name in &order {
+            if let Some((name, property)) = properties.remove_entry(name) {
+                sorted.insert(name, property);
+            }
+        }
+        *properties = sorted;
+    }
+    schema.insert("required".to_owned(), order.into());
+}
+
+/// Writes the schemas that a branch refers to in its place.
+fn inline_branch(
+    document: &mut Value,
+    place: &str,
+    branch: usize,
+    leaves: &[Leaf],
+    changes: &mut Vec<SchemaChange>,
+    closed: &mut BTreeSet<String>,
+) {
+    let of_branch: Vec<&Leaf> = leaves.iter().filter(|leaf| leaf.branch == branch).collect();
+    let mut schemas: Vec<Value> = of_branch.iter().map(|leaf| Value::Object(leaf.schema.clone())).collect();
+    for leaf in &of_branch {
+        let new = inlined_path(place, leaf, leaves);
+        let moved = |pointer: &str| {
+            let rest = pointer.strip_prefix(leaf.path.as_str())?;
+            (rest.is_empty() || rest.starts_with('/')).then(|| format!("{new}{rest}"))
+        };
+        let copies: Vec<SchemaChange> = changes
+            .iter()
+            .filter_map(|change| {
+                Some(match change {
+                    SchemaChange::NullAdded { pointer } => SchemaChange::NullAdded { pointer: moved(pointer)? },
+                    SchemaChange::KeywordRemoved { pointer, value } => {
+                        SchemaChange::KeywordRemoved { pointer: moved(pointer)?, value: value.clone() }
+                    }
+                })
+            })
+            .collect();
+        changes.extend(copies);
+        let copies: Vec<String> = closed.iter().filter_map(|place| moved(place)).collect();
+        closed.extend(copies);
+    }
+    let schema = if schemas.len() == 1 { schemas.pop() } else { Some(json!({ "anyOf": schemas })) };
+    let slot = document.pointer_mut(&format!("{place}/anyOf/{branch}"));
+    if let (Some(slot), Some(schema)) = (slot, schema) {
+        *slot = schema;
+    }
+}
+
+/// Where a leaf is once its branch is written out.
+fn inlined_path(place: &str, leaf: &Leaf, leaves: &[Leaf]) -> String {
+    let mut of_branch = leaves.iter().filter(|other| other.branch == leaf.branch);
+    let count = of_branch.clone().count();
+    let position = of_branch.position(|other| other.path == leaf.path).unwrap_or_default();
+    let branch = format!("{place}/anyOf/{}", leaf.branch);
+    if count == 1 { branch } else { format!("{branch}/anyOf/{position}") }
+}
+
+/// A branch whose values serde may read as an earlier one.
+fn hidden_branch(
+    document: &Value,
+    leaves: &[Leaf],
+    changes: &[SchemaChange],
+    closed: &BTreeSet<String>,
+) -> Option<(usize, usize)> {
+    let nulls: BTreeSet<&str> = changes
+        .iter()
+        .filter_map(|change| match change {
+            SchemaChange::NullAdded { pointer } => Some(pointer.as_str()),
+            SchemaChange::KeywordRemoved { .. } => None,
+        })
+        .collect();
+    for (position, other) in leaves.iter().enumerate() {
+        for one in leaves.iter().take(position).filter(|one| one.branch != other.branch || !one.is_referenced) {
+            let hides = match (one.is_object(), other.is_object()) {
+                (true, true) => reads_object(document, one, other, &nulls, closed.contains(&one.path)),
+                (false, false) => reads_all(&one.schema, &other.schema),
+                _ => false,
+            };
+            if hides {
+                return Some((one.branch, other.branch));
+            }
+        }
+    }
+    None
+}
+
+/// Whether some value of the other object is read as the first: what it requires is there, and the rest fits or is unknown to it.
+fn reads_object(document: &Value, one: &Leaf, other: &Leaf, nulls: &BTreeSet<&str>, is_closed: bool) -> bool {
+    let is_optional =
+        |name: &str| nulls.contains(pointer(&format!("{}/properties", one.path), name).as_str());
+    let has_all = one.order.iter().all(|name| match (one.property(name), other.property(name)) {
+        (Some(property), Some(known)) => overlap(document, property, known, MAX_DEPTH),
+        _ => is_optional(name),
+    });
+    has_all && (!is_closed || other.order.iter().all(|name| one.order.contains(name)))
+}
+
+/// Whether all values of the second schema fit the first, neither of them of objects.
+fn reads_all(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
+    let bare = |schema: &Map<String, Value>| -> Map<String, Value> {
+        schema
+            .iter()
+            .filter(|(keyword, _)| !keywords::is_annotation(keyword))
+            .map(|(keyword, value)| (keyword.clone(), value.clone()))
+            .collect()
+    };
+    let (one, other) = (bare(one), bare(other));
+    if keywords::types(&other) == ["null"] {
+        return false;
+    }
+    let is_free = one.len() == 1;
+    let has = |kind: &&str| {
+        keywords::types(&one).contains(kind) || (*kind == "integer" && keywords::types(&one).contains(&"number"))
+    };
+    one == other || is_free && keywords::types(&other).iter().all(has)
+}
+
+/// Whether a value may fit both schemas.
+fn overlap(document: &Value, one: &Value, other: &Value, depth: usize) -> bool {
+    let (Some(depth), Some(one), Some(other)) = (depth.checked_sub(1), one.as_object(), other.as_object()) else {
+        return true;
+    };
+    let target = |schema: &Map<String, Value>| {
+        resolve(document, schema.get("$ref").and_then(Value::as_str)?)
+    };
+    let branches = |schema: &Map<String, Value>| schema.get("anyOf").and_then(Value::as_array).cloned();
+    let whole = |schema: &Map<String, Value>| Value::Object(schema.clone());
+    if let Some(target) = target(one) {
+        return overlap(document, target, &whole(other), depth);
+    }
+    if let Some(target) = target(other) {
+        return overlap(document, &whole(one), target, depth);
+    }
+    if let Some(branches) = branches(one) {
+        return branches.iter().any(|branch| overlap(document, branch, &whole(other), depth));
+    }
+    if let Some(branches) = branches(other) {
+        return branches.iter().any(|branch| overlap(document, &whole(one), branch, depth));
+    }
+    if let (Some(values), Some(others)) = (constants(&whole(one)), constants(&whole(other))) {
+        return values.iter().any(|value| others.contains(value));
+    }
+    let kinds = keywords::types(other);
+    let is_number = |kind: &str| kind == "integer" || kind == "number";
+    keywords::types(one).iter().any(|kind| {
+        kinds.contains(kind) || (is_number(kind) && kinds.iter().any(|other| is_number(other)))
+    })
+}
