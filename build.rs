@@ -35,14 +35,26 @@ fn generate() -> Result<String, Box<dyn Error>> {
         });
         settings.with_patch(name, &patch);
     }
+    for (name, own_type) in own_types(&document) {
+        settings.with_replacement(name, own_type, std::iter::empty());
+    }
     let tokens = Generator::new(&settings).generate_tokens(&serde_json::from_value(document.clone())?)?;
     Ok(prettyplease::unparse(&syn::parse2(tokens)?))
 }
 
+/// The schemas in whose place openapi/overlay.yaml puts a type of this crate.
+fn own_types(document: &Value) -> impl Iterator<Item = (&str, &str)> {
+    schemas(document)
+        .filter_map(|(name, schema)| Some((name.as_str(), schema.get("x-codex-type")?.as_str()?)))
+}
+
+fn schemas(document: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    document.pointer("/components/schemas").and_then(Value::as_object).into_iter().flatten()
+}
+
 /// The types that openapi/overlay.yaml asks further derives for.
 fn derives(document: &Value) -> impl Iterator<Item = (&str, impl Iterator<Item = &str>)> {
-    let schemas = document.pointer("/components/schemas").and_then(Value::as_object).into_iter().flatten();
-    schemas.filter_map(|(name, schema)| {
+    schemas(document).filter_map(|(name, schema)| {
         let traits = schema.get("x-codex-derive")?.as_array()?;
         Some((name.as_str(), traits.iter().filter_map(Value::as_str)))
     })

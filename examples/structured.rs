@@ -3,8 +3,8 @@
 use std::{error::Error, process::ExitCode};
 
 use clap::Parser;
-use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, StructuredError, strict_schema_of};
-use tachikoma_backends_core::{CompletionRequest, Message};
+use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
+use tachikoma_backends_core::{BackendExt, CompletionRequest, Message, StructuredError, strict_schema_of};
 
 /// Asks a model for a recipe, and reads it as a struct.
 ///

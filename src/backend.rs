@@ -14,7 +14,6 @@ mod offload;
 mod preview;
 mod respond;
 mod stream;
-mod structured;
 mod watch;
 
 use std::pin::Pin;

@@ -1,6 +1,7 @@
 //! The JSON of requests, as `serde_json` writes it, whose strings are searched for what must be escaped a word at a time: of a
 //! long conversation, looking at each byte by itself is nearly all the work there is.
 
+mod schema;
 mod strings;
 
 use std::io;
@@ -11,6 +12,11 @@ use serde_json::Serializer;
 use serde_json::ser::{CharEscape, Formatter};
 use tachikoma_backends_core::ErrorCategory;
 
+#[cfg_attr(
+    not(feature = "openai-types"),
+    expect(unreachable_pub, reason = "the generated types, which hold it, are public with that feature")
+)]
+pub use self::schema::JsonSchema;
 use self::strings::StringsAsBytes;
 use crate::error::CodexError;
 

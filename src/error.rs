@@ -49,13 +49,6 @@ impl CodexError {
         self
     }
 
-    /// Says where it happened.
-    pub(crate) fn within(mut self, place: &str) -> Self {
-        let message = &mut self.0.details.message;
-        *message = format!("{place}: {message}");
-        self
-    }
-
     /// Says that the server may have processed, and billed, the request.
     pub(crate) fn maybe_processed(mut self) -> Self {
         self.0.details.maybe_processed = true;

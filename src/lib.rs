@@ -16,8 +16,6 @@ pub mod internals;
 pub mod models;
 mod openai;
 mod responses;
-mod schema;
-mod structured;
 mod telemetry;
 mod tokens;
 mod transport;
@@ -34,6 +32,6 @@ pub use models::OpenAIModel;
 /// The types that are generated from OpenAI's API document. Outside semver: each refresh of the document may change them.
 #[cfg(feature = "openai-types")]
 pub use openai::types as openai_types;
-pub use schema::{ResponseFormatExt, StrictSchema, ToolDefinitionExt, strict_schema, strict_schema_of};
-pub use structured::{Structured, StructuredError, StructuredStream};
+#[cfg(feature = "openai-types")]
+pub use encode::JsonSchema;
 pub use tokens::TokenCount;

@@ -104,7 +104,7 @@ fn tool(tool: ToolDefinition) -> types::CreateChatCompletionRequestToolsItem {
         function: types::FunctionObject {
             name,
             description: (!description.is_empty()).then_some(description),
-            parameters: Some(parameters.into_json_schema()),
+            parameters: Some(parameters.into_json_schema().into()),
             strict,
         },
         type_: types::ChatCompletionToolType::Function,
@@ -146,7 +146,7 @@ fn format(format: ResponseFormat) -> Result<types::CreateChatCompletionRequestRe
                 json_schema: types::ResponseFormatJsonSchemaJsonSchema {
                     name,
                     description,
-                    schema: Some(schema),
+                    schema: Some(schema.into()),
                     strict,
                 },
                 type_: types::ResponseFormatJsonSchemaType::JsonSchema,

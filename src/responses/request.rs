@@ -129,7 +129,7 @@ fn tool(tool: ToolDefinition) -> types::FunctionTool {
     types::FunctionTool {
         description: (!description.is_empty()).then_some(description),
         name,
-        parameters: Some(parameters.into_json_schema()),
+        parameters: Some(parameters.into_json_schema().into()),
         // Unlike in Chat Completions the default is true, and a schema that is not made for it would be refused.
         strict: Some(strict.unwrap_or(false)),
         type_: types::FunctionToolType::Function,
@@ -184,7 +184,7 @@ fn format(format: ResponseFormat) -> Result<types::TextResponseFormatConfigurati
             Format::JsonSchema(types::TextResponseFormatJsonSchema {
                 description,
                 name,
-                schema,
+                schema: schema.into(),
                 strict,
                 type_: types::TextResponseFormatJsonSchemaType::JsonSchema,
             })

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod backend;
+mod backend_ext;
 mod collect;
 mod error;
 mod message;
@@ -10,20 +11,22 @@ mod response;
 mod retry;
 mod schema;
 mod stream;
+mod structured;
 mod tool;
 mod tool_call;
 mod tool_runner;
 
 pub use async_trait::async_trait;
 pub use backend::{Backend, BackendCapabilities, BackendInfo};
+pub use backend_ext::BackendExt;
 pub use collect::{CollectError, CollectingStream};
 pub use error::{BackendError, ErrorCategory, ErrorDetails};
 pub use message::{ContentPart, ImageDetail, ImageSource, Message, MessageContent, ProviderState, Role};
 pub use request::{CompletionRequest, ReasoningEffort, ResponseFormat, ToolChoice, Verbosity};
 pub use response::{CompletionResponse, FinishReason, Usage};
-pub use retry::BackendExt;
 pub use schema::{OrderedSchema, SchemaChange, StrictSchema, strict_schema, strict_schema_of};
 pub use stream::{CompletionChunk, CompletionStream, Phase};
+pub use structured::{Structured, StructuredError, StructuredStream};
 pub use tool::{ToolDefinition, ToolDefinitionBuilder, ToolParameter, ToolParameters};
 pub use tool_call::{
     ToolArgumentsError, ToolCall, ToolCallAccumulator, ToolCallDelta, ToolCallFragment, ToolResult,

@@ -253,3 +253,127 @@ fn collect_nulls(value: &Value, at: &str, nulls: &mut Vec<String>) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    struct Search {
+        text: String,
+        #[serde(default)]
+        limit: u8,
+        #[serde(default)]
+        filter: Option<Filter>,
+        #[serde(default)]
+        extra: Value,
+        #[serde(flatten)]
+        sort: Sort,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(tag = "by")]
+    enum Filter {
+        Size {
+            #[serde(default)]
+            min: u8,
+            max: Option<u8>,
+        },
+    }
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    struct Sort {
+        #[serde(default)]
+        descending: bool,
+        #[serde(default)]
+        field: Option<String>,
+    }
+
+    #[track_caller]
+    fn check_nulls(written: Value, expected: Search) {
+        assert_eq!(parse::<Search>(&written.to_string(), None).unwrap(), expected, "{written}");
+    }
+
+    #[test]
+    fn without_a_schema_null_is_left_out_where_the_type_refuses_it() {
+        let a = || Search { text: "a".into(), ..Search::default() };
+        check_nulls(json!({"text": "a", "limit": null}), a());
+        // An unrelated null decides nothing: this one is a value.
+        check_nulls(json!({"text": "a", "limit": null, "extra": {"x": null}}), Search { extra: json!({"x": null}), ..a() });
+        check_nulls(json!({"text": "a", "extra": null}), a());
+        check_nulls(
+            json!({"text": "a", "descending": null, "field": null, "extra": {"x": null}}),
+            Search { extra: json!({"x": null}), ..a() },
+        );
+        check_nulls(
+            json!({"text": "a", "filter": {"by": "Size", "min": null, "max": null}, "limit": null}),
+            Search { filter: Some(Filter::Size { min: 0, max: None }), ..a() },
+        );
+        // A field that has to be there is not: the error is about what was written.
+        let error = parse::<Search>(r#"{"text": null}"#, None).unwrap_err();
+        assert!(error.reason.starts_with("invalid type: null, expected a string"), "{error:?}");
+    }
+
+    #[test]
+    fn keys_stand_once() {
+        #[track_caller]
+        fn check<T: DeserializeOwned + fmt::Debug>(text: &str, expected: &str) {
+            let error = parse::<T>(text, None).unwrap_err();
+            assert!(error.reason.starts_with(expected), "{error:?}");
+        }
+        check::<Value>(r#"{"a": 1, "a": 2}"#, "duplicate key \"a\" at line 1 column 16, near ");
+        check::<Value>(r#"[{"b": {"a": 1, "\u0061": 1}}]"#, "duplicate key \"a\"");
+        check::<std::collections::BTreeMap<String, u8>>(r#"{"a": 1, "a": 1}"#, "duplicate key \"a\"");
+        assert_eq!(parse::<Value>(r#"[{"a": 1}, {"a": 2}]"#, None).unwrap(), json!([{"a": 1}, {"a": 2}]));
+    }
+
+    #[test]
+    fn a_code_fence_is_read() {
+        for text in [
+            "{\"n\": 1}",
+            " \n{\"n\": 1}\n",
+            "```json\n{\"n\": 1}\n```",
+            "```\n{\"n\": 1}\n```\n",
+            "Here it is:\n\n```json\n{\"n\":\n 1}\n```\nAsk for more.",
+        ] {
+            assert_eq!(parse::<Value>(text, None).unwrap(), json!({"n": 1}), "{text}");
+        }
+        // Fences within a text, and two blocks, are not one.
+        let code = json!({"code": "```\n1\n```"});
+        assert_eq!(parse::<Value>(&code.to_string(), None).unwrap(), code);
+        assert!(parse::<Value>("```\n1\n```\n```\n2\n```", None).is_err());
+        assert!(parse::<Value>("```\n{\"n\": 1}", None).is_err());
+    }
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        assert_eq!(parse::<u128>("340282366920938463463374607431768211455", None).unwrap(), u128::MAX);
+        assert_eq!(parse::<f64>("0.1", None).unwrap(), 0.1);
+        assert_eq!(parse::<Vec<i64>>("[-9223372036854775808]", None).unwrap(), [i64::MIN]);
+    }
+
+    #[test]
+    fn an_error_shows_what_is_there() {
+        #[track_caller]
+        fn check<T: DeserializeOwned + fmt::Debug>(text: &str, path: &str, reason: &str) {
+            let error = parse::<T>(text, None).unwrap_err();
+            assert_eq!((error.path.as_str(), error.reason.as_str()), (path, reason));
+        }
+        check::<Value>("Oslo", "", "expected value at line 1 column 1, near \"Oslo\"");
+        check::<Value>("", "", "EOF while parsing a value at line 1 column 0, near \"\"");
+        check::<Vec<Sort>>(
+            "[{\"field\": \"é\"},\n {\"field\": 1}]",
+            "[1].field",
+            "invalid type: integer `1`, expected a string at line 2 column 12, near \"[{\\\"field\\\": \\\"é\\\"},\\n {\\\"field\\\": 1}]\"",
+        );
+        let long = format!("[{}, x]", vec!["1"; 100].join(","));
+        check::<Value>(
+            &long,
+            "",
+            "expected value at line 1 column 203, near \"...1,1,1,1,1,1,1,1,1,1,1,1,1,1, x]\"",
+        );
+    }
+}

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::runtime::Handle;
 
 use crate::{Backend, BackendError, CompletionRequest, CompletionResponse};
@@ -16,46 +15,30 @@ const LONGEST_STATED_WAIT: Duration = Duration::from_secs(60);
 /// How much of a wait is random, so that clients that failed together do not come back together.
 const JITTER: f64 = 0.25;
 
-/// What every backend can do on top of the trait.
-#[async_trait]
-pub trait BackendExt: Backend {
-    /// Like [`Backend::complete`], tried again up to `max_retries` times while the error is
-    /// [retryable](BackendError::is_retryable).
-    ///
-    /// The request is sent at most `max_retries + 1` times in all: the backend is told not to retry by itself
-    /// ([`CompletionRequest::max_retries`]), and the attempts of one that does so nevertheless are counted where its
-    /// error states them. The wait is 0.5 s, doubled every time up to 8 s, up to a quarter of it taken off at random;
-    /// or what the server asks for, up to a quarter added, where that is longer. A server that asks for more than 60 s is
-    /// not waited for, and nothing is waited for outside of a Tokio runtime: the error is returned.
-    ///
-    /// # Errors
-    /// The last attempt's.
-    async fn complete_with_retry(
-        &self,
-        request: CompletionRequest,
-        max_retries: u32,
-    ) -> Result<CompletionResponse, BackendError> {
-        let request = request.with_max_retries(0);
-        let mut attempts = 0;
-        loop {
-            let error = match self.complete(request.clone()).await {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
-            };
-            attempts += error.details().map_or(1, |details| details.attempts.max(1));
-            let too_long = error.retry_after().is_some_and(|wait| wait > LONGEST_STATED_WAIT);
-            let cannot_wait = Handle::try_current().is_err();
-            if !error.is_retryable() || attempts > max_retries || too_long || cannot_wait {
-                return Err(error);
-            }
-            let wait = wait(error.retry_after(), attempts, fastrand::f64());
-            tracing::info!(%error, attempts, ?wait, "trying again");
-            tokio::time::sleep(wait).await;
+/// See [`BackendExt::complete_with_retry`](crate::BackendExt::complete_with_retry).
+pub(crate) async fn complete(
+    backend: &(impl Backend + ?Sized),
+    request: CompletionRequest,
+    max_retries: u32,
+) -> Result<CompletionResponse, BackendError> {
+    let request = request.with_max_retries(0);
+    let mut attempts = 0;
+    loop {
+        let error = match backend.complete(request.clone()).await {
+            Ok(response) => return Ok(response),
+            Err(error) => error,
+        };
+        attempts += error.details().map_or(1, |details| details.attempts.max(1));
+        let too_long = error.retry_after().is_some_and(|wait| wait > LONGEST_STATED_WAIT);
+        let cannot_wait = Handle::try_current().is_err();
+        if !error.is_retryable() || attempts > max_retries || too_long || cannot_wait {
+            return Err(error);
         }
+        let wait = wait(error.retry_after(), attempts, fastrand::f64());
+        tracing::info!(%error, attempts, ?wait, "trying again");
+        tokio::time::sleep(wait).await;
     }
 }
-
-impl<B: Backend + ?Sized> BackendExt for B {}
 
 /// The wait after this many attempts. A stated wait becomes up to a quarter longer, never shorter. Our own, which doubles with
 /// each attempt and becomes up to a quarter shorter, is the least.
@@ -76,7 +59,9 @@ pub(crate) mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::{BackendCapabilities, BackendInfo, CompletionStream, ErrorCategory, ErrorDetails};
+    use crate::{
+        BackendCapabilities, BackendExt, BackendInfo, CompletionStream, ErrorCategory, ErrorDetails, async_trait,
+    };
 
     /// A backend that fails as it is told and then answers.
     #[derive(Debug)]

@@ -594,10 +594,19 @@ mod tests {
         }
         let call = ToolCall::new("a", "now", "{\"name\": \"Oslo\"}");
         assert_eq!(call.parse_arguments_as::<City>().unwrap(), City { name: "Oslo".into() });
-        assert_eq!(ToolCall::new("a", "now", " ").parse_arguments().unwrap(), json!({}));
-        check("{\"name\": 1}", "at name: invalid type: integer `1`, expected a string at line 1 column 10");
-        check("{name: Oslo", "key must be a string at line 1 column 2");
-        check("{\"name\": \"Oslo\"} {}", "trailing characters at line 1 column 18");
+        for empty in ["", " ", "null", "{}", " null\n"] {
+            let call = ToolCall::new("a", "now", empty);
+            assert_eq!(call.parse_arguments().unwrap(), json!({}), "{empty:?}");
+            call.parse_arguments_as::<()>().unwrap();
+            call.parse_arguments_as::<Option<City>>().unwrap();
+        }
+        check(
+            "{\"name\": 1}",
+            "at name: invalid type: integer `1`, expected a string at line 1 column 10, near \"{\\\"name\\\": 1}\"",
+        );
+        check("{name: Oslo", "key must be a string at line 1 column 2, near \"{name: Oslo\"");
+        check("[] {}", "trailing characters at line 1 column 4, near \"[] {}\"");
+        check("{}", "missing field `name` at line 1 column 2, near \"{}\"");
     }
 
     #[test]

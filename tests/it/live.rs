@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
-use tachikoma_backends_core::{
+use tachikoma_backends_core::{BackendExt, 
     Backend, CollectingStream, CompletionRequest, CompletionResponse, ContentPart, ErrorCategory,
     FinishReason, Message, ResponseFormat, ToolDefinition, ToolParameter, ToolRunner,
 };

@@ -5,8 +5,10 @@ use openai_mock::{MockServer, Reply};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, Structured, StructuredError};
-use tachikoma_backends_core::{CompletionRequest, ErrorCategory, Message, ToolDefinition};
+use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
+use tachikoma_backends_core::{
+    BackendExt, CompletionRequest, ErrorCategory, Message, Structured, StructuredError, ToolDefinition,
+};
 
 /// A city and who lives there
 #[derive(Debug, Deserialize, JsonSchema, PartialEq)]

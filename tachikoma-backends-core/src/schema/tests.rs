@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 
 mod property;
+mod real;
 mod types;
 
 use serde_json::json;

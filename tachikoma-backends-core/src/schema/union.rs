@@ -118,7 +118,13 @@ fn collect_unions(schema: &Value, at: &str, places: &mut Vec<String>) {
     }
     if let Some(branches) = keywords.get("anyOf").and_then(Value::as_array) {
         for (index, branch) in branches.iter().enumerate() {
-            collect_unions(branch, &format!("{at}/anyOf/{index}"), places);
+            let count = places.len();
+            let place = format!("{at}/anyOf/{index}");
+            collect_unions(branch, &place, places);
+            // A union that is a branch of another is a part of that.
+            if places.len() > count && places.last() == Some(&place) {
+                places.pop();
+            }
         }
         places.push(at.to_owned());
     }

@@ -21,6 +21,8 @@ pub(super) const KEEP: &str = "x-codex-keep";
 pub(super) const EXTRA: &str = "x-codex-extra";
 /// Traits that build.rs derives on the type.
 pub(super) const DERIVE: &str = "x-codex-derive";
+/// The type of this crate that build.rs puts in the place of the generated one.
+pub(super) const TYPE: &str = "x-codex-type";
 /// A JSON merge patch for the response side.
 pub(super) const RESPONSE: &str = "x-codex-response";
 
@@ -42,7 +44,7 @@ impl Hints {
                 object.iter_mut().filter(|(key, value)| key.starts_with(PREFIX) && !marked(value))
             {
                 let fits = match key.as_str() {
-                    NAME => value.is_string(),
+                    NAME | TYPE => value.is_string(),
                     EXTRA => value.is_boolean(),
                     REQUIRED | KEEP | DERIVE => {
                         value.as_array().is_some_and(|list| list.iter().all(Value::is_string))
@@ -80,11 +82,12 @@ impl Hints {
         self.used.extend(hints);
     }
 
-    /// Hands the derives on to build.rs, removes what other copies consumed, and refuses what nobody did.
+    /// Hands the derives and types on to build.rs, removes what other copies consumed, and refuses what nobody did.
     pub(super) fn finish(mut self, components: &mut Components, tally: &mut Tally) -> Result<()> {
         for component in components.values_mut() {
             let Some(object) = component.schema.as_object_mut() else { continue };
             let derives = self.take_list(object, DERIVE);
+            let own_type = self.take(object, TYPE);
             schema::bottom_up(&mut component.schema, Place { path: "", branch: false }, &mut |schema, _| {
                 if let Some(object) = schema.as_object_mut() {
                     object.retain(|key, _| !key.starts_with(PREFIX));
@@ -93,6 +96,9 @@ impl Hints {
             })?;
             if let Some(object) = component.schema.as_object_mut().filter(|_| !derives.is_empty()) {
                 object.insert(DERIVE.to_owned(), json!(derives));
+            }
+            if let Some((object, own_type)) = component.schema.as_object_mut().zip(own_type) {
+                object.insert(TYPE.to_owned(), own_type);
             }
         }
         tally.add("R24", self.used.len());

@@ -89,6 +89,7 @@ fn check_invariants(lowered: &Lowered) {
         "title",
         "type",
         "x-codex-derive",
+        "x-codex-type",
     ];
     for (name, root) in schemas {
         if root.get("nullable").is_some() || super::objects::is_alias(root) {

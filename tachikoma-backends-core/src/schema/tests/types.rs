@@ -165,9 +165,12 @@ impl Maker<'_> {
         for number in 0..count {
             let payload = match (self.rng.u8(0..3), &tagging) {
                 (0, _) => Payload::Unit,
+                // Two tags of which neither alone tells the branches apart cannot be strict.
                 (1, Tagging::Internal { .. }) => match self.mergeable(position) {
-                    Some(inner) => Payload::Newtype(Type::Named(inner)),
-                    None => Payload::Struct(self.struct_fields(position)),
+                    Some(inner) if !variants.iter().any(|(_, payload)| is_of(payload, inner)) => {
+                        Payload::Newtype(Type::Named(inner))
+                    }
+                    _ => Payload::Struct(self.struct_fields(position)),
                 },
                 (1, _) => Payload::Newtype(self.kind(position, 2)),
                 _ => Payload::Struct(self.struct_fields(position)),

@@ -1,0 +1,79 @@
+//! What every backend can do on top of the trait.
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    Backend, BackendError, CompletionRequest, CompletionResponse, ResponseFormat, Structured, StructuredError,
+    StructuredStream, retry,
+};
+
+/// What every backend can do on top of the trait.
+#[async_trait]
+pub trait BackendExt: Backend {
+    /// Like [`Backend::complete`], tried again up to `max_retries` times while the error is
+    /// [retryable](BackendError::is_retryable).
+    ///
+    /// The request is sent at most `max_retries + 1` times in all: the backend is asked not to retry by itself
+    /// ([`CompletionRequest::max_retries`]), and the attempts of one that does so nevertheless are counted where its
+    /// error states them. The wait is 0.5 s, doubled every time up to 8 s, up to a quarter of it taken off at random;
+    /// or what the server asks for, up to a quarter added, where that is longer. A server that asks for more than 60 s is
+    /// not waited for, and nothing is waited for outside of a Tokio runtime: the error is returned.
+    ///
+    /// # Errors
+    /// The last attempt's.
+    async fn complete_with_retry(
+        &self,
+        request: CompletionRequest,
+        max_retries: u32,
+    ) -> Result<CompletionResponse, BackendError> {
+        retry::complete(self, request, max_retries).await
+    }
+
+    /// Asks for a response that is a `T`, by its [strict schema](crate::strict_schema), which takes the place of the request's own
+    /// response format.
+    ///
+    /// ```no_run
+    /// # async fn run(backend: &dyn tachikoma_backends_core::Backend) -> Result<(), Box<dyn std::error::Error>> {
+    /// use tachikoma_backends_core::{BackendExt, CompletionRequest, Message};
+    ///
+    /// #[derive(Debug, schemars::JsonSchema, serde::Deserialize)]
+    /// struct City {
+    ///     name: String,
+    ///     /// In thousands
+    ///     population: Option<u32>,
+    /// }
+    ///
+    /// let request = CompletionRequest::new(vec![Message::user("The capital of Norway?")]);
+    /// let city = backend.complete_as::<City>(request).await?.value;
+    /// println!("{}", city.name);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `T` has no strict schema, or [as a whole response](Backend::complete); a response that was cut, a refusal, calls of tools and
+    /// text that does not fit are errors of their own, with the response in them.
+    async fn complete_as<T: JsonSchema + DeserializeOwned>(
+        &self,
+        request: CompletionRequest,
+    ) -> Result<Structured<T>, StructuredError> {
+        let request = request.with_response_format(ResponseFormat::json_schema::<T>()?);
+        Structured::from_response(self.complete(request).await?)
+    }
+
+    /// Like [`complete_as`](Self::complete_as), streamed: the text as it comes, and in the end a `T`.
+    ///
+    /// # Errors
+    /// `T` has no strict schema, or what fails before the first chunk.
+    async fn complete_stream_as<T: JsonSchema + DeserializeOwned>(
+        &self,
+        request: CompletionRequest,
+    ) -> Result<StructuredStream<T>, StructuredError> {
+        let request = request.with_response_format(ResponseFormat::json_schema::<T>()?);
+        Ok(StructuredStream::new(self.complete_stream(request).await?))
+    }
+}
+
+impl<B: Backend + ?Sized> BackendExt for B {}

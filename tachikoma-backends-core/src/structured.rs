@@ -1,0 +1,195 @@
+//! Responses as Rust types, from any backend.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::{Stream, StreamExt};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::parse::{ParseError, parse};
+use crate::schema::strict_schema_of;
+use crate::{
+    BackendError, CollectError, CollectingStream, CompletionChunk, CompletionResponse, CompletionStream, FinishReason,
+};
+
+/// A response that is a `T`: see [`BackendExt::complete_as`](crate::BackendExt::complete_as).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Structured<T> {
+    /// The value.
+    pub value: T,
+    /// The response that it was read from, with its usage and ids.
+    pub response: CompletionResponse,
+}
+
+impl<T: JsonSchema + DeserializeOwned> Structured<T> {
+    /// Reads a response to a request with [`ResponseFormat::json_schema::<T>()`](crate::ResponseFormat::json_schema), for example
+    /// the last one of a [`ToolRunner`](crate::ToolRunner). JSON in a code fence is read too, which models write that no schema
+    /// binds. Null for a field that could be left out means that the field is not there.
+    ///
+    /// # Errors
+    /// [`StructuredError`], with the response in it: it was cut, else it is a refusal, else it calls tools, else its text does not
+    /// fit.
+    pub fn from_response(response: CompletionResponse) -> Result<Self, StructuredError> {
+        let response = Box::new(response);
+        if response.finish_reason.is_cut() || !response.incomplete_tool_calls.is_empty() {
+            return Err(StructuredError::Cut { response });
+        }
+        if response.refusal.is_some() {
+            return Err(StructuredError::Refused { response });
+        }
+        if !response.tool_calls.is_empty() {
+            return Err(StructuredError::ToolCalls { response });
+        }
+        let strict = strict_schema_of::<T>().ok().map(|strict| (strict.added_nulls(), strict.schema));
+        let strict = strict.as_ref().map(|(added, schema)| (schema, added));
+        match parse(response.content.as_deref().unwrap_or_default(), strict) {
+            Ok(value) => Ok(Self { value, response: *response }),
+            Err(ParseError { path, reason }) => Err(StructuredError::Mismatch { path, reason, response }),
+        }
+    }
+}
+
+/// Why there is no `T`. What the model wrote is kept.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum StructuredError {
+    /// The model declined: its words are the response's `refusal`.
+    Refused {
+        /// The response.
+        response: Box<CompletionResponse>,
+    },
+    /// The response was cut, by the limit on tokens or by the content filter: its beginning is its `content`.
+    Cut {
+        /// The response.
+        response: Box<CompletionResponse>,
+    },
+    /// The model wants tools to be run before it answers.
+    ToolCalls {
+        /// The response.
+        response: Box<CompletionResponse>,
+    },
+    /// The text is not JSON, or does not fit `T`.
+    Mismatch {
+        /// Where it does not fit, as in `pets[0].name`; empty for the whole of it.
+        path: String,
+        /// Why, with an excerpt of the text.
+        reason: String,
+        /// The response: its `content` is the raw text.
+        response: Box<CompletionResponse>,
+    },
+    /// The stream ended before the response did.
+    Interrupted {
+        /// Why.
+        error: BackendError,
+        /// What had arrived.
+        response: Box<CompletionResponse>,
+    },
+    /// There was no response, or `T` has no strict schema.
+    Backend(BackendError),
+}
+
+impl StructuredError {
+    /// The response, as far as there was one.
+    pub fn response(&self) -> Option<&CompletionResponse> {
+        match self {
+            Self::Refused { response }
+            | Self::Cut { response }
+            | Self::ToolCalls { response }
+            | Self::Mismatch { response, .. }
+            | Self::Interrupted { response, .. } => Some(response),
+            Self::Backend(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for StructuredError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { response } => {
+                write!(f, "the model declined to answer: {}", response.refusal.as_deref().unwrap_or_default())
+            }
+            Self::Cut { response } => f.write_str(match response.finish_reason {
+                FinishReason::Length => {
+                    "the response was cut by the limit on tokens; raise max_tokens or ask for less"
+                }
+                FinishReason::ContentFilter => "the response was cut by the provider's content filter",
+                _ => "the response was cut before its end; ask again",
+            }),
+            Self::ToolCalls { response } => {
+                let names: Vec<&str> = response.tool_calls.iter().map(|call| call.name.as_str()).collect();
+                write!(f, "the model called {} before it answered; run the tools and ask again", names.join(", "))
+            }
+            Self::Mismatch { path, reason, .. } if path.is_empty() => {
+                write!(f, "the response does not fit the type: {reason}")
+            }
+            Self::Mismatch { path, reason, .. } => {
+                write!(f, "the response does not fit the type at {path}: {reason}")
+            }
+            Self::Interrupted { error, .. } | Self::Backend(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StructuredError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Backend(error) | Self::Interrupted { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<BackendError> for StructuredError {
+    fn from(error: BackendError) -> Self {
+        Self::Backend(error)
+    }
+}
+
+impl From<CollectError> for StructuredError {
+    fn from(CollectError { error, partial }: CollectError) -> Self {
+        Self::Interrupted { error, response: partial }
+    }
+}
+
+/// A streamed response that ends in a `T`: the chunks as they come, then [`finish`](Self::finish). See
+/// [`BackendExt::complete_stream_as`](crate::BackendExt::complete_stream_as).
+pub struct StructuredStream<T> {
+    chunks: CollectingStream,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> StructuredStream<T> {
+    /// Reads the stream of a response to a request with
+    /// [`ResponseFormat::json_schema::<T>()`](crate::ResponseFormat::json_schema).
+    pub fn new(chunks: CompletionStream) -> Self {
+        Self { chunks: CollectingStream::new(chunks), value: PhantomData }
+    }
+}
+
+impl<T: JsonSchema + DeserializeOwned> StructuredStream<T> {
+    /// Reads the rest of the stream and returns the value.
+    ///
+    /// # Errors
+    /// As [`Structured::from_response`], and what ended the stream before the response was whole.
+    pub async fn finish(self) -> Result<Structured<T>, StructuredError> {
+        Structured::from_response(self.chunks.collect().await?)
+    }
+}
+
+impl<T> Stream for StructuredStream<T> {
+    type Item = Result<CompletionChunk, BackendError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.chunks.poll_next_unpin(context)
+    }
+}
+
+impl<T> fmt::Debug for StructuredStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StructuredStream").field(&self.chunks).finish()
+    }
+}
