@@ -27,11 +27,11 @@ pub use backend::{ApiChoice, CodexBackend, RequestPreview};
 pub use config::{Api, CodexBackendConfig, InputLimit};
 pub use decode::rate_limit::{RateLimit, RateLimits};
 pub use embeddings::{EmbeddingInput, EmbeddingRequest, EmbeddingResponse, VectorEncoding};
+#[cfg(feature = "openai-types")]
+pub use encode::JsonSchema;
 pub use error::CodexError;
 pub use models::OpenAIModel;
 /// The types that are generated from OpenAI's API document. Outside semver: each refresh of the document may change them.
 #[cfg(feature = "openai-types")]
 pub use openai::types as openai_types;
-#[cfg(feature = "openai-types")]
-pub use encode::JsonSchema;
 pub use tokens::TokenCount;

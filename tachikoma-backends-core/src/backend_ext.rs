@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Backend, BackendError, CompletionRequest, CompletionResponse, ResponseFormat, Structured, StructuredError,
-    StructuredStream, retry,
+    Backend, BackendError, CompletionRequest, CompletionResponse, ResponseFormat, Structured,
+    StructuredError, StructuredStream, retry,
 };
 
 /// What every backend can do on top of the trait.

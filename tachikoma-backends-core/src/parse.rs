@@ -302,7 +302,10 @@ mod tests {
         let a = || Search { text: "a".into(), ..Search::default() };
         check_nulls(json!({"text": "a", "limit": null}), a());
         // An unrelated null decides nothing: this one is a value.
-        check_nulls(json!({"text": "a", "limit": null, "extra": {"x": null}}), Search { extra: json!({"x": null}), ..a() });
+        check_nulls(
+            json!({"text": "a", "limit": null, "extra": {"x": null}}),
+            Search { extra: json!({"x": null}), ..a() },
+        );
         check_nulls(json!({"text": "a", "extra": null}), a());
         check_nulls(
             json!({"text": "a", "descending": null, "field": null, "extra": {"x": null}}),

@@ -60,7 +60,8 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::{
-        BackendCapabilities, BackendExt, BackendInfo, CompletionStream, ErrorCategory, ErrorDetails, async_trait,
+        BackendCapabilities, BackendExt, BackendInfo, CompletionStream, ErrorCategory, ErrorDetails,
+        async_trait,
     };
 
     /// A backend that fails as it is told and then answers.

@@ -159,8 +159,5 @@ pub(crate) fn pointer(at: &str, name: &str) -> String {
     format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-
-
-
 #[cfg(test)]
 mod tests;

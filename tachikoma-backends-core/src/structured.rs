@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use crate::parse::{ParseError, parse};
 use crate::schema::strict_schema_of;
 use crate::{
-    BackendError, CollectError, CollectingStream, CompletionChunk, CompletionResponse, CompletionStream, FinishReason,
+    BackendError, CollectError, CollectingStream, CompletionChunk, CompletionResponse, CompletionStream,
+    FinishReason,
 };
 
 /// A response that is a `T`: see [`BackendExt::complete_as`](crate::BackendExt::complete_as).
@@ -121,7 +122,11 @@ impl fmt::Display for StructuredError {
             }),
             Self::ToolCalls { response } => {
                 let names: Vec<&str> = response.tool_calls.iter().map(|call| call.name.as_str()).collect();
-                write!(f, "the model called {} before it answered; run the tools and ask again", names.join(", "))
+                write!(
+                    f,
+                    "the model called {} before it answered; run the tools and ask again",
+                    names.join(", ")
+                )
             }
             Self::Mismatch { path, reason, .. } if path.is_empty() => {
                 write!(f, "the response does not fit the type: {reason}")
@@ -191,5 +196,96 @@ impl<T> Stream for StructuredStream<T> {
 impl<T> fmt::Debug for StructuredStream<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("StructuredStream").field(&self.chunks).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+    use futures::stream;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::ToolCall;
+
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    struct City {
+        name: String,
+        #[serde(default)]
+        rank: u8,
+    }
+
+    /// Reads a response whole and from its chunks; both agree.
+    fn read(response: CompletionResponse) -> Result<City, String> {
+        let whole = Structured::<City>::from_response(response.clone());
+        let chunks = stream::iter(response.into_chunks().map(Ok)).boxed();
+        let streamed = block_on(StructuredStream::<City>::new(chunks).finish());
+        let [whole, streamed] = [whole, streamed].map(|outcome| match outcome {
+            Ok(structured) => Ok(structured.value),
+            Err(error) => {
+                assert!(error.response().is_some(), "{error}");
+                Err(error.to_string())
+            }
+        });
+        assert_eq!(whole, streamed);
+        whole
+    }
+
+    #[test]
+    fn a_response_is_cut_else_a_refusal_else_calls_else_text() {
+        let call = || vec![ToolCall::new("call_1", "look", "{}")];
+        let city = || CompletionResponse {
+            content: Some(r#"{"name": "Oslo", "rank": null}"#.into()),
+            ..CompletionResponse::default()
+        };
+        let commentary = || CompletionResponse { commentary: Some("Let me see.".into()), ..city() };
+        let refusal = || CompletionResponse { refusal: Some("No.".into()), ..commentary() };
+        let calls =
+            || CompletionResponse { tool_calls: call(), finish_reason: FinishReason::ToolUse, ..refusal() };
+        let oslo = || Ok(City { name: "Oslo".into(), rank: 0 });
+        let cut_by_limit = "the response was cut by the limit on tokens; raise max_tokens or ask for less";
+        let called = "the model called look before it answered; run the tools and ask again";
+        for (response, expected) in [
+            (city(), oslo()),
+            // The commentary is not part of the answer.
+            (commentary(), oslo()),
+            (refusal(), Err("the model declined to answer: No.")),
+            (calls(), Err("the model declined to answer: No.")),
+            (CompletionResponse { refusal: None, ..calls() }, Err(called)),
+            (CompletionResponse { content: Some("I look.".into()), refusal: None, ..calls() }, Err(called)),
+            (CompletionResponse { finish_reason: FinishReason::Length, ..calls() }, Err(cut_by_limit)),
+            (
+                CompletionResponse { finish_reason: FinishReason::ContentFilter, ..city() },
+                Err("the response was cut by the provider's content filter"),
+            ),
+            (
+                CompletionResponse {
+                    incomplete_tool_calls: call(),
+                    finish_reason: FinishReason::Other,
+                    ..city()
+                },
+                Err("the response was cut before its end; ask again"),
+            ),
+            (
+                CompletionResponse { content: None, ..city() },
+                Err(
+                    "the response does not fit the type: EOF while parsing a value at line 1 column 0, near \"\"",
+                ),
+            ),
+        ] {
+            assert_eq!(read(response.clone()), expected.map_err(str::to_owned), "{response:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_stream_keeps_what_had_arrived() {
+        let chunks = [
+            Ok(CompletionChunk { delta: "{\"na".into(), ..CompletionChunk::default() }),
+            Err(BackendError::Network("reset".into())),
+        ];
+        let stream = StructuredStream::<City>::new(stream::iter(chunks).boxed());
+        let error = block_on(stream.finish()).unwrap_err();
+        assert_eq!(error.to_string(), "network failure: reset");
+        assert_eq!(error.response().and_then(|response| response.content.as_deref()), Some("{\"na"));
     }
 }

@@ -65,7 +65,9 @@ impl ToolDefinition {
         if schema.get("type").is_some_and(|kind| kind == "null") {
             return Self::new(name, description, ToolParameters::new());
         }
-        if schema.get("type").is_some_and(|kind| kind == "object") && !schema.contains_key("additionalProperties") {
+        if schema.get("type").is_some_and(|kind| kind == "object")
+            && !schema.contains_key("additionalProperties")
+        {
             schema.entry("properties").or_insert_with(|| json!({}));
         }
         Self::new(name, description, schema.into())

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
-use tachikoma_backends_core::{BackendExt, 
-    Backend, CollectingStream, CompletionRequest, CompletionResponse, ContentPart, ErrorCategory,
+use tachikoma_backends_core::{
+    Backend, BackendExt, CollectingStream, CompletionRequest, CompletionResponse, ContentPart, ErrorCategory,
     FinishReason, Message, ResponseFormat, ToolDefinition, ToolParameter, ToolRunner,
 };
 

@@ -108,23 +108,28 @@ async fn an_answer_is_a_value_or_says_why_it_is_none() {
     )
     .await;
     check(
+        text("Here it is:\n```json\n{\"name\": \"Oslo\", \"people\": [], \"rank\": 1}\n```"),
+        Ok(city(vec![], 1)),
+    )
+    .await;
+    check(
         Reply::refusal("Not that."),
         Err(r#"the model declined to answer: Not that. | None Some("Not that.")"#),
     )
     .await;
     check(
         text(r#"{"name": "Oslo", "people": [{"age": "old"}]}"#),
-        Err(r#"the answer does not fit the type at people[0].age: invalid type: string "old", expected u8 at line 1 column 41 | Some("{\"name\": \"Oslo\", \"people\": [{\"age\": \"old\"}]}") None"#),
+        Err(r#"the response does not fit the type at people[0].age: invalid type: string "old", expected u8 at line 1 column 41, near "...slo\", \"people\": [{\"age\": \"old\"}]}" | Some("{\"name\": \"Oslo\", \"people\": [{\"age\": \"old\"}]}") None"#),
     )
     .await;
     check(
         text("Oslo"),
-        Err(r#"the answer does not fit the type: expected value at line 1 column 1 | Some("Oslo") None"#),
+        Err(r#"the response does not fit the type: expected value at line 1 column 1, near "Oslo" | Some("Oslo") None"#),
     )
     .await;
     check(
         text(r#"{"name": "Oslo", "people": []} {}"#),
-        Err(r#"the answer does not fit the type: trailing characters at line 1 column 32 | Some("{\"name\": \"Oslo\", \"people\": []} {}") None"#),
+        Err(r#"the response does not fit the type: trailing characters at line 1 column 32, near "...name\": \"Oslo\", \"people\": []} {}" | Some("{\"name\": \"Oslo\", \"people\": []} {}") None"#),
     )
     .await;
 }
@@ -134,7 +139,7 @@ async fn a_cut_answer_and_one_that_calls_tools_are_errors_of_their_own() {
     let error = ask(|| None, request().with_max_tokens(16)).await.unwrap_err();
     assert!(
         error.starts_with(
-            "the answer was cut by the limit on tokens; raise max_tokens or ask for less | Some(\"{"
+            "the response was cut by the limit on tokens; raise max_tokens or ask for less | Some(\"{"
         ),
         "{error}"
     );
@@ -152,6 +157,6 @@ async fn a_type_without_a_strict_schema_is_refused_before_anything_is_sent() {
     let error = backend.complete_as::<Vec<City>>(request()).await.unwrap_err();
     let StructuredError::Backend(error) = error else { panic!("{error}") };
     assert_eq!(error.category(), ErrorCategory::InvalidRequest);
-    assert!(error.to_string().contains("its root is no object; wrap it in a struct"), "{error}");
+    assert!(error.to_string().contains("its root is not an object; wrap it in a struct"), "{error}");
     assert_eq!(mock.requests().len(), 0);
 }

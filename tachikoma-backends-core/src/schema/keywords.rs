@@ -64,8 +64,16 @@ const OF_OBJECTS: &[&str] = &[
     "required",
     "unevaluatedProperties",
 ];
-const OF_ARRAYS: &[&str] =
-    &["contains", "items", "maxContains", "maxItems", "minContains", "minItems", "prefixItems", "uniqueItems"];
+const OF_ARRAYS: &[&str] = &[
+    "contains",
+    "items",
+    "maxContains",
+    "maxItems",
+    "minContains",
+    "minItems",
+    "prefixItems",
+    "uniqueItems",
+];
 
 /// Whether a keyword with this value stays.
 pub(super) fn is_kept(keyword: &str, value: &Value) -> bool {

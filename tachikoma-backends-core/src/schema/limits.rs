@@ -47,7 +47,8 @@ impl Size<'_> {
         let properties = schema.get("properties").and_then(Value::as_object);
         let depth = depth + usize::from(properties.is_some());
         if depth > MAX_DEPTH {
-            self.problems.push(format!("{at} is nested deeper than the {MAX_DEPTH} levels that OpenAI accepts"));
+            self.problems
+                .push(format!("{at} is nested deeper than the {MAX_DEPTH} levels that OpenAI accepts"));
             return;
         }
         self.properties += properties.map_or(0, Map::len);

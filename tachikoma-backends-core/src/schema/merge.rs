@@ -58,7 +58,9 @@ pub(super) fn shape(mut schema: Map<String, Value>, document: &Value) -> Result<
                     branches.push(last);
                     Ok(Shape::Union { branches, annotations })
                 }
-                (_, None) => Err("is not a schema that a value can fit: its parts contradict each other".to_owned()),
+                (_, None) => {
+                    Err("is not a schema that a value can fit: its parts contradict each other".to_owned())
+                }
             }
         }
     }
@@ -164,7 +166,11 @@ impl Parts {
     }
 }
 
-fn expand(schema: &Value, document: &Value, open: &mut Vec<String>) -> Result<Vec<Map<String, Value>>, String> {
+fn expand(
+    schema: &Value,
+    document: &Value,
+    open: &mut Vec<String>,
+) -> Result<Vec<Map<String, Value>>, String> {
     let mut keywords = match schema {
         Value::Object(keywords) => keywords.clone(),
         Value::Bool(true) => Map::new(),
@@ -179,13 +185,16 @@ fn expand(schema: &Value, document: &Value, open: &mut Vec<String>) -> Result<Ve
 /// The schema to which a `$ref` leads: the whole, or a definition.
 pub(super) fn resolve<'a>(document: &'a Value, target: &str) -> Option<&'a Value> {
     let pointer = target.strip_prefix('#')?;
-    let is_definition = ["/$defs/", "/definitions/"].iter().any(|prefix| {
-        pointer.strip_prefix(prefix).is_some_and(|name| !name.contains('/'))
-    });
+    let is_definition = ["/$defs/", "/definitions/"]
+        .iter()
+        .any(|prefix| pointer.strip_prefix(prefix).is_some_and(|name| !name.contains('/')));
     if pointer.is_empty() || is_definition { document.pointer(pointer) } else { None }
 }
 
-fn product(one: Vec<Map<String, Value>>, other: Vec<Map<String, Value>>) -> Result<Vec<Map<String, Value>>, String> {
+fn product(
+    one: Vec<Map<String, Value>>,
+    other: Vec<Map<String, Value>>,
+) -> Result<Vec<Map<String, Value>>, String> {
     if one.len().saturating_mul(other.len()) > MAX_ALTERNATIVES {
         return Err(format!("has more than {MAX_ALTERNATIVES} alternatives; write it as one enum"));
     }
@@ -199,7 +208,10 @@ fn product(one: Vec<Map<String, Value>>, other: Vec<Map<String, Value>>) -> Resu
 }
 
 /// Both schemas in one; `None` where no value fits both.
-fn merge(mut one: Map<String, Value>, other: Map<String, Value>) -> Result<Option<Map<String, Value>>, String> {
+fn merge(
+    mut one: Map<String, Value>,
+    other: Map<String, Value>,
+) -> Result<Option<Map<String, Value>>, String> {
     for (keyword, value) in other {
         let Some(held) = one.get_mut(&keyword) else {
             one.insert(keyword, value);
@@ -260,9 +272,13 @@ fn common_types(one: &Value, other: &Value) -> Option<Value> {
         kind => vec![kind.clone()],
     };
     let (one, other) = (list(one), list(other));
-    let has = |kinds: &[Value], kind: &Value| kinds.contains(kind) || (kind == "integer" && kinds.iter().any(|kind| kind == "number"));
+    let has = |kinds: &[Value], kind: &Value| {
+        kinds.contains(kind) || (kind == "integer" && kinds.iter().any(|kind| kind == "number"))
+    };
     let mut common: Vec<Value> = one.iter().filter(|kind| has(&other, kind)).cloned().collect();
-    common.extend(other.iter().filter(|kind| has(&one, kind) && !common.contains(kind)).cloned().collect::<Vec<_>>());
+    common.extend(
+        other.iter().filter(|kind| has(&one, kind) && !common.contains(kind)).cloned().collect::<Vec<_>>(),
+    );
     match common.len() {
         0 => None,
         1 => common.pop(),

@@ -71,7 +71,8 @@ impl<'a> Removal<'a> {
             return;
         }
         if let Some(branches) = keywords.get("anyOf").and_then(Value::as_array) {
-            let branches = || branches.iter().enumerate().map(|(i, branch)| (branch, format!("{at}/anyOf/{i}")));
+            let branches =
+                || branches.iter().enumerate().map(|(i, branch)| (branch, format!("{at}/anyOf/{i}")));
             let fitting = [Fit::Exact, Fit::Loose].into_iter().find_map(|fit| {
                 branches().find(|(branch, at)| self.fits(value, branch, at, fit, references))
             });
@@ -135,7 +136,13 @@ impl<'a> Removal<'a> {
             }
     }
 
-    fn fields_fit(&self, fields: &Map<String, Value>, schema: &'a Map<String, Value>, at: &str, fit: Fit) -> bool {
+    fn fields_fit(
+        &self,
+        fields: &Map<String, Value>,
+        schema: &'a Map<String, Value>,
+        at: &str,
+        fit: Fit,
+    ) -> bool {
         let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return false };
         let place = |name: &str| pointer(&format!("{at}/properties"), name);
         let is_complete = properties.keys().all(|name| {

@@ -66,7 +66,8 @@ impl<'a> Transform<'a> {
                 Ok(Shape::Reference { target, annotations }) => {
                     let schema = merge::resolve(self.document, &target).and_then(Value::as_object);
                     let Some(schema) = schema.filter(|_| seen.insert(target.clone())) else {
-                        return self.problem("", &format!("refers to \"{target}\", which is not in the schema"));
+                        return self
+                            .problem("", &format!("refers to \"{target}\", which is not in the schema"));
                     };
                     root = schema.clone();
                     root.remove("$defs");
@@ -108,14 +109,17 @@ impl<'a> Transform<'a> {
     fn schema(&mut self, schema: Value, at: &str, add_null: bool) -> Value {
         let schema = match schema {
             Value::Object(keywords) if !keywords.is_empty() => keywords,
-            Value::Object(_) | Value::Bool(true) => return self.problem(at, "accepts any value; give it a type"),
+            Value::Object(_) | Value::Bool(true) => {
+                return self.problem(at, "accepts any value; give it a type");
+            }
             _ => return self.problem(at, "is not a schema that a value can fit"),
         };
         match merge::shape(schema, self.document) {
             Ok(Shape::Plain(schema)) => self.plain(schema, at, Some(add_null)),
             Ok(Shape::Union { branches, annotations }) => {
                 let branches = branches.into_iter().enumerate();
-                let branches = branches.map(|(i, branch)| self.schema(branch, &format!("{at}/anyOf/{i}"), false));
+                let branches =
+                    branches.map(|(i, branch)| self.schema(branch, &format!("{at}/anyOf/{i}"), false));
                 let mut branches: Vec<Value> = branches.collect();
                 branches.extend(add_null.then(|| json!({ "type": "null" })));
                 self.with_annotations(json!({ "anyOf": branches }), annotations, at)
@@ -213,7 +217,9 @@ impl<'a> Transform<'a> {
             Some(Value::Array(required)) => required,
             _ => Vec::new(),
         };
-        if let Some(missing) = required.iter().filter_map(Value::as_str).find(|name| !properties.contains_key(*name)) {
+        if let Some(missing) =
+            required.iter().filter_map(Value::as_str).find(|name| !properties.contains_key(*name))
+        {
             return self.problem(at, &format!("requires {missing:?}, which is not among its properties"));
         }
         let mut strict = Map::new();
@@ -270,7 +276,8 @@ fn name_type(schema: &mut Map<String, Value>) {
     if schema.contains_key("type") {
         return;
     }
-    let values = schema.get("enum").and_then(Value::as_array).into_iter().flatten().chain(schema.get("const"));
+    let values =
+        schema.get("enum").and_then(Value::as_array).into_iter().flatten().chain(schema.get("const"));
     let mut kinds: Vec<&str> = Vec::new();
     for kind in values.map(keywords::type_of) {
         if !kinds.contains(&kind) {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-
 mod property;
 mod real;
 mod types;
@@ -111,7 +110,11 @@ fn schemas_are_made_strict() {
         json!({ "type": "string", "enum": ["b"] }),
         json!({ "type": ["string", "null"], "enum": ["b", null] }),
     );
-    check(true, json!({ "enum": ["b", 1] }), json!({ "type": ["string", "integer", "null"], "enum": ["b", 1, null] }));
+    check(
+        true,
+        json!({ "enum": ["b", 1] }),
+        json!({ "type": ["string", "integer", "null"], "enum": ["b", 1, null] }),
+    );
     check(
         true,
         json!({ "type": "string", "const": "b" }),
@@ -232,7 +235,9 @@ fn a_strict_tool() {
     assert_eq!(tool.parameters.to_json_schema()["additionalProperties"], json!(false));
     let error = ToolDefinition::from_type::<BTreeMap<String, u8>>("f", "").into_strict().unwrap_err();
     assert!(
-        error.to_string().starts_with("invalid request: tool \"f\": the schema cannot be made strict: its root is a map"),
+        error
+            .to_string()
+            .starts_with("invalid request: tool \"f\": the schema cannot be made strict: its root is a map"),
         "{error}"
     );
 }

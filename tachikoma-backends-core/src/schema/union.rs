@@ -62,7 +62,9 @@ fn separate(
     };
     let mut inlined: BTreeSet<usize> = BTreeSet::new();
     for (leaf, first) in leaves.iter().zip(first) {
-        let Some(first) = first.filter(|first| *first > 0).and_then(|first| leaf.order.get(first)) else { continue };
+        let Some(first) = first.filter(|first| *first > 0).and_then(|first| leaf.order.get(first)) else {
+            continue;
+        };
         if leaf.is_referenced && inlined.insert(leaf.branch) {
             inline_branch(document, place, leaf.branch, &leaves, changes, closed);
         }
@@ -212,7 +214,10 @@ fn candidates(leaf: &Leaf) -> Vec<usize> {
     if !leaf.is_referenced {
         positions.sort_by_key(|position| !is_constant(position));
     } else if positions.len() > 1 {
-        positions.get_mut(1..).into_iter().for_each(|rest| rest.sort_by_key(|position| !is_constant(position)));
+        positions
+            .get_mut(1..)
+            .into_iter()
+            .for_each(|rest| rest.sort_by_key(|position| !is_constant(position)));
     }
     positions
 }
@@ -257,7 +262,9 @@ fn choose(
 
 /// Whether OpenAI would take these beginnings for the same: one name, unless different constants follow.
 fn begin_alike(one: &Leaf, first: usize, other: &Leaf, second: usize) -> bool {
-    let (Some(name), Some(other_name)) = (one.order.get(first), other.order.get(second)) else { return false };
+    let (Some(name), Some(other_name)) = (one.order.get(first), other.order.get(second)) else {
+        return false;
+    };
     name == other_name
         && match (one.property(name).and_then(constants), other.property(name).and_then(constants)) {
             (Some(one), Some(other)) => one.iter().any(|value| other.contains(value)),
@@ -276,7 +283,8 @@ fn constants(schema: &Value) -> Option<Vec<&Value>> {
 
 /// Puts a property first.
 fn move_first(schema: &mut Map<String, Value>, first: &str) {
-    let mut order: Vec<String> = ordered_properties(schema).into_iter().map(|(name, _)| name.clone()).collect();
+    let mut order: Vec<String> =
+        ordered_properties(schema).into_iter().map(|(name, _)| name.clone()).collect();
     order.sort_by_key(|name| name != first);
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         let mut sorted = Map::new();
@@ -311,7 +319,9 @@ fn inline_branch(
             .iter()
             .filter_map(|change| {
                 Some(match change {
-                    SchemaChange::NullAdded { pointer } => SchemaChange::NullAdded { pointer: moved(pointer)? },
+                    SchemaChange::NullAdded { pointer } => {
+                        SchemaChange::NullAdded { pointer: moved(pointer)? }
+                    }
                     SchemaChange::KeywordRemoved { pointer, value } => {
                         SchemaChange::KeywordRemoved { pointer: moved(pointer)?, value: value.clone() }
                     }
@@ -353,7 +363,8 @@ fn hidden_branch(
         })
         .collect();
     for (position, other) in leaves.iter().enumerate() {
-        for one in leaves.iter().take(position).filter(|one| one.branch != other.branch || !one.is_referenced) {
+        for one in leaves.iter().take(position).filter(|one| one.branch != other.branch || !one.is_referenced)
+        {
             let hides = match (one.is_object(), other.is_object()) {
                 (true, true) => reads_object(document, one, other, &nulls, closed.contains(&one.path)),
                 (false, false) => reads_all(&one.schema, &other.schema),
@@ -393,19 +404,19 @@ fn reads_all(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
     }
     let is_free = one.len() == 1;
     let has = |kind: &&str| {
-        keywords::types(&one).contains(kind) || (*kind == "integer" && keywords::types(&one).contains(&"number"))
+        keywords::types(&one).contains(kind)
+            || (*kind == "integer" && keywords::types(&one).contains(&"number"))
     };
     one == other || is_free && keywords::types(&other).iter().all(has)
 }
 
 /// Whether a value may fit both schemas.
 fn overlap(document: &Value, one: &Value, other: &Value, depth: usize) -> bool {
-    let (Some(depth), Some(one), Some(other)) = (depth.checked_sub(1), one.as_object(), other.as_object()) else {
+    let (Some(depth), Some(one), Some(other)) = (depth.checked_sub(1), one.as_object(), other.as_object())
+    else {
         return true;
     };
-    let target = |schema: &Map<String, Value>| {
-        resolve(document, schema.get("$ref").and_then(Value::as_str)?)
-    };
+    let target = |schema: &Map<String, Value>| resolve(document, schema.get("$ref").and_then(Value::as_str)?);
     let branches = |schema: &Map<String, Value>| schema.get("anyOf").and_then(Value::as_array).cloned();
     let whole = |schema: &Map<String, Value>| Value::Object(schema.clone());
     if let Some(target) = target(one) {
@@ -425,7 +436,7 @@ fn overlap(document: &Value, one: &Value, other: &Value, depth: usize) -> bool {
     }
     let kinds = keywords::types(other);
     let is_number = |kind: &str| kind == "integer" || kind == "number";
-    keywords::types(one).iter().any(|kind| {
-        kinds.contains(kind) || (is_number(kind) && kinds.iter().any(|other| is_number(other)))
-    })
+    keywords::types(one)
+        .iter()
+        .any(|kind| kinds.contains(kind) || (is_number(kind) && kinds.iter().any(|other| is_number(other))))
 }

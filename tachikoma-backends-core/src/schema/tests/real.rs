@@ -140,10 +140,7 @@ fn other_taggings() {
     }
     check([
         (json!({"Read": {"path": "a", "lines": null, "note": null}}), External::Read(path(0, None))),
-        (
-            json!({"Many": [{"path": "a", "lines": null, "note": null}]}),
-            External::Many(vec![path(0, None)]),
-        ),
+        (json!({"Many": [{"path": "a", "lines": null, "note": null}]}), External::Many(vec![path(0, None)])),
         (json!("Stop"), External::Stop),
         (json!("Other"), External::Other),
     ]);
@@ -317,7 +314,9 @@ fn unions_that_cannot_be_told_apart_are_refused_with_their_place() {
         Short { x: u8 },
         Long { x: u8, y: u8 },
     }
-    check::<Hidden>("/$defs/Hidden is a union whose branch 1 can be read as branch 0: put the one with more fields first");
+    check::<Hidden>(
+        "/$defs/Hidden is a union whose branch 1 can be read as branch 0: put the one with more fields first",
+    );
     #[derive(JsonSchema)]
     #[schemars(untagged)]
     #[expect(dead_code, reason = "only its schema is asked for")]

@@ -119,7 +119,9 @@ impl Maker<'_> {
     fn is_plain_struct(&self, kind: &Type) -> bool {
         let Type::Named(position) = kind else { return false };
         match self.made[*position].as_ref().unwrap() {
-            Definition::Struct { fields, .. } => fields.iter().all(|field| field.presence != Presence::Flattened),
+            Definition::Struct { fields, .. } => {
+                fields.iter().all(|field| field.presence != Presence::Flattened)
+            }
             _ => false,
         }
     }
@@ -234,8 +236,7 @@ impl Maker<'_> {
     }
 
     fn mergeable_struct(&mut self, position: usize) -> Option<usize> {
-        self.mergeable(position)
-            .filter(|inner| matches!(self.made[*inner], Some(Definition::Struct { .. })))
+        self.mergeable(position).filter(|inner| matches!(self.made[*inner], Some(Definition::Struct { .. })))
     }
 
     fn fields(&mut self, position: usize, most: usize, may_flatten: bool) -> Vec<Field> {
@@ -363,7 +364,8 @@ impl Types {
             } else if !matches!(field.kind, Type::Optional(_)) {
                 push(&mut schema, "required", json!(field.name));
             }
-            schema.as_object_mut().unwrap().entry("properties").or_insert_with(|| json!({}))[&field.name] = property;
+            schema.as_object_mut().unwrap().entry("properties").or_insert_with(|| json!({}))[&field.name] =
+                property;
         }
         schema
     }
@@ -383,7 +385,8 @@ impl Types {
                 "additionalProperties": false,
             }),
             (Tagging::Adjacent { tag, content }, variant) => {
-                let mut schema = json!({ "type": "object", "properties": { tag: constant(name) }, "required": [tag] });
+                let mut schema =
+                    json!({ "type": "object", "properties": { tag: constant(name) }, "required": [tag] });
                 if !matches!(variant, Payload::Unit) {
                     schema["properties"][content] = payload(variant);
                     push(&mut schema, "required", json!(content));
@@ -391,7 +394,8 @@ impl Types {
                 schema
             }
             (Tagging::Internal { tag }, variant) => {
-                let mut schema = json!({ "type": "object", "properties": { tag: constant(name) }, "required": [tag] });
+                let mut schema =
+                    json!({ "type": "object", "properties": { tag: constant(name) }, "required": [tag] });
                 match variant {
                     Payload::Newtype(kind) => schema["$ref"] = self.kind(kind)["$ref"].clone(),
                     Payload::Struct(fields) => flatten(&mut schema, self.object(fields, is_closed)),
@@ -402,7 +406,11 @@ impl Types {
             }
         };
         let branches: Vec<Value> = variants.iter().map(branch).collect();
-        if matches!(tagging, Tagging::Untagged) { json!({ "anyOf": branches }) } else { json!({ "oneOf": branches }) }
+        if matches!(tagging, Tagging::Untagged) {
+            json!({ "anyOf": branches })
+        } else {
+            json!({ "oneOf": branches })
+        }
     }
 }
 
@@ -459,7 +467,8 @@ impl Types {
             Type::Optional(inner) => self.kind_value(inner, rng, depth),
             Type::List(items) => {
                 let count = if depth > MAX_DEPTH { 0 } else { rng.usize(0..3) };
-                let items: Vec<Written> = (0..count).map(|_| self.kind_value(items, rng, depth + 1)).collect();
+                let items: Vec<Written> =
+                    (0..count).map(|_| self.kind_value(items, rng, depth + 1)).collect();
                 let (strict, plain): (Vec<Value>, Vec<Value>) =
                     items.into_iter().map(|item| (item.strict, item.plain)).unzip();
                 Written { strict: json!(strict), plain: json!(plain) }
@@ -492,7 +501,14 @@ impl Types {
         Written { strict: Value::Object(strict), plain: Value::Object(plain) }
     }
 
-    fn variant_value(&self, tagging: &Tagging, name: &str, payload: &Payload, rng: &mut Rng, depth: usize) -> Written {
+    fn variant_value(
+        &self,
+        tagging: &Tagging,
+        name: &str,
+        payload: &Payload,
+        rng: &mut Rng,
+        depth: usize,
+    ) -> Written {
         let is_unit = matches!(payload, Payload::Unit);
         let inner = match payload {
             Payload::Unit => Written::same(Value::Null),
