@@ -8,6 +8,7 @@ mod limits;
 mod merge;
 mod nulls;
 mod order;
+mod overlap;
 mod strict;
 mod union;
 

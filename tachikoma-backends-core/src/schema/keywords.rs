@@ -97,6 +97,13 @@ pub(super) fn concerns(keyword: &str, kind: &str) -> bool {
     }
 }
 
+/// Whether a keyword concerns a schema of these types.
+pub(super) fn concerns_any(keyword: &str, kinds: &[String]) -> bool {
+    matches!(keyword, "type" | "enum" | "const")
+        || is_annotation(keyword)
+        || kinds.iter().any(|kind| concerns(keyword, kind))
+}
+
 /// The types that a schema names.
 pub(super) fn types(schema: &Map<String, Value>) -> Vec<&str> {
     match schema.get("type") {

@@ -27,21 +27,21 @@ pub(super) fn shape(mut schema: Map<String, Value>, document: &Value) -> Result<
     let is_bare = schema.keys().all(|keyword| keywords::is_annotation(keyword));
     match parts {
         Parts { reference: Some(target), all, unions } if is_bare && all.is_empty() && unions.is_empty() => {
-            return Ok(Shape::Reference { target, annotations: schema });
+            Ok(Shape::Reference { target, annotations: schema })
         }
         Parts { reference: None, all, mut unions } if is_bare && all.is_empty() && unions.len() == 1 => {
             let branches = unions.pop().unwrap_or_default();
-            return Ok(Shape::Union { branches, annotations: schema });
+            Ok(Shape::Union { branches, annotations: schema })
         }
         Parts { reference: None, mut all, unions } if is_bare && unions.is_empty() && all.len() == 1 => {
             let Some(Value::Object(mut only)) = all.pop() else {
                 return Ok(Shape::Plain(schema));
             };
             only.extend(schema);
-            return shape(only, document);
+            shape(only, document)
         }
         Parts { reference: None, all, unions } if all.is_empty() && unions.is_empty() => {
-            return Ok(split_types(schema));
+            Ok(split_types(schema))
         }
         parts => {
             let (annotations, keywords) =

@@ -116,6 +116,9 @@ impl<'a> Transform<'a> {
         };
         match merge::shape(schema, self.document) {
             Ok(Shape::Plain(schema)) => self.plain(schema, at, Some(add_null)),
+            Ok(Shape::Union { branches, .. }) if branches.is_empty() => {
+                self.problem(at, "is not a schema that a value can fit")
+            }
             Ok(Shape::Union { branches, annotations }) => {
                 let branches = branches.into_iter().enumerate();
                 let branches =
@@ -176,6 +179,8 @@ impl<'a> Transform<'a> {
         if let Some(what) = refusal(&schema, add_null.is_none()) {
             return self.problem(at, what);
         }
+        let kinds: Vec<String> = keywords::types(&schema).into_iter().map(str::to_owned).collect();
+        schema.retain(|keyword, _| keywords::concerns_any(keyword, &kinds));
         let kinds = keywords::types(&schema);
         let is_scalar = !kinds.iter().any(|kind| *kind == "object" || *kind == "array");
         if add_null == Some(true) && (!is_scalar || schema.contains_key("const")) {
@@ -255,6 +260,8 @@ fn refusal(schema: &Map<String, Value>, is_root: bool) -> Option<&'static str> {
         Some("accepts any value; give it a type")
     } else if has_values {
         None
+    } else if schema.get("items").is_some_and(Value::is_array) {
+        Some("is a tuple, which a strict schema cannot express; use a struct")
     } else if kinds.contains(&"array") && !schema.contains_key("items") && !is_always_empty() {
         Some("is a list of anything; give its items a type")
     } else if !kinds.contains(&"object") {

@@ -145,10 +145,23 @@ fn schemas_are_made_strict() {
         json!({ "type": "array", "items": text, "minItems": 1, "uniqueItems": true }),
         json!({ "type": "array", "items": text, "minItems": 1 }),
     );
+    let empty = json!({ "type": "object", "properties": {}, "required": [], "additionalProperties": false });
+    check(false, json!({ "type": "object", "additionalProperties": false }), empty);
+    let object = |name: &str| json!({ "type": "object", "properties": { name: text }, "required": [name] });
     check(
         false,
-        json!({ "type": "object" }),
-        json!({ "type": "object", "properties": {}, "required": [], "additionalProperties": false }),
+        json!({ "allOf": [object("x"), object("y")] }),
+        json!({ "type": "object", "properties": { "x": text, "y": text }, "required": ["x", "y"],
+            "additionalProperties": false }),
+    );
+    check(false, json!({ "type": "string", "nullable": true }), json!({ "anyOf": [text, nothing] }));
+    check(false, json!({ "$ref": "#/$defs/T", "nullable": true }), json!({ "anyOf": [to, nothing] }));
+    check(false, json!({ "const": 7 }), json!({ "const": 7, "type": "integer" }));
+    check(false, json!({ "type": "string", "properties": {} }), text.clone());
+    check(
+        true,
+        json!({ "type": ["array", "string"], "items": text, "maxLength": 7, "description": "d" }),
+        json!({ "anyOf": [{ "type": "array", "items": text }, text, nothing], "description": "d" }),
     );
     check(true, json!({ "$ref": "#" }), json!({ "anyOf": [{ "$ref": "#" }, nothing] }));
 }
@@ -184,13 +197,32 @@ fn what_cannot_be_made_strict_is_named_with_its_place() {
         with(json!({ "type": "array", "items": {} })),
         &["/properties/a~1b/anyOf/0/items accepts any value; give it a type"],
     );
+    let no_properties = "has no properties, so that only {} would fit; give it some, or allow no others: \
+                         additionalProperties false, which is #[serde(deny_unknown_fields)]";
+    let empty = format!("/properties/a~1b {no_properties}");
+    check(with(json!({ "type": "object" })), &[&empty]);
+    check(with(json!({ "type": "object", "properties": {} })), &[&empty]);
+    check(with(json!({ "allOf": [{ "type": "object" }, { "type": "object" }] })), &[&empty]);
+    check(json!({ "type": "object" }), &[&format!("its root {no_properties}")]);
+    let nothing_fits = "is not a schema that a value can fit";
+    check(with(json!({ "anyOf": [] })), &[&format!("/properties/a~1b {nothing_fits}")]);
+    check(with(json!(false)), &[&format!("/properties/a~1b {nothing_fits}")]);
     check(
-        with(json!({ "allOf": [{ "type": "object" }, { "type": "object" }] })),
-        &["/properties/a~1b joins schemas by allOf; write them as one struct", any],
+        with(json!({ "allOf": [{ "type": "string" }, { "type": "integer" }] })),
+        &[&format!("/properties/a~1b {nothing_fits}: its parts contradict each other")],
     );
     check(
-        with(json!({ "anyOf": [{ "type": "string" }], "properties": {} })),
-        &["/properties/a~1b has fields of its own beside a union; put the union into a field"],
+        with(json!({ "type": "array", "items": [{ "type": "string" }] })),
+        &["/properties/a~1b is a tuple, which a strict schema cannot express; use a struct"],
+    );
+    check(
+        json!({ "type": "object", "properties": {}, "required": ["x"] }),
+        &["its root requires \"x\", which is not among its properties"],
+    );
+    check(
+        json!({ "type": "object", "properties": { "a": { "allOf": [{ "$ref": "#/$defs/A" }, { "type": "object" }] } },
+            "$defs": { "A": { "allOf": [{ "$ref": "#/$defs/A" }, { "type": "object" }] } } }),
+        &["/properties/a includes #/$defs/A, which includes itself"],
     );
     check(
         with(json!({ "$ref": "#/$defs/T" })),
@@ -198,14 +230,31 @@ fn what_cannot_be_made_strict_is_named_with_its_place() {
     );
     let deep = (0..12).fold(
         json!({ "type": "string" }),
-        |inner, _| json!({ "type": "object", "properties": { "a": inner } }),
+        |inner, _| json!({ "type": "object", "properties": { "a": inner }, "required": ["a"] }),
     );
     check(
         deep,
         &[&format!("{} is nested deeper than the 10 levels that OpenAI accepts", "/properties/a".repeat(10))],
     );
-    let values: Vec<String> = (0..1001).map(|value| value.to_string()).collect();
+    let values: Vec<String> = (0..1000).map(|value| value.to_string()).collect();
+    // Null is one more.
     check(with(json!({ "enum": values })), &["its root has 1001 enum values; OpenAI accepts 1000"]);
+    let values: Vec<String> = (0..250).map(|value| format!("{value:0100}")).collect();
+    check(
+        with(json!({ "enum": values })),
+        &[
+            "/properties/a~1b lists 251 values of 25000 characters; of more than 250 values OpenAI accepts 15000 characters",
+        ],
+    );
+    let properties: Map<String, Value> =
+        (0..5_001).map(|n| (format!("{n:025}"), json!({ "type": "string" }))).collect();
+    check(
+        json!({ "type": "object", "properties": properties }),
+        &[
+            "its root has 5001 properties; OpenAI accepts 5000",
+            "its root has 125025 characters in its names and enum values; OpenAI accepts 120000",
+        ],
+    );
 }
 
 #[test]

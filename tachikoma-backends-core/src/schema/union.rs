@@ -5,15 +5,13 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::merge::resolve;
+use super::overlap::hidden_branch;
 use super::{SchemaChange, keywords, ordered_properties, pointer};
 
 /// How many choices of first properties are tried.
 const MAX_ATTEMPTS: usize = 10_000;
 /// How often definitions may be written out within others.
 const MAX_PASSES: usize = 8;
-/// How deep values are compared.
-const MAX_DEPTH: usize = 8;
 
 /// Puts the property that tells it apart at the beginning of each branch of every union. A branch that is a `$ref` is written out
 /// where that needs another order than its definition has.
@@ -134,24 +132,24 @@ fn collect_unions(schema: &Value, at: &str, places: &mut Vec<String>) {
 
 /// One of the schemas of which a value has to fit one, without a `$ref` or a union.
 #[derive(Clone, Debug)]
-struct Leaf {
+pub(super) struct Leaf {
     /// Where it is.
-    path: String,
+    pub(super) path: String,
     /// The branch of the union that leads to it.
-    branch: usize,
+    pub(super) branch: usize,
     /// Whether a `$ref` leads to it, so that others may share it.
-    is_referenced: bool,
-    schema: Map<String, Value>,
+    pub(super) is_referenced: bool,
+    pub(super) schema: Map<String, Value>,
     /// The properties of an object, in order.
-    order: Vec<String>,
+    pub(super) order: Vec<String>,
 }
 
 impl Leaf {
-    fn property(&self, name: &str) -> Option<&Value> {
+    pub(super) fn property(&self, name: &str) -> Option<&Value> {
         self.schema.get("properties")?.get(name)
     }
 
-    fn is_object(&self) -> bool {
+    pub(super) fn is_object(&self) -> bool {
         keywords::types(&self.schema).contains(&"object")
     }
 }
@@ -273,7 +271,7 @@ fn begin_alike(one: &Leaf, first: usize, other: &Leaf, second: usize) -> bool {
 }
 
 /// The only values of a schema, where it lists them.
-fn constants(schema: &Value) -> Option<Vec<&Value>> {
+pub(super) fn constants(schema: &Value) -> Option<Vec<&Value>> {
     match (schema.get("const"), schema.get("enum").and_then(Value::as_array)) {
         (Some(only), _) => Some(vec![only]),
         (None, Some(values)) => Some(values.iter().collect()),
@@ -346,97 +344,4 @@ fn inlined_path(place: &str, leaf: &Leaf, leaves: &[Leaf]) -> String {
     let position = of_branch.position(|other| other.path == leaf.path).unwrap_or_default();
     let branch = format!("{place}/anyOf/{}", leaf.branch);
     if count == 1 { branch } else { format!("{branch}/anyOf/{position}") }
-}
-
-/// A branch whose values serde may read as an earlier one.
-fn hidden_branch(
-    document: &Value,
-    leaves: &[Leaf],
-    changes: &[SchemaChange],
-    closed: &BTreeSet<String>,
-) -> Option<(usize, usize)> {
-    let nulls: BTreeSet<&str> = changes
-        .iter()
-        .filter_map(|change| match change {
-            SchemaChange::NullAdded { pointer } => Some(pointer.as_str()),
-            SchemaChange::KeywordRemoved { .. } => None,
-        })
-        .collect();
-    for (position, other) in leaves.iter().enumerate() {
-        for one in leaves.iter().take(position).filter(|one| one.branch != other.branch || !one.is_referenced)
-        {
-            let hides = match (one.is_object(), other.is_object()) {
-                (true, true) => reads_object(document, one, other, &nulls, closed.contains(&one.path)),
-                (false, false) => reads_all(&one.schema, &other.schema),
-                _ => false,
-            };
-            if hides {
-                return Some((one.branch, other.branch));
-            }
-        }
-    }
-    None
-}
-
-/// Whether some value of the other object is read as the first: what it requires is there, and the rest fits or is unknown to it.
-fn reads_object(document: &Value, one: &Leaf, other: &Leaf, nulls: &BTreeSet<&str>, is_closed: bool) -> bool {
-    let is_optional =
-        |name: &str| nulls.contains(pointer(&format!("{}/properties", one.path), name).as_str());
-    let has_all = one.order.iter().all(|name| match (one.property(name), other.property(name)) {
-        (Some(property), Some(known)) => overlap(document, property, known, MAX_DEPTH),
-        _ => is_optional(name),
-    });
-    has_all && (!is_closed || other.order.iter().all(|name| one.order.contains(name)))
-}
-
-/// Whether all values of the second schema fit the first, neither of them of objects.
-fn reads_all(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
-    let bare = |schema: &Map<String, Value>| -> Map<String, Value> {
-        schema
-            .iter()
-            .filter(|(keyword, _)| !keywords::is_annotation(keyword))
-            .map(|(keyword, value)| (keyword.clone(), value.clone()))
-            .collect()
-    };
-    let (one, other) = (bare(one), bare(other));
-    if keywords::types(&other) == ["null"] {
-        return false;
-    }
-    let is_free = one.len() == 1;
-    let has = |kind: &&str| {
-        keywords::types(&one).contains(kind)
-            || (*kind == "integer" && keywords::types(&one).contains(&"number"))
-    };
-    one == other || is_free && keywords::types(&other).iter().all(has)
-}
-
-/// Whether a value may fit both schemas.
-fn overlap(document: &Value, one: &Value, other: &Value, depth: usize) -> bool {
-    let (Some(depth), Some(one), Some(other)) = (depth.checked_sub(1), one.as_object(), other.as_object())
-    else {
-        return true;
-    };
-    let target = |schema: &Map<String, Value>| resolve(document, schema.get("$ref").and_then(Value::as_str)?);
-    let branches = |schema: &Map<String, Value>| schema.get("anyOf").and_then(Value::as_array).cloned();
-    let whole = |schema: &Map<String, Value>| Value::Object(schema.clone());
-    if let Some(target) = target(one) {
-        return overlap(document, target, &whole(other), depth);
-    }
-    if let Some(target) = target(other) {
-        return overlap(document, &whole(one), target, depth);
-    }
-    if let Some(branches) = branches(one) {
-        return branches.iter().any(|branch| overlap(document, branch, &whole(other), depth));
-    }
-    if let Some(branches) = branches(other) {
-        return branches.iter().any(|branch| overlap(document, &whole(one), branch, depth));
-    }
-    if let (Some(values), Some(others)) = (constants(&whole(one)), constants(&whole(other))) {
-        return values.iter().any(|value| others.contains(value));
-    }
-    let kinds = keywords::types(other);
-    let is_number = |kind: &str| kind == "integer" || kind == "number";
-    keywords::types(one)
-        .iter()
-        .any(|kind| kinds.contains(kind) || (is_number(kind) && kinds.iter().any(|other| is_number(other))))
 }

@@ -225,13 +225,15 @@ impl Maker<'_> {
 
     /// A later definition that can be within another object: a struct, or an internally tagged enum.
     fn mergeable(&mut self, position: usize) -> Option<usize> {
-        let of_kind = |made: &Option<Definition>| match made {
-            Some(Definition::Struct { .. }) => true,
-            Some(Definition::Enum { tagging: Tagging::Internal { .. }, .. }) => true,
-            _ => false,
+        let is_mergeable = |made: &Option<Definition>| {
+            let Some(made) = made else { return false };
+            matches!(
+                made,
+                Definition::Struct { .. } | Definition::Enum { tagging: Tagging::Internal { .. }, .. }
+            )
         };
         let later: Vec<usize> =
-            (position + 1..self.count).filter(|later| of_kind(&self.made[*later])).collect();
+            (position + 1..self.count).filter(|later| is_mergeable(&self.made[*later])).collect();
         self.rng.choice(later)
     }
 
