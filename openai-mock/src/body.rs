@@ -4,9 +4,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::errors::ApiError;
+use crate::function_rules;
 #[cfg(feature = "schema-check")]
 use crate::request_schema;
-use crate::strict_schema;
 
 /// What a body is held to.
 #[derive(Debug, Clone, Copy)]
@@ -22,18 +22,13 @@ pub(crate) fn read<T: DeserializeOwned>(
     required: &[&str],
     schema: Option<RequestSchema>,
 ) -> Result<T, ApiError> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| {
-        ApiError::invalid(format!(
-            "We could not parse the JSON body of your request: {error}. The OpenAI API expects a JSON payload, \
-             but what was sent was not valid JSON."
-        ))
-    })?;
+    let value: Value = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     if let Some(missing) = required.iter().find(|name| value.get(name).is_none()) {
         return Err(ApiError::missing_parameter(missing));
     }
     if let Some(schema) = schema {
         check(schema, &value)?;
-        strict_schema::check(&value)?;
+        function_rules::check(body)?;
     }
     serde_path_to_error::deserialize(&value).map_err(|error| {
         let path = error.path().to_string();
@@ -41,6 +36,14 @@ pub(crate) fn read<T: DeserializeOwned>(
             .param(path)
             .code("invalid_value")
     })
+}
+
+/// The body is not JSON, or an object in it has a key twice.
+pub(crate) fn unreadable(error: &serde_json::Error) -> ApiError {
+    ApiError::invalid(format!(
+        "We could not parse the JSON body of your request: {error}. The OpenAI API expects a JSON payload, but \
+         what was sent was not valid JSON."
+    ))
 }
 
 #[cfg(feature = "schema-check")]

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 
 use crate::answer::{Answer, Call};
 use crate::errors::{ApiError, ErrorBody};
@@ -31,6 +32,16 @@ impl Reply {
         Self::answer(Answer::text(text))
     }
 
+    /// An answer that is this JSON value, as text.
+    ///
+    /// ```
+    /// # use openai_mock::Reply;
+    /// Reply::json(serde_json::json!({"city": "Oslo", "days": 3}));
+    /// ```
+    pub fn json(value: impl Into<Value>) -> Self {
+        Self::text(value.into().to_string())
+    }
+
     /// The model declines to answer.
     pub fn refusal(text: impl Into<String>) -> Self {
         Self::answer(Answer { refusal: Some(text.into()), ..Answer::default() })
@@ -40,6 +51,18 @@ impl Reply {
     /// it is, valid JSON or not.
     pub fn tool_call(name: impl Into<String>, arguments: impl Display) -> Self {
         Self::answer(Answer::default()).and_tool_call(name, arguments)
+    }
+
+    /// Calls of several functions, each a name and arguments as in [`tool_call`](Self::tool_call).
+    ///
+    /// ```
+    /// # use openai_mock::Reply;
+    /// # use serde_json::json;
+    /// Reply::tool_calls([("read_file", json!({"path": "a.txt"})), ("list_files", json!({}))]);
+    /// ```
+    pub fn tool_calls<N: Into<String>, A: Display>(calls: impl IntoIterator<Item = (N, A)>) -> Self {
+        let none = Self::answer(Answer::default());
+        calls.into_iter().fold(none, |reply, (name, arguments)| reply.and_tool_call(name, arguments))
     }
 
     /// A response that is no answer: this status and this body.

@@ -1,151 +1,119 @@
-//! What OpenAI demands of a JSON schema that is to be followed with `strict: true`: every object lists all of its
-//! properties as required and allows no others.
+//! What OpenAI demands of the JSON schemas of functions and response formats, above all of those that are to be followed
+//! with `strict: true`. Sources: OpenAI's guide to structured outputs, and the errors of its API that users have published.
 
-use serde_json::{Map, Value};
+mod limits;
+mod node;
+mod rules;
+mod union;
 
-use crate::errors::ApiError;
+pub(crate) use node::Node;
+use rules::Check;
 
-/// Refuses strict tools and response formats whose schema is not as strict.
-pub(crate) fn check(body: &Value) -> Result<(), ApiError> {
-    let strict = |owner: &Value| owner.get("strict") == Some(&Value::Bool(true));
-    let name = |owner: &Value| owner.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let tools = body.get("tools").and_then(Value::as_array).into_iter().flatten();
-    for (index, tool) in tools.enumerate() {
-        // In Chat Completions the function is inside the tool, in Responses it is the tool.
-        let (function, place) = match tool.get("function") {
-            Some(function) => (function, ".function"),
-            None => (tool, ""),
-        };
-        if strict(function) {
-            let param = format!("tools[{index}]{place}.parameters");
-            let schema = function.get("parameters").ok_or_else(|| ApiError::missing_parameter(&param))?;
-            check_root(schema).map_err(|why| {
-                ApiError::invalid(format!("Invalid schema for function '{}': {why}", name(function)))
-                    .param(param)
-                    .code("invalid_function_parameters")
-            })?;
-        }
-    }
-    let formats = [
-        ("/response_format/json_schema", "response_format.json_schema.schema"),
-        ("/text/format", "text.format.schema"),
-    ];
-    for (place, param) in formats {
-        let Some(format) = body.pointer(place).filter(|format| strict(format)) else { continue };
-        let schema = format.get("schema").ok_or_else(|| ApiError::missing_parameter(param))?;
-        check_root(schema).map_err(|why| {
-            let error =
-                ApiError::invalid(format!("Invalid schema for response_format '{}': {why}", name(format)));
-            match param {
-                "text.format.schema" => error.param(param).code("invalid_json_schema"),
-                _ => error.param("response_format"),
-            }
-        })?;
+/// Checks a JSON schema by OpenAI's rules for `strict: true`, as the mock checks those in requests.
+///
+/// It takes the schema's text, not a [`serde_json::Value`], because the order of keys counts: the objects of an `anyOf` may
+/// not begin with the same key. It knows nothing of how the schema was made, so it can judge a library that makes schemas
+/// strict. The rules:
+///
+/// - The root is an object without `anyOf`. Every object has `properties`, `additionalProperties: false`, and all of its
+///   properties and nothing else in `required`; every array has `items`.
+/// - Every schema has a `type`, an `anyOf` or a `$ref`; an `enum` or `const` alone is not enough, and its values have the
+///   type. `format` is one of nine. Keywords outside OpenAI's subset are refused, `allOf` and `default` for instance.
+/// - A `$ref` stands alone and leads to the root or to a definition at the root.
+/// - The objects of an `anyOf`, through references and unions inside it, begin with different keys, or with a key whose
+///   `const` or `enum` values differ.
+/// - At most 5,000 properties, 10 levels of objects, 1,000 enum values, 15,000 characters in a string enum with more than 250
+///   values, and 120,000 in all names and string constants. The root is level 1, arrays are not counted, and a definition
+///   is counted once and where it stands, beginning with level 1.
+/// - No object has a key twice.
+///
+/// # Errors
+/// What OpenAI says after `Invalid schema for response_format 'name': `, in its own words where they are known. Only the
+/// first violation is reported.
+///
+/// ```
+/// use openai_mock::check_strict_schema;
+///
+/// let schema = r#"{
+///     "type": "object",
+///     "properties": {"city": {"type": "string"}, "days": {"type": ["integer", "null"]}},
+///     "required": ["city", "days"],
+///     "additionalProperties": false
+/// }"#;
+/// assert_eq!(check_strict_schema(schema), Ok(()));
+///
+/// let open = schema.replace(r#""additionalProperties": false"#, r#""additionalProperties": true"#);
+/// assert_eq!(
+///     check_strict_schema(&open).unwrap_err(),
+///     "In context=(), 'additionalProperties' is required to be supplied and to be false."
+/// );
+/// ```
+pub fn check_strict_schema(schema: &str) -> Result<(), String> {
+    let root: Node =
+        serde_json::from_str(schema).map_err(|error| format!("schema is not valid JSON: {error}."))?;
+    check_strict(&root)
+}
+
+/// Checks a schema that is to be followed.
+pub(crate) fn check_strict(root: &Node) -> Check {
+    rules::check_root(root)?;
+    walk(root, &mut Vec::new(), &|schema, path| rules::check_strict(root, schema, path))?;
+    walk(root, &mut Vec::new(), &|schema, _| union::check(root, schema))?;
+    limits::check(root)
+}
+
+/// Checks the parameters of a function that need not be followed.
+pub(crate) fn check_parameters(root: &Node) -> Check {
+    rules::check_root(root)?;
+    rules::check_properties(root, &[])?;
+    walk(root, &mut Vec::new(), &rules::check_items)
+}
+
+/// Calls `check` with every schema inside this one, each with the path of keys that leads to it.
+fn walk(schema: &Node, path: &mut Vec<String>, check: &impl Fn(&Node, &[String]) -> Check) -> Check {
+    check(schema, path)?;
+    for child in subschemas(schema) {
+        let depth = path.len();
+        path.push(child.keyword.to_owned());
+        path.extend(child.name);
+        walk(child.schema, path, check)?;
+        path.truncate(depth);
     }
     Ok(())
 }
 
-fn check_root(schema: &Value) -> Result<(), String> {
-    if schema.get("type").and_then(Value::as_str) != Some("object") {
-        let kind = schema.get("type").map_or("None".to_owned(), Value::to_string);
-        return Err(format!("schema must be a JSON Schema of 'type: \"object\"', got 'type: {kind}'."));
-    }
-    walk(schema, &mut Vec::new())
+struct Subschema<'a> {
+    keyword: &'static str,
+    /// The name of a property or definition, or the index of a branch.
+    name: Option<String>,
+    schema: &'a Node,
 }
 
-fn walk<'a>(schema: &'a Value, path: &mut Vec<&'a str>) -> Result<(), String> {
-    let Some(keywords) = schema.as_object() else { return Ok(()) };
-    check_object(keywords).map_err(|why| {
-        let steps: Vec<String> = path.iter().map(|step| format!("'{step}'")).collect();
-        format!("In context=({}), {why}", steps.join(", "))
-    })?;
-    for (keyword, value) in keywords {
-        path.push(keyword);
-        match (keyword.as_str(), value) {
-            ("properties" | "$defs" | "definitions", Value::Object(named)) => {
-                for (name, child) in named {
-                    path.push(name);
-                    walk(child, path)?;
-                    path.pop();
-                }
-            }
-            ("anyOf", Value::Array(branches)) => {
-                for branch in branches {
-                    walk(branch, path)?;
-                }
-            }
-            ("items", child) => walk(child, path)?,
-            _ => {}
-        }
-        path.pop();
-    }
-    Ok(())
-}
-
-fn check_object(keywords: &Map<String, Value>) -> Result<(), String> {
-    let properties = keywords.get("properties").and_then(Value::as_object);
-    if properties.is_none() && keywords.get("type").and_then(Value::as_str) != Some("object") {
-        return Ok(());
-    }
-    if keywords.get("additionalProperties") != Some(&Value::Bool(false)) {
-        return Err("'additionalProperties' is required to be supplied and to be false.".to_owned());
-    }
-    let required = keywords.get("required").and_then(Value::as_array);
-    let listed = |name: &&String| {
-        required.is_some_and(|required| required.iter().any(|listed| listed.as_str() == Some(name.as_str())))
-    };
-    match properties.into_iter().flat_map(Map::keys).find(|name| !listed(name)) {
-        None => Ok(()),
-        Some(missing) => Err(format!(
-            "'required' is required to be supplied and to be an array including every key in properties. \
-             Missing '{missing}'."
-        )),
+impl Subschema<'_> {
+    fn is_definition(&self) -> bool {
+        ["$defs", "definitions"].contains(&self.keyword)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn strict_schemas_are_closed_and_complete_at_every_depth() {
-        let check = |schema: Value, expected: Result<(), &str>| {
-            assert_eq!(check_root(&schema), expected.map_err(str::to_owned));
-        };
-        const OPEN: &str = "'additionalProperties' is required to be supplied and to be false.";
-        const MISSING: &str = "'required' is required to be supplied and to be an array including every key in properties. Missing 'a'.";
-        let closed = |fields: Value| {
-            let names: Vec<_> = fields.as_object().unwrap().keys().cloned().collect();
-            json!({"type": "object", "properties": fields, "required": names, "additionalProperties": false})
-        };
-        let open = || json!({"type": "object", "properties": {}, "required": []});
-        check(closed(json!({})), Ok(()));
-        check(json!({"type": "object", "additionalProperties": false}), Ok(()));
-        check(closed(json!({"a": {"type": ["string", "null"]}, "b": closed(json!({"c": {}}))})), Ok(()));
-        check(json!({}), Err("schema must be a JSON Schema of 'type: \"object\"', got 'type: None'."));
-        check(
-            json!({"type": "array"}),
-            Err("schema must be a JSON Schema of 'type: \"object\"', got 'type: \"array\"'."),
-        );
-        check(open(), Err(&format!("In context=(), {OPEN}")));
-        check(
-            json!({"type": "object", "properties": {"a": {}}, "additionalProperties": false}),
-            Err(&format!("In context=(), {MISSING}")),
-        );
-        check(closed(json!({"a": open()})), Err(&format!("In context=('properties', 'a'), {OPEN}")));
-        check(
-            closed(json!({"a": {"type": "array", "items": open()}})),
-            Err(&format!("In context=('properties', 'a', 'items'), {OPEN}")),
-        );
-        check(
-            closed(json!({"a": {"anyOf": [{"type": "null"}, open()]}})),
-            Err(&format!("In context=('properties', 'a', 'anyOf'), {OPEN}")),
-        );
-        check(
-            json!({"type": "object", "additionalProperties": false, "$defs": {"X": open()}}),
-            Err(&format!("In context=('$defs', 'X'), {OPEN}")),
-        );
+/// The schemas directly inside a schema.
+fn subschemas(schema: &Node) -> Vec<Subschema<'_>> {
+    let mut found = Vec::new();
+    for keyword in ["properties", "$defs", "definitions"] {
+        let entries = schema.get(keyword).map(Node::entries).unwrap_or_default();
+        found.extend(entries.iter().map(|(name, schema)| Subschema {
+            keyword,
+            name: Some(name.clone()),
+            schema,
+        }));
     }
+    for keyword in ["anyOf", "oneOf", "allOf"] {
+        let branches = schema.get(keyword).map(Node::items).unwrap_or_default().iter().enumerate();
+        found.extend(branches.map(|(index, schema)| Subschema {
+            keyword,
+            name: Some(index.to_string()),
+            schema,
+        }));
+    }
+    found.extend(schema.get("items").map(|schema| Subschema { keyword: "items", name: None, schema }));
+    found
 }

@@ -2,6 +2,9 @@
 
 pub(crate) const BYTES_PER_TOKEN: usize = 4;
 
+/// The most that any of OpenAI's models writes in one response.
+pub(crate) const MOST_OUTPUT: u32 = 128_000;
+
 pub(crate) fn count(bytes: usize) -> usize {
     bytes.div_ceil(BYTES_PER_TOKEN)
 }

@@ -133,6 +133,9 @@ impl ChatRequest {
     pub(super) fn read(body: &[u8], schema: Option<RequestSchema>) -> Result<Self, ApiError> {
         let request: Self = body::read(body, &["model", "messages"], schema)?;
         request.check_numbers()?;
+        if schema.is_some() {
+            request.check_output_limit()?;
+        }
         request.check_tools()?;
         request.check_messages()?;
         Ok(request)
@@ -154,6 +157,21 @@ impl ChatRequest {
             };
             let message = format!("Invalid '{name}': integer {wrong}.");
             return Err(ApiError::invalid(message).param(name).code(code));
+        }
+        Ok(())
+    }
+
+    fn check_output_limit(&self) -> Result<(), ApiError> {
+        let limits = [("max_tokens", self.max_tokens), ("max_completion_tokens", self.max_completion_tokens)];
+        for (name, limit) in limits {
+            if let Some(limit) = limit.filter(|limit| *limit > tokens::MOST_OUTPUT.into()) {
+                let message = format!(
+                    "{name} is too large: {limit}. This model supports at most {} completion tokens, whereas you \
+                     provided {limit}.",
+                    tokens::MOST_OUTPUT
+                );
+                return Err(ApiError::invalid(message).param(name).code("invalid_value"));
+            }
         }
         Ok(())
     }

@@ -138,6 +138,9 @@ impl ResponsesRequest {
     pub(super) fn read(body: &[u8], schema: Option<RequestSchema>) -> Result<Self, ApiError> {
         let request: Self = body::read(body, &["model"], schema)?;
         request.check_support()?;
+        if schema.is_some() {
+            request.check_output_limit()?;
+        }
         if request.input.is_none() {
             return Err(ApiError::missing_parameter("input"));
         }
@@ -161,6 +164,19 @@ impl ResponsesRequest {
             ))
             .param(*name)
             .code("unsupported_parameter")),
+        }
+    }
+
+    fn check_output_limit(&self) -> Result<(), ApiError> {
+        let most = tokens::MOST_OUTPUT;
+        match self.max_output_tokens.filter(|limit| *limit > most as usize) {
+            None => Ok(()),
+            Some(limit) => Err(ApiError::invalid(format!(
+                "Invalid 'max_output_tokens': integer above maximum value. Expected a value <= {most}, but got {limit} \
+                 instead."
+            ))
+            .param("max_output_tokens")
+            .code("integer_above_max_value")),
         }
     }
 

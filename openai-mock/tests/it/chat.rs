@@ -135,7 +135,7 @@ async fn json_answers_are_json() {
         "properties": {"city": {"type": "string"}, "unit": {"$ref": "#/$defs/Unit"}},
         "required": ["city", "unit"],
         "additionalProperties": false,
-        "$defs": {"Unit": {"enum": ["celsius"]}},
+        "$defs": {"Unit": {"type": "string", "enum": ["celsius"]}},
     });
     check(
         json!({"type": "json_schema", "json_schema": {"name": "weather", "schema": schema, "strict": true}}),

@@ -17,4 +17,5 @@ mod schema;
 mod scripted;
 mod server;
 mod stream;
+mod strict_schema;
 mod tools;

@@ -3,7 +3,7 @@
 use openai_mock::MockServer;
 use serde_json::{Value, json};
 
-use crate::client::{Mock, ask, merge};
+use crate::client::{Mock, ask, input, merge};
 use crate::refusals::{refused, without_values};
 
 /// A request for words with these messages.
@@ -199,6 +199,175 @@ async fn strict_schemas_have_to_be_strict() {
     .await;
 }
 
+/// Whatever a request offers, both APIs spell it out in their own place.
+#[tokio::test]
+async fn functions_and_formats_are_held_to_their_rules() {
+    let mock = Mock::start().await;
+    let outcome =
+        async |request: reqwest::RequestBuilder| match request.send().await.unwrap().json::<Value>().await {
+            Ok(body) if body["error"].is_null() => "taken".to_owned(),
+            Ok(body) => {
+                let error = &body["error"];
+                format!("{} {} {}", error["code"], error["param"], error["message"].as_str().unwrap())
+            }
+            Err(error) => error.to_string(),
+        };
+    // `{}` is the place of the function in the expectation.
+    let tools = async |functions: Value, expected: &str| {
+        let function = |function: &Value| json!({"type": "function", "function": function});
+        let chat: Vec<Value> = functions.as_array().unwrap().iter().map(function).collect();
+        let item = |function: &Value| merge(&json!({"type": "function"}), function.clone());
+        let items: Vec<Value> = functions.as_array().unwrap().iter().map(item).collect();
+        for (request, place) in [
+            (mock.chat(&merge(&ask("hi"), json!({"tools": chat}))), ".function"),
+            (mock.responses(&merge(&input("hi"), json!({"tools": items}))), ""),
+        ] {
+            assert_eq!(outcome(request).await, expected.replace("{}", place), "{functions}");
+        }
+    };
+    let named = |name: &str| json!([{"name": name}]);
+    tools(named("aZ_-9"), "taken").await;
+    tools(named(&"x".repeat(64)), "taken").await;
+    tools(
+        named(&"x".repeat(65)),
+        r#""string_above_max_length" "tools[0]{}.name" Invalid 'tools[0]{}.name': string too long. Expected a string with maximum length 64, but got a string with length 65 instead."#,
+    )
+    .await;
+    for wrong in ["get weather", "a.b", "wetter_für"] {
+        tools(
+            named(wrong),
+            r#""invalid_value" "tools[0]{}.name" Invalid 'tools[0]{}.name': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."#,
+        )
+        .await;
+    }
+    tools(
+        named(""),
+        r#""empty_string" "tools[0]{}.name" Invalid 'tools[0]{}.name': empty string. Expected a string with minimum length 1, but got an empty string instead."#,
+    )
+    .await;
+    tools(json!([{"name": "f"}, {"name": "g"}]), "taken").await;
+    tools(
+        json!([{"name": "f"}, {"name": "g"}, {"name": "f"}]),
+        r#""invalid_value" "tools[2]{}.name" Invalid 'tools[2]{}.name': the names of tools must be unique, but 'f' is given twice."#,
+    )
+    .await;
+
+    let parameters = async |parameters: Value, expected: &str| {
+        tools(json!([{"name": "f", "parameters": parameters, "strict": false}]), expected).await;
+    };
+    let wrong = |why: &str| {
+        format!(
+            r#""invalid_function_parameters" "tools[0]{{}}.parameters" Invalid schema for function 'f': {why}"#
+        )
+    };
+    let wrong_type =
+        |got: &str| wrong(&format!("schema must be a JSON Schema of 'type: \"object\"', got 'type: {got}'."));
+    parameters(json!({"type": "object", "properties": {}}), "taken").await;
+    // What is strict about schemas is not asked of others, not even `properties` inside the parameters.
+    let loose = json!({"a": {"type": "object"}, "b": {"allOf": [{"minLength": 1}], "default": 1}, "c": {}});
+    parameters(json!({"type": "object", "properties": loose}), "taken").await;
+    parameters(json!({"type": "object"}), &wrong("In context=(), object schema missing properties.")).await;
+    parameters(json!({"type": "null"}), &wrong_type(r#""null""#)).await;
+    parameters(json!({"type": "string"}), &wrong_type(r#""string""#)).await;
+    parameters(json!({}), &wrong_type(r#""None""#)).await;
+    parameters(
+        json!({"type": "object", "properties": {}, "anyOf": [{"required": ["a"]}]}),
+        &wrong("schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level."),
+    )
+    .await;
+    for (array, place) in [
+        (json!({"type": "array"}), "'properties', 'a'"),
+        (json!({"type": "array", "prefixItems": []}), "'properties', 'a'"),
+        (json!({"type": ["null", "array"]}), "'properties', 'a', 'type', '1'"),
+        (json!({"oneOf": [{"type": "null"}, {"type": "array"}]}), "'properties', 'a', 'oneOf', '1'"),
+        (json!({"type": "array", "items": {"type": "array"}}), "'properties', 'a', 'items'"),
+    ] {
+        let schema = json!({"type": "object", "properties": {"a": array}});
+        parameters(schema, &wrong(&format!("In context=({place}), array schema missing items."))).await;
+    }
+
+    let format = async |format: Value, expected: &str| {
+        let item = merge(&json!({"type": "json_schema"}), format.clone());
+        for (request, place) in [
+            (
+                mock.chat(&merge(
+                    &ask("hi"),
+                    json!({"response_format": {"type": "json_schema", "json_schema": format}}),
+                )),
+                "response_format.json_schema",
+            ),
+            (mock.responses(&merge(&input("hi"), json!({"text": {"format": item}}))), "text.format"),
+        ] {
+            assert_eq!(outcome(request).await, expected.replace("{}", place), "{format}");
+        }
+    };
+    let object = json!({"type": "object", "properties": {}});
+    format(json!({"name": "n", "schema": object}), "taken").await;
+    format(
+        json!({"name": "my format", "schema": object}),
+        r#""invalid_value" "{}.name" Invalid '{}.name': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."#,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_order_of_keys_in_a_request_counts() {
+    let mock = Mock::start().await;
+    let branch = |properties: &str, required: &str| {
+        format!(
+            r#"{{"type": "object", "properties": {{{properties}}}, "required": [{required}], "additionalProperties": false}}"#
+        )
+    };
+    let (text, number) = (r#"{"type": "string"}"#, r#"{"type": "number"}"#);
+    let check = async |first: String, second: String, expected: &str| {
+        let schema = branch(&format!(r#""u": {{"anyOf": [{first}, {second}]}}"#), r#""u""#);
+        let body = format!(
+            r#"{{"model": "m", "messages": [{{"role": "user", "content": "hi"}}], "response_format": {{"type": "json_schema",
+                "json_schema": {{"name": "n", "strict": true, "schema": {schema}}}}}}}"#
+        );
+        let response = mock.post("/chat/completions", body).send().await.unwrap().text().await.unwrap();
+        assert!(response.contains(expected), "{response}");
+    };
+    let names = r#""a", "b""#;
+    let a_first = || branch(&format!(r#""a": {text}, "b": {text}"#), names);
+    let b_first = || branch(&format!(r#""b": {number}, "a": {number}"#), names);
+    check(a_first(), b_first(), "chat.completion").await;
+    check(b_first(), b_first(), "must not share identical first keys").await;
+    check(branch(r#""a": {}, "a": {}"#, ""), b_first(), "duplicate key 'a'").await;
+}
+
+#[tokio::test]
+async fn responses_are_not_longer_than_models_write() {
+    let mock = Mock::start().await;
+    for name in ["max_tokens", "max_completion_tokens"] {
+        let request = |limit: u32| merge(&ask("hi"), json!({name: limit}));
+        mock.answer(&request(128_000)).await;
+        assert_eq!(
+            refused(mock.chat(&request(10_000_000))).await,
+            format!(
+                r#"400 "invalid_value" "{name}" "{name} is too large: 10000000. This model supports at most 128000 completion tokens, whereas you provided 10000000.""#
+            )
+        );
+    }
+    let request = |limit: u32| merge(&input("hi"), json!({"max_output_tokens": limit}));
+    mock.response(&request(128_000)).await;
+    assert_eq!(
+        refused(mock.responses(&request(128_001))).await,
+        r#"400 "integer_above_max_value" "max_output_tokens" "Invalid 'max_output_tokens': integer above maximum value. Expected a value <= 128000, but got 128001 instead.""#
+    );
+}
+
+#[tokio::test]
+async fn what_the_python_library_has_read_may_be_sent_back() {
+    let function = json!({"name": "f", "arguments": "{}", "parsed_arguments": {"a": 1}});
+    let turn = json!({"role": "assistant", "content": null, "parsed": null, "tool_calls": [
+        {"id": "a", "type": "function", "index": 0, "function": function},
+    ]});
+    let tool = json!({"role": "tool", "tool_call_id": "a", "content": "42"});
+    let user = json!({"role": "user", "content": "hi"});
+    Mock::start().await.answer(&merge(&ask("hi"), messages(json!([user, turn, tool])))).await;
+}
+
 #[tokio::test]
 async fn embeddings_are_checked_too() {
     let mock = Mock::start().await;
@@ -224,6 +393,11 @@ async fn the_check_can_be_off() {
     mock.answer(&merge(&ask("hi"), json!({"top_k": 40, "temperature": 9}))).await;
     let body = json!({"model": "m", "input": "hi", "truncate": true}).to_string();
     assert_eq!(mock.post("/embeddings", body).send().await.unwrap().status().as_u16(), 200);
+    mock.answer(&merge(
+        &ask("hi"),
+        json!({"max_tokens": 200_000, "tools": [{"type": "function", "function": {"name": "a b"}}]}),
+    ))
+    .await;
     let refusal = refused(mock.chat(&merge(&ask("hi"), json!({"n": 129})))).await;
     assert!(refusal.starts_with(r#"400 "integer_above_max_value" "n""#), "{refusal}");
 }

@@ -3,7 +3,7 @@
 use openai_mock::{MockServer, Reply};
 use serde_json::{Value, json};
 
-use crate::client::{Mock, ask, merge};
+use crate::client::{Mock, ask, input, merge};
 
 #[tokio::test]
 async fn replies_are_sent_in_their_order() {
@@ -38,6 +38,9 @@ async fn answers_are_sent_as_they_are() {
         );
     };
     check(Reply::text("long text"), json!(["long text", null, null, [], "stop"])).await;
+    check(Reply::json(json!({"a": [1, null]})), json!([r#"{"a":[1,null]}"#, null, null, [], "stop"])).await;
+    check(Reply::json("text"), json!([r#""text""#, null, null, [], "stop"])).await;
+    check(Reply::tool_calls([("", ""); 0]), json!([null, null, null, [], "stop"])).await;
     check(Reply::refusal("No."), json!([null, "No.", null, [], "stop"])).await;
     check(Reply::text("a").with_reasoning("b"), json!(["a", null, "b", [], "stop"])).await;
     check(
@@ -53,6 +56,57 @@ async fn answers_are_sent_as_they_are() {
         ], "tool_calls"]),
     )
     .await;
+}
+
+#[tokio::test]
+async fn several_calls_arrive_whole_and_streamed() {
+    let calls = || {
+        let calls =
+            [("f", json!({"path": "a long path of several pieces"})), ("g", json!({})), ("f", json!(null))];
+        Reply::tool_calls(calls)
+    };
+    let config = (0..4).fold(MockServer::builder(), |config, _| config.with_reply(calls()));
+    let mock = Mock::with(config).await;
+    let expected = json!([["f", r#"{"path":"a long path of several pieces"}"#], ["g", "{}"], ["f", "null"]]);
+
+    let chat = mock.answer(&ask("hi")).await;
+    let whole: Value = chat["choices"][0]["message"]["tool_calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| json!([call["function"]["name"], call["function"]["arguments"]]))
+        .collect();
+    assert_eq!((&whole, &chat["choices"][0]["finish_reason"]), (&expected, &json!("tool_calls")));
+
+    let mut streamed: Vec<(Value, String)> = Vec::new();
+    for chunk in mock.chunks(&ask("hi")).await {
+        let call = &chunk["choices"][0]["delta"]["tool_calls"][0];
+        let Some(index) = call["index"].as_u64() else { continue };
+        if usize::try_from(index).unwrap() == streamed.len() {
+            streamed.push((call["function"]["name"].clone(), String::new()));
+        }
+        let (_, arguments) = streamed.last_mut().unwrap();
+        arguments.push_str(call["function"]["arguments"].as_str().unwrap());
+    }
+    assert_eq!(json!(streamed), expected);
+
+    let called = |output: &Value| -> Value {
+        output.as_array().unwrap().iter().map(|item| json!([item["name"], item["arguments"]])).collect()
+    };
+    assert_eq!(called(&mock.response(&input("hi")).await["output"]), expected);
+
+    let events = mock.events(&input("hi")).await;
+    assert_eq!(called(&events.last().unwrap()["response"]["output"]), expected);
+    let deltas = |index: usize| -> String {
+        let of_call = events.iter().filter(|event| {
+            event["type"] == "response.function_call_arguments.delta" && event["output_index"] == index
+        });
+        of_call.map(|event| event["delta"].as_str().unwrap()).collect()
+    };
+    assert_eq!(
+        [deltas(0), deltas(1), deltas(2)].as_slice(),
+        ["{\"path\":\"a long path of several pieces\"}", "{}", "null"]
+    );
 }
 
 #[tokio::test]

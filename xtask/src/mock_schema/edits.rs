@@ -4,10 +4,14 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// A place among the schemas of the document, and what stands there instead.
-pub(super) const EDITS: [(&str, &str); 15] = [
+pub(super) const EDITS: [(&str, &str); 18] = [
     // An answer may be sent back as it came, with fields that the document lists for answers alone, or not at all.
     ("/ChatCompletionRequestAssistantMessage/properties/annotations", "{}"),
     ("/ChatCompletionRequestAssistantMessage/properties/reasoning_content", "{}"),
+    // OpenAI's Python library sends back what its `stream` and `parse` have read from the response.
+    ("/ChatCompletionRequestAssistantMessage/properties/parsed", "{}"),
+    ("/ChatCompletionMessageToolCall/properties/function/properties/parsed_arguments", "{}"),
+    ("/ChatCompletionMessageToolCall/properties/index", "{}"),
     // The mock makes and reads these items. The role decides between the messages, of which the document has three.
     (
         "/InputItem",
