@@ -1,10 +1,11 @@
-//! For any type: its strict schema accepts its values, and what was written by that schema is read as the value that was meant.
+//! For any type: its strict schema obeys OpenAI's rules and accepts the type's values, and what was written by that schema is read as
+//! the value that was meant.
 
 use fastrand::Rng;
 use serde_json::Value;
 
 use super::types::Types;
-use crate::{ToolCall, ToolDefinition};
+use crate::{OrderedSchema, ToolCall, ToolDefinition};
 
 /// How many types are made, and values of each.
 const TYPES: u64 = 1_000;
@@ -28,6 +29,10 @@ fn schemas_and_the_reader_agree_for_any_type() {
         let strict = tool.parameters.to_json_schema();
         let again = crate::strict_schema(strict.clone()).unwrap();
         assert_eq!((&again.schema, again.changes.len()), (&strict, 0), "type {number} {schema:#}");
+        let text = serde_json::to_string(&OrderedSchema(&strict)).unwrap();
+        if let Err(error) = openai_mock::check_strict_schema(&text) {
+            panic!("type {number}: {error}\n{schema:#}\n{text}");
+        }
         let validator = jsonschema::validator_for(&strict).unwrap();
         for _ in 0..VALUES {
             let written = types.value(&mut rng);

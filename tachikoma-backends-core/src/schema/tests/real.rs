@@ -19,6 +19,7 @@ struct Holds<T> {
 fn check<T: DeserializeOwned + JsonSchema + Debug + PartialEq>(rows: impl IntoIterator<Item = (Value, T)>) {
     let tool = ToolDefinition::from_type::<Holds<T>>("f", "").into_strict().unwrap();
     let schema = tool.parameters.to_json_schema();
+    openai_mock::check_strict_schema(&serde_json::to_string(&OrderedSchema(&schema)).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for (it, expected) in rows {
         let written = json!({ "it": it });
