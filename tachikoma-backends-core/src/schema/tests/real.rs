@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::{OrderedSchema, ToolCall, ToolDefinition};
+use crate::{OrderedSchema, ToolCall, ToolDefinition, strict_schema_of};
 
 #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
 struct Holds<T> {
@@ -168,6 +168,72 @@ fn other_taggings() {
         (json!(1.5), Untagged::Number(1.5)),
         (json!("a"), Untagged::Text("a".into())),
         (json!(null), Untagged::Nothing),
+    ]);
+}
+
+/// Two tags, one after the other, and a way back to the whole.
+#[test]
+fn nested_tags_and_recursion() {
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    #[serde(tag = "kind")]
+    enum Outer {
+        Direct(Inner),
+        Labelled {
+            label: String,
+            #[serde(flatten)]
+            inner: Inner,
+        },
+        Stop,
+    }
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    #[serde(tag = "by")]
+    enum Inner {
+        Size {
+            size: f64,
+        },
+        Next {
+            #[serde(default)]
+            deep: bool,
+            next: Option<Box<Outer>>,
+        },
+    }
+    let next = |next| Inner::Next { deep: false, next };
+    check([
+        (json!({"kind": "Direct", "by": "Size", "size": 1.5}), Outer::Direct(Inner::Size { size: 1.5 })),
+        (
+            json!({"kind": "Labelled", "label": "l", "by": "Next", "deep": null, "next":
+                {"kind": "Direct", "by": "Next", "deep": null, "next": null}}),
+            Outer::Labelled { label: "l".into(), inner: next(Some(Box::new(Outer::Direct(next(None))))) },
+        ),
+    ]);
+    let schema = strict_schema_of::<Holds<Outer>>().unwrap().schema.to_string();
+    assert!(schema.len() < 2_500, "{} bytes: {schema}", schema.len());
+}
+
+#[test]
+fn a_branch_that_allows_no_other_fields_comes_before_one_with_more() {
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Name {
+        name: String,
+    }
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    struct Full {
+        name: String,
+        age: u8,
+        #[serde(default)]
+        rank: u8,
+    }
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    #[serde(untagged)]
+    enum Person {
+        Name(Name),
+        Full(Full),
+    }
+    let full = Full { name: "a".into(), age: 1, rank: 0 };
+    check([
+        (json!({"name": "a"}), Person::Name(Name { name: "a".into() })),
+        (json!({"name": "a", "age": 1, "rank": null}), Person::Full(full)),
     ]);
 }
 
