@@ -44,8 +44,7 @@ fn generate() -> Result<String, Box<dyn Error>> {
 
 /// The schemas in whose place openapi/overlay.yaml puts a type of this crate.
 fn own_types(document: &Value) -> impl Iterator<Item = (&str, &str)> {
-    schemas(document)
-        .filter_map(|(name, schema)| Some((name.as_str(), schema.get("x-codex-type")?.as_str()?)))
+    schemas(document).filter_map(|(name, schema)| Some((name.as_str(), schema["x-codex-type"].as_str()?)))
 }
 
 fn schemas(document: &Value) -> impl Iterator<Item = (&String, &Value)> {

@@ -305,3 +305,49 @@ fn a_strict_tool() {
         "{error}"
     );
 }
+
+#[test]
+fn unions_that_cannot_be_told_apart_are_refused_with_their_place() {
+    #[track_caller]
+    fn check<T: JsonSchema>(expected: &str) {
+        #[derive(JsonSchema)]
+        #[expect(dead_code, reason = "only its schema is asked for")]
+        struct Holds<T> {
+            it: T,
+        }
+        let error = strict_schema_of::<Holds<T>>().unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    #[derive(JsonSchema)]
+    #[schemars(untagged)]
+    #[expect(dead_code, reason = "only its schema is asked for")]
+    enum Same {
+        A { x: u8 },
+        B { x: u8 },
+    }
+    check::<Same>("/$defs/Same is a union whose branch 1 can be read as branch 0");
+    #[derive(JsonSchema)]
+    #[schemars(untagged)]
+    #[expect(dead_code, reason = "only its schema is asked for")]
+    enum Hidden {
+        Short { x: u8 },
+        Long { x: u8, y: u8 },
+    }
+    check::<Hidden>(
+        "/$defs/Hidden is a union whose branch 1 can be read as branch 0: put the one with more fields first",
+    );
+    #[derive(JsonSchema)]
+    #[schemars(untagged)]
+    #[expect(dead_code, reason = "only its schema is asked for")]
+    enum Texts {
+        Any(String),
+        Known(Word),
+    }
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is asked for")]
+    enum Word {
+        Yes,
+        No,
+    }
+    check::<Texts>("/$defs/Texts is a union whose branch 1 can be read as branch 0");
+}
