@@ -1,33 +1,94 @@
-//! A tool loop: the model asks, the tool runs, its result goes back, the answer streams. Without a key all this is offline.
+//! A small coding agent: it reads, writes and runs commands in one directory, and asks before it changes anything. Without a key all
+//! this is offline, with a scripted model.
 
-use std::{error::Error, io::Write, process::ExitCode};
+use std::error::Error;
+use std::io::Write;
+use std::path::{Component, Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
 
 use clap::Parser;
+use openai_mock::{MockServer, Reply};
+use serde_json::json;
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
-use tachikoma_backends_core::{CompletionRequest, Message, ToolDefinition, ToolRunEvent, ToolRunner};
+use tachikoma_backends_core::{
+    Approval, CompletionRequest, Message, Tool, ToolCall, ToolDefinition, ToolRunEvent, ToolRunner,
+};
+use tokio::process::Command;
 
-/// Asks a model that may look up the weather, and runs the look-ups that it asks for.
+/// Works on a task with three tools: read a file, write a file, run a command.
 ///
 /// With OPENAI_API_KEY set, requests go to OpenAI or to OPENAI_BASE_URL; without it, to a mock server inside this process.
-#[derive(Parser)]
+#[derive(Clone, Parser)]
 struct Arguments {
-    /// What to ask
-    #[arg(default_value = "What is the weather in Oslo?")]
-    prompt: String,
+    /// What to do
+    #[arg(default_value = "Write a greeting into hello.txt and show it.")]
+    task: String,
+    /// Where to work; files outside cannot be read or written, but a command can do anything [default: in the temporary directory]
+    #[arg(long)]
+    directory: Option<PathBuf>,
+    /// Write and run without asking
+    #[arg(long)]
+    yes: bool,
     /// The API to use; without it, the one that the model needs
     #[arg(long, value_parser = ["chat", "responses"])]
     api: Option<String>,
 }
 
 #[derive(serde::Deserialize, schemars::JsonSchema)]
-struct Place {
-    /// Name of the city
-    city: String,
+struct ReadFile {
+    path: PathBuf,
 }
 
-/// The tool. An error would be told to the model, as wrong arguments are.
-async fn look_up(place: Place) -> Result<String, std::io::Error> {
-    Ok(format!("In {}: snow, -3 °C", place.city))
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct WriteFile {
+    path: PathBuf,
+    /// The whole new content
+    content: String,
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Run {
+    /// A command line for sh
+    command: String,
+}
+
+/// The path within the directory.
+fn within(directory: &Path, path: &Path) -> std::io::Result<PathBuf> {
+    let stays = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    stays.then(|| directory.join(path)).ok_or_else(|| std::io::Error::other("use a path below the directory"))
+}
+
+fn tools(directory: &Path) -> [Tool; 3] {
+    let [read_in, write_in, run_in] = [(); 3].map(|()| directory.to_owned());
+    let read = ToolDefinition::from_type::<ReadFile>("read_file", "Reads a text file");
+    let write = ToolDefinition::from_type::<WriteFile>("write_file", "Writes a text file");
+    let run = ToolDefinition::from_type::<Run>("run", "Runs a command and returns what it prints");
+    [
+        Tool::new(read, move |file: ReadFile| std::fs::read_to_string(within(&read_in, &file.path)?)),
+        Tool::new(write, move |file: WriteFile| std::fs::write(within(&write_in, &file.path)?, file.content))
+            .exclusive(),
+        Tool::new(run, move |Run { command }: Run| {
+            let mut shell = Command::new("sh");
+            // A command that is not waited for any more ends with its future.
+            shell.args(["-c", &command]).current_dir(&run_in).stdin(Stdio::null()).kill_on_drop(true);
+            async move { shell.output().await.map(|output| format!("{output:?}")) }
+        })
+        .exclusive()
+        .with_timeout(Duration::from_secs(120)),
+    ]
+}
+
+async fn ask(call: ToolCall) -> Approval {
+    print!("\nMay {} {}? [y/N] ", call.name, call.arguments);
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdout().flush().and_then(|()| std::io::stdin().read_line(&mut line)).map(|_| line)
+    });
+    match answer.await {
+        Ok(Ok(line)) if line.trim() == "y" => Approval::Allow,
+        _ => Approval::Deny("the user does not want that".into()),
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -36,27 +97,35 @@ async fn main() -> ExitCode {
     ExitCode::from(u8::from(outcome.is_err()))
 }
 
-async fn run(Arguments { prompt, api }: Arguments) -> Result<(), Box<dyn Error>> {
-    let mock = openai_mock::MockServer::start().await?;
+async fn run(Arguments { task, directory, yes, api }: Arguments) -> Result<(), Box<dyn Error>> {
+    let directory = directory.unwrap_or_else(|| std::env::temp_dir().join("tachikoma-agent"));
+    std::fs::create_dir_all(&directory)?;
+    let mock = MockServer::start().await?;
+    let write = json!({"path": "hello.txt", "content": "Hello, world!\n"}).to_string();
+    mock.push_reply(Reply::tool_calls([("write_file", write), ("run", json!({"command": "cat hello.txt"}).to_string())]));
+    mock.push_reply(Reply::text("hello.txt greets the world."));
     let config = match std::env::var_os("OPENAI_API_KEY") {
         Some(_) => CodexBackendConfig::from_env()?,
         None => CodexBackendConfig::new("sk-mock").with_base_url(mock.base_url()),
     };
-    let named = |api| if api == "chat" { Api::ChatCompletions } else { Api::Responses };
-    let api = api.map_or(Api::Auto, named);
+    let api = match api.as_deref() {
+        Some("chat") => Api::ChatCompletions,
+        Some(_) => Api::Responses,
+        None => Api::Auto,
+    };
     let backend = CodexBackend::new(config.with_api(api))?;
-    let weather = ToolDefinition::from_type::<Place>("get_weather", "The weather in a city now");
-    let runner = ToolRunner::new().with_tool(weather, look_up);
-    let request = CompletionRequest::new(vec![Message::user(prompt)]);
-    let run = runner.run_stream(&backend, request, |event| match event {
-        ToolRunEvent::Chunk(chunk) => {
-            print!("{}", chunk.delta);
-            _ = std::io::stdout().flush();
-        }
-        ToolRunEvent::Result(result) => println!("[{}: {}]", result.name, result.content),
-        _ => {}
+    let runner = ToolRunner::new().with_tools(tools(&directory)).with_approval(move |call| async move {
+        if yes || call.name == "read_file" { Approval::Allow } else { ask(call).await }
     });
-    run.await?;
-    println!();
+    let request = CompletionRequest::new(vec![Message::user(task)]);
+    let show = |event: ToolRunEvent<'_>| match event {
+        ToolRunEvent::Chunk(chunk) => print!("{}", chunk.delta),
+        ToolRunEvent::CallStart(call) => println!("[{} {}]", call.name, call.arguments),
+        ToolRunEvent::Result(result) => println!("[{}: {}]", result.name, result.content.to_text()),
+        _ => println!(),
+    };
+    let interrupted = async { _ = tokio::signal::ctrl_c().await };
+    let run = runner.run_until(&backend, request, show, interrupted).await?;
+    println!("[{} steps in {}]", run.steps, directory.display());
     Ok(())
 }
