@@ -10,6 +10,7 @@ mod retry;
 mod stream;
 mod tool;
 mod tool_call;
+mod tool_result;
 mod tool_runner;
 
 pub use async_trait::async_trait;
@@ -22,7 +23,9 @@ pub use response::{CompletionResponse, FinishReason, Usage};
 pub use retry::BackendExt;
 pub use stream::{CompletionChunk, CompletionStream, Phase};
 pub use tool::{ToolDefinition, ToolDefinitionBuilder, ToolParameter, ToolParameters};
-pub use tool_call::{
-    ToolArgumentsError, ToolCall, ToolCallAccumulator, ToolCallDelta, ToolCallFragment, ToolResult,
+pub use tool_call::{ToolArgumentsError, ToolCall, ToolCallAccumulator, ToolCallDelta, ToolCallFragment};
+pub use tool_result::ToolResult;
+pub use tool_runner::{
+    Approval, Json, Tool, ToolFunction, ToolReturn, ToolRun, ToolRunError, ToolRunErrorKind, ToolRunEvent,
+    ToolRunner,
 };
-pub use tool_runner::{ToolRun, ToolRunError, ToolRunEvent, ToolRunner};

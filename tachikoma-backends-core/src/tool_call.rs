@@ -1,4 +1,4 @@
-//! Calls that a model makes, whole and in pieces, and their results.
+//! Calls that a model makes, whole and in pieces.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::{BackendError, Message};
+use crate::BackendError;
 
 /// A call that a model asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,38 +71,6 @@ pub struct ToolArgumentsError {
 impl From<ToolArgumentsError> for BackendError {
     fn from(error: ToolArgumentsError) -> Self {
         Self::Parsing(error.to_string())
-    }
-}
-
-/// What came of a call.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToolResult {
-    /// The call that it answers.
-    pub tool_call_id: String,
-    /// The tool's name.
-    pub name: String,
-    /// What the tool returned, or why it failed.
-    pub content: String,
-    /// Whether it worked.
-    pub success: bool,
-}
-
-impl ToolResult {
-    /// The call worked and returned this.
-    pub fn success(call: &ToolCall, content: impl Into<String>) -> Self {
-        let (tool_call_id, name) = (call.id.clone(), call.name.clone());
-        Self { tool_call_id, name, content: content.into(), success: true }
-    }
-
-    /// The call failed for this reason.
-    pub fn failure(call: &ToolCall, reason: impl Into<String>) -> Self {
-        Self { success: false, ..Self::success(call, reason) }
-    }
-
-    /// The turn that tells the model. A failure starts with `Error: `, since not every provider has a field for it.
-    pub fn to_message(&self) -> Message {
-        let content = if self.success { self.content.clone() } else { format!("Error: {}", self.content) };
-        Message::tool_result(&self.tool_call_id, content).with_name(&self.name)
     }
 }
 
@@ -587,19 +555,5 @@ mod tests {
         check("{\"name\": 1}", "at name: invalid type: integer `1`, expected a string at line 1 column 10");
         check("{name: Oslo", "key must be a string at line 1 column 2");
         check("{\"name\": \"Oslo\"} {}", "trailing characters at line 1 column 18");
-    }
-
-    #[test]
-    fn results_become_messages() {
-        let call = ToolCall::new("a", "now", "{}");
-        for (result, expected) in [
-            (ToolResult::success(&call, "noon"), "noon"),
-            (ToolResult::failure(&call, "no clock"), "Error: no clock"),
-        ] {
-            let message = result.to_message();
-            assert_eq!(message.content.as_text(), Some(expected));
-            assert_eq!(message.tool_call_id.as_deref(), Some("a"));
-            assert_eq!(message.name.as_deref(), Some("now"));
-        }
     }
 }
