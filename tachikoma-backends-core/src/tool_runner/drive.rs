@@ -110,12 +110,16 @@ async fn step(
     }
     let mut execution = Execution::new(runner, &response.tool_calls);
     progress.conversation.push_response(&response, execution.calls());
-    let outcome = execution.run(events, stop).await;
-    progress.conversation.push_results(&execution.into_results(outcome.as_ref().err()));
-    outcome?;
+    let is_final = response.tool_calls.is_empty();
+    // A final response ends the run well even where the signal to cancel has come since.
+    if !is_final {
+        let outcome = execution.run(events, stop).await;
+        progress.conversation.push_results(&execution.into_results(outcome.as_ref().err()));
+        outcome?;
+    }
     let usage = progress.spent.usage;
     events.emit(ToolRunEvent::StepEnd { step: progress.steps, response: &response, usage });
-    Ok(response.tool_calls.is_empty().then_some(response))
+    Ok(is_final.then_some(response))
 }
 
 /// Whether something of the response is missing, so that none of its calls may run.
@@ -142,6 +146,10 @@ async fn respond(
             Ok(Some(Ok(chunk))) => {
                 has_arrived = true;
                 events.emit(ToolRunEvent::Chunk(&chunk));
+                // The response is whole, whether or not the signal to cancel comes now.
+                if chunk.is_final {
+                    break;
+                }
             }
             Ok(Some(Err(_)) | None) => break,
             Err(kind) => {

@@ -116,6 +116,8 @@ impl<'a> Execution<'a> {
                     if !(running.is_empty() || fits) {
                         break;
                     }
+                    // The start of the call before may have made the caller cancel.
+                    stop.or(std::future::ready(())).await?;
                     is_exclusive = tool.is_exclusive();
                     call.state = State::Running;
                     let call = call.edited.as_ref().unwrap_or(&call.call).clone();
