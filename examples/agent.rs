@@ -53,7 +53,7 @@ async fn run(Arguments { prompt, api }: Arguments) -> Result<(), Box<dyn Error>>
             print!("{}", chunk.delta);
             _ = std::io::stdout().flush();
         }
-        ToolRunEvent::Result(result) => println!("[{}: {}]", result.name, result.content),
+        ToolRunEvent::Result(result) => println!("[{}: {}]", result.name, result.content.to_text()),
         _ => {}
     });
     run.await?;

@@ -8,8 +8,8 @@ async fn everything_is_shown_when_it_happens() {
         tokio::time::sleep(Duration::from_secs(n.try_into().unwrap())).await;
         "slept"
     });
-    let runner = ToolRunner::new().with(sleep.clone()).with_tool(definition("alone"), |_: Number| "alone");
-    let runner = runner.with(Tool::new(definition("alone"), |_: Number| "alone").exclusive());
+    let alone = Tool::new(definition("alone"), |_: Number| "alone").exclusive();
+    let runner = ToolRunner::new().with_tools([sleep, alone]);
     let response = CompletionResponse {
         content: Some("Let me see".into()),
         ..calls(&[("sleep", "{\"n\": 9}"), ("fly", ONE), ("sleep", "{\"n\": 2}"), ("alone", ONE)])
