@@ -55,20 +55,32 @@ impl CollectingStream {
     /// [`CollectError`], which holds what had arrived: the text so far and the tool calls.
     pub async fn collect(mut self) -> Result<CompletionResponse, CollectError> {
         while self.next().await.is_some() {}
-        let mut response = self.response;
-        match self.end {
-            Some(Ok(())) => {
-                (response.tool_calls, response.incomplete_tool_calls) =
-                    self.tool_calls.finish(response.finish_reason.ends_turn());
-                Ok(response)
-            }
-            Some(Err(error)) => {
-                (response.tool_calls, response.incomplete_tool_calls) = self.tool_calls.finish(false);
-                response.finish_reason = FinishReason::Error;
-                Err(CollectError { error, partial: Box::new(response) })
-            }
-            None => Err(CollectError { error: no_end(), partial: Box::new(response) }),
+        match self.end.take() {
+            Some(Ok(())) => Ok(self.into_response(true)),
+            Some(Err(error)) => Err(CollectError { error, partial: Box::new(self.into_response(false)) }),
+            None => Err(CollectError { error: no_end(), partial: Box::new(self.into_response(false)) }),
         }
+    }
+
+    /// What has arrived so far. Before the final chunk, its [finish reason](CompletionResponse::finish_reason) is
+    /// [`FinishReason::Error`] and only those tool calls are whole of which the provider has stated that they are complete.
+    pub fn partial(&self) -> CompletionResponse {
+        let response = self.response.clone();
+        assemble(response, self.tool_calls.clone(), self.has_final_chunk())
+    }
+
+    /// Like [`partial`](Self::partial), without a copy. The rest of the response is cancelled.
+    pub fn into_partial(self) -> CompletionResponse {
+        let has_final_chunk = self.has_final_chunk();
+        self.into_response(has_final_chunk)
+    }
+
+    fn has_final_chunk(&self) -> bool {
+        matches!(self.end, Some(Ok(())))
+    }
+
+    fn into_response(self, has_final_chunk: bool) -> CompletionResponse {
+        assemble(self.response, self.tool_calls, has_final_chunk)
     }
 
     fn absorb(&mut self, chunk: &CompletionChunk) {
@@ -93,6 +105,20 @@ impl CollectingStream {
             response.provider_state.clone_from(&chunk.provider_state);
         }
     }
+}
+
+/// The response with its calls, which are whole by evidence only where there was no final chunk.
+fn assemble(
+    mut response: CompletionResponse,
+    tool_calls: ToolCallAccumulator,
+    has_final_chunk: bool,
+) -> CompletionResponse {
+    if !has_final_chunk {
+        response.finish_reason = FinishReason::Error;
+    }
+    (response.tool_calls, response.incomplete_tool_calls) =
+        tool_calls.finish(response.finish_reason.ends_turn());
+    response
 }
 
 fn append(text: &mut Option<String>, delta: &str) {
@@ -234,5 +260,39 @@ mod tests {
         let answer = collect(vec![call(0, "a", "{\"path\": \"li"), cut]).unwrap();
         assert_eq!(answer.tool_calls, []);
         assert_eq!(answer.incomplete_tool_calls, [ToolCall::new("a", "now", "{\"path\": \"li")]);
+    }
+
+    #[test]
+    fn the_partial_response_is_there_at_any_time() {
+        let last = Ok(CompletionChunk::last(FinishReason::ToolUse, None));
+        let rest = ToolCallDelta { arguments_delta: "1}".into(), ..Default::default() };
+        let rest = Ok(CompletionChunk { tool_calls: vec![rest], ..Default::default() });
+        let chunks = vec![text("Hel"), call(0, "a", "{\"x\":"), text("lo"), rest, last];
+        // The text, the whole calls and the incomplete ones after each number of chunks.
+        let table = [
+            (None, None, FinishReason::Error),
+            (Some("Hel"), None, FinishReason::Error),
+            (Some("Hel"), Some((false, "{\"x\":")), FinishReason::Error),
+            (Some("Hello"), Some((false, "{\"x\":")), FinishReason::Error),
+            (Some("Hello"), Some((false, "{\"x\":1}")), FinishReason::Error),
+            (Some("Hello"), Some((true, "{\"x\":1}")), FinishReason::ToolUse),
+        ];
+        for (count, (text, call, finish_reason)) in table.into_iter().enumerate() {
+            let mut stream = CollectingStream::new(stream::iter(chunks.clone()).boxed());
+            for _ in 0..count {
+                block_on(stream.next()).unwrap().unwrap();
+            }
+            let partial = stream.partial();
+            let (mut whole, mut incomplete) = (Vec::new(), Vec::new());
+            if let Some((is_whole, arguments)) = call {
+                let list = if is_whole { &mut whole } else { &mut incomplete };
+                list.push(ToolCall::new("a", "now", arguments));
+            }
+            assert_eq!(partial.content.as_deref(), text, "{count}");
+            assert_eq!(partial.tool_calls, whole, "{count}");
+            assert_eq!(partial.incomplete_tool_calls, incomplete, "{count}");
+            assert_eq!(partial.finish_reason, finish_reason, "{count}");
+            assert_eq!(stream.into_partial(), partial, "{count}");
+        }
     }
 }

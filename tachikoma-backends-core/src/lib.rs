@@ -14,6 +14,7 @@ mod stream;
 mod structured;
 mod tool;
 mod tool_call;
+mod tool_result;
 mod tool_runner;
 
 pub use async_trait::async_trait;
@@ -28,7 +29,9 @@ pub use schema::{OrderedSchema, SchemaChange, StrictSchema, strict_schema, stric
 pub use stream::{CompletionChunk, CompletionStream, Phase};
 pub use structured::{Structured, StructuredError, StructuredStream};
 pub use tool::{ToolDefinition, ToolDefinitionBuilder, ToolParameter, ToolParameters};
-pub use tool_call::{
-    ToolArgumentsError, ToolCall, ToolCallAccumulator, ToolCallDelta, ToolCallFragment, ToolResult,
+pub use tool_call::{ToolArgumentsError, ToolCall, ToolCallAccumulator, ToolCallDelta, ToolCallFragment};
+pub use tool_result::ToolResult;
+pub use tool_runner::{
+    Approval, Json, Tool, ToolFunction, ToolReturn, ToolRun, ToolRunError, ToolRunErrorKind, ToolRunEvent,
+    ToolRunner,
 };
-pub use tool_runner::{ToolRun, ToolRunError, ToolRunEvent, ToolRunner};

@@ -49,7 +49,10 @@ impl<T: JsonSchema + DeserializeOwned> Structured<T> {
         let strict = strict.as_ref().map(|(added, schema)| (schema, added));
         match parse(response.content.as_deref().unwrap_or_default(), strict) {
             Ok(value) => Ok(Self { value, response: *response }),
-            Err(ParseError { path, reason }) => Err(StructuredError::Mismatch { path, reason, response }),
+            Err(ParseError { path, reason, excerpt }) => {
+                let reason = format!("{reason}, near {excerpt:?}");
+                Err(StructuredError::Mismatch { path, reason, response })
+            }
         }
     }
 }

@@ -114,10 +114,18 @@ impl ToolDefinition {
     /// [`ToolArgumentsError`] where they are not JSON or do not fit. Its text can be sent back to the model.
     pub fn parse_arguments<T: DeserializeOwned>(&self, call: &ToolCall) -> Result<T, ToolArgumentsError> {
         let ToolParameters { schema, added_nulls } = &self.parameters;
-        match added_nulls {
+        let parsed = match added_nulls {
             Some(added) => call.parse_arguments_by(Some((&Value::Object(schema.clone()), added))),
             None => call.parse_arguments_as(),
-        }
+        };
+        parsed.or_else(|error| {
+            let properties = schema.get("properties").and_then(Value::as_object);
+            if properties.is_some_and(|properties| !properties.is_empty()) {
+                return Err(error);
+            }
+            // A tool without parameters has none, whatever the model writes.
+            ToolCall { arguments: String::new(), ..call.clone() }.parse_arguments_as().map_err(|_| error)
+        })
     }
 
     /// Builds a definition step by step.
@@ -419,6 +427,24 @@ mod tests {
         );
         assert_eq!(schema["required"], json!(["city"]));
         assert_eq!(schema.get("$schema"), None);
+    }
+
+    #[test]
+    fn a_tool_without_parameters_takes_nothing_in_any_form() {
+        #[derive(Debug, Deserialize, PartialEq)]
+        struct Unit;
+        #[derive(Debug, Deserialize, PartialEq)]
+        struct Empty {}
+        let tool = ToolDefinition::new("now", "The time", ToolParameters::new());
+        for text in ["", "{}", " {} ", "null", "{\"timezone\": \"UTC\"}"] {
+            let call = ToolCall::new("a", "now", text);
+            assert_eq!(tool.parse_arguments(&call), Ok(()), "{text}");
+            assert_eq!(tool.parse_arguments(&call), Ok(Unit), "{text}");
+            assert_eq!(tool.parse_arguments(&call), Ok(Empty {}), "{text}");
+        }
+        let parameters = ToolParameters::new().with("zone", ToolParameter::string("Where"));
+        let tool = ToolDefinition::new("now", "The time", parameters);
+        assert!(tool.parse_arguments::<u8>(&ToolCall::new("a", "now", "{}")).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Calls that a model makes, whole and in pieces, and their results.
+//! Calls that a model makes, whole and in pieces.
 
 use std::borrow::Cow;
 
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::BackendError;
 use crate::parse::{ParseError, parse};
 use crate::schema::AddedNulls;
-use crate::{BackendError, Message};
 
 /// A call that a model asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ impl ToolCall {
             "{}" => parse("null", None).map_err(|_| error),
             _ => Err(error),
         });
-        parsed.map_err(|ParseError { path, reason }| ToolArgumentsError {
+        parsed.map_err(|ParseError { path, reason, .. }| ToolArgumentsError {
             tool: self.name.clone(),
             arguments: self.arguments.clone(),
             reason: if path.is_empty() { reason } else { format!("at {path}: {reason}") },
@@ -82,38 +82,6 @@ pub struct ToolArgumentsError {
 impl From<ToolArgumentsError> for BackendError {
     fn from(error: ToolArgumentsError) -> Self {
         Self::Parsing(error.to_string())
-    }
-}
-
-/// What came of a call.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToolResult {
-    /// The call that it answers.
-    pub tool_call_id: String,
-    /// The tool's name.
-    pub name: String,
-    /// What the tool returned, or why it failed.
-    pub content: String,
-    /// Whether it worked.
-    pub success: bool,
-}
-
-impl ToolResult {
-    /// The call worked and returned this.
-    pub fn success(call: &ToolCall, content: impl Into<String>) -> Self {
-        let (tool_call_id, name) = (call.id.clone(), call.name.clone());
-        Self { tool_call_id, name, content: content.into(), success: true }
-    }
-
-    /// The call failed for this reason.
-    pub fn failure(call: &ToolCall, reason: impl Into<String>) -> Self {
-        Self { success: false, ..Self::success(call, reason) }
-    }
-
-    /// The turn that tells the model. A failure starts with `Error: `, since not every provider has a field for it.
-    pub fn to_message(&self) -> Message {
-        let content = if self.success { self.content.clone() } else { format!("Error: {}", self.content) };
-        Message::tool_result(&self.tool_call_id, content).with_name(&self.name)
     }
 }
 
@@ -600,26 +568,9 @@ mod tests {
             call.parse_arguments_as::<()>().unwrap();
             call.parse_arguments_as::<Option<City>>().unwrap();
         }
-        check(
-            "{\"name\": 1}",
-            "at name: invalid type: integer `1`, expected a string at line 1 column 10, near \"{\\\"name\\\": 1}\"",
-        );
-        check("{name: Oslo", "key must be a string at line 1 column 2, near \"{name: Oslo\"");
-        check("[] {}", "trailing characters at line 1 column 4, near \"[] {}\"");
-        check("{}", "missing field `name` at line 1 column 2, near \"{}\"");
-    }
-
-    #[test]
-    fn results_become_messages() {
-        let call = ToolCall::new("a", "now", "{}");
-        for (result, expected) in [
-            (ToolResult::success(&call, "noon"), "noon"),
-            (ToolResult::failure(&call, "no clock"), "Error: no clock"),
-        ] {
-            let message = result.to_message();
-            assert_eq!(message.content.as_text(), Some(expected));
-            assert_eq!(message.tool_call_id.as_deref(), Some("a"));
-            assert_eq!(message.name.as_deref(), Some("now"));
-        }
+        check("{\"name\": 1}", "at name: invalid type: integer `1`, expected a string at line 1 column 10");
+        check("{name: Oslo", "key must be a string at line 1 column 2");
+        check("[] {}", "trailing characters at line 1 column 4");
+        check("{}", "missing field `name` at line 1 column 2");
     }
 }

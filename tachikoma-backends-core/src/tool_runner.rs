@@ -1,34 +1,62 @@
-//! The loop of an agent: the model asks for tools, they run, their results go back, until it answers.
+//! The loop of an agent: the model calls tools, they run, their results go back, until it calls none.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
+use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, join_all};
-use futures::{FutureExt, StreamExt};
-use serde::Serialize;
+use futures::FutureExt;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
-use thiserror::Error;
 
-use crate::{
-    Backend, BackendError, CollectingStream, CompletionChunk, CompletionRequest, CompletionResponse, Message,
-    ToolCall, ToolDefinition, ToolResult, Usage,
-};
+use self::approval::ApprovalHook;
+use self::budget::Budget;
+use self::drive::drive;
+use self::event::Events;
+use self::execute::Execution;
+use self::stop::Stop;
+use crate::{Backend, CompletionRequest, CompletionResponse, ToolCall, ToolDefinition, ToolResult};
 
-/// How long a tool may run where nothing else is said.
+mod approval;
+mod arguments;
+mod budget;
+mod conversation;
+mod drive;
+mod error;
+mod event;
+mod execute;
+mod function;
+mod output;
+mod stop;
+mod tool;
+
+pub use self::approval::Approval;
+pub use self::drive::ToolRun;
+pub use self::error::{ToolRunError, ToolRunErrorKind};
+pub use self::event::ToolRunEvent;
+pub use self::function::ToolFunction;
+pub use self::output::{Json, ToolReturn};
+pub use self::tool::Tool;
+
+/// How long a call may run where nothing else is set.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// How many answers a model may give where nothing else is said.
+/// How many responses a model may give where nothing else is set.
 const MAX_STEPS: usize = 16;
-
-type Handler = dyn Fn(ToolCall) -> BoxFuture<'static, ToolResult> + Send + Sync;
+/// How many calls run at once where nothing else is set.
+const MAX_CONCURRENT_CALLS: usize = 8;
 
 /// Tools with the functions behind them, and the loop that runs them for a model.
 ///
-/// Whatever goes wrong with a call is told to the model, which may do better: an unknown tool, wrong arguments, an error, a
-/// panic, a timeout. Nothing of it ends the loop.
+/// - Whatever goes wrong with a call goes to the model, which may do better, and never ends the run: an unknown tool, wrong
+///   arguments, an error, a panic, a timeout.
+/// - A response that is cut or incomplete runs nothing and ends the run with an error that holds it.
+/// - The calls of a response run at the same time, up to a [limit](Self::with_max_concurrent_calls); an
+///   [exclusive](Tool::exclusive) tool's call runs alone. Their results go to the model in the order of the calls. All of them
+///   run on the caller's task: a tool that blocks or computes for long should use [`tokio::task::spawn_blocking`].
+/// - A [forced tool choice](crate::ToolChoice::Required) holds for the first response only.
+/// - Where the server keeps the conversation (`extra` has `conversation` or `previous_response_id`), each further request sends
+///   only what is new.
+/// - However a run ends, the conversation that it returns can be sent again: every call in it has its result.
 ///
 /// ```
 /// # use futures::{StreamExt, stream};
@@ -57,9 +85,8 @@ type Handler = dyn Fn(ToolCall) -> BoxFuture<'static, ToolResult> + Send + Sync;
 /// struct Place { city: String }
 ///
 /// let weather = ToolDefinition::from_type::<Place>("get_weather", "The weather in a city now");
-/// let runner = ToolRunner::new().with_tool(weather, async |place: Place| {
-///     Ok::<_, std::io::Error>(format!("In {}: snow", place.city))
-/// });
+/// let runner =
+///     ToolRunner::new().with_tool(weather, async |place: Place| format!("In {}: snow", place.city));
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let run = runner.run(&backend, CompletionRequest::new(vec![Message::user("Is it cold in Oslo?")])).await?;
 /// assert_eq!(run.response.content.as_deref(), Some("In Oslo: snow"));
@@ -67,102 +94,173 @@ type Handler = dyn Fn(ToolCall) -> BoxFuture<'static, ToolResult> + Send + Sync;
 /// # }).unwrap();
 /// ```
 pub struct ToolRunner {
-    tools: BTreeMap<String, (ToolDefinition, Box<Handler>)>,
+    tools: BTreeMap<String, Tool>,
+    approval: Option<Box<ApprovalHook>>,
     timeout: Duration,
+    max_concurrent_calls: usize,
     max_steps: usize,
+    budget: Budget,
 }
 
 impl Default for ToolRunner {
     fn default() -> Self {
-        Self { tools: BTreeMap::new(), timeout: TIMEOUT, max_steps: MAX_STEPS }
+        Self {
+            tools: BTreeMap::new(),
+            approval: None,
+            timeout: TIMEOUT,
+            max_concurrent_calls: MAX_CONCURRENT_CALLS,
+            max_steps: MAX_STEPS,
+            budget: Budget::default(),
+        }
     }
 }
 
 impl ToolRunner {
-    /// No tools yet; 60 seconds for each call, 16 answers of the model.
+    /// No tools yet; 60 seconds for each call, 8 calls at once, 16 responses of the model.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a tool and the function behind it, or puts another in the place of the one of this name. What the function returns
-    /// goes to the model: text as it is, anything else as JSON; an error as its text.
+    /// Adds a tool, or replaces the one of this name.
     #[must_use]
-    pub fn with_tool<Arguments, Output, Failure, Running>(
-        mut self,
-        definition: ToolDefinition,
-        function: impl Fn(Arguments) -> Running + Send + Sync + 'static,
-    ) -> Self
-    where
-        Arguments: DeserializeOwned,
-        Output: Serialize,
-        Failure: fmt::Display,
-        Running: Future<Output = Result<Output, Failure>> + Send + 'static,
-    {
-        let handler = move |call: ToolCall| match call.parse_arguments_as::<Arguments>() {
-            Err(error) => std::future::ready(ToolResult::failure(&call, error.to_string())).boxed(),
-            Ok(arguments) => {
-                let running = function(arguments);
-                async move {
-                    match running.await {
-                        Ok(output) => told(&call, &output),
-                        Err(error) => ToolResult::failure(&call, error.to_string()),
-                    }
-                }
-                .boxed()
-            }
-        };
-        self.tools.insert(definition.name.clone(), (definition, Box::new(handler)));
+    pub fn with(mut self, tool: Tool) -> Self {
+        self.tools.insert(tool.definition().name.clone(), tool);
         self
     }
 
-    /// How long each call may run. Then its future is dropped, and the model is told.
+    /// Adds these tools, as [`with`](Self::with).
+    #[must_use]
+    pub fn with_tools(self, tools: impl IntoIterator<Item = Tool>) -> Self {
+        tools.into_iter().fold(self, Self::with)
+    }
+
+    /// Adds a tool of this definition and function. [`ToolFunction`] shows which functions fit, [`ToolReturn`] what they may
+    /// return.
+    #[must_use]
+    pub fn with_tool<Arguments: DeserializeOwned, Marker>(
+        self,
+        definition: ToolDefinition,
+        function: impl ToolFunction<Arguments, Marker>,
+    ) -> Self {
+        self.with(Tool::new(definition, function))
+    }
+
+    /// Adds tools that are known only at run time, such as those of an MCP server, with one function for all of them. A call's
+    /// arguments are always a JSON object.
+    ///
+    /// ```
+    /// # use serde_json::json;
+    /// # use tachikoma_backends_core::{BackendError, ToolCall, ToolDefinition, ToolRunner};
+    /// let listed = json!([{"name": "ls", "description": "Lists files", "inputSchema": {"type": "object", "properties": {}}}]);
+    /// let text = |tool: &serde_json::Value, key: &str| tool[key].as_str().unwrap_or_default().to_owned();
+    /// let definitions = listed.as_array().unwrap().iter().map(|tool| {
+    ///     let parameters = tool["inputSchema"].clone().try_into()?;
+    ///     Ok(ToolDefinition::new(text(tool, "name"), text(tool, "description"), parameters))
+    /// });
+    /// let definitions = definitions.collect::<Result<Vec<_>, BackendError>>()?;
+    /// let runner = ToolRunner::new().with_untyped_tools(definitions, async |call: ToolCall| {
+    ///     format!("here {} is sent on with {}", call.name, call.arguments)
+    /// });
+    /// # Ok::<(), BackendError>(())
+    /// ```
+    #[must_use]
+    pub fn with_untyped_tools<Marker>(
+        self,
+        definitions: impl IntoIterator<Item = ToolDefinition>,
+        function: impl ToolFunction<ToolCall, Marker>,
+    ) -> Self {
+        self.with_tools(Tool::untyped_all(definitions, function))
+    }
+
+    /// Asks this function before a call runs: in the order of the calls, for all calls of a response before any of them runs. A
+    /// call that cannot run (unknown tool, arguments that are not JSON) is not asked about; a panic denies the call.
+    ///
+    /// ```
+    /// # use tachikoma_backends_core::{Approval, ToolCall, ToolRunner};
+    /// let runner = ToolRunner::new().with_approval(async |call: ToolCall| match call.name.as_str() {
+    ///     "read" => Approval::Allow,
+    ///     _ => Approval::Deny("the user wants nothing changed".into()),
+    /// });
+    /// ```
+    #[must_use]
+    pub fn with_approval<Asking: Future<Output = Approval> + Send + 'static>(
+        mut self,
+        ask: impl Fn(ToolCall) -> Asking + Send + Sync + 'static,
+    ) -> Self {
+        self.approval = Some(Box::new(move |call| ask(call).boxed()));
+        self
+    }
+
+    /// How long each call may run (60 seconds), where its [tool](Tool::with_timeout) has no limit of its own.
+    ///
+    /// When the time is over, the tool's future is dropped and the model gets an error. What the future has started outside
+    /// lives on: a thread, a task, and a child process, unless it was made with `kill_on_drop(true)` (`tokio::process`). That
+    /// ends only the child itself; to end its children as well, start it in a process group of its own and end the group. The
+    /// same holds when the run is cancelled.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How many answers the model may give in one run, the last one included; at least one.
+    /// How many calls of a response run at once (8); at least one.
+    #[must_use]
+    pub fn with_max_concurrent_calls(mut self, calls: usize) -> Self {
+        self.max_concurrent_calls = calls.max(1);
+        self
+    }
+
+    /// How many responses the model may give in one run (16), the last one included; at least one.
     #[must_use]
     pub fn with_max_steps(mut self, max_steps: usize) -> Self {
         self.max_steps = max_steps.max(1);
         self
     }
 
-    /// The tools, by name.
+    /// Sends no further request once the responses of a run have used this many tokens together, prompts included, or where
+    /// the server did not report the usage of one.
+    #[must_use]
+    pub fn with_token_budget(mut self, tokens: u64) -> Self {
+        self.budget.tokens = Some(tokens);
+        self
+    }
+
+    /// Sends no further request once the responses of a run have cost this much together in US dollars, by `price`, or where it
+    /// does not know the cost of one.
+    #[must_use]
+    pub fn with_cost_budget(
+        mut self,
+        usd: f64,
+        price: impl Fn(&CompletionResponse) -> Option<f64> + Send + Sync + 'static,
+    ) -> Self {
+        self.budget.cost = Some((usd, Box::new(price)));
+        self
+    }
+
+    /// Ends a run after this time, whatever it does then, as [cancelling](Self::run_until) does.
+    #[must_use]
+    pub fn with_time_budget(mut self, time: Duration) -> Self {
+        self.budget.time = Some(time);
+        self
+    }
+
+    /// The tools' definitions, by name.
     pub fn definitions(&self) -> impl Iterator<Item = &ToolDefinition> {
-        self.tools.values().map(|(definition, _)| definition)
+        self.tools.values().map(Tool::definition)
     }
 
-    /// Runs these calls at the same time and returns their results in the order of the calls. All of them run on the caller's
-    /// task: a tool that blocks or computes for long should hand that to a thread.
+    /// Runs these calls as those of one response, approval included, and returns their results in the order of the calls. For
+    /// a loop of your own, whose responses have to be complete. Of calls with the same id, the first one runs.
     pub async fn run_calls(&self, calls: &[ToolCall]) -> Vec<ToolResult> {
-        join_all(calls.iter().map(|call| self.run_call(call))).await
+        let mut execution = Execution::new(self, calls);
+        let mut never = pin!(pending());
+        let mut stop = Stop::new(never.as_mut(), None);
+        let end = execution.run(&mut Events(None), &mut stop).await.err();
+        execution.into_results(end.as_ref())
     }
 
-    async fn run_call(&self, call: &ToolCall) -> ToolResult {
-        let Some((_, handler)) = self.tools.get(&call.name) else {
-            let known: Vec<&str> = self.tools.keys().map(String::as_str).collect();
-            let reason = format!("there is no tool {:?}; there are: {}", call.name, known.join(", "));
-            return ToolResult::failure(call, reason);
-        };
-        // Called within the future: a function may panic before it makes its own.
-        let running = AssertUnwindSafe(async { handler(call.clone()).await }).catch_unwind();
-        match tokio::time::timeout(self.timeout, running).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) => {
-                let reason = panic_text(&*panic);
-                tracing::error!(tool = call.name, reason, "a tool panicked");
-                ToolResult::failure(call, format!("the tool failed unexpectedly: {reason}"))
-            }
-            Err(_) => ToolResult::failure(call, format!("the tool did not finish within {:?}", self.timeout)),
-        }
-    }
-
-    /// Asks the model, runs the tools that it calls, and asks again with their results, until it calls none. The tools are
-    /// added to those of the request.
-    ///
-    /// An answer that was cut ends the loop as well: look at its `finish_reason`.
+    /// Asks the model, runs the tools that it calls, and asks again with their results, until a response calls none. The tools
+    /// are added to those of the request.
     ///
     /// # Errors
     /// [`ToolRunError`], which holds the conversation so far.
@@ -171,166 +269,69 @@ impl ToolRunner {
         backend: &(impl Backend + ?Sized),
         request: CompletionRequest,
     ) -> Result<ToolRun, ToolRunError> {
-        self.drive(backend, request, None).await
+        drive(self, backend, request, Events(None), pin!(pending())).await
     }
 
-    /// Like [`run`](Self::run), over streams: each piece of an answer and each result is shown as it comes.
+    /// Like [`run`](Self::run), over streams, with each piece of a response, each start of a call and each result as it comes.
     ///
     /// # Errors
-    /// As [`run`](Self::run).
+    /// As [`run`](Self::run); [`ToolRunError::partial`] is what had arrived of a broken stream.
     pub async fn run_stream(
         &self,
         backend: &(impl Backend + ?Sized),
         request: CompletionRequest,
         mut on_event: impl FnMut(ToolRunEvent<'_>) + Send,
     ) -> Result<ToolRun, ToolRunError> {
-        self.drive(backend, request, Some(&mut on_event)).await
+        drive(self, backend, request, Events(Some(&mut on_event)), pin!(pending())).await
     }
 
-    async fn drive(
+    /// Like [`run_stream`](Self::run_stream), until `cancel` completes. Then the open response, the approval and the running
+    /// calls are dropped ([`with_timeout`](Self::with_timeout) tells what that means for a child process), nothing new starts,
+    /// and the error holds a conversation in which every call has a result: its own where it had finished, otherwise that it was
+    /// cancelled by the user. Dropping the run instead loses the conversation.
+    ///
+    /// ```no_run
+    /// # use tachikoma_backends_core::*;
+    /// # async fn ctrl_c() {}
+    /// # async fn example(runner: ToolRunner, backend: &dyn Backend, request: CompletionRequest) {
+    /// let messages = match runner.run_until(backend, request, |_| {}, ctrl_c()).await {
+    ///     Ok(run) => run.messages,
+    ///     Err(error) if *error.kind() == ToolRunErrorKind::Cancelled => error.into_messages(),
+    ///     Err(error) => panic!("{error}"),
+    /// };
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`run_stream`](Self::run_stream), and [`ToolRunErrorKind::Cancelled`].
+    pub async fn run_until(
         &self,
         backend: &(impl Backend + ?Sized),
-        mut request: CompletionRequest,
-        mut on_event: Option<&mut (dyn FnMut(ToolRunEvent<'_>) + Send)>,
+        request: CompletionRequest,
+        mut on_event: impl FnMut(ToolRunEvent<'_>) + Send,
+        cancel: impl Future<Output = ()> + Send,
     ) -> Result<ToolRun, ToolRunError> {
-        request.tools.retain(|tool| !self.tools.contains_key(&tool.name));
-        request.tools.extend(self.definitions().cloned());
-        let mut usage = None;
-        for step in 1..=self.max_steps {
-            let answer = match &mut on_event {
-                None => backend.complete(request.clone()).await,
-                Some(on_event) => streamed(backend, request.clone(), on_event).await,
-            };
-            let response = match answer {
-                Ok(response) => response,
-                Err(error) => {
-                    return Err(ToolRunError::Backend { error, messages: request.messages });
-                }
-            };
-            usage = sum(usage, response.usage);
-            request.messages.push(response.to_message());
-            if response.tool_calls.is_empty() {
-                return Ok(ToolRun { response, messages: request.messages, steps: step, usage });
-            }
-            for result in self.run_calls(&response.tool_calls).await {
-                request.messages.push(result.to_message());
-                if let Some(on_event) = &mut on_event {
-                    on_event(ToolRunEvent::Result(&result));
-                }
-            }
-        }
-        Err(ToolRunError::StepLimit { max_steps: self.max_steps, messages: request.messages })
+        drive(self, backend, request, Events(Some(&mut on_event)), pin!(cancel)).await
+    }
+
+    fn unknown_tool(&self, call: &ToolCall) -> ToolResult {
+        let names: Vec<&str> = self.tools.keys().map(String::as_str).collect();
+        let reason = format!("there is no tool {:?}; there are: {}", call.name, names.join(", "));
+        ToolResult::failure(call, reason)
     }
 }
 
 impl fmt::Debug for ToolRunner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tools, timeout, max_steps } = self;
+        let Self { tools, approval, timeout, max_concurrent_calls, max_steps, budget } = self;
         f.debug_struct("ToolRunner")
             .field("tools", &tools.keys())
+            .field("has_approval", &approval.is_some())
             .field("timeout", timeout)
+            .field("max_concurrent_calls", max_concurrent_calls)
             .field("max_steps", max_steps)
+            .field("budget", budget)
             .finish()
-    }
-}
-
-async fn streamed(
-    backend: &(impl Backend + ?Sized),
-    request: CompletionRequest,
-    on_event: &mut (dyn FnMut(ToolRunEvent<'_>) + Send),
-) -> Result<CompletionResponse, BackendError> {
-    let mut stream = CollectingStream::new(backend.complete_stream(request).await?);
-    while let Some(Ok(chunk)) = stream.next().await {
-        on_event(ToolRunEvent::Chunk(&chunk));
-    }
-    Ok(stream.collect().await?)
-}
-
-/// What a tool returned, in words.
-fn told(call: &ToolCall, output: &impl Serialize) -> ToolResult {
-    match serde_json::to_value(output) {
-        Ok(Value::String(text)) => ToolResult::success(call, text),
-        Ok(value) => ToolResult::success(call, value.to_string()),
-        Err(error) => ToolResult::failure(call, format!("the tool's result is no JSON: {error}")),
-    }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it panicked")
-}
-
-/// What both cost together; what is not stated counts for nothing.
-fn sum(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
-    let (Some(one), Some(other)) = (one, other) else { return one.or(other) };
-    let both = |one: Option<u32>, other: Option<u32>| match (one, other) {
-        (Some(one), Some(other)) => Some(one.saturating_add(other)),
-        (one, other) => one.or(other),
-    };
-    Some(Usage {
-        prompt_tokens: one.prompt_tokens.saturating_add(other.prompt_tokens),
-        completion_tokens: one.completion_tokens.saturating_add(other.completion_tokens),
-        total_tokens: one.total_tokens.saturating_add(other.total_tokens),
-        cached_tokens: both(one.cached_tokens, other.cached_tokens),
-        reasoning_tokens: both(one.reasoning_tokens, other.reasoning_tokens),
-    })
-}
-
-/// What happens in a run, as it happens.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub enum ToolRunEvent<'a> {
-    /// A piece of an answer.
-    Chunk(&'a CompletionChunk),
-    /// A call was run.
-    Result(&'a ToolResult),
-}
-
-/// A run that ended in an answer.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ToolRun {
-    /// The answer that called no tool.
-    pub response: CompletionResponse,
-    /// The whole conversation, that answer included: what the next request starts with.
-    pub messages: Vec<Message>,
-    /// How many answers the model gave.
-    pub steps: usize,
-    /// What all of them cost, in tokens, as far as the server said.
-    pub usage: Option<Usage>,
-}
-
-/// A run that did not end in an answer.
-#[derive(Clone, Debug, Error)]
-#[non_exhaustive]
-pub enum ToolRunError {
-    /// The model could not be asked.
-    #[error("{error}")]
-    Backend {
-        /// Why.
-        #[source]
-        error: BackendError,
-        /// The conversation so far; with it the run can go on.
-        messages: Vec<Message>,
-    },
-    /// The model asked for tools in every answer that it may give.
-    #[error(
-        "the model asked for tools {max_steps} times without an answer; raise with_max_steps if it needs more"
-    )]
-    StepLimit {
-        /// How many answers it gave.
-        max_steps: usize,
-        /// The conversation so far, the last results included; with it the run can go on.
-        messages: Vec<Message>,
-    },
-}
-
-impl ToolRunError {
-    /// The conversation up to where the run ended.
-    pub fn messages(&self) -> &[Message] {
-        match self {
-            Self::Backend { messages, .. } | Self::StepLimit { messages, .. } => messages,
-        }
     }
 }
 

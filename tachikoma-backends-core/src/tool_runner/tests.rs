@@ -1,23 +1,66 @@
 //! Runs against a model that follows a script.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use futures::stream;
+use futures::{StreamExt, stream};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::*;
-use crate::{BackendInfo, CompletionStream, Role, async_trait};
+use crate::{
+    BackendError, BackendInfo, CompletionChunk, CompletionStream, FinishReason, Message, Role, Usage,
+    async_trait,
+};
 
-/// A model that answers as it is told and keeps what it was asked.
+mod approval;
+mod calls;
+mod cancel;
+mod ending;
+mod events;
+mod history;
+mod schedule;
+
+/// What the model does with a request.
+#[derive(Clone, Debug)]
+enum Reply {
+    Response(Box<CompletionResponse>),
+    /// An error after these chunks.
+    Broken(Vec<CompletionChunk>, BackendError),
+    /// A piece of text, then nothing more.
+    Hang,
+}
+
+impl From<CompletionResponse> for Reply {
+    fn from(response: CompletionResponse) -> Self {
+        Self::Response(response.into())
+    }
+}
+
+/// A model that follows a script and keeps the requests.
 #[derive(Debug, Default)]
 struct Model {
     info: BackendInfo,
-    answers: Mutex<VecDeque<Result<CompletionResponse, BackendError>>>,
-    asked: Mutex<Vec<CompletionRequest>>,
+    replies: Mutex<VecDeque<Reply>>,
+    requests: Mutex<Vec<CompletionRequest>>,
+    /// Held by each open stream, so that its count shows how many there are.
+    open_streams: Arc<()>,
+}
+
+impl Model {
+    fn new(replies: impl IntoIterator<Item = impl Into<Reply>>) -> Self {
+        let replies = replies.into_iter().map(Into::into).collect();
+        Self { replies: Mutex::new(replies), ..Self::default() }
+    }
+
+    fn next(&self, request: CompletionRequest) -> Reply {
+        self.requests.lock().unwrap().push(request);
+        self.replies.lock().unwrap().pop_front().unwrap()
+    }
+
+    fn requests(&self) -> Vec<CompletionRequest> {
+        self.requests.lock().unwrap().clone()
+    }
 }
 
 #[async_trait]
@@ -26,156 +69,99 @@ impl Backend for Model {
         &self.info
     }
     async fn complete(&self, request: CompletionRequest) -> Result<CompletionResponse, BackendError> {
-        self.asked.lock().unwrap().push(request);
-        self.answers.lock().unwrap().pop_front().unwrap()
+        match self.next(request) {
+            Reply::Response(response) => Ok(*response),
+            Reply::Broken(_, error) => Err(error),
+            Reply::Hang => pending().await,
+        }
     }
     async fn complete_stream(&self, request: CompletionRequest) -> Result<CompletionStream, BackendError> {
-        Ok(stream::iter(self.complete(request).await?.into_chunks().map(Ok)).boxed())
+        let reply = self.next(request);
+        tokio::task::yield_now().await;
+        let open = Arc::clone(&self.open_streams);
+        let chunks: CompletionStream = match reply {
+            Reply::Response(response) => stream::iter(response.into_chunks().map(Ok)).boxed(),
+            Reply::Broken(chunks, error) if chunks.is_empty() => return Err(error),
+            Reply::Broken(chunks, error) => {
+                stream::iter(chunks.into_iter().map(Ok).chain([Err(error)])).boxed()
+            }
+            Reply::Hang => stream::iter([Ok(text_chunk("Let me"))]).chain(stream::pending()).boxed(),
+        };
+        let chunks = chunks.then(move |chunk| {
+            let open = Arc::clone(&open);
+            async move {
+                tokio::task::yield_now().await;
+                drop(open);
+                chunk
+            }
+        });
+        Ok(chunks.boxed())
     }
     async fn health_check(&self) -> Result<bool, BackendError> {
         Ok(true)
     }
 }
 
-fn model(answers: impl IntoIterator<Item = Result<CompletionResponse, BackendError>>) -> Model {
-    Model { answers: Mutex::new(answers.into_iter().collect()), ..Model::default() }
-}
-
 fn usage(tokens: u32) -> Option<Usage> {
     Some(Usage { prompt_tokens: tokens, total_tokens: tokens, cached_tokens: Some(1), ..Usage::default() })
 }
 
-fn says(text: &str) -> Result<CompletionResponse, BackendError> {
-    Ok(CompletionResponse { content: Some(text.into()), usage: usage(5), ..Default::default() })
+fn text(text: &str) -> CompletionResponse {
+    CompletionResponse { content: Some(text.into()), usage: usage(5), ..Default::default() }
+}
+
+fn text_chunk(delta: &str) -> CompletionChunk {
+    CompletionChunk { delta: delta.into(), ..Default::default() }
 }
 
 /// Calls, as name and arguments, with ids from `call_0` on.
-fn calls(calls: &[(&str, &str)]) -> Result<CompletionResponse, BackendError> {
+fn calls(calls: &[(&str, &str)]) -> CompletionResponse {
     let calls = calls.iter().enumerate();
     let tool_calls =
         calls.map(|(at, (name, arguments))| ToolCall::new(format!("call_{at}"), *name, *arguments));
-    Ok(CompletionResponse { tool_calls: tool_calls.collect(), usage: usage(7), ..Default::default() })
+    CompletionResponse {
+        tool_calls: tool_calls.collect(),
+        finish_reason: FinishReason::ToolUse,
+        usage: usage(7),
+        ..Default::default()
+    }
 }
+
+const ONE: &str = r#"{"n": 1}"#;
 
 #[derive(Deserialize, JsonSchema)]
 struct Number {
     n: i32,
 }
 
-fn tool(name: &str) -> ToolDefinition {
+fn definition(name: &str) -> ToolDefinition {
     ToolDefinition::from_type::<Number>(name, "For tests")
 }
 
-fn runner() -> ToolRunner {
-    ToolRunner::new()
-        .with_tool(tool("double"), async |Number { n }| Ok::<_, Infallible>(json!({ "is": n * 2 })))
-        .with_tool(tool("say"), async |Number { n }| Ok::<_, Infallible>(format!("it is {n}")))
-        .with_tool(tool("fail"), async |Number { n }| Err::<(), _>(format!("{n} is too much")))
-        .with_tool(tool("panic"), async |Number { n }| -> Result<(), Infallible> { panic!("{n}!") })
-        .with_tool(tool("panic_at_once"), |_: Number| -> std::future::Ready<Result<(), Infallible>> {
-            panic!("at once")
-        })
-        .with_tool(tool("hang"), async |_: Number| std::future::pending::<Result<(), Infallible>>().await)
-        .with_tool(tool("unwritable"), async |_: Number| {
-            Ok::<_, Infallible>(std::collections::HashMap::from([(vec![1u8], 1)]))
-        })
-        .with_timeout(Duration::from_secs(3))
+fn say() -> Tool {
+    Tool::new(definition("say"), async |Number { n }| format!("it is {n}"))
 }
 
 fn ask() -> CompletionRequest {
     CompletionRequest::new(vec![Message::user("Go")])
 }
 
-#[tokio::test(start_paused = true)]
-async fn whatever_comes_of_a_call_is_told_to_the_model_in_order() {
-    let one = r#"{"n": 1}"#;
-    let table = [
-        ("hang", one, "Error: the tool did not finish within 3s"),
-        ("double", r#"{"n": 21}"#, r#"{"is":42}"#),
-        ("say", one, "it is 1"),
-        ("fail", one, "Error: 1 is too much"),
-        ("panic", one, "Error: the tool failed unexpectedly: 1!"),
-        ("panic_at_once", one, "Error: the tool failed unexpectedly: at once"),
-        ("unwritable", one, "Error: the tool's result is no JSON: key must be a string"),
-        (
-            "fly",
-            one,
-            "Error: there is no tool \"fly\"; there are: double, fail, hang, panic, panic_at_once, say, unwritable",
-        ),
-        (
-            "say",
-            "{\"n\": ",
-            "Error: the arguments of say are wrong: EOF while parsing a value at line 1 column 6",
-        ),
-        (
-            "say",
-            r#"{"n": "x"}"#,
-            "Error: the arguments of say are wrong: at n: invalid type: string \"x\", expected i32 at line 1 column 9",
-        ),
-    ];
-    let asked: Vec<(&str, &str)> = table.iter().map(|(name, arguments, _)| (*name, *arguments)).collect();
-    let model = model([calls(&asked), says("done")]);
-    let run = runner().run(&model, ask()).await.unwrap();
-    let results: Vec<_> = run.messages.iter().filter(|message| message.role == Role::Tool).collect();
-    assert_eq!(results.len(), table.len());
-    for (at, (result, (name, _, expected))) in results.iter().zip(table).enumerate() {
-        assert_eq!(result.content.as_text(), Some(expected), "{name}");
-        assert_eq!(result.tool_call_id, Some(format!("call_{at}")));
+/// The texts of the results in the conversation.
+fn results(messages: &[Message]) -> Vec<String> {
+    let results = messages.iter().filter(|message| message.role == Role::Tool);
+    results.map(|message| message.content.to_text()).collect()
+}
+
+/// Checks that a server takes the conversation: each turn with calls is followed by one result for each, in order.
+#[track_caller]
+fn assert_valid(messages: &[Message]) {
+    let mut messages = messages.iter().peekable();
+    while let Some(message) = messages.next() {
+        assert_ne!(message.role, Role::Tool, "a result without a call: {message:?}");
+        for call in &message.tool_calls {
+            let result = messages.next().unwrap();
+            assert_eq!((result.role, result.tool_call_id.as_ref()), (Role::Tool, Some(&call.id)));
+            assert!(serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(&call.arguments).is_ok());
+        }
     }
-    assert_eq!((run.response.content.as_deref(), run.steps), (Some("done"), 2));
-    let roles: Vec<_> = run.messages.iter().map(|message| message.role).collect();
-    assert_eq!((roles.len(), roles[1], roles[12]), (13, Role::Assistant, Role::Assistant));
-    let usage = run.usage.unwrap();
-    assert_eq!((usage.prompt_tokens, usage.cached_tokens, usage.reasoning_tokens), (12, Some(2), None));
-}
-
-#[tokio::test(start_paused = true)]
-async fn calls_run_at_the_same_time() {
-    let start = tokio::time::Instant::now();
-    let hang = |id| ToolCall::new(id, "hang", r#"{"n": 1}"#);
-    let results = runner().run_calls(&[hang("a"), hang("b")]).await;
-    assert!(results.iter().all(|result| !result.success));
-    assert_eq!(start.elapsed(), Duration::from_secs(3));
-}
-
-#[tokio::test]
-async fn the_tools_are_offered_once_each() {
-    let model = model([says("done")]);
-    let request = ask().with_tools([tool("own"), tool("double")]);
-    ToolRunner::new()
-        .with_tool(tool("double"), async |_: Number| Ok::<_, Infallible>(()))
-        .run(&model, request)
-        .await
-        .unwrap();
-    let asked = model.asked.lock().unwrap();
-    let names: Vec<_> = asked[0].tools.iter().map(|tool| tool.name.as_str()).collect();
-    assert_eq!(names, ["own", "double"]);
-}
-
-#[tokio::test]
-async fn a_model_that_never_answers_is_stopped_and_nothing_is_lost() {
-    let again = || calls(&[("say", r#"{"n": 1}"#)]);
-    let error = runner().with_max_steps(2).run(&model([again(), again()]), ask()).await.unwrap_err();
-    assert!(matches!(error, ToolRunError::StepLimit { max_steps: 2, .. }), "{error}");
-    assert_eq!(error.messages().len(), 5);
-    let broken = || Err(BackendError::Network("reset".into()));
-    let error = runner().run(&model([again(), broken()]), ask()).await.unwrap_err();
-    assert_eq!(error.to_string(), "network failure: reset");
-    assert_eq!(error.messages().len(), 3);
-}
-
-#[tokio::test]
-async fn a_streamed_run_shows_what_happens() {
-    let model = model([calls(&[("say", r#"{"n": 1}"#)]), says("done")]);
-    let mut seen = Vec::new();
-    let run = runner()
-        .run_stream(&model, ask(), |event| match event {
-            ToolRunEvent::Chunk(chunk) if chunk.delta.is_empty() => {}
-            ToolRunEvent::Chunk(chunk) => seen.push(chunk.delta.clone()),
-            ToolRunEvent::Result(result) => seen.push(result.content.clone()),
-        })
-        .await
-        .unwrap();
-    assert_eq!(run.response.content.as_deref(), Some("done"));
-    assert_eq!(seen, ["it is 1", "done"]);
 }

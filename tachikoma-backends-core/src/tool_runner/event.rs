@@ -1,0 +1,37 @@
+//! What a run reports while it runs.
+
+use crate::{CompletionChunk, CompletionResponse, ToolCall, ToolResult, Usage};
+
+/// What happens in a run, as it happens. See [`ToolRunner::run_stream`](crate::ToolRunner::run_stream).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum ToolRunEvent<'a> {
+    /// A piece of a response.
+    Chunk(&'a CompletionChunk),
+    /// A call begins to run, with the arguments that it runs with.
+    CallStart(&'a ToolCall),
+    /// A call has its result. Calls that run at the same time may end in any order; a call that was denied, or cannot run, has a
+    /// result without a start.
+    Result(&'a ToolResult),
+    /// A step ended: a response is complete and its calls, if any, have their results.
+    #[non_exhaustive]
+    StepEnd {
+        /// Which step, counted from 1.
+        step: usize,
+        /// Its response.
+        response: &'a CompletionResponse,
+        /// The usage of all steps so far, as far as the server reported it.
+        usage: Option<Usage>,
+    },
+}
+
+/// Where events go, if anywhere.
+pub(super) struct Events<'a>(pub(super) Option<&'a mut (dyn FnMut(ToolRunEvent<'_>) + Send)>);
+
+impl Events<'_> {
+    pub(super) fn emit(&mut self, event: ToolRunEvent<'_>) {
+        if let Some(on_event) = &mut self.0 {
+            on_event(event);
+        }
+    }
+}

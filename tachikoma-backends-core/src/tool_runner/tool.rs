@@ -1,0 +1,156 @@
+//! A tool: its definition and the function behind it.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde::de::DeserializeOwned;
+
+use super::function::ToolFunction;
+use crate::{MessageContent, ToolCall, ToolDefinition, ToolResult};
+
+type Outcome = Result<MessageContent, String>;
+
+type Handler = dyn Fn(&ToolDefinition, &ToolCall) -> BoxFuture<'static, Outcome> + Send + Sync;
+
+/// A tool for a [`ToolRunner`](crate::ToolRunner): its definition, the function behind it, and how it runs.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use tachikoma_backends_core::{Tool, ToolDefinition};
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Command { line: String }
+///
+/// let shell = ToolDefinition::from_type::<Command>("shell", "Runs a command");
+/// let tool = Tool::new(shell, async |command: Command| format!("$ {}", command.line))
+///     .exclusive()
+///     .with_timeout(Duration::from_secs(600));
+/// ```
+#[derive(Clone)]
+pub struct Tool {
+    definition: ToolDefinition,
+    handler: Arc<Handler>,
+    is_exclusive: bool,
+    timeout: Option<Duration>,
+}
+
+impl Tool {
+    /// A tool whose function takes the arguments as a type of yours; [`ToolFunction`] shows which functions fit.
+    pub fn new<Arguments: DeserializeOwned, Marker>(
+        definition: ToolDefinition,
+        function: impl ToolFunction<Arguments, Marker>,
+    ) -> Self {
+        let handler =
+            move |definition: &ToolDefinition, call: &ToolCall| match definition.parse_arguments(call) {
+                Ok(arguments) => function.call(arguments).boxed(),
+                Err(error) => std::future::ready(Err(error.to_string())).boxed(),
+            };
+        Self::with_handler(definition, Arc::new(handler))
+    }
+
+    /// A tool whose function takes the call itself, for tools whose schema is known only at run time. The call's arguments are
+    /// always a JSON object.
+    ///
+    /// ```
+    /// # use tachikoma_backends_core::{Tool, ToolArgumentsError, ToolCall, ToolDefinition, ToolParameters};
+    /// let echo = ToolDefinition::new("echo", "Repeats", ToolParameters::new());
+    /// let tool = Tool::untyped(echo, async |call: ToolCall| -> Result<_, ToolArgumentsError> {
+    ///     call.parse_arguments()
+    /// });
+    /// ```
+    pub fn untyped<Marker>(
+        definition: ToolDefinition,
+        function: impl ToolFunction<ToolCall, Marker>,
+    ) -> Self {
+        Self::with_handler(definition, untyped_handler(function))
+    }
+
+    /// One tool for each definition, all with this function.
+    pub(super) fn untyped_all<Marker>(
+        definitions: impl IntoIterator<Item = ToolDefinition>,
+        function: impl ToolFunction<ToolCall, Marker>,
+    ) -> impl Iterator<Item = Self> {
+        let handler = untyped_handler(function);
+        definitions.into_iter().map(move |definition| Self::with_handler(definition, Arc::clone(&handler)))
+    }
+
+    fn with_handler(definition: ToolDefinition, handler: Arc<Handler>) -> Self {
+        Self { definition, handler, is_exclusive: false, timeout: None }
+    }
+
+    /// Lets no other call of the same response run beside this tool's: it starts when all earlier ones have ended, and later
+    /// ones wait for it. For tools that write what others read.
+    #[must_use]
+    pub fn exclusive(mut self) -> Self {
+        self.is_exclusive = true;
+        self
+    }
+
+    /// How long each call of this tool may run, in the place of the [runner's](crate::ToolRunner::with_timeout) limit.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Lets calls of this tool run without a limit on their time.
+    #[must_use]
+    pub fn without_timeout(self) -> Self {
+        self.with_timeout(Duration::MAX)
+    }
+
+    /// What the model is offered.
+    pub fn definition(&self) -> &ToolDefinition {
+        &self.definition
+    }
+
+    pub(super) fn is_exclusive(&self) -> bool {
+        self.is_exclusive
+    }
+
+    /// Runs the function. Errors, panics and the end of the time become the result.
+    pub(super) async fn run(&self, call: &ToolCall, default_timeout: Duration) -> ToolResult {
+        // Called within the future: the function may panic before it returns its own.
+        let running = AssertUnwindSafe(async { (self.handler)(&self.definition, call).await }).catch_unwind();
+        let timeout = self.timeout.unwrap_or(default_timeout);
+        let outcome = match timeout {
+            Duration::MAX => Ok(running.await),
+            limited => tokio::time::timeout(limited, running).await,
+        };
+        match outcome {
+            Ok(Ok(Ok(content))) => ToolResult::success(call, content),
+            Ok(Ok(Err(reason))) => ToolResult::failure(call, reason),
+            Ok(Err(panic)) => {
+                let reason = panic_text(&*panic);
+                tracing::error!(tool = call.name, reason, "a tool panicked");
+                ToolResult::failure(call, format!("the tool failed unexpectedly: {reason}"))
+            }
+            Err(_) => ToolResult::failure(call, format!("the tool did not finish within {timeout:?}")),
+        }
+    }
+}
+
+fn untyped_handler<Marker>(function: impl ToolFunction<ToolCall, Marker>) -> Arc<Handler> {
+    Arc::new(move |_: &ToolDefinition, call: &ToolCall| function.call(call.clone()).boxed())
+}
+
+impl fmt::Debug for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { definition, handler: _, is_exclusive, timeout } = self;
+        f.debug_struct("Tool")
+            .field("definition", definition)
+            .field("is_exclusive", is_exclusive)
+            .field("timeout", timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The message of a panic.
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it panicked")
+}
