@@ -9,6 +9,7 @@ mod response;
 mod retry;
 mod stream;
 mod tool;
+mod tool_arguments;
 mod tool_call;
 mod tool_runner;
 
