@@ -7,6 +7,8 @@ mod message;
 mod request;
 mod response;
 mod retry;
+#[cfg(any(test, feature = "test-util"))]
+mod scripted;
 mod stream;
 mod tool;
 mod tool_arguments;
@@ -21,6 +23,8 @@ pub use message::{ContentPart, ImageDetail, ImageSource, Message, MessageContent
 pub use request::{CompletionRequest, ReasoningEffort, ResponseFormat, ToolChoice, Verbosity};
 pub use response::{CompletionResponse, FinishReason, Usage};
 pub use retry::BackendExt;
+#[cfg(any(test, feature = "test-util"))]
+pub use scripted::{ScriptedBackend, ScriptedReply};
 pub use stream::{CompletionChunk, CompletionStream, Phase};
 pub use tool::{ToolDefinition, ToolDefinitionBuilder, ToolParameter, ToolParameters};
 pub use tool_call::{
