@@ -35,5 +35,17 @@ pub use models::OpenAIModel;
 #[cfg(feature = "openai-types")]
 pub use openai::types as openai_types;
 pub use schema::{ResponseFormatExt, StrictSchema, ToolDefinitionExt, strict_schema, strict_schema_of};
+#[doc(no_inline)]
+pub use secrecy::SecretString;
 pub use structured::{Structured, StructuredError, StructuredStream};
+/// The trait's crate, whole, so that one dependency is enough. What most programs need is at the root as well.
+#[doc(no_inline)]
+pub use tachikoma_backends_core;
+#[doc(no_inline)]
+pub use tachikoma_backends_core::{
+    Backend, BackendError, BackendExt, CollectingStream, CompletionChunk, CompletionRequest,
+    CompletionResponse, CompletionStream, ContentPart, ErrorCategory, FinishReason, Message, ReasoningEffort,
+    ResponseFormat, Role, ToolCall, ToolChoice, ToolDefinition, ToolParameter, ToolResult, ToolRunner, Usage,
+    async_trait,
+};
 pub use tokens::TokenCount;
