@@ -97,7 +97,7 @@ impl CompletionRequest {
         Self { messages, ..Self::default() }
     }
 
-    /// A request for the answer to this one message of the user.
+    /// A request with this one message of the user.
     pub fn user(content: impl Into<MessageContent>) -> Self {
         Self::new(vec![Message::user(content)])
     }
