@@ -102,7 +102,10 @@ async fn run(Arguments { task, directory, yes, api }: Arguments) -> Result<(), B
     std::fs::create_dir_all(&directory)?;
     let mock = MockServer::start().await?;
     let write = json!({"path": "hello.txt", "content": "Hello, world!\n"}).to_string();
-    mock.push_reply(Reply::tool_calls([("write_file", write), ("run", json!({"command": "cat hello.txt"}).to_string())]));
+    mock.push_reply(Reply::tool_calls([
+        ("write_file", write),
+        ("run", json!({"command": "cat hello.txt"}).to_string()),
+    ]));
     mock.push_reply(Reply::text("hello.txt greets the world."));
     let config = match std::env::var_os("OPENAI_API_KEY") {
         Some(_) => CodexBackendConfig::from_env()?,

@@ -20,9 +20,9 @@ struct Arguments {
     /// What to ask
     #[arg(default_value = "Say hello")]
     prompt: String,
-    /// The deployment
-    #[arg(long, default_value = "gpt-4o")]
-    deployment: String,
+    /// The deployment; by default the one of AZURE_OPENAI_DEPLOYMENT or OPENAI_MODEL
+    #[arg(long)]
+    deployment: Option<String>,
     /// The version of Azure's API; without one the newer URLs, below /openai/v1, are used
     #[arg(long)]
     api_version: Option<String>,
@@ -58,14 +58,19 @@ async fn run(Arguments { prompt, deployment, api_version, entra }: Arguments) ->
         } else {
             Credentials::key("mock-key")
         };
-        CodexBackendConfig::new(credentials).with_azure(Azure::new(mock.azure_endpoint()))
+        let azure = Azure::new(mock.azure_endpoint());
+        CodexBackendConfig::new(credentials).with_azure(azure).with_model("gpt-4o")
     };
     let azure = config.azure().cloned().ok_or("the environment is not Azure's")?;
     let azure = match api_version {
         Some(version) => azure.with_api_version(version),
         None => azure,
     };
-    let backend = CodexBackend::new(config.with_azure(azure).with_model(deployment))?;
+    let config = match deployment {
+        Some(name) => config.with_azure(azure.with_deployment(&name)).with_model(name),
+        None => config.with_azure(azure),
+    };
+    let backend = CodexBackend::new(config)?;
     let request = CompletionRequest::new(vec![Message::user(prompt)]);
     eprintln!("POST {}", backend.preview(&request)?.url);
     println!("{}", backend.try_complete(request).await?.content.unwrap_or_default());

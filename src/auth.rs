@@ -1,5 +1,28 @@
 //! Credentials and servers to headers and URLs. Secrets are marked sensitive, and never reach an error.
 
+/// Writes the ways to give a secret as text.
+macro_rules! from_text {
+    ($secret:ident) => {
+        impl From<&str> for $secret {
+            fn from(text: &str) -> Self {
+                SecretString::from(text).into()
+            }
+        }
+
+        impl From<&String> for $secret {
+            fn from(text: &String) -> Self {
+                text.as_str().into()
+            }
+        }
+
+        impl From<String> for $secret {
+            fn from(text: String) -> Self {
+                SecretString::from(text).into()
+            }
+        }
+    };
+}
+
 mod azure;
 mod cache;
 mod header;
@@ -17,6 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::SecretString;
 use tachikoma_backends_core::ErrorCategory;
 
 pub use self::azure::Azure;
@@ -33,7 +57,7 @@ use crate::error::CodexError;
 
 /// What a server is shown. `Debug` shows no secret, of a key its [masked form](ApiKey::masked).
 ///
-/// A text is an API key, so that `CodexBackendConfig::new("sk-...")` is enough for most.
+/// A text or a [`SecretString`] is an API key, so that `CodexBackendConfig::new("sk-...")` is enough for most.
 ///
 /// ```no_run
 /// # use tachikoma_backend_codex::{AccessToken, CodexBackendConfig, Credentials};
@@ -69,9 +93,9 @@ pub(crate) enum Reference {
 const KEY_HINT: &str = "Set the key alone, without quotes, \"Bearer\", spaces or line ends.";
 
 impl Credentials {
-    /// An API key: a bearer, or in Azure's header `api-key`.
-    pub fn key(key: impl Into<String>) -> Self {
-        Self(Source::Key(ApiKey::new(key)))
+    /// An API key, as text or as [`SecretString`]: a bearer, or in Azure's header `api-key`.
+    pub fn key(key: impl Into<ApiKey>) -> Self {
+        Self(Source::Key(key.into()))
     }
 
     /// The API key that is alone in this file, but for line ends. The file is read when a backend is made, and again once a
@@ -94,9 +118,9 @@ impl Credentials {
         Self(Source::Command(KeyCommand { program: program.into(), arguments }))
     }
 
-    /// An access token, for example of Entra ID: a bearer on every server.
-    pub fn token(token: impl Into<String>) -> Self {
-        Self(Source::Token(AccessToken::new(token)))
+    /// An access token, for example of Entra ID, as text or as [`SecretString`]: a bearer on every server.
+    pub fn token(token: impl Into<AccessToken>) -> Self {
+        Self(Source::Token(token.into()))
     }
 
     /// The access tokens that this provider gives.
@@ -308,20 +332,10 @@ pub(crate) fn is_local(url: &str) -> bool {
     })
 }
 
-impl From<&str> for Credentials {
-    fn from(key: &str) -> Self {
-        Self::key(key)
-    }
-}
+from_text!(Credentials);
 
-impl From<&String> for Credentials {
-    fn from(key: &String) -> Self {
-        Self::key(key)
-    }
-}
-
-impl From<String> for Credentials {
-    fn from(key: String) -> Self {
+impl From<SecretString> for Credentials {
+    fn from(key: SecretString) -> Self {
         Self::key(key)
     }
 }

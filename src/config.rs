@@ -77,7 +77,7 @@ enum Address {
 }
 
 impl CodexBackendConfig {
-    /// OpenAI's own server, the default model, two retries. A text is an API key; [`Credentials`] are other ways to be
+    /// OpenAI's own server, the default model, two retries. A text or a [`SecretString`](crate::SecretString) is an API key; [`Credentials`] are other ways to be
     /// known. They are checked when the backend is made.
     pub fn new(credentials: impl Into<Credentials>) -> Self {
         Self {

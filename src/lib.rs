@@ -34,4 +34,17 @@ pub use models::OpenAIModel;
 /// The types that are generated from OpenAI's API document. Outside semver: each refresh of the document may change them.
 #[cfg(feature = "openai-types")]
 pub use openai::types as openai_types;
+#[doc(no_inline)]
+pub use secrecy::SecretString;
+/// The trait's crate, whole, so that one dependency is enough. What most programs need is at the root as well.
+#[doc(no_inline)]
+pub use tachikoma_backends_core;
+#[doc(no_inline)]
+pub use tachikoma_backends_core::{
+    Approval, Backend, BackendError, BackendExt, CollectingStream, CompletionChunk, CompletionRequest,
+    CompletionResponse, CompletionStream, ContentPart, ErrorCategory, FinishReason, Message, ReasoningEffort,
+    ResponseFormat, Role, StrictSchema, Structured, StructuredError, Tool, ToolCall, ToolChoice,
+    ToolDefinition, ToolParameter, ToolResult, ToolRunError, ToolRunEvent, ToolRunner, Usage, async_trait,
+    strict_schema, strict_schema_of,
+};
 pub use tokens::TokenCount;

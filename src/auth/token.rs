@@ -47,6 +47,15 @@ impl AccessToken {
     }
 }
 
+from_text!(AccessToken);
+
+/// A token that holds until a server refuses it.
+impl From<SecretString> for AccessToken {
+    fn from(secret: SecretString) -> Self {
+        Self { secret, expires_at: None }
+    }
+}
+
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessToken").field("expires_at", &self.expires_at).finish_non_exhaustive()

@@ -12,6 +12,7 @@ const MODEL: &str = "OPENAI_MODEL";
 const AZURE_KEY: &str = "AZURE_OPENAI_API_KEY";
 const AZURE_TOKEN: &str = "AZURE_OPENAI_AD_TOKEN";
 const AZURE_ENDPOINT: &str = "AZURE_OPENAI_ENDPOINT";
+const AZURE_DEPLOYMENT: &str = "AZURE_OPENAI_DEPLOYMENT";
 /// Azure's, whatever it is called.
 const AZURE_VERSION: &str = "OPENAI_API_VERSION";
 
@@ -39,8 +40,9 @@ impl CodexBackendConfig {
     }
 
     /// Reads `AZURE_OPENAI_ENDPOINT`, `AZURE_OPENAI_AD_TOKEN` or else `AZURE_OPENAI_API_KEY`, and, where they are set,
-    /// `OPENAI_API_VERSION` (without it the [v1 form](Azure) is used) and `OPENAI_MODEL`, the deployment. OpenAI's variables
-    /// are not looked at.
+    /// `OPENAI_API_VERSION` (without it the [v1 form](Azure) is used), `AZURE_OPENAI_DEPLOYMENT`
+    /// ([`with_deployment`](Azure::with_deployment)) and `OPENAI_MODEL`. Where only one of the last two is set, it is both the
+    /// deployment and the model. OpenAI's variables are not looked at.
     ///
     /// # Errors
     /// The endpoint or the credentials are missing, or a variable is not Unicode.
@@ -147,7 +149,13 @@ impl Environment<'_> {
         if let Some(version) = self.get(AZURE_VERSION)? {
             azure = azure.with_api_version(version);
         }
-        self.with_model(CodexBackendConfig::new(credentials).with_azure(azure))
+        let config = CodexBackendConfig::new(credentials);
+        let Some(deployment) = self.get(AZURE_DEPLOYMENT)? else {
+            return self.with_model(config.with_azure(azure));
+        };
+        // Without a model of its own, the rules of the default model must not hold for the deployment.
+        let config = config.with_model(deployment.as_str());
+        self.with_model(config.with_azure(azure.with_deployment(deployment)))
     }
 
     fn with_model(&self, config: CodexBackendConfig) -> Result<CodexBackendConfig, CodexError> {
@@ -161,6 +169,7 @@ impl Environment<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::OpenAIModel;
 
     fn read(variables: &[(&str, &str)]) -> Result<CodexBackendConfig, CodexError> {
         let read = |name: &str| {
@@ -214,6 +223,35 @@ mod tests {
         check(&[key, ("OPENAI_API_VERSION", "2024-10-21")], Some("2024-10-21"), "ApiKey");
         check(&[token], None, "AccessToken");
         check(&[key, token], None, "AccessToken");
+    }
+
+    #[test]
+    fn azures_deployment_is_named_apart_from_the_model() {
+        #[track_caller]
+        fn check(variables: &[(&str, &str)], deployment: Option<&str>, model: &str) {
+            let azure =
+                [("AZURE_OPENAI_ENDPOINT", "https://r.openai.azure.com"), ("AZURE_OPENAI_API_KEY", "secret")];
+            let variables = [&azure, variables].concat();
+            let read = |name: &str| {
+                Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+            };
+            for config in [Environment(&read).any(), Environment(&read).azure()] {
+                let config = config.unwrap();
+                assert_eq!(config.azure().unwrap().deployment(), deployment);
+                assert_eq!(config.model().as_str(), model);
+            }
+        }
+        let (deployment, model) = (("AZURE_OPENAI_DEPLOYMENT", "mine"), ("OPENAI_MODEL", "gpt-4o"));
+        check(&[], None, OpenAIModel::default().as_str());
+        check(&[model], None, "gpt-4o");
+        check(&[deployment, model], Some("mine"), "gpt-4o");
+        // The rules of the default model would be those of a stranger.
+        check(&[deployment], Some("mine"), "mine");
+        check(&[("AZURE_OPENAI_DEPLOYMENT", ""), model], None, "gpt-4o");
+
+        let openai = read(&[("OPENAI_API_KEY", "k"), deployment]).unwrap();
+        assert!(openai.azure().is_none());
+        assert_eq!(openai.model(), &OpenAIModel::default());
     }
 
     #[test]

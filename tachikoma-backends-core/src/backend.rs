@@ -1,6 +1,8 @@
 //! The trait itself and what a backend says of itself.
 
 use std::fmt::Debug;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,8 @@ use crate::{BackendError, CompletionRequest, CompletionResponse, CompletionStrea
 
 /// An LLM provider behind one interface.
 ///
-/// Object safe: keep backends as `Arc<dyn Backend>` and choose one by configuration.
+/// Object safe: keep backends as `Arc<dyn Backend>` and choose one by configuration. An `Arc`, a `Box` and a reference to a
+/// backend are backends too.
 #[async_trait]
 pub trait Backend: Send + Sync + Debug {
     /// Who this backend is and what its configured model can do.
@@ -60,6 +63,68 @@ pub trait Backend: Send + Sync + Debug {
     }
 }
 
+/// Implements [`Backend`] for pointers to backends: every method is the one of the backend itself, and the futures are its own.
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<B: Backend + ?Sized> Backend for $pointer {
+            fn info(&self) -> &BackendInfo {
+                (**self).info()
+            }
+
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+
+            fn capabilities(&self) -> &BackendCapabilities {
+                (**self).capabilities()
+            }
+
+            fn supports_model(&self, model: &str) -> bool {
+                (**self).supports_model(model)
+            }
+
+            fn complete<'s, 'f>(
+                &'s self,
+                request: CompletionRequest,
+            ) -> BoxedFuture<'f, CompletionResponse>
+            where
+                's: 'f,
+                Self: 'f,
+            {
+                (**self).complete(request)
+            }
+
+            fn complete_stream<'s, 'f>(
+                &'s self,
+                request: CompletionRequest,
+            ) -> BoxedFuture<'f, CompletionStream>
+            where
+                's: 'f,
+                Self: 'f,
+            {
+                (**self).complete_stream(request)
+            }
+
+            fn health_check<'s, 'f>(&'s self) -> BoxedFuture<'f, bool>
+            where
+                's: 'f,
+                Self: 'f,
+            {
+                (**self).health_check()
+            }
+
+            fn count_tokens(&self, text: &str) -> u32 {
+                (**self).count_tokens(text)
+            }
+        }
+    )*};
+}
+
+forward!(Arc<B>, Box<B>, &B);
+
+/// What `async_trait` makes of an `async fn` of the trait.
+type BoxedFuture<'f, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'f>>;
+
 /// Who a backend is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackendInfo {
@@ -94,14 +159,23 @@ pub struct BackendCapabilities {
 
 #[cfg(test)]
 mod tests {
+    use futures::executor::block_on;
+    use futures::{StreamExt, stream};
+
     use super::*;
-    use crate::retry::tests::Scripted;
+    use crate::ScriptedBackend;
 
     #[test]
     fn defaults_follow_from_info() {
-        let backend: Box<dyn Backend> = Box::new(Scripted::new(vec![]));
-        assert_eq!(backend.name(), "scripted");
-        assert!(backend.capabilities().streaming);
+        let backend: Box<dyn Backend> = Box::new(
+            ScriptedBackend::new()
+                .with_name("mine")
+                .with_default_model("default")
+                .with_available_models(["listed"])
+                .with_capabilities(BackendCapabilities { vision: true, ..Default::default() }),
+        );
+        assert_eq!(backend.name(), "mine");
+        assert!(backend.capabilities().vision && !backend.capabilities().streaming);
         for (model, expected) in [("default", true), ("listed", true), ("other", false)] {
             assert_eq!(backend.supports_model(model), expected, "{model}");
         }
@@ -109,9 +183,70 @@ mod tests {
 
     #[test]
     fn token_estimate_is_a_quarter_of_the_bytes_rounded_up() {
-        let backend = Scripted::new(vec![]);
+        let backend = ScriptedBackend::new();
         for (text, expected) in [("", 0), ("a", 1), ("abcd", 1), ("abcde", 2), ("ééé", 2)] {
             assert_eq!(backend.count_tokens(text), expected, "{text}");
         }
+    }
+
+    /// A backend with its own version of every method.
+    #[derive(Debug, Default)]
+    struct Own(BackendInfo, BackendCapabilities);
+
+    #[async_trait]
+    impl Backend for Own {
+        fn info(&self) -> &BackendInfo {
+            &self.0
+        }
+        fn name(&self) -> &str {
+            "own"
+        }
+        fn capabilities(&self) -> &BackendCapabilities {
+            &self.1
+        }
+        fn supports_model(&self, model: &str) -> bool {
+            model == "own"
+        }
+        async fn complete(&self, request: CompletionRequest) -> Result<CompletionResponse, BackendError> {
+            Ok(CompletionResponse::new(
+                request.messages.iter().map(|message| message.text()).collect::<String>(),
+            ))
+        }
+        async fn complete_stream(&self, _: CompletionRequest) -> Result<CompletionStream, BackendError> {
+            Ok(stream::iter([Err(BackendError::Network("own".into()))]).boxed())
+        }
+        async fn health_check(&self) -> Result<bool, BackendError> {
+            Ok(false)
+        }
+        fn count_tokens(&self, _: &str) -> u32 {
+            77
+        }
+    }
+
+    #[test]
+    fn a_pointer_to_a_backend_is_that_backend() {
+        fn check(backend: impl Backend) {
+            assert_eq!(backend.info().name, "info");
+            assert_eq!(backend.name(), "own");
+            assert!(backend.capabilities().vision);
+            assert!(backend.supports_model("own"));
+            let response = block_on(backend.complete(CompletionRequest::user("Hi"))).unwrap();
+            assert_eq!(response.content.as_deref(), Some("Hi"));
+            let mut stream = block_on(backend.complete_stream(CompletionRequest::default())).unwrap();
+            assert_eq!(block_on(stream.next()), Some(Err(BackendError::Network("own".into()))));
+            assert_eq!(block_on(backend.health_check()), Ok(false));
+            assert_eq!(backend.count_tokens(""), 77);
+        }
+        let own = || {
+            let info = BackendInfo { name: "info".into(), ..Default::default() };
+            Own(info, BackendCapabilities { vision: true, ..Default::default() })
+        };
+        let borrowed = own();
+        check(&borrowed);
+        check(borrowed);
+        check(Box::new(own()));
+        check(Arc::new(own()));
+        check(Arc::new(own()) as Arc<dyn Backend>);
+        check(&(Box::new(own()) as Box<dyn Backend>));
     }
 }

@@ -10,9 +10,12 @@ mod request;
 mod response;
 mod retry;
 mod schema;
+#[cfg(any(test, feature = "test-util"))]
+mod scripted;
 mod stream;
 mod structured;
 mod tool;
+mod tool_arguments;
 mod tool_call;
 mod tool_result;
 mod tool_runner;
@@ -26,6 +29,8 @@ pub use message::{ContentPart, ImageDetail, ImageSource, Message, MessageContent
 pub use request::{CompletionRequest, ReasoningEffort, ResponseFormat, ToolChoice, Verbosity};
 pub use response::{CompletionResponse, FinishReason, Usage};
 pub use schema::{OrderedSchema, SchemaChange, StrictSchema, strict_schema, strict_schema_of};
+#[cfg(any(test, feature = "test-util"))]
+pub use scripted::{ScriptedBackend, ScriptedReply};
 pub use stream::{CompletionChunk, CompletionStream, Phase};
 pub use structured::{Structured, StructuredError, StructuredStream};
 pub use tool::{ToolDefinition, ToolDefinitionBuilder, ToolParameter, ToolParameters};

@@ -87,6 +87,11 @@ impl Message {
         Self { tool_call_id: Some(tool_call_id.into()), ..Self::of(Role::Tool, content) }
     }
 
+    /// All the text in it, without images.
+    pub fn text(&self) -> String {
+        self.content.to_text()
+    }
+
     /// The same message with the speaker's name.
     pub fn with_name(self, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..self }
@@ -147,6 +152,12 @@ impl Default for MessageContent {
 impl From<&str> for MessageContent {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
+    }
+}
+
+impl From<&String> for MessageContent {
+    fn from(text: &String) -> Self {
+        Self::Text(text.clone())
     }
 }
 
@@ -293,6 +304,7 @@ mod tests {
         let mixed = MessageContent::from(vec![ContentPart::text("a"), image(), ContentPart::text("b")]);
         for (content, as_text, to_text, is_empty) in [
             (MessageContent::from("a"), Some("a"), "a", false),
+            (MessageContent::from(&"a".to_owned()), Some("a"), "a", false),
             (one, Some("a"), "a", false),
             (mixed, None, "ab", false),
             (MessageContent::from(vec![image()]), None, "", false),
@@ -300,6 +312,7 @@ mod tests {
         ] {
             assert_eq!(content.as_text(), as_text, "{content:?}");
             assert_eq!(content.to_text(), to_text, "{content:?}");
+            assert_eq!(Message::user(content.clone()).text(), to_text, "{content:?}");
             assert_eq!(content.is_empty(), is_empty, "{content:?}");
         }
     }

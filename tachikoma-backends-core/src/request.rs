@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{BackendError, Message, ToolDefinition};
+use crate::{BackendError, Message, MessageContent, ToolDefinition};
 
 /// A request for one answer. What is not set is left to the provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -97,6 +97,11 @@ impl CompletionRequest {
         Self { messages, ..Self::default() }
     }
 
+    /// A request with this one message of the user.
+    pub fn user(content: impl Into<MessageContent>) -> Self {
+        Self::new(vec![Message::user(content)])
+    }
+
     with! {
         /// Sets [`model`](Self::model).
         with_model(model: impl Into<String>);
@@ -136,6 +141,20 @@ impl CompletionRequest {
     #[must_use]
     pub fn with_stop(mut self, stop: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.stop = stop.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds one message to the end of [`messages`](Self::messages).
+    #[must_use]
+    pub fn with_message(mut self, message: Message) -> Self {
+        self.messages.push(message);
+        self
+    }
+
+    /// Adds one tool to [`tools`](Self::tools).
+    #[must_use]
+    pub fn with_tool(mut self, tool: ToolDefinition) -> Self {
+        self.tools.push(tool);
         self
     }
 
@@ -326,6 +345,18 @@ mod tests {
         assert_eq!(value["tool_choice"], json!({"tool": {"name": "now"}}));
         assert_eq!(value["temperature"], json!(0.2));
         assert_eq!(serde_json::from_value::<CompletionRequest>(value).unwrap(), request);
+    }
+
+    #[test]
+    fn messages_and_tools_are_added_one_by_one() {
+        let tool = |name: &str| ToolDefinition::new(name, "", Default::default());
+        let request = CompletionRequest::user("Hi")
+            .with_message(Message::assistant("Hello"))
+            .with_message(Message::user("Bye"))
+            .with_tool(tool("a"))
+            .with_tool(tool("b"));
+        let messages = vec![Message::user("Hi"), Message::assistant("Hello"), Message::user("Bye")];
+        assert_eq!(request, CompletionRequest::new(messages).with_tools([tool("a"), tool("b")]));
     }
 
     #[test]

@@ -50,6 +50,11 @@ pub struct CompletionResponse {
 }
 
 impl CompletionResponse {
+    /// A response of this text that has ended its turn.
+    pub fn new(content: impl Into<String>) -> Self {
+        Self { content: Some(content.into()), ..Self::default() }
+    }
+
     /// The assistant turn to append to the conversation: text (commentary and answer as paragraphs), refusal, tool calls and
     /// provider state, nothing lost but incomplete calls.
     pub fn to_message(&self) -> Message {
@@ -173,6 +178,14 @@ pub struct Usage {
     pub reasoning_tokens: Option<u32>,
 }
 
+impl Usage {
+    /// So many tokens of the prompt and of the response, and their sum.
+    pub fn new(prompt_tokens: u32, completion_tokens: u32) -> Self {
+        let total_tokens = prompt_tokens.saturating_add(completion_tokens);
+        Self { prompt_tokens, completion_tokens, total_tokens, ..Self::default() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -202,6 +215,26 @@ mod tests {
         };
         let stream = stream::iter(response.clone().into_chunks().map(Ok)).boxed();
         assert_eq!(block_on(CollectingStream::new(stream).collect()).unwrap(), response);
+    }
+
+    #[test]
+    fn usage_is_the_sum_of_both() {
+        for (prompt, completion, total) in [(0, 0, 0), (100, 50, 150), (u32::MAX, 1, u32::MAX)] {
+            let usage = Usage::new(prompt, completion);
+            assert_eq!(
+                (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens),
+                (prompt, completion, total)
+            );
+            assert_eq!((usage.cached_tokens, usage.reasoning_tokens), (None, None));
+        }
+    }
+
+    #[test]
+    fn a_response_of_a_text_has_ended_its_turn() {
+        let response = CompletionResponse::new("Hi");
+        assert_eq!(response.content.as_deref(), Some("Hi"));
+        assert!(response.finish_reason.ends_turn());
+        assert_eq!(CompletionResponse { content: None, ..response }, CompletionResponse::default());
     }
 
     #[test]

@@ -51,56 +51,17 @@ fn wait(stated: Option<Duration>, attempts: u32, random: f64) -> Duration {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::collections::VecDeque;
-    use std::sync::Mutex;
-
-    use futures::{StreamExt, stream};
+mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::{
-        BackendCapabilities, BackendExt, BackendInfo, CompletionStream, ErrorCategory, ErrorDetails,
-        async_trait,
-    };
+    use crate::{BackendExt, ErrorCategory, ErrorDetails, ScriptedBackend};
 
-    /// A backend that fails as it is told and then answers.
-    #[derive(Debug)]
-    pub(crate) struct Scripted {
-        info: BackendInfo,
-        errors: Mutex<VecDeque<BackendError>>,
-        asked: Mutex<Vec<CompletionRequest>>,
-    }
-
-    impl Scripted {
-        pub(crate) fn new(errors: Vec<BackendError>) -> Self {
-            let info = BackendInfo {
-                name: "scripted".into(),
-                default_model: "default".into(),
-                available_models: vec!["listed".into()],
-                capabilities: BackendCapabilities { streaming: true, ..Default::default() },
-                ..Default::default()
-            };
-            Self { info, errors: Mutex::new(errors.into()), asked: Mutex::default() }
-        }
-    }
-
-    #[async_trait]
-    impl Backend for Scripted {
-        fn info(&self) -> &BackendInfo {
-            &self.info
-        }
-        async fn complete(&self, request: CompletionRequest) -> Result<CompletionResponse, BackendError> {
-            self.asked.lock().unwrap().push(request);
-            let error = self.errors.lock().unwrap().pop_front();
-            error.map_or_else(|| Ok(CompletionResponse::default()), Err)
-        }
-        async fn complete_stream(&self, _: CompletionRequest) -> Result<CompletionStream, BackendError> {
-            Ok(stream::empty().boxed())
-        }
-        async fn health_check(&self) -> Result<bool, BackendError> {
-            Ok(true)
-        }
+    /// A backend that fails with these errors and then responds.
+    fn backend(errors: Vec<BackendError>) -> ScriptedBackend {
+        errors
+            .into_iter()
+            .fold(ScriptedBackend::new().with_default_reply("done"), ScriptedBackend::with_reply)
     }
 
     fn limited(seconds: u64) -> BackendError {
@@ -112,15 +73,15 @@ pub(crate) mod tests {
 
     /// Runs on a paused clock and checks the outcome, the number of calls and the range of time that passed.
     async fn check(errors: Vec<BackendError>, retries: u32, ok: bool, calls: usize, range: (f64, f64)) {
-        let backend = Scripted::new(errors.clone());
+        let backend = backend(errors.clone());
         let start = Instant::now();
         let outcome =
             (&backend as &dyn Backend).complete_with_retry(CompletionRequest::default(), retries).await;
         assert_eq!(outcome.is_ok(), ok, "{errors:?}");
-        let asked = backend.asked.lock().unwrap();
-        assert_eq!(asked.len(), calls, "{errors:?}");
+        let requests = backend.requests();
+        assert_eq!(requests.len(), calls, "{errors:?}");
         assert!(
-            asked.iter().all(|request| request.max_retries == Some(0)),
+            requests.iter().all(|request| request.max_retries == Some(0)),
             "backends must not retry as well"
         );
         let seconds = start.elapsed().as_secs_f64();
@@ -172,7 +133,7 @@ pub(crate) mod tests {
 
     #[test]
     fn without_a_runtime_the_error_is_returned() {
-        let backend = Scripted::new(vec![limited(0)]);
+        let backend = backend(vec![limited(0)]);
         let outcome =
             futures::executor::block_on(backend.complete_with_retry(CompletionRequest::default(), 2));
         assert_eq!(outcome.unwrap_err(), limited(0));

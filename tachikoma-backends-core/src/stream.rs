@@ -70,8 +70,34 @@ pub enum Phase {
 }
 
 impl CompletionChunk {
-    /// The chunk that ends a stream.
+    /// A piece of text.
+    pub fn text(delta: impl Into<String>) -> Self {
+        Self { delta: delta.into(), ..Self::default() }
+    }
+
+    /// The chunk that ends a stream whose usage is known.
+    pub fn final_chunk(usage: Usage, finish_reason: FinishReason) -> Self {
+        Self::last(finish_reason, Some(usage))
+    }
+
+    /// The chunk that ends a stream, whether the server states the usage or not.
     pub fn last(finish_reason: FinishReason, usage: Option<Usage>) -> Self {
         Self { is_final: true, finish_reason: Some(finish_reason), usage, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constructors_set_what_they_name() {
+        let text = CompletionChunk::text("Hi");
+        assert_eq!((text.delta.as_str(), text.is_final), ("Hi", false));
+        assert_eq!(CompletionChunk { delta: String::new(), ..text }, CompletionChunk::default());
+        let usage = Usage::new(3, 4);
+        let last = CompletionChunk::final_chunk(usage, FinishReason::Length);
+        assert_eq!(last, CompletionChunk::last(FinishReason::Length, Some(usage)));
+        assert!(last.is_final);
     }
 }

@@ -183,6 +183,42 @@ impl ToolDefinitionBuilder {
         self
     }
 
+    /// Adds a text that the model has to give.
+    #[must_use]
+    pub fn required_string(self, name: impl Into<String>, description: impl Into<String>) -> Self {
+        self.parameter(name, ToolParameter::string(description))
+    }
+
+    /// Adds a text that the model may leave out.
+    #[must_use]
+    pub fn optional_string(self, name: impl Into<String>, description: impl Into<String>) -> Self {
+        self.parameter(name, ToolParameter::string(description).optional())
+    }
+
+    /// Adds a whole number that the model has to give.
+    #[must_use]
+    pub fn required_int(self, name: impl Into<String>, description: impl Into<String>) -> Self {
+        self.parameter(name, ToolParameter::integer(description))
+    }
+
+    /// Adds a whole number that the model may leave out.
+    #[must_use]
+    pub fn optional_int(self, name: impl Into<String>, description: impl Into<String>) -> Self {
+        self.parameter(name, ToolParameter::integer(description).optional())
+    }
+
+    /// Adds a truth value that the model has to give.
+    #[must_use]
+    pub fn required_bool(self, name: impl Into<String>, description: impl Into<String>) -> Self {
+        self.parameter(name, ToolParameter::boolean(description))
+    }
+
+    /// Adds a truth value that the model may leave out.
+    #[must_use]
+    pub fn optional_bool(self, name: impl Into<String>, description: impl Into<String>) -> Self {
+        self.parameter(name, ToolParameter::boolean(description).optional())
+    }
+
     /// Whether the arguments must follow the schema to the letter.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
@@ -397,6 +433,26 @@ mod tests {
         let value = serde_json::to_value(&tool).unwrap();
         assert_eq!(value["parameters"], expected);
         assert_eq!(serde_json::from_value::<ToolDefinition>(value).unwrap(), tool);
+    }
+
+    #[test]
+    fn shortcuts_are_parameters() {
+        let (long, short) = (ToolDefinition::builder("t"), ToolDefinition::builder("t"));
+        let long = long
+            .parameter("a", ToolParameter::string("text"))
+            .parameter("b", ToolParameter::string("text").optional())
+            .parameter("c", ToolParameter::integer("number"))
+            .parameter("d", ToolParameter::integer("number").optional())
+            .parameter("e", ToolParameter::boolean("flag"))
+            .parameter("f", ToolParameter::boolean("flag").optional());
+        let short = short
+            .required_string("a", "text")
+            .optional_string("b", "text")
+            .required_int("c", "number")
+            .optional_int("d", "number")
+            .required_bool("e", "flag")
+            .optional_bool("f", "flag");
+        assert_eq!(short.build().unwrap(), long.build().unwrap());
     }
 
     #[test]

@@ -167,6 +167,11 @@ enum Place {
 }
 
 impl ToolCallAccumulator {
+    /// No calls yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Takes a piece that a backend handed out.
     pub fn push(&mut self, delta: &ToolCallDelta) {
         let position = match self.calls.iter().position(|open| open.index == Some(delta.index)) {

@@ -220,3 +220,31 @@ async fn a_stream_ends_with_its_final_chunk() {
     assert_eq!(finals, 1);
     assert!(stream.next().await.is_none());
 }
+
+/// The names of a program that depends on this crate alone.
+#[tokio::test]
+async fn the_core_is_part_of_this_crate() {
+    use tachikoma_backend_codex::tachikoma_backends_core as core;
+    use tachikoma_backend_codex::{
+        Backend, BackendError, CollectingStream, CompletionRequest, CompletionResponse, CompletionStream,
+        Message, Usage,
+    };
+
+    async fn complete(backend: &dyn Backend) -> Result<CompletionResponse, BackendError> {
+        let request = CompletionRequest::user("Hi").with_message(Message::user("Hello"));
+        let stream: CompletionStream = backend.complete_stream(request).await?;
+        Ok(CollectingStream::new(stream).collect().await?)
+    }
+
+    let mock = MockServer::start().await.unwrap();
+    let response: core::CompletionResponse = complete(&backend(&mock)).await.unwrap();
+    let usage: core::Usage = response.usage.unwrap();
+    assert_eq!(usage.total_tokens, Usage::new(usage.prompt_tokens, usage.completion_tokens).total_tokens);
+    let error: tachikoma_backends_core::BackendError = complete(&unreachable_backend()).await.unwrap_err();
+    assert_eq!(error.category(), core::ErrorCategory::Network);
+}
+
+fn unreachable_backend() -> CodexBackend {
+    let config = CodexBackendConfig::new("k").with_base_url("http://127.0.0.1:1").with_max_retries(0);
+    CodexBackend::new(config).unwrap()
+}

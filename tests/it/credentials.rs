@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use openai_mock::{MockConfig, MockServer, Reply};
 use tachikoma_backend_codex::{
-    AccessToken, Api, ApiKey, Azure, CodexBackend, CodexBackendConfig, CodexError, Credentials, TokenError,
+    AccessToken, Api, ApiKey, Azure, CodexBackend, CodexBackendConfig, CodexError, Credentials, SecretString,
+    TokenError,
 };
 use tachikoma_backends_core::{Backend, CollectingStream, CompletionRequest, ErrorCategory, Message};
 
@@ -530,6 +531,32 @@ async fn a_key_commands_children_end_with_it() {
     assert_eq!(error.category(), ErrorCategory::Timeout, "{error}");
     let read = tokio::time::timeout(Duration::from_secs(60), reading).await;
     assert_eq!(read.expect("a child lives on").unwrap(), "started\n");
+}
+
+/// A secret that the caller holds as one need not be exposed to be given.
+#[tokio::test]
+async fn secrets_are_taken_where_texts_are() {
+    let mock = start(MockServer::builder().with_key("sk-0123456789-01")).await;
+    let text = "sk-0123456789-01".to_owned();
+    let secret = || SecretString::from(text.as_str());
+    let [key, token] = ["ApiKey(...)", "AccessToken { expires_at: None, .. }"];
+    for (credentials, debug) in [
+        (Credentials::from(secret()), key),
+        (Credentials::from(&text), key),
+        (Credentials::key(secret()), key),
+        (Credentials::key(ApiKey::from(secret())), key),
+        (Credentials::key(&text), key),
+        (Credentials::token(secret()), token),
+        (Credentials::token(AccessToken::from(secret())), token),
+        (Credentials::token(&text), token),
+        (Credentials::token(text.clone()), token),
+    ] {
+        assert_eq!(format!("{credentials:?}"), debug);
+        ask(at(&mock, credentials)).await.unwrap();
+    }
+    let config = CodexBackendConfig::new(secret()).with_credentials(secret());
+    ask(config.with_base_url(mock.base_url())).await.unwrap();
+    assert_eq!(shown(&mock), ["Bearer sk-01***01"; 10]);
 }
 
 #[tokio::test]
