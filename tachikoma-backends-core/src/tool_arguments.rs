@@ -129,7 +129,7 @@ mod tests {
             Err("at x: invalid value: integer `9223372036854775808`, expected i64"),
         );
         check(bool, r#"{"x": []}"#, Err("at x: invalid type: sequence, expected a boolean"));
-        check(bool, r#"{"x": "#, Err("EOF while parsing a value at line 1 column 6"));
+        check(bool, r#"{"x": "#, Err("EOF while parsing a value at line 1 column 5"));
         check(string, "[]", Err("invalid type: sequence, expected a map at line 1 column 0"));
     }
 }
