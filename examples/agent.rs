@@ -19,7 +19,7 @@ use tokio::process::Command;
 /// Works on a task with three tools: read a file, write a file, run a command.
 ///
 /// With OPENAI_API_KEY set, requests go to OpenAI or to OPENAI_BASE_URL; without it, to a mock server inside this process.
-#[derive(Clone, Parser)]
+#[derive(Parser)]
 struct Arguments {
     /// What to do
     #[arg(default_value = "Write a greeting into hello.txt and show it.")]
@@ -30,9 +30,9 @@ struct Arguments {
     /// Write and run without asking
     #[arg(long)]
     yes: bool,
-    /// The API to use; without it, the one that the model needs
-    #[arg(long, value_parser = ["chat", "responses"])]
-    api: Option<String>,
+    /// Use the Responses API, whatever the model
+    #[arg(long)]
+    responses: bool,
 }
 
 #[derive(serde::Deserialize, schemars::JsonSchema)]
@@ -97,7 +97,7 @@ async fn main() -> ExitCode {
     ExitCode::from(u8::from(outcome.is_err()))
 }
 
-async fn run(Arguments { task, directory, yes, api }: Arguments) -> Result<(), Box<dyn Error>> {
+async fn run(Arguments { task, directory, yes, responses }: Arguments) -> Result<(), Box<dyn Error>> {
     let directory = directory.unwrap_or_else(|| std::env::temp_dir().join("tachikoma-agent"));
     std::fs::create_dir_all(&directory)?;
     let mock = MockServer::start().await?;
@@ -111,12 +111,7 @@ async fn run(Arguments { task, directory, yes, api }: Arguments) -> Result<(), B
         Some(_) => CodexBackendConfig::from_env()?,
         None => CodexBackendConfig::new("sk-mock").with_base_url(mock.base_url()),
     };
-    let api = match api.as_deref() {
-        Some("chat") => Api::ChatCompletions,
-        Some(_) => Api::Responses,
-        None => Api::Auto,
-    };
-    let backend = CodexBackend::new(config.with_api(api))?;
+    let backend = CodexBackend::new(if responses { config.with_api(Api::Responses) } else { config })?;
     let runner = ToolRunner::new().with_tools(tools(&directory)).with_approval(move |call| async move {
         if yes || call.name == "read_file" { Approval::Allow } else { ask(call).await }
     });
