@@ -30,7 +30,7 @@ pub use config::{Api, CodexBackendConfig, InputLimit};
 pub use decode::rate_limit::{RateLimit, RateLimits};
 pub use embeddings::{EmbeddingInput, EmbeddingRequest, EmbeddingResponse, VectorEncoding};
 pub use error::CodexError;
-pub use models::OpenAIModel;
+pub use models::{Cost, OpenAIModel, ServiceTier};
 /// The types that are generated from OpenAI's API document. Outside semver: each refresh of the document may change them.
 #[cfg(feature = "openai-types")]
 pub use openai::types as openai_types;

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Add;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -207,7 +208,7 @@ impl ToolRunner {
                     return Err(ToolRunError::Backend { error, messages: request.messages });
                 }
             };
-            usage = sum(usage, response.usage);
+            usage = [usage, response.usage].into_iter().flatten().reduce(Usage::add);
             request.messages.push(response.to_message());
             if response.tool_calls.is_empty() {
                 return Ok(ToolRun { response, messages: request.messages, steps: step, usage });
@@ -258,22 +259,6 @@ fn told(call: &ToolCall, output: &impl Serialize) -> ToolResult {
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it panicked")
-}
-
-/// What both cost together; what is not stated counts for nothing.
-fn sum(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
-    let (Some(one), Some(other)) = (one, other) else { return one.or(other) };
-    let both = |one: Option<u32>, other: Option<u32>| match (one, other) {
-        (Some(one), Some(other)) => Some(one.saturating_add(other)),
-        (one, other) => one.or(other),
-    };
-    Some(Usage {
-        prompt_tokens: one.prompt_tokens.saturating_add(other.prompt_tokens),
-        completion_tokens: one.completion_tokens.saturating_add(other.completion_tokens),
-        total_tokens: one.total_tokens.saturating_add(other.total_tokens),
-        cached_tokens: both(one.cached_tokens, other.cached_tokens),
-        reasoning_tokens: both(one.reasoning_tokens, other.reasoning_tokens),
-    })
 }
 
 /// What happens in a run, as it happens.
