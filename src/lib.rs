@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod absorbed;
+mod attachment;
 mod auth;
 mod backend;
 mod chat;

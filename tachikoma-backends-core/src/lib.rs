@@ -16,7 +16,9 @@ pub use async_trait::async_trait;
 pub use backend::{Backend, BackendCapabilities, BackendInfo};
 pub use collect::{CollectError, CollectingStream};
 pub use error::{BackendError, ErrorCategory, ErrorDetails};
-pub use message::{ContentPart, ImageDetail, ImageSource, Message, MessageContent, ProviderState, Role};
+pub use message::{
+    ContentPart, FileSource, ImageDetail, ImageSource, Message, MessageContent, ProviderState, Role,
+};
 pub use request::{CompletionRequest, ReasoningEffort, ResponseFormat, ToolChoice, Verbosity};
 pub use response::{CompletionResponse, FinishReason, Usage};
 pub use retry::BackendExt;
