@@ -49,7 +49,7 @@ async fn run(Arguments { prompt, content }: Arguments) -> Result<(), Box<dyn Err
     let answer = backend.try_complete(CompletionRequest::new(vec![Message::user(prompt)])).await?;
     println!("{}", answer.content.as_deref().unwrap_or_default());
     match backend.cost(&answer) {
-        Ok(usd) => println!("cost: {usd:.6} USD"),
+        Ok(cost) => println!("cost: {cost}"),
         Err(error) => println!("cost: {error}"),
     }
     if let Some(limits) = backend.rate_limits() {

@@ -4,6 +4,7 @@ mod channel;
 mod choice;
 mod coerce;
 mod content;
+mod conversation;
 mod finish;
 mod message;
 mod preamble;

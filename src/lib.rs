@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod absorbed;
+mod attachment;
 mod auth;
 mod backend;
 mod chat;
@@ -30,7 +31,7 @@ pub use embeddings::{EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Vector
 #[cfg(feature = "openai-types")]
 pub use encode::JsonSchema;
 pub use error::CodexError;
-pub use models::OpenAIModel;
+pub use models::{Cost, OpenAIModel, ServiceTier};
 /// The types that are generated from OpenAI's API document. Outside semver: each refresh of the document may change them.
 #[cfg(feature = "openai-types")]
 pub use openai::types as openai_types;

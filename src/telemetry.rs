@@ -75,6 +75,7 @@ impl Operation {
             gen_ai.usage.input_tokens = Empty,
             gen_ai.usage.output_tokens = Empty,
             gen_ai.usage.cache_read.input_tokens = Empty,
+            gen_ai.usage.cache_creation.input_tokens = Empty,
             gen_ai.usage.reasoning.output_tokens = Empty,
             gen_ai.input.messages = Empty,
             gen_ai.output.messages = Empty,
@@ -201,10 +202,19 @@ impl Operation {
         span.record("gen_ai.response.finish_reasons", field::display(format_args!("[{reason:?}]")));
         self.record("openai.response.service_tier", service_tier);
         self.record("http.response.header.x-request-id", request_id);
-        if let Some(Usage { prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, .. }) = usage {
+        if let Some(usage) = usage {
+            let Usage {
+                prompt_tokens,
+                completion_tokens,
+                cached_tokens,
+                cache_write_tokens,
+                reasoning_tokens,
+                ..
+            } = usage;
             span.record("gen_ai.usage.input_tokens", prompt_tokens);
             span.record("gen_ai.usage.output_tokens", completion_tokens);
             span.record("gen_ai.usage.cache_read.input_tokens", cached_tokens);
+            span.record("gen_ai.usage.cache_creation.input_tokens", cache_write_tokens);
             span.record("gen_ai.usage.reasoning.output_tokens", reasoning_tokens);
         }
     }

@@ -6,6 +6,7 @@
 //! of them.
 
 mod estimate;
+mod file;
 mod image;
 mod schema;
 mod text;
@@ -55,7 +56,7 @@ pub struct TokenCount {
     /// for a model whose own is not known, and [`error`](Self::error) is what holds for every text: a token has at least one
     /// byte.
     pub exact_texts: bool,
-    /// Of [`tokens`](Self::tokens): the turns, tool calls and their results included, images not.
+    /// Of [`tokens`](Self::tokens): the turns, tool calls and their results included, images and files not.
     pub messages: u32,
     /// Of [`tokens`](Self::tokens): the definitions of tools.
     pub tools: u32,
@@ -63,6 +64,8 @@ pub struct TokenCount {
     pub response_format: u32,
     /// Of [`tokens`](Self::tokens): the images.
     pub images: u32,
+    /// Of [`tokens`](Self::tokens): the files.
+    pub files: u32,
 }
 
 impl TokenCount {
@@ -104,14 +107,16 @@ fn count(
     if model.spec().encoding == Some(Encoding::O200kHarmony) {
         messages += HARMONY;
     }
-    let mut images = Estimate::default();
+    let (mut images, mut files) = (Estimate::default(), Estimate::default());
     let rule = image::Rule::of(model);
     for message in &request.messages {
         messages += of_message(measure, message, on_responses);
         if let MessageContent::Parts(parts) = &message.content {
             for part in parts {
-                if let ContentPart::Image { source, detail } = part {
-                    images += rule.count(source, *detail, measure);
+                match part {
+                    ContentPart::Image { source, detail } => images += rule.count(source, *detail, measure),
+                    ContentPart::File { source, .. } => files += file::count(source, model),
+                    _ => {}
                 }
             }
         }
@@ -120,7 +125,7 @@ fn count(
         request.messages.first().is_some_and(|message| message.role == Role::System);
     let tools = of_tools(measure, &request.tools, begins_with_instructions);
     let response_format = of_format(measure, request.response_format.as_ref());
-    let all = messages + images + tools + response_format;
+    let all = messages + images + files + tools + response_format;
     TokenCount {
         tokens: all.tokens(),
         error: all.error(),
@@ -129,6 +134,7 @@ fn count(
         tools: tools.tokens(),
         response_format: response_format.tokens(),
         images: images.tokens(),
+        files: files.tokens(),
     }
 }
 

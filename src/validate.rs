@@ -1,18 +1,17 @@
 //! What cannot succeed is found before it is sent, and what a model rejects without harm is left out. Pure functions.
 
 mod adapt;
+mod attachments;
 mod fields;
 mod input;
 mod model;
 
 use std::collections::BTreeSet;
 
-use tachikoma_backends_core::{
-    BackendError, CompletionRequest, ContentPart, ImageSource, MessageContent, ResponseFormat, Role,
-    ToolChoice,
-};
+use tachikoma_backends_core::{BackendError, CompletionRequest, ResponseFormat, Role, ToolChoice};
 
 pub(crate) use self::adapt::{adapt, asked_effort};
+pub(crate) use self::attachments::needs_responses;
 pub(crate) use self::fields::responses_only;
 pub(crate) use self::input::{Counted, too_long};
 use self::model::Of;
@@ -80,7 +79,7 @@ pub(crate) fn validate(
 ) -> Vec<Finding> {
     let (mut wrong, mut over_limits, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     conversation(request, &mut wrong, &mut over_limits);
-    images_are_images(request, &mut wrong);
+    attachments::sources(request, &mut wrong);
     schema_is_object(request, &mut wrong);
     tools(request, &mut over_limits);
     numbers(request, &mut over_limits);
@@ -100,7 +99,10 @@ pub(crate) fn validate(
         _ => (model.to_string(), Basis::OpenAI),
     };
     let of = Of { spec: &spec, name: &name, endpoint };
-    let mut by_api = Vec::new();
+    let (mut by_api, mut by_file) = (Vec::new(), Vec::new());
+    if endpoint == Endpoint::Chat {
+        attachments::chat_files(request, &mut by_file);
+    }
     of.api(request, &mut by_api);
     of.abilities(request, stream, &mut refused);
     of.effort(request, &mut refused);
@@ -108,6 +110,7 @@ pub(crate) fn validate(
     [
         (Basis::Request, false, wrong),
         (Basis::OpenAI, false, over_limits),
+        (Basis::OpenAI, true, by_file),
         (basis, true, by_api),
         (basis, false, refused),
     ]
@@ -144,42 +147,6 @@ fn conversation(request: &CompletionRequest, wrong: &mut Vec<String>, refused: &
             _ => {}
         }
     }
-}
-
-fn images_are_images(request: &CompletionRequest, found: &mut Vec<String>) {
-    for (i, message) in request.messages.iter().enumerate() {
-        for source in images(&message.content) {
-            let ImageSource::Base64 { media_type, data } = source else { continue };
-            if !is_image_type(media_type) {
-                found.push(format!(
-                    "messages[{i}] has an image of media type {media_type:?}: use one such as \"image/png\""
-                ));
-            }
-            if data.starts_with("data:") {
-                found.push(format!(
-                    "messages[{i}] has an image whose base64 data begins with \"data:\": give the data alone, \
-                     or the whole as the image's URL"
-                ));
-            }
-        }
-    }
-}
-
-fn images(content: &MessageContent) -> impl Iterator<Item = &ImageSource> {
-    let parts = match content {
-        MessageContent::Parts(parts) => parts.as_slice(),
-        MessageContent::Text(_) => &[],
-    };
-    parts.iter().filter_map(|part| match part {
-        ContentPart::Image { source, .. } => Some(source),
-        ContentPart::Text { .. } => None,
-    })
-}
-
-fn is_image_type(media_type: &str) -> bool {
-    media_type.strip_prefix("image/").is_some_and(|kind| {
-        !kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-'))
-    })
 }
 
 fn tools(request: &CompletionRequest, found: &mut Vec<String>) {
@@ -282,7 +249,9 @@ fn api_limits(request: &CompletionRequest, found: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use tachikoma_backends_core::{Message, ReasoningEffort, ToolCall, ToolDefinition, ToolParameters};
+    use tachikoma_backends_core::{
+        ContentPart, Message, ReasoningEffort, ToolCall, ToolDefinition, ToolParameters,
+    };
 
     use super::*;
     use crate::models::Support;
@@ -363,6 +332,10 @@ mod tests {
                 format!("messages[0] has an image of media type {wrong:?}: use one such as \"image/png\"");
             check_everywhere(of([image(wrong, "AAAA")]), &[&expected]);
         }
+        check_everywhere(
+            of([image("image/png", "")]),
+            &["messages[0] has an image without data: give its bytes in base64"],
+        );
         check_everywhere(
             of([image("image/png", "data:image/png;base64,AAAA")]),
             &["messages[0] has an image whose base64 data begins with \"data:\": give the data alone, \

@@ -4,7 +4,7 @@ use tachikoma_backends_core::{CompletionRequest, ReasoningEffort};
 
 use crate::config::Api;
 use crate::models::{OpenAIModel, Support};
-use crate::validate::{asked_effort, responses_only};
+use crate::validate::{asked_effort, needs_responses, responses_only};
 
 /// Where a request goes, and why: see [`CodexBackend::api_for`](crate::CodexBackend::api_for).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,9 @@ pub(super) fn choose(
     if spec.chat == Support::No {
         return responses(format!("{model} does not answer on Chat Completions"));
     }
+    if needs_responses(request) {
+        return responses("OpenAI takes a file of the request only on the Responses API".to_owned());
+    }
     let is_without_reasoning =
         effort == Some(ReasoningEffort::None) && spec.takes_effort(ReasoningEffort::None).is_possible();
     if has_tools && spec.chat_tools_need_no_reasoning && !is_without_reasoning {
@@ -58,7 +61,7 @@ pub(super) fn choose(
 
 #[cfg(test)]
 mod tests {
-    use tachikoma_backends_core::{Message, ToolDefinition, ToolParameters};
+    use tachikoma_backends_core::{ContentPart, Message, ToolDefinition, ToolParameters};
 
     use super::*;
 
@@ -112,6 +115,12 @@ mod tests {
         check((Chat, "m", false), None, true, "truncation", (Chat, "configured"));
         check((Auto, "gpt-4o", true), None, false, "top_k", nothing);
         check((Auto, "gpt-5.3-codex", false), None, true, "", (Chat, "every server but"));
+        let file = |official| {
+            let part = ContentPart::file_url("https://example.org/a.pdf");
+            let request = CompletionRequest::new(vec![Message::user(vec![part])]);
+            choose(Auto, &request, &"gpt-4o".into(), official, "").api
+        };
+        assert_eq!((file(true), file(false)), (Responses, Chat));
         check((Auto, "gpt-oss-20b", false), None, true, "", (Chat, "every server but"));
         check((Auto, "m", false), None, false, "conversation", (Responses, "\"conversation\""));
         check((Chat, "gpt-5.3-codex", true), None, false, "", (Chat, "configured"));

@@ -22,7 +22,7 @@ impl CodexBackend {
         tokens::of_text(&model.into(), text)
     }
 
-    /// How many tokens of input this request is: turns, names, tool calls, definitions of tools, the answer's schema, images.
+    /// How many tokens of input this request is: turns, names, tool calls, definitions of tools, the answer's schema, images, files.
     ///
     /// It tells a likely number and [how far from it](TokenCount::error) the server's may be. With the feature `tokens` that
     /// is 2 tokens for a request of plain text, 8 more for each tool call, 8 more and a tenth of their own for the
@@ -31,8 +31,11 @@ impl CodexBackend {
     /// model takes it, and reasoning that goes back encrypted as half of what it can be. Models of open weights add 20,
     /// since each server has a preamble of its own. Without the feature, texts are estimated and no image's size is known.
     ///
+    /// Of a file only a coarse bound is known: one within the request counts a token for every 20 bytes (4 of a text), and has at
+    /// most one for each byte; one behind a URL or an id counts for nothing, and has at most what the model reads.
+    ///
     /// Not counted is what the server adds from elsewhere: the turns that `previous_response_id` or `conversation` continue,
-    /// files, the server's own tools, and whatever else comes by `extra`.
+    /// the server's own tools, and whatever else comes by `extra`.
     pub fn count_request_tokens(&self, request: &CompletionRequest) -> TokenCount {
         let model = self.model_of(request);
         tokens::of_request(request, &model, self.api_for(request).api == Api::Responses)

@@ -9,7 +9,8 @@ use super::watch::Watch;
 use crate::absorbed::Absorbed;
 use crate::decode::rate_limit::RateLimits;
 use crate::error::CodexError;
-use crate::models::OpenAIModel;
+use crate::models::{Cost, OpenAIModel, ServiceTier, Support};
+use crate::responses::state;
 use crate::telemetry::Operation;
 
 impl CodexBackend {
@@ -44,16 +45,41 @@ impl CodexBackend {
         self.absorbed.list()
     }
 
-    /// What an answer cost at OpenAI's prices, in USD: [`OpenAIModel::cost`] of the model that answered.
+    /// What a response cost at OpenAI's prices: [`OpenAIModel::cost_at`] of the model that responded, in the service tier that
+    /// it names. What its hosted tools did is billed beside the tokens; such a cost is [not complete](Cost::is_complete).
+    ///
+    /// ```
+    /// # use tachikoma_backend_codex::{CodexBackend, CodexError};
+    /// # use tachikoma_backends_core::CompletionResponse;
+    /// /// Whether the budget, in USD, is spent.
+    /// fn charge(backend: &CodexBackend, response: &CompletionResponse, budget: &mut f64) -> Result<bool, CodexError> {
+    ///     let cost = backend.cost(response)?;
+    ///     *budget -= cost.usd;
+    ///     Ok(*budget <= 0.0 || !cost.is_complete())
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// The price of the model is not known, or the server did not say how many tokens there were.
-    pub fn cost(&self, response: &CompletionResponse) -> Result<f64, CodexError> {
+    /// The server did not report how many tokens there were, or a price is not known: of the model, of the tier, or of writes
+    /// to the cache.
+    pub fn cost(&self, response: &CompletionResponse) -> Result<Cost, CodexError> {
         let usage = response.usage.as_ref().ok_or_else(|| {
-            CodexError::configuration("the server did not say how many tokens the answer cost")
+            CodexError::configuration("the server did not report how many tokens the response cost")
+        })?;
+        let name = response.service_tier.as_deref().unwrap_or_default();
+        let tier = ServiceTier::from_response(name).ok_or_else(|| {
+            CodexError::configuration(format!("the price of the service tier {name:?} is not known"))
+                .with_hint("Compute the cost from the response's Usage and the prices of your contract.")
         })?;
         let model = if response.model.is_empty() { self.config.model().as_str() } else { &response.model };
-        OpenAIModel::new(model).cost(usage)
+        let model = OpenAIModel::new(model);
+        let usd = model.cost_at(usage, tier)?;
+        let spec = model.spec();
+        let items = response.provider_state.as_ref().map(state::hosted_items).unwrap_or_default();
+        let audio = (spec.audio_input == Support::Yes).then_some("audio tokens");
+        let search = spec.is_search_model().then_some("web searches");
+        let excludes = items.into_iter().chain(audio).chain(search).map(str::to_owned).collect();
+        Ok(Cost { usd, excludes })
     }
 
     /// Begins to watch the answer to a request.

@@ -1,9 +1,10 @@
 //! From a core message to the generated one.
 
 use tachikoma_backends_core::{
-    ContentPart, ErrorCategory, ImageDetail, ImageSource, Message, MessageContent, Role, ToolCall,
+    ContentPart, ErrorCategory, FileSource, ImageDetail, Message, MessageContent, Role, ToolCall,
 };
 
+use crate::attachment::{self, FileFields};
 use crate::error::CodexError;
 use crate::models::InstructionRole;
 use crate::openai::types;
@@ -107,8 +108,8 @@ fn text_only(content: MessageContent, whose: &str) -> Result<Texts, CodexError> 
     };
     let parts = parts.into_iter().map(|part| match part {
         ContentPart::Text { text } => Ok(text_part(text)),
-        ContentPart::Image { .. } => {
-            let message = format!("{whose} cannot hold an image");
+        other => {
+            let message = format!("{whose} cannot hold {}", attachment::kind(&other));
             Err(CodexError::unsent(ErrorCategory::InvalidRequest, message)
                 .with_hint("Put it into a user message."))
         }
@@ -130,11 +131,10 @@ fn user_part(part: ContentPart) -> Result<types::ChatCompletionRequestUserMessag
             return Ok(types::ChatCompletionRequestUserMessageContentPart::Text(text_part(text)));
         }
         ContentPart::Image { source, detail } => (source, detail),
+        ContentPart::File { source, name } => return file(source, name),
+        _ => return Err(unknown("kind of content")),
     };
-    let url = match source {
-        ImageSource::Url { url } => url,
-        ImageSource::Base64 { media_type, data } => format!("data:{media_type};base64,{data}"),
-    };
+    let url = attachment::image_url(source);
     let detail = match detail {
         None => None,
         Some(ImageDetail::Auto) => Some(Detail::Auto),
@@ -152,6 +152,30 @@ fn user_part(part: ContentPart) -> Result<types::ChatCompletionRequestUserMessag
             type_: types::ChatCompletionRequestMessageContentPartImageType::ImageUrl,
         },
     ))
+}
+
+fn file(
+    source: FileSource,
+    name: Option<String>,
+) -> Result<types::ChatCompletionRequestUserMessageContentPart, CodexError> {
+    let FileFields { data, id, url, name } =
+        FileFields::new(source, name).ok_or_else(|| unknown("source of a file"))?;
+    Ok(types::ChatCompletionRequestUserMessageContentPart::File(
+        types::ChatCompletionRequestMessageContentPartFile {
+            file: types::ChatCompletionRequestMessageContentPartFileFile {
+                // OpenAI takes no URL, which is refused before; OpenRouter takes one in the place of the data.
+                file_data: data.or(url),
+                file_id: id,
+                filename: name,
+            },
+            type_: types::ChatCompletionRequestMessageContentPartFileType::File,
+        },
+    ))
+}
+
+fn unknown(what: &str) -> CodexError {
+    let message = format!("Chat Completions has no such {what}");
+    CodexError::unsent(ErrorCategory::InvalidRequest, message)
 }
 
 fn tool_call(call: ToolCall) -> types::ChatCompletionRequestAssistantMessageToolCallsItem {

@@ -6,7 +6,7 @@ use tachikoma_backends_core::{
     CompletionRequest, ErrorCategory, ReasoningEffort, ResponseFormat, ToolChoice, ToolDefinition, Verbosity,
 };
 
-use super::message;
+use super::conversation;
 use crate::error::CodexError;
 use crate::extra::{self, word};
 use crate::models::{Target, TokenParameter};
@@ -58,10 +58,7 @@ pub(crate) fn convert(
     let has_tools = !tools.is_empty();
     let role = target.instruction_role(&spec);
     let mut body = types::CreateChatCompletionRequest {
-        messages: messages
-            .into_iter()
-            .map(|message| message::convert(message, role))
-            .collect::<Result<_, _>>()?,
+        messages: conversation::convert(messages, role)?,
         model: target.model.to_string(),
         max_tokens,
         max_completion_tokens,

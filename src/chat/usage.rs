@@ -13,6 +13,7 @@ pub(super) fn read(usage: &Value) -> Option<Usage> {
         completion: usage.get("completion_tokens"),
         total: usage.get("total_tokens"),
         cached: details("prompt_tokens_details", "cached_tokens"),
+        cache_write: answer::cache_write(usage, "prompt_tokens_details"),
         reasoning: details("completion_tokens_details", "reasoning_tokens"),
     })
 }

@@ -307,7 +307,17 @@ pub(crate) struct Counts<'a> {
     pub(crate) completion: Option<&'a Value>,
     pub(crate) total: Option<&'a Value>,
     pub(crate) cached: Option<&'a Value>,
+    pub(crate) cache_write: Option<&'a Value>,
     pub(crate) reasoning: Option<&'a Value>,
+}
+
+/// The tokens that were written to the cache, in the spelling of OpenAI and OpenRouter, of LiteLLM, or of Anthropic, within the
+/// details or beside them.
+pub(crate) fn cache_write<'a>(usage: &'a Value, details: &str) -> Option<&'a Value> {
+    const NAMES: [&str; 3] = ["cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens"];
+    let holders = [usage.get(details), Some(usage)];
+    let found = holders.into_iter().flatten().flat_map(|holder| NAMES.map(|name| holder.get(name)));
+    found.flatten().find(|value| json::count(value).is_some())
 }
 
 /// What a response cost. `None` where neither the prompt's count, nor the answer's, nor their sum is known.
@@ -321,6 +331,7 @@ pub(crate) fn usage(counts: &Counts<'_>) -> Option<Usage> {
         completion_tokens,
         total_tokens: total.unwrap_or(prompt_tokens.saturating_add(completion_tokens)),
         cached_tokens: count(counts.cached),
+        cache_write_tokens: count(counts.cache_write),
         reasoning_tokens: count(counts.reasoning),
     })
 }

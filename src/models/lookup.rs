@@ -36,7 +36,7 @@ pub(crate) fn lookup(id: &str) -> Lookup {
     if let Some(base) = fine_tuned(id) {
         let Lookup { spec, by } = lookup(base);
         let by = if matches!(by, Match::Family | Match::Unknown) { by } else { Match::FineTune };
-        return Lookup { spec: ModelSpec { price: None, shutdown: None, ..spec }, by };
+        return Lookup { spec: ModelSpec { prices: None, shutdown: None, ..spec }, by };
     }
     row(id)
         .or_else(|| snapshot(id))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tachikoma_backends_core::{BackendCapabilities, Usage};
 
 use super::lookup::{family, lookup};
-use super::{Date, Lookup, Match, ModelSpec};
+use super::{Date, Lookup, Match, ModelSpec, ServiceTier};
 use crate::error::CodexError;
 
 /// What [`BackendCapabilities`] reports where neither a model's limits nor its family's are known.
@@ -101,8 +101,7 @@ impl OpenAIModel {
         }
     }
 
-    /// What an answer cost at OpenAI's prices, in USD: cached tokens, and the dearer ones of long contexts, included; the fees
-    /// of built-in tools and service tiers not.
+    /// What a response cost in the standard tier, in USD: [`cost_at`](Self::cost_at).
     ///
     /// ```
     /// # use tachikoma_backend_codex::OpenAIModel;
@@ -113,11 +112,22 @@ impl OpenAIModel {
     /// ```
     ///
     /// # Errors
-    /// The price of the model is not known.
+    /// As [`cost_at`](Self::cost_at).
     pub fn cost(&self, usage: &Usage) -> Result<f64, CodexError> {
-        self.spec().cost(usage).ok_or_else(|| {
-            CodexError::configuration(format!("the price of the model \"{self}\" is not known"))
-                .with_hint("Reckon with the Usage and the price on your contract.")
+        self.cost_at(usage, ServiceTier::Standard)
+    }
+
+    /// What the tokens of a response cost in this tier at OpenAI's prices, in USD: cached tokens, writes to the cache and the
+    /// higher price of long inputs included. Fees of hosted tools, surcharges for a region, and what a longer lifetime of the
+    /// cache costs, are not.
+    ///
+    /// # Errors
+    /// The message states which part of the price is not known: the model's, the tier's, or that of writes to the cache.
+    pub fn cost_at(&self, usage: &Usage, tier: ServiceTier) -> Result<f64, CodexError> {
+        self.spec().cost_at(usage, tier).map_err(|error| {
+            CodexError::configuration(format!("{error}: \"{self}\""))
+                .with_hint("Compute the cost from the response's Usage and the prices of your contract.")
+                .with_source(error)
         })
     }
 

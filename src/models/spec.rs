@@ -1,8 +1,8 @@
 //! What is known of one model, and the questions that the rest of the crate asks of it.
 
-use tachikoma_backends_core::{ReasoningEffort, Usage};
+use tachikoma_backends_core::ReasoningEffort;
 
-use super::Date;
+use super::{Date, Prices};
 
 /// Whether a model can do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,17 +64,6 @@ pub enum Encoding {
     O200kHarmony,
 }
 
-/// What a model costs, in USD for a million tokens.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Price {
-    /// Input.
-    pub input: f64,
-    /// Input that the server had cached; as [`input`](Self::input) where there is no discount or none is known.
-    pub cached_input: Option<f64>,
-    /// Output, reasoning included.
-    pub output: f64,
-}
-
 /// One row of the model table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -134,7 +123,7 @@ pub struct ModelSpec {
     /// The day on which OpenAI shuts it down, where one is announced.
     pub shutdown: Option<Date>,
     /// What it costs.
-    pub price: Option<Price>,
+    pub prices: Option<Prices>,
     /// With more input tokens than this, input costs twice and output one and a half times its price.
     pub long_context_from: Option<u32>,
 }
@@ -169,7 +158,7 @@ impl ModelSpec {
         instruction_role: InstructionRole::System,
         encoding: None,
         shutdown: None,
-        price: None,
+        prices: None,
         long_context_from: None,
     };
 
@@ -211,20 +200,13 @@ impl ModelSpec {
         if self.stop == Support::No && is_open { Support::Unknown } else { self.stop }
     }
 
+    /// Whether it searches the web for every response, on Chat Completions, where the response does not show it.
+    pub fn is_search_model(&self) -> bool {
+        self.id.contains("-search-")
+    }
+
     /// Whether it takes `presence_penalty`, `frequency_penalty` and `logit_bias`.
     pub fn takes_penalties(&self) -> bool {
         self.penalties.is_possible()
-    }
-
-    /// What an answer cost, in USD, without the fees of built-in tools and service tiers; `None` where the price is unknown.
-    pub fn cost(&self, usage: &Usage) -> Option<f64> {
-        let Price { input, cached_input, output } = self.price?;
-        let is_long = self.long_context_from.is_some_and(|limit| usage.prompt_tokens > limit);
-        let (input_factor, output_factor) = if is_long { (2.0, 1.5) } else { (1.0, 1.0) };
-        let cached = usage.cached_tokens.unwrap_or(0).min(usage.prompt_tokens);
-        let cached_cost = f64::from(cached) * cached_input.unwrap_or(input);
-        let input_cost = f64::from(usage.prompt_tokens - cached) * input + cached_cost;
-        let output_cost = f64::from(usage.completion_tokens) * output;
-        Some((input_cost * input_factor + output_cost * output_factor) / 1e6)
     }
 }

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 use tachikoma_backends_core::{
-    ContentPart, ErrorCategory, ImageDetail, ImageSource, Message, MessageContent, Role, ToolCall,
+    ContentPart, ErrorCategory, ImageDetail, Message, MessageContent, Role, ToolCall,
 };
 
 use super::state;
+use crate::attachment::{self, FileFields};
 use crate::encode;
 use crate::error::CodexError;
 use crate::models::InstructionRole;
@@ -131,10 +132,12 @@ fn result(call_id: Option<String>, content: MessageContent) -> Result<InputItem,
 
 /// The text of what must be nothing else. Its parts say no more than their sum.
 fn text_only(content: MessageContent, whose: &str) -> Result<String, CodexError> {
-    let has_image = matches!(&content, MessageContent::Parts(parts)
-        if parts.iter().any(|part| matches!(part, ContentPart::Image { .. })));
-    if has_image {
-        let message = format!("{whose} cannot hold an image");
+    let other = match &content {
+        MessageContent::Parts(parts) => parts.iter().find(|part| !matches!(part, ContentPart::Text { .. })),
+        MessageContent::Text(_) => None,
+    };
+    if let Some(part) = other {
+        let message = format!("{whose} cannot hold {}", attachment::kind(part));
         return Err(CodexError::unsent(ErrorCategory::InvalidRequest, message)
             .with_hint("Put it into a user message."));
     }
@@ -142,6 +145,11 @@ fn text_only(content: MessageContent, whose: &str) -> Result<String, CodexError>
         MessageContent::Text(text) => text,
         parts @ MessageContent::Parts(_) => parts.to_text(),
     })
+}
+
+fn unknown(what: &str) -> CodexError {
+    let message = format!("the Responses API has no such {what}");
+    CodexError::unsent(ErrorCategory::InvalidRequest, message)
 }
 
 fn parts_of(parts: Vec<ContentPart>) -> Result<Vec<types::InputContent>, CodexError> {
@@ -155,10 +163,18 @@ fn part(part: ContentPart) -> Result<types::InputContent, CodexError> {
             return Ok(types::InputContent::Text(types::InputTextContent { text, type_ }));
         }
         ContentPart::Image { source, detail } => (source, detail),
-    };
-    let url = match source {
-        ImageSource::Url { url } => url,
-        ImageSource::Base64 { media_type, data } => format!("data:{media_type};base64,{data}"),
+        ContentPart::File { source, name } => {
+            let FileFields { data, id, url, name } =
+                FileFields::new(source, name).ok_or_else(|| unknown("source of a file"))?;
+            return Ok(types::InputContent::File(types::InputFileContent {
+                file_data: data,
+                file_id: id,
+                file_url: url,
+                filename: name,
+                type_: types::InputFileContentType::InputFile,
+            }));
+        }
+        _ => return Err(unknown("kind of content")),
     };
     let detail = match detail {
         None | Some(ImageDetail::Auto) => types::ImageDetail::Auto,
@@ -172,7 +188,7 @@ fn part(part: ContentPart) -> Result<types::InputContent, CodexError> {
     };
     Ok(types::InputContent::Image(types::InputImageContent {
         detail,
-        image_url: Some(url),
+        image_url: Some(attachment::image_url(source)),
         type_: types::InputImageContentType::InputImage,
     }))
 }

@@ -194,6 +194,7 @@ pub(super) fn usage(usage: &Value) -> Option<Usage> {
         completion: usage.get("output_tokens"),
         total: usage.get("total_tokens"),
         cached: details("input_tokens_details", "cached_tokens"),
+        cache_write: answer::cache_write(usage, "input_tokens_details"),
         reasoning: details("output_tokens_details", "reasoning_tokens"),
     })
 }

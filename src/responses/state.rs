@@ -30,6 +30,32 @@ pub(super) fn new(items: Vec<Value>, origin: &str) -> Option<ProviderState> {
     (!items.is_empty()).then(|| ProviderState { origin: origin.to_owned(), data: Value::Array(items) })
 }
 
+/// The items that cost tokens alone: texts, and calls that the client runs.
+const TOKENS_ONLY: &[&str] = &[
+    "apply_patch_call",
+    "compaction",
+    "computer_call",
+    "custom_tool_call",
+    "function_call",
+    "local_shell_call",
+    "message",
+    "reasoning",
+];
+
+/// The types of the items in a response's state that hosted tools left there, each once: what they did may have a fee of its own.
+/// An unknown item may as well.
+pub(crate) fn hosted_items(state: &ProviderState) -> Vec<&str> {
+    let items = state.data.as_array().filter(|_| state.origin.starts_with(PROTOCOL));
+    let mut found: Vec<&str> = Vec::new();
+    for kind in items.into_iter().flatten().map(|item| Item(item).text("type")) {
+        let has_fee = !kind.is_empty() && !kind.ends_with("_output") && !TOKENS_ONLY.contains(&kind);
+        if has_fee && !found.contains(&kind) {
+            found.push(kind);
+        }
+    }
+    found
+}
+
 /// An item as it goes back: without nulls, which servers send but do not all take, and without what only outputs have.
 fn input_item(item: Value) -> Option<Map<String, Value>> {
     let is_failed = Item(&item).is_incomplete();

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 use tachikoma_backends_core::{
-    ContentPart, FinishReason, ImageSource, Message, MessageContent, Role, ToolCall,
+    ContentPart, FileSource, FinishReason, ImageSource, Message, MessageContent, Role, ToolCall,
 };
 
-/// A conversation. The bytes of images are left out.
+/// A conversation. The bytes of images and files are left out.
 pub(super) fn messages(messages: &[Message]) -> String {
     let messages: Vec<Value> = messages.iter().map(message).collect();
     Value::Array(messages).to_string()
@@ -44,6 +44,14 @@ fn part(part: &ContentPart) -> Value {
             json!({ "type": "uri", "modality": "image", "uri": url })
         }
         ContentPart::Image { .. } => json!({ "type": "blob", "modality": "image" }),
+        ContentPart::File { source: FileSource::Id { id }, .. } => {
+            json!({ "type": "file", "modality": "document", "file_id": id })
+        }
+        ContentPart::File { source: FileSource::Url { url }, .. } if !url.starts_with("data:") => {
+            json!({ "type": "uri", "modality": "document", "uri": url })
+        }
+        ContentPart::File { .. } => json!({ "type": "blob", "modality": "document" }),
+        _ => json!({ "type": "blob" }),
     }
 }
 

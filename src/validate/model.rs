@@ -2,8 +2,9 @@
 
 use tachikoma_backends_core::{CompletionRequest, ReasoningEffort, ResponseFormat};
 
+use super::Endpoint;
 use super::adapt::{asked_effort, effort, takes_stop, takes_temperature};
-use super::{Endpoint, images};
+use super::attachments::{has_files, has_images};
 use crate::models::{ModelSpec, OpenAIModel, Support};
 
 /// A model on an endpoint.
@@ -17,11 +18,14 @@ impl Of<'_> {
     pub(super) fn abilities(&self, request: &CompletionRequest, stream: bool, found: &mut Vec<String>) {
         let Self { spec, name, .. } = *self;
         let another = OpenAIModel::default();
-        if spec.image_input == Support::No
-            && request.messages.iter().any(|message| images(&message.content).next().is_some())
-        {
+        if spec.image_input == Support::No && has_images(request) {
             found.push(format!(
                 "{name} takes no images: leave them out, or use a model that does, such as {another}"
+            ));
+        }
+        if spec.file_input == Support::No && has_files(request) {
+            found.push(format!(
+                "{name} takes no files: send their text, or use a model that does, such as {another}"
             ));
         }
         if spec.tools == Support::No && !request.tools.is_empty() {

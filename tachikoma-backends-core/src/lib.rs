@@ -25,7 +25,9 @@ pub use backend::{Backend, BackendCapabilities, BackendInfo};
 pub use backend_ext::BackendExt;
 pub use collect::{CollectError, CollectingStream};
 pub use error::{BackendError, ErrorCategory, ErrorDetails};
-pub use message::{ContentPart, ImageDetail, ImageSource, Message, MessageContent, ProviderState, Role};
+pub use message::{
+    ContentPart, FileSource, ImageDetail, ImageSource, Message, MessageContent, ProviderState, Role,
+};
 pub use request::{CompletionRequest, ReasoningEffort, ResponseFormat, ToolChoice, Verbosity};
 pub use response::{CompletionResponse, FinishReason, Usage};
 pub use schema::{OrderedSchema, SchemaChange, StrictSchema, strict_schema, strict_schema_of};

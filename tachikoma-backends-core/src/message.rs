@@ -104,7 +104,7 @@ impl Message {
 pub enum MessageContent {
     /// Plain text.
     Text(String),
-    /// Text and images in order.
+    /// Text, images and files in order.
     Parts(Vec<ContentPart>),
 }
 
@@ -120,7 +120,7 @@ impl MessageContent {
         }
     }
 
-    /// All the text in it, the parts joined as they are; images are left out.
+    /// All the text in it, the parts joined as they are; images and files are left out.
     pub fn to_text(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -128,7 +128,7 @@ impl MessageContent {
                 .iter()
                 .filter_map(|part| match part {
                     ContentPart::Text { text } => Some(text.as_str()),
-                    ContentPart::Image { .. } => None,
+                    ContentPart::Image { .. } | ContentPart::File { .. } => None,
                 })
                 .collect(),
         }
@@ -176,6 +176,7 @@ impl From<Vec<ContentPart>> for MessageContent {
 /// A piece of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ContentPart {
     /// Text.
     Text {
@@ -189,6 +190,14 @@ pub enum ContentPart {
         /// How closely the model should look; the provider decides where this is `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<ImageDetail>,
+    },
+    /// A file for the model to read, for example a PDF.
+    File {
+        /// Where it is.
+        source: FileSource,
+        /// Its name, by which the model may speak of it and the provider may know its type.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
     },
 }
 
@@ -209,11 +218,35 @@ impl ContentPart {
         Self::Image { source, detail: None }
     }
 
-    /// The same part, an image looked at with this much care. Text stays as it is.
+    /// A file that travels within the request. `media_type` is for example `application/pdf`, `data` is base64.
+    pub fn file_base64(media_type: impl Into<String>, data: impl Into<String>) -> Self {
+        let source = FileSource::Base64 { media_type: media_type.into(), data: data.into() };
+        Self::File { source, name: None }
+    }
+
+    /// A file that the provider fetches.
+    pub fn file_url(url: impl Into<String>) -> Self {
+        Self::File { source: FileSource::Url { url: url.into() }, name: None }
+    }
+
+    /// A file that was uploaded to the provider before, by its id there.
+    pub fn file_id(id: impl Into<String>) -> Self {
+        Self::File { source: FileSource::Id { id: id.into() }, name: None }
+    }
+
+    /// The same part, an image looked at with this much care. Other parts stay unchanged.
     pub fn with_detail(self, detail: ImageDetail) -> Self {
         match self {
             Self::Image { source, .. } => Self::Image { source, detail: Some(detail) },
-            text @ Self::Text { .. } => text,
+            other => other,
+        }
+    }
+
+    /// The same part, a file of this name. Other parts stay unchanged.
+    pub fn with_name(self, name: impl Into<String>) -> Self {
+        match self {
+            Self::File { source, .. } => Self::File { source, name: Some(name.into()) },
+            other => other,
         }
     }
 }
@@ -233,6 +266,30 @@ pub enum ImageSource {
     Url {
         /// `https:` or `data:`.
         url: String,
+    },
+}
+
+/// Where a file is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FileSource {
+    /// Within the request.
+    Base64 {
+        /// For example `application/pdf`.
+        media_type: String,
+        /// The bytes in base64, without a `data:` prefix.
+        data: String,
+    },
+    /// Somewhere the provider can reach.
+    Url {
+        /// `https:` or `data:`.
+        url: String,
+    },
+    /// At the provider, where it was uploaded before.
+    Id {
+        /// The provider's id of it.
+        id: String,
     },
 }
 
@@ -279,11 +336,18 @@ mod tests {
                 ContentPart::text("What is this?"),
                 ContentPart::image_url("https://example.org/a.png").with_detail(ImageDetail::Low),
                 ContentPart::image_base64("image/png", "AAAA"),
+                ContentPart::file_base64("application/pdf", "AAAA").with_name("a.pdf"),
+                ContentPart::file_url("https://example.org/a.pdf"),
+                ContentPart::file_id("file-1"),
             ]),
             json!({"role": "user", "content": [
                 {"type": "text", "text": "What is this?"},
                 {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}, "detail": "low"},
                 {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+                {"type": "file", "source": {"type": "base64", "media_type": "application/pdf", "data": "AAAA"},
+                    "name": "a.pdf"},
+                {"type": "file", "source": {"type": "url", "url": "https://example.org/a.pdf"}},
+                {"type": "file", "source": {"type": "id", "id": "file-1"}},
             ]}),
         );
         check(
@@ -301,7 +365,8 @@ mod tests {
     fn text_of_content() {
         let image = || ContentPart::image_url("https://example.org/a.png");
         let one = MessageContent::from(vec![ContentPart::text("a")]);
-        let mixed = MessageContent::from(vec![ContentPart::text("a"), image(), ContentPart::text("b")]);
+        let file = ContentPart::file_id("file-1");
+        let mixed = MessageContent::from(vec![ContentPart::text("a"), image(), file, ContentPart::text("b")]);
         for (content, as_text, to_text, is_empty) in [
             (MessageContent::from("a"), Some("a"), "a", false),
             (MessageContent::from(&"a".to_owned()), Some("a"), "a", false),

@@ -1,5 +1,8 @@
 //! What a model answered.
 
+use std::iter::Sum;
+use std::ops::{Add, AddAssign};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{CompletionChunk, Message, MessageContent, Phase, ProviderState, ToolCall, ToolCallDelta};
@@ -173,6 +176,10 @@ pub struct Usage {
     /// Tokens of the prompt that came from the provider's cache; `None` where the server did not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_tokens: Option<u32>,
+    /// Tokens of the prompt that were written to the provider's cache, apart from [those it came from](Self::cached_tokens);
+    /// `None` where the server did not report it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write_tokens: Option<u32>,
     /// Tokens of the answer that were spent on thinking; `None` where the server did not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_tokens: Option<u32>,
@@ -183,6 +190,38 @@ impl Usage {
     pub fn new(prompt_tokens: u32, completion_tokens: u32) -> Self {
         let total_tokens = prompt_tokens.saturating_add(completion_tokens);
         Self { prompt_tokens, completion_tokens, total_tokens, ..Self::default() }
+    }
+}
+
+/// What two responses cost together. A detail that only one of them reports is that one's.
+impl Add for Usage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let both = |one: Option<u32>, other: Option<u32>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.saturating_add(other)),
+            (one, other) => one.or(other),
+        };
+        Self {
+            prompt_tokens: self.prompt_tokens.saturating_add(other.prompt_tokens),
+            completion_tokens: self.completion_tokens.saturating_add(other.completion_tokens),
+            total_tokens: self.total_tokens.saturating_add(other.total_tokens),
+            cached_tokens: both(self.cached_tokens, other.cached_tokens),
+            cache_write_tokens: both(self.cache_write_tokens, other.cache_write_tokens),
+            reasoning_tokens: both(self.reasoning_tokens, other.reasoning_tokens),
+        }
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(usages: I) -> Self {
+        usages.fold(Self::default(), Add::add)
     }
 }
 
@@ -226,6 +265,28 @@ mod tests {
                 (prompt, completion, total)
             );
             assert_eq!((usage.cached_tokens, usage.reasoning_tokens), (None, None));
+        }
+    }
+
+    #[test]
+    fn usages_add_up() {
+        let usage = |count: u32, detail: Option<u32>| Usage {
+            prompt_tokens: count,
+            completion_tokens: count,
+            total_tokens: count,
+            cached_tokens: detail,
+            cache_write_tokens: detail,
+            reasoning_tokens: detail,
+        };
+        for (one, other, expected) in [
+            (usage(1, Some(2)), usage(3, Some(4)), usage(4, Some(6))),
+            (usage(1, None), usage(3, Some(4)), usage(4, Some(4))),
+            (usage(1, None), usage(3, None), usage(4, None)),
+            (usage(u32::MAX, Some(u32::MAX)), usage(3, Some(4)), usage(u32::MAX, Some(u32::MAX))),
+        ] {
+            assert_eq!(one + other, expected);
+            assert_eq!(other + one, expected);
+            assert_eq!([one, other].into_iter().sum::<Usage>(), expected);
         }
     }
 

@@ -36,14 +36,14 @@ fn sse(events: impl IntoIterator<Item = Value>) -> String {
 fn chat_usage() -> Value {
     json!({
         "prompt_tokens": 20, "completion_tokens": 9, "total_tokens": 29,
-        "prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 2},
+        "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 6}, "completion_tokens_details": {"reasoning_tokens": 2},
     })
 }
 
 fn responses_usage() -> Value {
     json!({
         "input_tokens": 20, "output_tokens": 9, "total_tokens": 29,
-        "input_tokens_details": {"cached_tokens": 4}, "output_tokens_details": {"reasoning_tokens": 2},
+        "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 6}, "output_tokens_details": {"reasoning_tokens": 2},
     })
 }
 
@@ -216,7 +216,8 @@ impl Said {
 
 fn chat_usage_of_core() -> Value {
     json!({
-        "prompt_tokens": 20, "completion_tokens": 9, "total_tokens": 29, "cached_tokens": 4, "reasoning_tokens": 2,
+        "prompt_tokens": 20, "completion_tokens": 9, "total_tokens": 29, "cached_tokens": 4, "cache_write_tokens": 6,
+        "reasoning_tokens": 2,
     })
 }
 
@@ -273,6 +274,47 @@ async fn the_same_answer_arrives() {
             // Ids are the API's own, and so is what only one of them needs back.
             let read = CompletionResponse { id: None, request_id: None, provider_state: None, ..read };
             assert_eq!(read, said.expected(api), "{api:?}, streamed: {stream}");
+        }
+    }
+}
+
+/// Whole and streamed, in every spelling and of any type.
+#[tokio::test]
+async fn writes_to_the_cache_are_counted_over_both_apis() {
+    for (details, beside, expected) in [
+        (json!({"cache_write_tokens": 6}), Value::Null, Some(6)),
+        (json!({"cache_write_tokens": 0}), Value::Null, Some(0)),
+        (json!({"cache_creation_tokens": 6}), Value::Null, Some(6)),
+        (json!({"cache_creation_input_tokens": 6}), Value::Null, Some(6)),
+        (json!({}), json!(6), Some(6)),
+        (Value::Null, json!(6), Some(6)),
+        (json!({"cache_write_tokens": "6"}), Value::Null, Some(6)),
+        (json!({"cache_write_tokens": null}), json!(6.0), Some(6)),
+        (json!({"cache_write_tokens": [6]}), json!({"a": 6}), None),
+        (json!({"cache_write_tokens": -6}), json!("many"), None),
+        (json!("many"), Value::Null, None),
+        (json!([6]), json!(false), None),
+    ] {
+        for api in BOTH {
+            for stream in [false, true] {
+                let name = if api == Api::ChatCompletions {
+                    "prompt_tokens_details"
+                } else {
+                    "input_tokens_details"
+                };
+                let usual = if api == Api::ChatCompletions { chat_usage() } else { responses_usage() };
+                let mut usage = usual.clone();
+                usage[name] = details.clone();
+                usage["cache_creation_input_tokens"] = beside.clone();
+                let body = Said { text: "Hi", ..Said::default() }.body(api, stream);
+                let body = body.replace(&usual.to_string(), &usage.to_string());
+                let kind = if stream { "text/event-stream" } else { "application/json" };
+                let read = ask(api, server::http(200, kind, body.as_bytes()), stream).await.unwrap();
+                let found = read.usage.unwrap();
+                let of = format!("{api:?}, streamed: {stream}: {usage}");
+                assert_eq!(found.cache_write_tokens, expected, "{of}");
+                assert_eq!((found.prompt_tokens, found.completion_tokens), (20, 9), "{of}");
+            }
         }
     }
 }

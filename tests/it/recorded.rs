@@ -22,8 +22,8 @@ struct Contents {
     /// Id (empty where the server sends none), name, and arguments as JSON, or as text where they are not.
     calls: Vec<(String, String, Value)>,
     finish: Option<FinishReason>,
-    /// Tokens of the prompt, of the answer, both, cached, of reasoning.
-    usage: Option<[Option<u64>; 5]>,
+    /// Tokens of the prompt, of the answer, both, cached, written to the cache, of reasoning.
+    usage: Option<[Option<u64>; 6]>,
 }
 
 /// A response says something, or it is an error.
@@ -60,23 +60,25 @@ fn events(body: &str) -> Vec<Value> {
     events
 }
 
-fn counts(usage: &Value, names: [&str; 5]) -> Option<[Option<u64>; 5]> {
+fn counts(usage: &Value, names: [&str; 6]) -> Option<[Option<u64>; 6]> {
     let count = |name: &str| {
         let value = usage.pointer(name)?;
         value.as_u64().or(value.as_f64().filter(|count| *count >= 0.0).map(|count| count as u64))
     };
-    let counts = names.map(count);
+    let mut counts = names.map(count);
+    counts[4] = counts[4].or_else(|| count("/cache_creation_input_tokens"));
     counts[..3].iter().any(Option::is_some).then_some(counts)
 }
 
 mod chat {
     use super::*;
 
-    const USAGE: [&str; 5] = [
+    const USAGE: [&str; 6] = [
         "/prompt_tokens",
         "/completion_tokens",
         "/total_tokens",
         "/prompt_tokens_details/cached_tokens",
+        "/prompt_tokens_details/cache_write_tokens",
         "/completion_tokens_details/reasoning_tokens",
     ];
 
@@ -190,11 +192,12 @@ mod chat {
 mod responses {
     use super::*;
 
-    const USAGE: [&str; 5] = [
+    const USAGE: [&str; 6] = [
         "/input_tokens",
         "/output_tokens",
         "/total_tokens",
         "/input_tokens_details/cached_tokens",
+        "/input_tokens_details/cache_write_tokens",
         "/output_tokens_details/reasoning_tokens",
     ];
 
@@ -345,6 +348,7 @@ fn compare(exchange: &Exchange, got: Result<CompletionResponse, BackendError>) -
                 Some(usage.completion_tokens.into()),
                 Some(usage.total_tokens.into()),
                 usage.cached_tokens.map(Into::into),
+                usage.cache_write_tokens.map(Into::into),
                 usage.reasoning_tokens.map(Into::into),
             ]
         }),

@@ -10,13 +10,16 @@ use openai_mock::{MockServer, Reply};
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
-    CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, Message, ToolDefinition, Usage,
+    Backend, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, Message, ToolDefinition,
+    Usage,
 };
 use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
+
+use crate::server;
 
 /// The fields of a span, as text.
 type Fields = BTreeMap<&'static str, String>;
@@ -241,21 +244,80 @@ async fn what_is_unknown_is_counted_by_name() {
 }
 
 #[tokio::test]
-async fn an_answer_has_a_price_or_says_why_it_has_none() {
+async fn a_response_has_a_price_or_the_reason_why_not() {
     let mock = MockServer::start().await.unwrap();
     let backend = backend(&mock, |config| config.with_model("gpt-4o"));
-    let usage = Some(Usage { prompt_tokens: 1_000_000, cached_tokens: Some(1_000_000), ..Usage::default() });
     #[track_caller]
-    fn check(backend: &CodexBackend, model: &str, usage: Option<Usage>, expected: Result<f64, &str>) {
-        let response = CompletionResponse { model: model.into(), usage, ..CompletionResponse::default() };
-        let found = backend.cost(&response).map_err(|error| {
+    fn check(backend: &CodexBackend, response: CompletionResponse, expected: Result<&str, &str>) {
+        let found = backend.cost(&response).map(|cost| cost.to_string()).map_err(|error| {
             assert_eq!(error.category(), ErrorCategory::Configuration);
+            assert!(error.details().hint.is_some() || response.usage.is_none(), "{error}");
             error.message().to_owned()
         });
-        assert_eq!(found, expected.map_err(str::to_owned));
+        assert_eq!(found.as_deref().map_err(String::as_str), expected);
     }
-    check(&backend, "gpt-4o-2024-08-06", usage, Ok(1.25));
-    check(&backend, "", usage, Ok(1.25));
-    check(&backend, "my-model", usage, Err("the price of the model \"my-model\" is not known"));
-    check(&backend, "gpt-4o", None, Err("the server did not say how many tokens the answer cost"));
+    let usage = Some(Usage { prompt_tokens: 1_000_000, cached_tokens: Some(1_000_000), ..Usage::default() });
+    let response = |model: &str, tier: Option<&str>| CompletionResponse {
+        model: model.into(),
+        usage,
+        service_tier: tier.map(str::to_owned),
+        ..CompletionResponse::default()
+    };
+    check(&backend, response("gpt-4o-2024-08-06", None), Ok("1.250000 USD"));
+    check(&backend, response("", Some("default")), Ok("1.250000 USD"));
+    check(&backend, response("gpt-4o", Some("priority")), Ok("2.125000 USD"));
+    check(&backend, response("gpt-5.1", Some("flex")), Ok("0.062500 USD"));
+    check(&backend, response("my-model", None), Err("the price of the model is not known: \"my-model\""));
+    let flex = "the price of the model in the service tier \"flex\" is not known: \"gpt-4o\"";
+    check(&backend, response("gpt-4o", Some("flex")), Err(flex));
+    let scale = "the price of the service tier \"scale\" is not known";
+    check(&backend, response("gpt-4o", Some("scale")), Err(scale));
+    let long = "the price of long inputs in the service tier \"priority\" is not known: \"gpt-5.5\"";
+    check(&backend, response("gpt-5.5", Some("priority")), Err(long));
+    let none = "the server did not report how many tokens the response cost";
+    check(&backend, CompletionResponse { usage: None, ..response("gpt-4o", None) }, Err(none));
+    let writes = Some(Usage { prompt_tokens: 10, cache_write_tokens: Some(1), ..Usage::default() });
+    let unknown = "the price of writing to the cache is not known: \"chat-latest\"";
+    check(&backend, CompletionResponse { usage: writes, ..response("chat-latest", None) }, Err(unknown));
+    // Fees beside the tokens.
+    let audio = "at least 2.500000 USD, without the unknown fees of audio tokens";
+    check(&backend, response("gpt-audio-1.5", None), Ok(audio));
+    let search = "at least 1.250000 USD, without the unknown fees of web searches";
+    check(&backend, response("gpt-4o-search-preview", None), Ok(search));
+}
+
+/// Whole and streamed.
+#[tokio::test]
+async fn the_work_of_hosted_tools_makes_a_cost_a_lower_bound() {
+    let search = json!({"type": "web_search_call", "id": "ws_1", "status": "completed"});
+    let code = json!({"type": "code_interpreter_call", "id": "ci_1", "status": "completed", "code": "1"});
+    let odd = json!({"type": "dream_call", "id": "d_1", "status": "completed"});
+    let text = json!({"type": "output_text", "text": "Hi"});
+    let message = json!({"type": "message", "role": "assistant", "content": [text]});
+    let call = json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"});
+    let reasoning = json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"});
+    for (items, expected) in [
+        (vec![&reasoning, &message, &call], Vec::<&str>::new()),
+        (vec![&search, &code, &search, &message], vec!["web_search_call", "code_interpreter_call"]),
+        (vec![&odd, &message], vec!["dream_call"]),
+    ] {
+        let response = json!({
+            "id": "resp_1", "object": "response", "status": "completed", "model": "gpt-5.6-terra", "output": items,
+            "usage": {"input_tokens": 1_000, "output_tokens": 0, "total_tokens": 1_000},
+        });
+        let event = json!({"type": "response.completed", "response": response});
+        for (kind, body) in
+            [("application/json", response.to_string()), ("text/event-stream", format!("data: {event}\n\n"))]
+        {
+            let url = server::start(server::http(200, kind, body.as_bytes())).await;
+            let config = CodexBackendConfig::new("k").with_base_url(url).with_api(Api::Responses);
+            let backend = CodexBackend::new(config).unwrap();
+            let request = CompletionRequest::new(vec![Message::user("Hi")]);
+            let stream = backend.complete_stream(request).await.unwrap();
+            let cost = backend.cost(&CollectingStream::new(stream).collect().await.unwrap()).unwrap();
+            assert_eq!(cost.excludes, expected, "{kind}");
+            assert_eq!(cost.is_complete(), expected.is_empty());
+            assert_eq!(cost.usd, 0.002);
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const IMPORTS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("absorbed", &["auth"]),
+    ("attachment", &[]),
     ("telemetry", &["auth", "error"]),
     ("encode", &["error"]),
     ("extra", &["encode", "error"]),
@@ -20,8 +21,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &["auth", "error", "models"]),
     ("openai", &["transport"]),
     ("transport", &["openai", "auth", "config", "decode", "error"]),
-    ("chat", &["absorbed", "openai", "models", "decode", "error", "extra"]),
-    ("responses", &["absorbed", "encode", "openai", "models", "decode", "error", "extra"]),
+    ("chat", &["absorbed", "attachment", "openai", "models", "decode", "error", "extra"]),
+    ("responses", &["absorbed", "attachment", "encode", "openai", "models", "decode", "error", "extra"]),
     ("embeddings", &["openai", "models", "decode", "error", "extra", "tokens", "validate"]),
     (
         "backend",

@@ -1,6 +1,7 @@
 //! Limits on what a run may cost.
 
 use std::fmt;
+use std::ops::Add;
 use std::time::Duration;
 
 use super::error::ToolRunErrorKind;
@@ -61,7 +62,7 @@ impl Spending {
 
     /// Adds what this response cost.
     pub(super) fn add(&mut self, response: &CompletionResponse, budget: &Budget) {
-        self.usage = sum(self.usage, response.usage);
+        self.usage = [self.usage, response.usage].into_iter().flatten().reduce(Usage::add);
         self.tokens = self.tokens.zip(response.usage.and_then(tokens)).map(|(sum, tokens)| sum + tokens);
         if let Some((_, price)) = &budget.cost {
             let cost = price(response).filter(|cost| cost.is_finite() && *cost >= 0.0);
@@ -74,20 +75,4 @@ impl Spending {
 fn tokens(usage: Usage) -> Option<u64> {
     let both = u64::from(usage.prompt_tokens) + u64::from(usage.completion_tokens);
     Some(both.max(usage.total_tokens.into())).filter(|tokens| *tokens > 0)
-}
-
-/// The usage of two responses together; what is not reported counts as nothing.
-fn sum(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
-    let (Some(one), Some(other)) = (one, other) else { return one.or(other) };
-    let both = |one: Option<u32>, other: Option<u32>| match (one, other) {
-        (Some(one), Some(other)) => Some(one.saturating_add(other)),
-        (one, other) => one.or(other),
-    };
-    Some(Usage {
-        prompt_tokens: one.prompt_tokens.saturating_add(other.prompt_tokens),
-        completion_tokens: one.completion_tokens.saturating_add(other.completion_tokens),
-        total_tokens: one.total_tokens.saturating_add(other.total_tokens),
-        cached_tokens: both(one.cached_tokens, other.cached_tokens),
-        reasoning_tokens: both(one.reasoning_tokens, other.reasoning_tokens),
-    })
 }

@@ -115,7 +115,7 @@ pub(super) fn made() -> Vec<(String, String, Reading)> {
     let usage = || {
         let usage = json!({
             "prompt_tokens": 19, "completion_tokens": 14, "total_tokens": 33,
-            "prompt_tokens_details": {"cached_tokens": 8}, "completion_tokens_details": {"reasoning_tokens": 5},
+            "prompt_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 3}, "completion_tokens_details": {"reasoning_tokens": 5},
         });
         Event::json(
             json!({"id": "chatcmpl-2", "object": "chat.completion.chunk", "choices": [], "usage": usage}),
@@ -126,6 +126,7 @@ pub(super) fn made() -> Vec<(String, String, Reading)> {
         completion_tokens: 14,
         total_tokens: 33,
         cached_tokens: Some(8),
+        cache_write_tokens: Some(3),
         reasoning_tokens: Some(5),
     });
     let streams = [

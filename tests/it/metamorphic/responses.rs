@@ -204,7 +204,7 @@ pub(super) fn made() -> Vec<(String, String, Reading)> {
         maker.response("response.created", "in_progress", Value::Null);
         make(&mut maker);
         let usage = json!({
-            "input_tokens": 19, "input_tokens_details": {"cached_tokens": 8}, "output_tokens": 14,
+            "input_tokens": 19, "input_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 3}, "output_tokens": 14,
             "output_tokens_details": {"reasoning_tokens": 5}, "total_tokens": 33,
         });
         maker.response("response.completed", "completed", usage);
@@ -214,6 +214,7 @@ pub(super) fn made() -> Vec<(String, String, Reading)> {
             completion_tokens: 14,
             total_tokens: 33,
             cached_tokens: Some(8),
+            cache_write_tokens: Some(3),
             reasoning_tokens: Some(5),
         };
         let expected = Reading { finish, usage: Some(usage), ..expected };

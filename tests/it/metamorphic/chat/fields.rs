@@ -128,8 +128,12 @@ pub(in super::super) fn usage_retyped(input: &Input, random: &mut Rng) -> Option
             for name in ["prompt_tokens_details", "completion_tokens_details"] {
                 chunk["usage"][name] = other.clone();
             }
-            expected.usage =
-                Some(tachikoma_backends_core::Usage { cached_tokens: None, reasoning_tokens: None, ..usage });
+            expected.usage = Some(tachikoma_backends_core::Usage {
+                cached_tokens: None,
+                cache_write_tokens: None,
+                reasoning_tokens: None,
+                ..usage
+            });
         }
         _ => {
             for name in ["prompt_tokens", "completion_tokens", "total_tokens"] {

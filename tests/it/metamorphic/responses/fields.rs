@@ -318,7 +318,12 @@ pub(in super::super) fn usage_retyped(input: &Input, random: &mut Rng) -> Option
             *usage = other.clone();
         }
     });
-    expected.usage = details.then_some(Usage { cached_tokens: None, reasoning_tokens: None, ..usage });
+    expected.usage = details.then_some(Usage {
+        cached_tokens: None,
+        cache_write_tokens: None,
+        reasoning_tokens: None,
+        ..usage
+    });
     Some(Transformed::same(events).expecting(expected))
 }
 

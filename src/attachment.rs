@@ -1,0 +1,104 @@
+//! How images and files are written for both APIs. Pure.
+
+use tachikoma_backends_core::{ContentPart, FileSource, ImageSource};
+
+/// An image as a URL, which both APIs take.
+pub(crate) fn image_url(source: ImageSource) -> String {
+    match source {
+        ImageSource::Url { url } => url,
+        ImageSource::Base64 { media_type, data } => data_url(&media_type, &data),
+    }
+}
+
+fn data_url(media_type: &str, data: &str) -> String {
+    format!("data:{media_type};base64,{data}")
+}
+
+/// What both APIs call the fields of a file.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct FileFields {
+    pub(crate) data: Option<String>,
+    pub(crate) id: Option<String>,
+    pub(crate) url: Option<String>,
+    pub(crate) name: Option<String>,
+}
+
+impl FileFields {
+    /// `None` of a source that this release does not know.
+    pub(crate) fn new(source: FileSource, name: Option<String>) -> Option<Self> {
+        Some(match source {
+            // OpenAI refuses data without a name.
+            FileSource::Base64 { media_type, data } => Self {
+                data: Some(data_url(&media_type, &data)),
+                name: name.or_else(|| Some(default_name(&media_type))),
+                ..Self::default()
+            },
+            FileSource::Url { url } if url.starts_with("data:") => {
+                let media_type = url.trim_start_matches("data:").split([';', ',']).next();
+                let name = name.or_else(|| media_type.map(default_name));
+                Self { data: Some(url), name, ..Self::default() }
+            }
+            FileSource::Url { url } => Self { url: Some(url), name, ..Self::default() },
+            // The upload has a name already.
+            FileSource::Id { id } => Self { id: Some(id), ..Self::default() },
+            _ => return None,
+        })
+    }
+}
+
+fn default_name(media_type: &str) -> String {
+    let extension = match media_type.rsplit('/').next().unwrap_or_default() {
+        "plain" => "txt",
+        "markdown" => "md",
+        other if !other.is_empty() && other.chars().all(|c| c.is_ascii_alphanumeric()) => other,
+        _ => return "file".to_owned(),
+    };
+    format!("file.{extension}")
+}
+
+/// The word for a part that is no text.
+pub(crate) fn kind(part: &ContentPart) -> &'static str {
+    match part {
+        ContentPart::Text { .. } => "text",
+        ContentPart::Image { .. } => "an image",
+        ContentPart::File { .. } => "a file",
+        _ => "a part of this kind",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files() {
+        #[track_caller]
+        fn check(part: ContentPart, expected: [Option<&str>; 4]) {
+            let ContentPart::File { source, name } = part else { panic!("no file") };
+            let FileFields { data, id, url, name } = FileFields::new(source, name).unwrap();
+            assert_eq!([data, id, url, name].each_ref().map(Option::as_deref), expected);
+        }
+        let data = "data:application/pdf;base64,AAAA";
+        let pdf = Some(data);
+        check(ContentPart::file_base64("application/pdf", "AAAA"), [pdf, None, None, Some("file.pdf")]);
+        let named = ContentPart::file_base64("application/pdf", "AAAA").with_name("a.pdf");
+        check(named, [pdf, None, None, Some("a.pdf")]);
+        check(ContentPart::file_url(data), [pdf, None, None, Some("file.pdf")]);
+        let url = "https://example.org/a.pdf";
+        check(ContentPart::file_url(url), [None, None, Some(url), None]);
+        check(ContentPart::file_id("file-1").with_name("a.pdf"), [None, Some("file-1"), None, None]);
+    }
+
+    #[test]
+    fn names_by_media_type() {
+        for (media_type, expected) in [
+            ("application/pdf", "file.pdf"),
+            ("text/plain", "file.txt"),
+            ("text/csv", "file.csv"),
+            ("application/vnd.ms-excel", "file"),
+            ("", "file"),
+        ] {
+            assert_eq!(default_name(media_type), expected);
+        }
+    }
+}
