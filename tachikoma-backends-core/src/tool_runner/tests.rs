@@ -25,7 +25,9 @@ mod schedule;
 #[derive(Clone, Debug)]
 enum Reply {
     Response(Box<CompletionResponse>),
-    /// An error after these chunks.
+    /// An error in the place of a response.
+    Refused(BackendError),
+    /// An error after these chunks of a stream.
     Broken(Vec<CompletionChunk>, BackendError),
     /// A piece of text, then nothing more.
     Hang,
@@ -71,7 +73,7 @@ impl Backend for Model {
     async fn complete(&self, request: CompletionRequest) -> Result<CompletionResponse, BackendError> {
         match self.next(request) {
             Reply::Response(response) => Ok(*response),
-            Reply::Broken(_, error) => Err(error),
+            Reply::Refused(error) | Reply::Broken(_, error) => Err(error),
             Reply::Hang => pending().await,
         }
     }
@@ -81,7 +83,7 @@ impl Backend for Model {
         let open = Arc::clone(&self.open_streams);
         let chunks: CompletionStream = match reply {
             Reply::Response(response) => stream::iter(response.into_chunks().map(Ok)).boxed(),
-            Reply::Broken(chunks, error) if chunks.is_empty() => return Err(error),
+            Reply::Refused(error) => return Err(error),
             Reply::Broken(chunks, error) => {
                 stream::iter(chunks.into_iter().map(Ok).chain([Err(error)])).boxed()
             }

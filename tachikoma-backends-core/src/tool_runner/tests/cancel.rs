@@ -112,40 +112,43 @@ async fn at_each_poll() {
 #[tokio::test]
 async fn after_each_event() {
     let (whole, all) = whole_run().await;
-    for limit in 0..all - 1 {
+    for limit in 0..all {
         let (running, model) = (Arc::default(), Model::new(script()));
         let seen = AtomicUsize::new(0);
         let cancel = std::future::poll_fn(|_| {
             if seen.load(Ordering::Relaxed) >= limit { Poll::Ready(()) } else { Poll::Pending }
         });
-        let mut text = None;
-        let mut requests = 0;
+        let (mut text, mut is_open, mut requests) = (String::new(), false, 0);
         let on_event = |event: ToolRunEvent<'_>| {
             if seen.fetch_add(1, Ordering::Relaxed) >= limit {
                 // Only a call that cannot run has its result without anything that began.
-                assert!(matches!(event, ToolRunEvent::Result(result) if !result.success) || limit == all - 2);
+                assert!(matches!(event, ToolRunEvent::Result(result) if !result.success) || limit == all - 1);
             }
             requests = model.requests().len();
             match event {
-                ToolRunEvent::Chunk(chunk) => text.get_or_insert_with(String::new).push_str(&chunk.delta),
-                ToolRunEvent::StepEnd { .. } => text = None,
+                ToolRunEvent::Chunk(chunk) => {
+                    text.push_str(&chunk.delta);
+                    is_open = !chunk.is_final;
+                }
+                ToolRunEvent::StepEnd { .. } => text.clear(),
                 ToolRunEvent::CallStart(_) | ToolRunEvent::Result(_) => {}
             }
         };
         let error = match runner(&running).run_until(&model, ask(), on_event, cancel).await {
             Ok(run) => {
                 // The final response is whole with its last chunk, the event before the end of its step.
-                assert_eq!((limit, run.messages), (all - 2, whole.messages.clone()));
+                assert_eq!((limit, run.messages), (all - 1, whole.messages.clone()));
                 continue;
             }
             Err(error) => error,
         };
+        assert!(limit < all - 1);
         check(&error, &whole, &model);
         assert_eq!(running.load(Ordering::Relaxed), 0);
         assert_eq!(model.requests().len(), requests, "no request after the signal");
-        let is_open = requests > error.steps() && text.is_some();
+        assert_eq!(error.steps(), requests - usize::from(is_open), "what is whole is in the conversation");
         let partial = error.partial().map(|partial| partial.content.clone().unwrap_or_default());
-        assert_eq!(partial, text.filter(|_| is_open), "{limit}");
+        assert_eq!(partial, is_open.then_some(text));
     }
 }
 

@@ -65,8 +65,14 @@ async fn an_incomplete_response_runs_nothing() {
 #[tokio::test]
 async fn a_failed_backend_ends_the_run_with_what_had_arrived() {
     let broken = BackendError::Network("reset".into());
-    for (chunks, partial) in [(vec![], None), (vec![text_chunk("Let "), text_chunk("me")], Some("Let me"))] {
-        let replies = [calls(&[("say", ONE)]).into(), Reply::Broken(chunks, broken.clone())];
+    let chunks = |texts: &[&str]| texts.iter().map(|text| text_chunk(text)).collect();
+    let table = [
+        (Reply::Refused(broken.clone()), None),
+        (Reply::Broken(chunks(&[]), broken.clone()), None),
+        (Reply::Broken(chunks(&["Let ", "me"]), broken.clone()), Some("Let me")),
+    ];
+    for (reply, partial) in table {
+        let replies = [calls(&[("say", ONE)]).into(), reply];
         let error = run_both(&runner(), &replies).await.unwrap_err();
         assert_eq!(error.to_string(), "network failure: reset");
         assert_eq!(*error.kind(), ToolRunErrorKind::Backend(broken.clone()));

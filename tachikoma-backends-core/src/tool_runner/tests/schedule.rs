@@ -78,6 +78,17 @@ async fn eight_calls_run_at_once_by_default() {
 }
 
 #[test]
+fn without_a_timeout_no_runtime_is_needed() {
+    let wait = Tool::new(definition("wait"), async |_: Number| {
+        tokio::task::yield_now().await;
+        "waited"
+    });
+    let runner = ToolRunner::new().with(wait.without_timeout());
+    let results = futures::executor::block_on(runner.run_calls(&[ToolCall::new("a", "wait", ONE)]));
+    assert_eq!(results[0].content.as_text(), Some("waited"));
+}
+
+#[test]
 fn the_reference_is_right() {
     let work = [(false, 5), (false, 9), (false, 2), (true, 3), (false, 1), (true, 1), (true, 4)];
     assert_eq!(expected_starts(&work, 2), [0, 0, 5, 9, 12, 13, 14]);
