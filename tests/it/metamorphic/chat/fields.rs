@@ -128,9 +128,11 @@ pub(in super::super) fn usage_retyped(input: &Input, random: &mut Rng) -> Option
             for name in ["prompt_tokens_details", "completion_tokens_details"] {
                 chunk["usage"][name] = other.clone();
             }
+            // Anthropic's spelling of it is beside the details.
+            let is_beside = chunk["usage"]["cache_creation_input_tokens"].is_number();
             expected.usage = Some(tachikoma_backends_core::Usage {
                 cached_tokens: None,
-                cache_write_tokens: None,
+                cache_write_tokens: usage.cache_write_tokens.filter(|_| is_beside),
                 reasoning_tokens: None,
                 ..usage
             });
