@@ -1,19 +1,14 @@
 //! A small coding agent: it reads, writes and runs commands in one directory, and asks before it changes anything. Without a key all
 //! this is offline, with a scripted model.
 
-use std::error::Error;
-use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 use std::process::{ExitCode, Stdio};
-use std::time::Duration;
+use std::{error::Error, io, io::Write, time::Duration};
 
 use clap::Parser;
 use openai_mock::{MockServer, Reply};
-use serde_json::json;
-use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
-use tachikoma_backends_core::{
-    Approval, CompletionRequest, Message, Tool, ToolCall, ToolDefinition, ToolRunEvent, ToolRunner,
-};
+use tachikoma_backend_codex::{Approval, Tool, ToolCall, ToolDefinition, ToolRunEvent, ToolRunner};
+use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CompletionRequest};
 use tokio::process::Command;
 
 /// Works on a task with three tools: read a file, write a file, run a command.
@@ -30,9 +25,6 @@ struct Arguments {
     /// Write and run without asking
     #[arg(long)]
     yes: bool,
-    /// Use the Responses API, whatever the model
-    #[arg(long)]
-    responses: bool,
 }
 
 #[derive(serde::Deserialize, schemars::JsonSchema)]
@@ -54,9 +46,9 @@ struct Run {
 }
 
 /// The path within the directory.
-fn within(directory: &Path, path: &Path) -> std::io::Result<PathBuf> {
+fn within(directory: &Path, path: &Path) -> io::Result<PathBuf> {
     let stays = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    stays.then(|| directory.join(path)).ok_or_else(|| std::io::Error::other("use a path below the directory"))
+    stays.then(|| directory.join(path)).ok_or_else(|| io::Error::other("use a path below the directory"))
 }
 
 fn tools(directory: &Path) -> [Tool; 3] {
@@ -66,8 +58,10 @@ fn tools(directory: &Path) -> [Tool; 3] {
     let run = ToolDefinition::from_type::<Run>("run", "Runs a command and returns what it prints");
     [
         Tool::new(read, move |file: ReadFile| std::fs::read_to_string(within(&read_in, &file.path)?)),
-        Tool::new(write, move |file: WriteFile| std::fs::write(within(&write_in, &file.path)?, file.content))
-            .exclusive(),
+        Tool::new(write, move |file: WriteFile| {
+            std::fs::write(within(&write_in, &file.path)?, file.content).map(|()| "written")
+        })
+        .exclusive(),
         Tool::new(run, move |Run { command }: Run| {
             let mut shell = Command::new("sh");
             // A command that is not waited for any more ends with its future.
@@ -80,13 +74,9 @@ fn tools(directory: &Path) -> [Tool; 3] {
 }
 
 async fn ask(call: ToolCall) -> Approval {
-    print!("\nMay {} {}? [y/N] ", call.name, call.arguments);
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::stdout().flush().and_then(|()| std::io::stdin().read_line(&mut line)).map(|_| line)
-    });
-    match answer.await {
-        Ok(Ok(line)) if line.trim() == "y" => Approval::Allow,
+    println!("\nMay {} {}? [y/N]", call.name, call.arguments);
+    match tokio::task::spawn_blocking(|| io::stdin().lines().next()).await {
+        Ok(Some(Ok(line))) if line.trim() == "y" => Approval::Allow,
         _ => Approval::Deny("the user does not want that".into()),
     }
 }
@@ -97,33 +87,32 @@ async fn main() -> ExitCode {
     ExitCode::from(u8::from(outcome.is_err()))
 }
 
-async fn run(Arguments { task, directory, yes, responses }: Arguments) -> Result<(), Box<dyn Error>> {
+async fn run(Arguments { task, directory, yes }: Arguments) -> Result<(), Box<dyn Error>> {
     let directory = directory.unwrap_or_else(|| std::env::temp_dir().join("tachikoma-agent"));
     std::fs::create_dir_all(&directory)?;
     let mock = MockServer::start().await?;
-    let write = json!({"path": "hello.txt", "content": "Hello, world!\n"}).to_string();
-    mock.push_reply(Reply::tool_calls([
-        ("write_file", write),
-        ("run", json!({"command": "cat hello.txt"}).to_string()),
-    ]));
+    let write = r#"{"path": "hello.txt", "content": "Hello, world!\n"}"#;
+    mock.push_reply(Reply::tool_calls([("write_file", write), ("run", r#"{"command": "cat hello.txt"}"#)]));
     mock.push_reply(Reply::text("hello.txt greets the world."));
     let config = match std::env::var_os("OPENAI_API_KEY") {
         Some(_) => CodexBackendConfig::from_env()?,
         None => CodexBackendConfig::new("sk-mock").with_base_url(mock.base_url()),
     };
-    let backend = CodexBackend::new(if responses { config.with_api(Api::Responses) } else { config })?;
+    let backend = CodexBackend::new(config)?;
     let runner = ToolRunner::new().with_tools(tools(&directory)).with_approval(move |call| async move {
         if yes || call.name == "read_file" { Approval::Allow } else { ask(call).await }
     });
-    let request = CompletionRequest::new(vec![Message::user(task)]);
     let show = |event: ToolRunEvent<'_>| match event {
-        ToolRunEvent::Chunk(chunk) => print!("{}", chunk.delta),
+        ToolRunEvent::Chunk(chunk) => {
+            print!("{}", chunk.delta);
+            _ = io::stdout().flush();
+        }
         ToolRunEvent::CallStart(call) => println!("[{} {}]", call.name, call.arguments),
         ToolRunEvent::Result(result) => println!("[{}: {}]", result.name, result.content.to_text()),
         _ => println!(),
     };
     let interrupted = async { _ = tokio::signal::ctrl_c().await };
-    let run = runner.run_until(&backend, request, show, interrupted).await?;
+    let run = runner.run_until(&backend, CompletionRequest::user(task), show, interrupted).await?;
     println!("[{} steps in {}]", run.steps, directory.display());
     Ok(())
 }
