@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
-    Backend, BackendExt, CollectingStream, CompletionRequest, CompletionResponse, ContentPart, ErrorCategory,
-    FinishReason, Message, ResponseFormat, ToolDefinition, ToolParameter, ToolRunner,
+    Approval, Backend, BackendExt, CollectingStream, CompletionRequest, CompletionResponse, ContentPart,
+    ErrorCategory, FinishReason, Message, ResponseFormat, Role, ToolDefinition, ToolParameter,
+    ToolRunErrorKind, ToolRunEvent, ToolRunner,
 };
 
 const GREETING: &str = "Hello from a real é你😀 server.";
@@ -161,6 +162,45 @@ async fn an_answer_as_a_type_and_a_run_of_tools() {
         let run = runner.run(&backend, request("Weather TWO")).await.unwrap();
         assert!(run.steps == 2 && run.messages.len() == 5, "{:?}", run.messages);
         assert!(run.response.content.is_some_and(|text| !text.is_empty()));
+    }
+}
+
+/// Waits for ever.
+async fn hang(_: serde_json::Value) -> String {
+    std::future::pending().await
+}
+
+#[tokio::test]
+async fn a_run_is_approved_and_cancelled() {
+    for config in configs("approval and cancelling") {
+        let backend = CodexBackend::new(config).unwrap();
+        let denies = ToolRunner::new()
+            .with_tool(weather(), hang)
+            .with_approval(async |_| Approval::Deny("not today".into()));
+        let run = denies.run(&backend, request("Weather TWO")).await.unwrap();
+        let results: Vec<_> = run.messages.iter().filter(|message| message.role == Role::Tool).collect();
+        assert_eq!(results.len(), 2);
+        assert!(results.iter().all(|result| result.content.as_text() == Some("Error: not today")));
+        let (started, start) = futures::channel::oneshot::channel();
+        let mut started = Some(started);
+        let on_event = |event: ToolRunEvent<'_>| {
+            if let ToolRunEvent::CallStart(_) = event
+                && let Some(started) = started.take()
+            {
+                started.send(()).unwrap();
+            }
+        };
+        let hangs = ToolRunner::new().with_tool(weather(), hang);
+        let cancel = async { start.await.unwrap() };
+        let error = hangs.run_until(&backend, request("Weather TWO"), on_event, cancel).await.unwrap_err();
+        assert_eq!(*error.kind(), ToolRunErrorKind::Cancelled, "{error}");
+        assert!(error.usage().is_some_and(|usage| usage.total_tokens > 0));
+        // Every call has a result, so that the conversation can go on.
+        let mut request = request("");
+        request.messages = error.into_messages();
+        request.tools = vec![weather()];
+        let response = backend.complete(request).await.unwrap();
+        assert_eq!(response.finish_reason, FinishReason::Stop);
     }
 }
 
