@@ -38,3 +38,4 @@ mod surface;
 mod telemetry;
 mod tidy;
 mod tokens;
+mod tools;

@@ -1,10 +1,14 @@
 //! Answers as Rust types, over both APIs, whole and streamed.
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
 use futures::StreamExt;
 use openai_mock::{MockServer, Reply};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
     BackendExt, CompletionRequest, ErrorCategory, Message, Structured, StructuredError, ToolDefinition,
@@ -32,7 +36,7 @@ fn request() -> CompletionRequest {
 }
 
 /// A backend that takes the mock for OpenAI's own server: others are told the format twice.
-fn as_openai(mock: &MockServer, api: Api) -> CodexBackend {
+pub(crate) fn as_openai(mock: &MockServer, api: Api) -> CodexBackend {
     let port = mock.base_url().trim_start_matches("http://127.0.0.1:");
     let client = reqwest::Client::builder().no_proxy().resolve("api.openai.com", ([127, 0, 0, 1], 0).into());
     let config = CodexBackendConfig::new("sk-test")
@@ -44,10 +48,10 @@ fn as_openai(mock: &MockServer, api: Api) -> CodexBackend {
 }
 
 /// Asks in all four ways for the same reply; they agree.
-async fn ask(
+async fn ask<T: DeserializeOwned + JsonSchema + Debug + Send>(
     reply: impl Fn() -> Option<Reply>,
     request: CompletionRequest,
-) -> Result<Structured<City>, String> {
+) -> Result<Structured<T>, String> {
     let mut outcomes = Vec::new();
     for api in [Api::ChatCompletions, Api::Responses] {
         for streamed in [false, true] {
@@ -55,7 +59,7 @@ async fn ask(
             reply().into_iter().for_each(|reply| mock.push_reply(reply));
             let backend = as_openai(&mock, api);
             let outcome = if streamed {
-                match backend.complete_stream_as::<City>(request.clone()).await {
+                match backend.complete_stream_as::<T>(request.clone()).await {
                     Ok(mut stream) => {
                         let first = stream.next().await;
                         assert!(first.is_some_and(|chunk| chunk.is_ok()));
@@ -64,7 +68,7 @@ async fn ask(
                     Err(error) => Err(error),
                 }
             } else {
-                backend.complete_as::<City>(request.clone()).await
+                backend.complete_as::<T>(request.clone()).await
             };
             let sent = mock.requests().remove(0).body.unwrap();
             let format =
@@ -77,7 +81,7 @@ async fn ask(
             outcomes.push(outcome.map_err(|error| raw(&error)));
         }
     }
-    let shown = |outcome: &Result<Structured<City>, String>| match outcome {
+    let shown = |outcome: &Result<Structured<T>, String>| match outcome {
         Ok(structured) => Ok(format!("{:?}", structured.value)),
         Err(error) => Err(error.clone()),
     };
@@ -88,7 +92,7 @@ async fn ask(
 #[tokio::test]
 async fn an_answer_is_a_value_or_says_why_it_is_none() {
     let check = async |reply: Reply, expected: Result<City, &str>| {
-        let found = ask(|| Some(reply.clone()), request()).await;
+        let found = ask::<City>(|| Some(reply.clone()), request()).await;
         assert_eq!(
             found.as_ref().map(|found| &found.value).map_err(String::as_str),
             expected.as_ref().map_err(|e| *e)
@@ -136,7 +140,7 @@ async fn an_answer_is_a_value_or_says_why_it_is_none() {
 
 #[tokio::test]
 async fn a_cut_answer_and_one_that_calls_tools_are_errors_of_their_own() {
-    let error = ask(|| None, request().with_max_tokens(16)).await.unwrap_err();
+    let error = ask::<City>(|| None, request().with_max_tokens(16)).await.unwrap_err();
     assert!(
         error.starts_with(
             "the response was cut by the limit on tokens; raise max_tokens or ask for less | Some(\"{"
@@ -145,8 +149,101 @@ async fn a_cut_answer_and_one_that_calls_tools_are_errors_of_their_own() {
     );
     let tool = ToolDefinition::builder("look").build().unwrap();
     let call = || Some(Reply::tool_call("look", json!({})));
-    let error = ask(call, request().with_tools([tool])).await.unwrap_err();
+    let error = ask::<City>(call, request().with_tools([tool])).await.unwrap_err();
     assert_eq!(error, "the model called look before it answered; run the tools and ask again | None None");
+}
+
+/// Enums of all taggings, whose branches begin with the same property where keys are sorted.
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+struct Plan {
+    steps: Vec<Step>,
+    #[serde(flatten)]
+    mode: Mode,
+    pick: Pick,
+    layout: Option<Vec<Layout>>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+#[serde(tag = "kind")]
+enum Step {
+    Read(File),
+    Write {
+        body: String,
+        #[serde(default)]
+        append: bool,
+    },
+    Nested(Pick),
+}
+
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+struct File {
+    area: String,
+    #[serde(default)]
+    lines: u16,
+}
+
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+struct Mode {
+    #[serde(default)]
+    dry: bool,
+}
+
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+#[serde(tag = "type", content = "args")]
+enum Pick {
+    One(File),
+    All,
+}
+
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+#[serde(untagged)]
+enum Layout {
+    Named { area: String, name: String },
+    Sized { area: String, size: u8 },
+}
+
+#[tokio::test]
+async fn enums_of_all_taggings_are_asked_for_and_read() {
+    // The mock refuses schemas that OpenAI does, and makes up what fits the schema.
+    ask::<Plan>(|| None, request()).await.unwrap();
+    let written = json!({
+        "steps": [
+            {"kind": "Read", "area": "a", "lines": null},
+            {"kind": "Write", "body": "b", "append": null},
+            {"kind": "Nested", "type": "One", "args": {"area": "c", "lines": 3}},
+            {"kind": "Nested", "type": "All"},
+        ],
+        "dry": null,
+        "pick": {"type": "All"},
+        "layout": [{"name": "n", "area": "d"}, {"area": "e", "size": 2}],
+    });
+    let plan = ask::<Plan>(|| Some(Reply::json(written.clone())), request()).await.unwrap().value;
+    let file = |area: &str, lines| File { area: area.into(), lines };
+    let expected = Plan {
+        steps: vec![
+            Step::Read(file("a", 0)),
+            Step::Write { body: "b".into(), append: false },
+            Step::Nested(Pick::One(file("c", 3))),
+            Step::Nested(Pick::All),
+        ],
+        mode: Mode { dry: false },
+        pick: Pick::All,
+        layout: Some(vec![
+            Layout::Named { area: "d".into(), name: "n".into() },
+            Layout::Sized { area: "e".into(), size: 2 },
+        ]),
+    };
+    assert_eq!(plan, expected);
+}
+
+#[tokio::test]
+async fn text_before_a_call_is_not_a_value() {
+    let reply = || Some(Reply::text("Let me look.").and_tool_call("look", json!({})));
+    let tool = ToolDefinition::builder("look").build().unwrap();
+    let error = ask::<City>(reply, request().with_tools([tool])).await.unwrap_err();
+    let expected =
+        "the model called look before it answered; run the tools and ask again | Some(\"Let me look.\") None";
+    assert_eq!(error, expected);
 }
 
 #[tokio::test]
@@ -154,9 +251,27 @@ async fn a_type_without_a_strict_schema_is_refused_before_anything_is_sent() {
     let mock = MockServer::start().await.unwrap();
     let backend =
         CodexBackend::new(CodexBackendConfig::new("sk-test").with_base_url(mock.base_url())).unwrap();
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is asked for")]
+    struct Holds<T> {
+        it: T,
+    }
+    #[derive(Debug, Deserialize, JsonSchema)]
+    struct Empty {}
+    let check = async |error: StructuredError, expected: &str| {
+        let StructuredError::Backend(error) = error else { panic!("{error}") };
+        assert_eq!(error.category(), ErrorCategory::InvalidRequest);
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(mock.requests().len(), 0);
+    };
     let error = backend.complete_as::<Vec<City>>(request()).await.unwrap_err();
-    let StructuredError::Backend(error) = error else { panic!("{error}") };
-    assert_eq!(error.category(), ErrorCategory::InvalidRequest);
-    assert!(error.to_string().contains("its root is not an object; wrap it in a struct"), "{error}");
-    assert_eq!(mock.requests().len(), 0);
+    check(error, "its root is not an object; wrap it in a struct").await;
+    let error = backend.complete_as::<Holds<BTreeMap<String, u8>>>(request()).await.unwrap_err();
+    check(error, "/properties/it is a map").await;
+    let error = backend.complete_as::<Holds<Value>>(request()).await.unwrap_err();
+    check(error, "/properties/it accepts any value").await;
+    let error = backend.complete_as::<Holds<Empty>>(request()).await.unwrap_err();
+    check(error, "/$defs/Empty has no properties").await;
+    let error = backend.complete_stream_as::<Empty>(request()).await.unwrap_err();
+    check(error, "its root has no properties").await;
 }
