@@ -3,6 +3,7 @@
 //! The rules are OpenAI's, which other providers follow: <https://platform.openai.com/docs/guides/structured-outputs>, "Supported
 //! schemas".
 
+mod definitions;
 mod keywords;
 mod limits;
 mod merge;
@@ -62,6 +63,15 @@ pub enum SchemaChange {
         /// The property.
         pointer: String,
     },
+}
+
+impl SchemaChange {
+    /// Where it is.
+    pub fn pointer(&self) -> &str {
+        match self {
+            Self::KeywordRemoved { pointer, .. } | Self::NullAdded { pointer } => pointer,
+        }
+    }
 }
 
 impl fmt::Display for SchemaChange {

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use openai_mock::{MockServer, Reply};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
-    CompletionRequest, ContentPart, Message, Role, Tool, ToolCall, ToolChoice, ToolDefinition,
+    CompletionRequest, ContentPart, Json, Message, Role, Tool, ToolCall, ToolChoice, ToolDefinition,
     ToolParameters, ToolRun, ToolRunError, ToolRunErrorKind, ToolRunEvent, ToolRunner,
 };
 
@@ -63,7 +63,7 @@ fn request() -> CompletionRequest {
     CompletionRequest::new(vec![Message::user("Go")])
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema, Serialize)]
 struct Search {
     text: String,
     #[serde(default)]
@@ -71,14 +71,14 @@ struct Search {
     filter: Option<Filter>,
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema, Serialize)]
 #[serde(tag = "by")]
 enum Filter {
     Size(Size),
     Name { area: String },
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema, Serialize)]
 struct Size {
     #[serde(default)]
     least: u8,
@@ -101,14 +101,14 @@ async fn a_strict_tool_is_accepted_and_its_nulls_are_read() {
         ]);
         // The mock refuses schemas that OpenAI does.
         let search = ToolDefinition::from_type::<Search>("search", "Searches").into_strict().unwrap();
-        let runner = ToolRunner::new().with_tool(search, |search: Search| format!("{search:?}"));
+        let runner = ToolRunner::new().with_tool(search, |search: Search| Json(search));
         let run = way.run(&runner, request()).await.unwrap();
         let results = run.messages.iter().filter(|message| message.role == Role::Tool);
         let results: Vec<String> = results.map(|message| message.content.to_text()).collect();
         let expected = [
-            "Search { text: \"a\", limit: 0, filter: None }",
-            "Search { text: \"b\", limit: 2, filter: Some(Size(Size { least: 0, most: 3 })) }",
-            "Search { text: \"c\", limit: 2, filter: Some(Name { area: \"x\" }) }",
+            r#"{"text":"a","limit":0,"filter":null}"#,
+            r#"{"text":"b","limit":2,"filter":{"by":"Size","least":0,"most":3}}"#,
+            r#"{"text":"c","limit":2,"filter":{"by":"Name","area":"x"}}"#,
         ];
         assert_eq!(results, expected, "{}", way.name());
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::merge::{self, Shape};
 use super::nulls::takes_null;
-use super::{SchemaChange, StrictSchema, keywords, limits, ordered_properties, pointer, union};
+use super::{SchemaChange, StrictSchema, definitions, keywords, limits, ordered_properties, pointer, union};
 
 /// The strict form of a schema.
 ///
@@ -22,6 +22,7 @@ pub(super) fn make_strict(schema: &Value) -> Result<StrictSchema, Vec<String>> {
     let Transform { mut changes, mut problems, closed, .. } = transform;
     if problems.is_empty() {
         union::separate_branches(&mut strict, &mut changes, &closed, &mut problems);
+        definitions::remove_unused(&mut strict, &mut changes);
         limits::check(&strict, &mut problems);
     }
     if problems.is_empty() { Ok(StrictSchema { schema: strict, changes }) } else { Err(problems) }

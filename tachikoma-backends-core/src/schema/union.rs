@@ -33,7 +33,7 @@ pub(super) fn separate_branches(
             }
         }
         if !is_changed || !problems.is_empty() {
-            return;
+            break;
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::{OrderedSchema, ToolCall, ToolDefinition, strict_schema_of};
+use crate::{OrderedSchema, ToolCall, ToolDefinition, strict_schema, strict_schema_of};
 
 #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
 struct Holds<T> {
@@ -19,6 +19,8 @@ struct Holds<T> {
 fn check<T: DeserializeOwned + JsonSchema + Debug + PartialEq>(rows: impl IntoIterator<Item = (Value, T)>) {
     let tool = ToolDefinition::from_type::<Holds<T>>("f", "").into_strict().unwrap();
     let schema = tool.parameters.to_json_schema();
+    let again = strict_schema(schema.clone()).unwrap();
+    assert_eq!((&again.schema, again.changes.len()), (&schema, 0), "what is strict stays unchanged");
     openai_mock::check_strict_schema(&serde_json::to_string(&OrderedSchema(&schema)).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for (it, expected) in rows {
