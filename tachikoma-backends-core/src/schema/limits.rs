@@ -16,6 +16,25 @@ const MAX_NAME_CHARS: usize = 120_000;
 const MAX_LARGE_ENUM_CHARS: usize = 15_000;
 const LARGE_ENUM_VALUES: usize = 250;
 
+/// JSON within JSON: more is not looked at, so that no stack overflows.
+pub(super) const MAX_LEVELS: usize = 256;
+
+/// Whether a schema can be walked through by recursion.
+pub(super) fn is_walkable(schema: &Value) -> bool {
+    let mut open = vec![(schema, 1)];
+    while let Some((value, level)) = open.pop() {
+        if level > MAX_LEVELS {
+            return false;
+        }
+        match value {
+            Value::Object(fields) => open.extend(fields.values().map(|field| (field, level + 1))),
+            Value::Array(items) => open.extend(items.iter().map(|item| (item, level + 1))),
+            _ => {}
+        }
+    }
+    true
+}
+
 /// Reports what is larger than OpenAI accepts.
 pub(super) fn check(schema: &Value, problems: &mut Vec<String>) {
     let mut size = Size { problems, properties: 0, enum_values: 0, name_chars: 0 };

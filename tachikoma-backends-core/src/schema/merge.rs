@@ -7,6 +7,26 @@ use super::keywords;
 
 /// More alternatives than this are not written out.
 const MAX_ALTERNATIVES: usize = 1_000;
+/// More properties than this are not written out, in all alternatives together.
+const MAX_PROPERTIES: usize = 20_000;
+/// How many schemas are merged for one document: nested joins double with each level.
+const MAX_EXPANSIONS: usize = 50_000;
+/// How many references lead from one to the next.
+const MAX_REFERENCES: usize = 64;
+
+/// Merges schemas of one document.
+pub(super) struct Expansion<'a> {
+    pub(super) document: &'a Value,
+    /// The references that are being followed.
+    open: Vec<String>,
+    left: usize,
+}
+
+impl<'a> Expansion<'a> {
+    pub(super) fn new(document: &'a Value) -> Self {
+        Self { document, open: Vec::new(), left: MAX_EXPANSIONS }
+    }
+}
 
 /// What a schema is, once nothing is left to merge in it.
 pub(super) enum Shape {
@@ -22,8 +42,8 @@ pub(super) enum Shape {
 ///
 /// # Errors
 /// What cannot be merged, in words that follow the place.
-pub(super) fn shape(mut schema: Map<String, Value>, document: &Value) -> Result<Shape, String> {
-    let parts = Parts::take(&mut schema, document);
+pub(super) fn shape(mut schema: Map<String, Value>, expansion: &mut Expansion<'_>) -> Result<Shape, String> {
+    let parts = Parts::take(&mut schema, expansion.document);
     let is_bare = schema.keys().all(|keyword| keywords::is_annotation(keyword));
     match parts {
         Parts { reference: Some(target), all, unions } if is_bare && all.is_empty() && unions.is_empty() => {
@@ -38,7 +58,7 @@ pub(super) fn shape(mut schema: Map<String, Value>, document: &Value) -> Result<
                 return Ok(Shape::Plain(schema));
             };
             only.extend(schema);
-            shape(only, document)
+            shape(only, expansion)
         }
         Parts { reference: None, all, unions } if all.is_empty() && unions.is_empty() => {
             Ok(split_types(schema))
@@ -46,7 +66,8 @@ pub(super) fn shape(mut schema: Map<String, Value>, document: &Value) -> Result<
         parts => {
             let (annotations, keywords) =
                 schema.into_iter().partition(|(keyword, _)| keywords::is_annotation(keyword));
-            let alternatives = parts.expand(keywords, document, &mut Vec::new())?;
+            expansion.open.clear();
+            let alternatives = parts.expand(keywords, expansion)?;
             let mut branches: Vec<Value> = alternatives.into_iter().map(Value::Object).collect();
             match (branches.len(), branches.pop()) {
                 (1, Some(Value::Object(only))) => {
@@ -138,27 +159,31 @@ impl Parts {
     fn expand(
         self,
         keywords: Map<String, Value>,
-        document: &Value,
-        open: &mut Vec<String>,
+        expansion: &mut Expansion<'_>,
     ) -> Result<Vec<Map<String, Value>>, String> {
         let mut found = vec![keywords];
         if let Some(target) = self.reference {
-            if open.contains(&target) {
+            if expansion.open.contains(&target) {
                 return Err(format!("includes {target}, which includes itself"));
             }
-            let schema = resolve(document, &target)
+            if expansion.open.len() >= MAX_REFERENCES {
+                return Err(format!(
+                    "follows more than {MAX_REFERENCES} references; refer to {target} directly"
+                ));
+            }
+            let schema = resolve(expansion.document, &target)
                 .ok_or_else(|| format!("refers to \"{target}\", which is not in the schema"))?;
-            open.push(target);
-            found = product(found, expand(schema, document, open)?)?;
-            open.pop();
+            expansion.open.push(target);
+            found = product(found, expand(schema, expansion)?)?;
+            expansion.open.pop();
         }
         for part in &self.all {
-            found = product(found, expand(part, document, open)?)?;
+            found = product(found, expand(part, expansion)?)?;
         }
         for union in &self.unions {
             let mut branches = Vec::new();
             for branch in union {
-                branches.extend(expand(branch, document, open)?);
+                branches.extend(expand(branch, expansion)?);
             }
             found = product(found, branches)?;
         }
@@ -166,11 +191,11 @@ impl Parts {
     }
 }
 
-fn expand(
-    schema: &Value,
-    document: &Value,
-    open: &mut Vec<String>,
-) -> Result<Vec<Map<String, Value>>, String> {
+fn expand(schema: &Value, expansion: &mut Expansion<'_>) -> Result<Vec<Map<String, Value>>, String> {
+    expansion.left = expansion
+        .left
+        .checked_sub(1)
+        .ok_or_else(|| format!("joins more than {MAX_EXPANSIONS} schemas; write it as one struct"))?;
     let mut keywords = match schema {
         Value::Object(keywords) => keywords.clone(),
         Value::Bool(true) => Map::new(),
@@ -179,7 +204,7 @@ fn expand(
     if let Some((_, what)) = keywords::REFUSED.iter().find(|(keyword, _)| keywords.contains_key(*keyword)) {
         return Err((*what).to_owned());
     }
-    Parts::take(&mut keywords, document).expand(keywords, document, open)
+    Parts::take(&mut keywords, expansion.document).expand(keywords, expansion)
 }
 
 /// The schema to which a `$ref` leads: the whole, or a definition.
@@ -198,9 +223,16 @@ fn product(
     if one.len().saturating_mul(other.len()) > MAX_ALTERNATIVES {
         return Err(format!("has more than {MAX_ALTERNATIVES} alternatives; write it as one enum"));
     }
+    let properties =
+        |schema: &Map<String, Value>| schema.get("properties").and_then(Value::as_object).map_or(0, Map::len);
+    let mut count = 0;
     let mut found = Vec::new();
     for one in &one {
         for other in &other {
+            count += properties(one) + properties(other);
+            if count > MAX_PROPERTIES {
+                return Err(format!("has more than {MAX_PROPERTIES} properties in its alternatives"));
+            }
             found.extend(merge(one.clone(), other.clone())?);
         }
     }

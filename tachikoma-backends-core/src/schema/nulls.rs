@@ -1,20 +1,23 @@
 //! Where null fits a schema, and where a strict schema has it for a property that is not there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use super::{keywords, merge, pointer};
 
+/// How many definitions are looked at for one property, so that a chain of them cannot overflow the stack.
+const MAX_DEFINITIONS: usize = 256;
 /// How many references are followed from one to the next.
 const MAX_REFERENCES: usize = 32;
 
 /// Whether a schema accepts null.
 pub(super) fn takes_null(schema: &Value, document: &Value) -> bool {
-    accepts_null(schema, document, MAX_REFERENCES)
+    accepts_null(schema, document, &mut BTreeMap::new())
 }
 
-fn accepts_null(schema: &Value, document: &Value, references: usize) -> bool {
+/// `known` holds the definitions that were looked at; one that leads back to itself accepts nothing by that.
+fn accepts_null(schema: &Value, document: &Value, known: &mut BTreeMap<String, bool>) -> bool {
     let keywords = match schema {
         Value::Object(keywords) => keywords,
         other => return *other == Value::Bool(true),
@@ -27,16 +30,28 @@ fn accepts_null(schema: &Value, document: &Value, references: usize) -> bool {
         return false;
     }
     let list = |keyword: &str| keywords.get(keyword).and_then(Value::as_array);
-    let accepts = |schema: &Value| accepts_null(schema, document, references);
-    list("enum").is_none_or(|values| values.contains(&Value::Null))
-        && keywords.get("const").is_none_or(Value::is_null)
-        && ["anyOf", "oneOf"].iter().all(|keyword| list(keyword).is_none_or(|any| any.iter().any(accepts)))
-        && list("allOf").is_none_or(|all| all.iter().all(accepts))
-        && keywords.get("$ref").and_then(Value::as_str).is_none_or(|target| {
-            references > 0
-                && merge::resolve(document, target)
-                    .is_some_and(|schema| accepts_null(schema, document, references - 1))
-        })
+    if !list("enum").is_none_or(|values| values.contains(&Value::Null))
+        || !keywords.get("const").is_none_or(Value::is_null)
+    {
+        return false;
+    }
+    let mut accepts = |schema: &Value| accepts_null(schema, document, known);
+    if !["anyOf", "oneOf"].iter().all(|keyword| list(keyword).is_none_or(|any| any.iter().any(&mut accepts)))
+        || !list("allOf").is_none_or(|all| all.iter().all(&mut accepts))
+    {
+        return false;
+    }
+    let Some(target) = keywords.get("$ref").and_then(Value::as_str) else { return true };
+    if let Some(known) = known.get(target) {
+        return *known;
+    }
+    if known.len() > MAX_DEFINITIONS {
+        return false;
+    }
+    known.insert(target.to_owned(), false);
+    let found = merge::resolve(document, target).is_some_and(|schema| accepts_null(schema, document, known));
+    known.insert(target.to_owned(), found);
+    found
 }
 
 /// The properties of a strict schema for which null was added: there it means that the property is not there, and nowhere else.
@@ -148,8 +163,15 @@ impl<'a> Removal<'a> {
         let is_complete = properties.keys().all(|name| {
             fields.contains_key(name) || (fit == Fit::Loose && self.added.0.contains(&place(name)))
         });
+        // Tags first: they tell the branches of most unions apart, without a look at what else is in them.
+        let is_tag = |name: &str| {
+            properties
+                .get(name)
+                .is_some_and(|property| property.get("const").is_some() || property.get("enum").is_some())
+        };
+        let (tags, others): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| is_tag(name));
         is_complete
-            && fields.iter().all(|(name, field)| match properties.get(name) {
+            && tags.into_iter().chain(others).all(|(name, field)| match properties.get(name) {
                 Some(property) => self.fits(field, property, &place(name), fit, MAX_REFERENCES),
                 None => fit == Fit::Loose,
             })

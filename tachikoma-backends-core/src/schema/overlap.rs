@@ -1,35 +1,21 @@
 //! Branches of a union that serde, which takes the first one that fits, would never read or read as another.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 
 use super::merge::resolve;
-use super::union::{Leaf, constants};
-use super::{SchemaChange, keywords, pointer};
+use super::union::{Leaf, Origins, constants};
+use super::{keywords, pointer};
 
 /// How deep values are compared.
 const MAX_DEPTH: usize = 8;
 
 /// A branch whose values serde may read as an earlier one.
-pub(super) fn hidden_branch(
-    document: &Value,
-    leaves: &[Leaf],
-    changes: &[SchemaChange],
-    closed: &BTreeSet<String>,
-) -> Option<(usize, usize)> {
-    let nulls: BTreeSet<&str> = changes
-        .iter()
-        .filter_map(|change| match change {
-            SchemaChange::NullAdded { pointer } => Some(pointer.as_str()),
-            SchemaChange::KeywordRemoved { .. } => None,
-        })
-        .collect();
+pub(super) fn hidden_branch(document: &Value, leaves: &[Leaf], origins: &Origins) -> Option<(usize, usize)> {
     for (position, other) in leaves.iter().enumerate() {
         for one in leaves.iter().take(position).filter(|one| one.branch != other.branch || !one.is_referenced)
         {
             let hides = match (one.is_object(), other.is_object()) {
-                (true, true) => reads_object(document, one, other, &nulls, closed.contains(&one.path)),
+                (true, true) => reads_object(document, one, other, origins),
                 (false, false) => reads_all(&one.schema, &other.schema),
                 _ => false,
             };
@@ -42,13 +28,14 @@ pub(super) fn hidden_branch(
 }
 
 /// Whether some value of the other object is read as the first: what it requires is there, and the rest fits or is unknown to it.
-fn reads_object(document: &Value, one: &Leaf, other: &Leaf, nulls: &BTreeSet<&str>, is_closed: bool) -> bool {
+fn reads_object(document: &Value, one: &Leaf, other: &Leaf, origins: &Origins) -> bool {
     let is_optional =
-        |name: &str| nulls.contains(pointer(&format!("{}/properties", one.path), name).as_str());
+        |name: &str| origins.optional.contains(&pointer(&format!("{}/properties", one.path), name));
     let has_all = one.order.iter().all(|name| match (one.property(name), other.property(name)) {
         (Some(property), Some(known)) => overlap(document, property, known, MAX_DEPTH),
         _ => is_optional(name),
     });
+    let is_closed = origins.closed.contains(&one.path);
     has_all && (!is_closed || other.order.iter().all(|name| one.order.contains(name)))
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::merge::{self, Shape};
+use super::merge::{self, Expansion, Shape};
 use super::nulls::takes_null;
+use super::union::Origins;
 use super::{SchemaChange, StrictSchema, definitions, keywords, limits, ordered_properties, pointer, union};
 
 /// The strict form of a schema.
@@ -13,15 +14,18 @@ use super::{SchemaChange, StrictSchema, definitions, keywords, limits, ordered_p
 /// # Errors
 /// What cannot be made strict, each with its place.
 pub(super) fn make_strict(schema: &Value) -> Result<StrictSchema, Vec<String>> {
+    if !limits::is_walkable(schema) {
+        return Err(vec![format!("it is nested deeper than {} levels", limits::MAX_LEVELS)]);
+    }
     let mut transform = Transform::new(schema);
     let mut strict = match schema {
         Value::Object(root) => transform.root(root.clone()),
         _ => transform.problem("", "is not a JSON object"),
     };
     transform.definitions(&mut strict);
-    let Transform { mut changes, mut problems, closed, .. } = transform;
+    let Transform { mut changes, mut problems, origins, .. } = transform;
     if problems.is_empty() {
-        union::separate_branches(&mut strict, &mut changes, &closed, &mut problems);
+        union::separate_branches(&mut strict, &mut changes, origins, &mut problems);
         definitions::remove_unused(&mut strict, &mut changes);
         limits::check(&strict, &mut problems);
     }
@@ -31,10 +35,10 @@ pub(super) fn make_strict(schema: &Value) -> Result<StrictSchema, Vec<String>> {
 struct Transform<'a> {
     /// The schema as it was given, to which every `$ref` leads.
     document: &'a Value,
+    expansion: Expansion<'a>,
     /// The definitions to write, in the order in which they were first referred to.
     needed: Vec<String>,
-    /// The objects that allowed no further properties from the start.
-    closed: BTreeSet<String>,
+    origins: Origins,
     changes: Vec<SchemaChange>,
     problems: Vec<String>,
 }
@@ -43,8 +47,9 @@ impl<'a> Transform<'a> {
     fn new(document: &'a Value) -> Self {
         Self {
             document,
+            expansion: Expansion::new(document),
             needed: Vec::new(),
-            closed: BTreeSet::new(),
+            origins: Origins::default(),
             changes: Vec::new(),
             problems: Vec::new(),
         }
@@ -62,7 +67,7 @@ impl<'a> Transform<'a> {
         }
         let mut seen = BTreeSet::new();
         loop {
-            match merge::shape(root, self.document) {
+            match merge::shape(root, &mut self.expansion) {
                 // OpenAI wants an object at the root, not a reference to one.
                 Ok(Shape::Reference { target, annotations }) => {
                     let schema = merge::resolve(self.document, &target).and_then(Value::as_object);
@@ -115,7 +120,7 @@ impl<'a> Transform<'a> {
             }
             _ => return self.problem(at, "is not a schema that a value can fit"),
         };
-        match merge::shape(schema, self.document) {
+        match merge::shape(schema, &mut self.expansion) {
             Ok(Shape::Plain(schema)) => self.plain(schema, at, Some(add_null)),
             Ok(Shape::Union { branches, .. }) if branches.is_empty() => {
                 self.problem(at, "is not a schema that a value can fit")
@@ -211,7 +216,7 @@ impl<'a> Transform<'a> {
 
     fn object(&mut self, mut schema: Map<String, Value>, at: &str) -> Value {
         if schema.remove("additionalProperties").is_some() {
-            self.closed.insert(at.to_owned());
+            self.origins.closed.insert(at.to_owned());
         }
         let order: Vec<String> =
             ordered_properties(&schema).into_iter().map(|(name, _)| name.clone()).collect();
@@ -233,6 +238,9 @@ impl<'a> Transform<'a> {
             let Some(property) = properties.remove(name) else { continue };
             let place = pointer(&format!("{at}/properties"), name);
             let is_optional = !required.iter().any(|required| required == name);
+            if is_optional {
+                self.origins.optional.insert(place.clone());
+            }
             let add_null = is_optional && !takes_null(&property, self.document);
             if add_null {
                 self.changes.push(SchemaChange::NullAdded { pointer: place.clone() });

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+mod hostile;
 mod property;
 mod real;
 mod types;
@@ -336,6 +337,15 @@ fn unions_that_cannot_be_told_apart_are_refused_with_their_place() {
     check::<Hidden>(
         "/$defs/Hidden is a union whose branch 1 can be read as branch 0: put the one with more fields first",
     );
+    // Serde takes a missing `x` for none, and `y` for unknown.
+    #[derive(JsonSchema)]
+    #[schemars(untagged)]
+    #[expect(dead_code, reason = "only its schema is asked for")]
+    enum AllOptional {
+        Any { x: Option<u8> },
+        Other { y: u8 },
+    }
+    check::<AllOptional>("/$defs/AllOptional is a union whose branch 1 can be read as branch 0");
     #[derive(JsonSchema)]
     #[schemars(untagged)]
     #[expect(dead_code, reason = "only its schema is asked for")]

@@ -8,6 +8,15 @@ use serde_json::{Map, Value, json};
 use super::overlap::hidden_branch;
 use super::{SchemaChange, keywords, ordered_properties, pointer};
 
+/// What a schema said before it was made strict, by place in the strict form.
+#[derive(Debug, Default)]
+pub(super) struct Origins {
+    /// Objects that allowed no further properties.
+    pub(super) closed: BTreeSet<String>,
+    /// Properties that could be left out.
+    pub(super) optional: BTreeSet<String>,
+}
+
 /// How many choices of first properties are tried.
 const MAX_ATTEMPTS: usize = 10_000;
 /// How often definitions may be written out within others.
@@ -18,16 +27,15 @@ const MAX_PASSES: usize = 8;
 pub(super) fn separate_branches(
     document: &mut Value,
     changes: &mut Vec<SchemaChange>,
-    closed: &BTreeSet<String>,
+    mut origins: Origins,
     problems: &mut Vec<String>,
 ) {
-    let mut closed = closed.clone();
     // What is written out may hold unions of its own.
     for _ in 0..MAX_PASSES {
         let places = unions(document);
         let mut is_changed = false;
         for place in places {
-            match separate(document, &place, changes, &mut closed) {
+            match separate(document, &place, changes, &mut origins) {
                 Ok(is_written_out) => is_changed |= is_written_out,
                 Err(problem) => problems.push(problem),
             }
@@ -43,13 +51,18 @@ fn separate(
     document: &mut Value,
     place: &str,
     changes: &mut Vec<SchemaChange>,
-    closed: &mut BTreeSet<String>,
+    origins: &mut Origins,
 ) -> Result<bool, String> {
     let leaves = leaves(document, place);
-    if let Some((one, other)) = hidden_branch(document, &leaves, changes, closed) {
+    if let Some((one, other)) = hidden_branch(document, &leaves, origins) {
+        let which = if one == other {
+            format!("branch {one} has alternatives of which one can be read as another")
+        } else {
+            format!("branch {other} can be read as branch {one}")
+        };
         return Err(format!(
-            "{place} is a union whose branch {other} can be read as branch {one}: put the one with more fields first, or \
-             give it a tag, for example #[serde(tag = \"type\")]"
+            "{place} is a union whose {which}: put the one with more fields first, or give it a tag, for example \
+             #[serde(tag = \"type\")]"
         ));
     }
     let Some(first) = first_properties(&leaves) else {
@@ -64,7 +77,7 @@ fn separate(
             continue;
         };
         if leaf.is_referenced && inlined.insert(leaf.branch) {
-            inline_branch(document, place, leaf.branch, &leaves, changes, closed);
+            inline_branch(document, place, leaf.branch, &leaves, changes, origins);
         }
         let path = if leaf.is_referenced { inlined_path(place, leaf, &leaves) } else { leaf.path.clone() };
         if let Some(schema) = document.pointer_mut(&path).and_then(Value::as_object_mut) {
@@ -303,7 +316,7 @@ fn inline_branch(
     branch: usize,
     leaves: &[Leaf],
     changes: &mut Vec<SchemaChange>,
-    closed: &mut BTreeSet<String>,
+    origins: &mut Origins,
 ) {
     let of_branch: Vec<&Leaf> = leaves.iter().filter(|leaf| leaf.branch == branch).collect();
     let mut schemas: Vec<Value> = of_branch.iter().map(|leaf| Value::Object(leaf.schema.clone())).collect();
@@ -327,8 +340,10 @@ fn inline_branch(
             })
             .collect();
         changes.extend(copies);
-        let copies: Vec<String> = closed.iter().filter_map(|place| moved(place)).collect();
-        closed.extend(copies);
+        for places in [&mut origins.closed, &mut origins.optional] {
+            let copies: Vec<String> = places.iter().filter_map(|place| moved(place)).collect();
+            places.extend(copies);
+        }
     }
     let schema = if schemas.len() == 1 { schemas.pop() } else { Some(json!({ "anyOf": schemas })) };
     let slot = document.pointer_mut(&format!("{place}/anyOf/{branch}"));
