@@ -34,12 +34,13 @@ use crate::chat;
 use crate::config::{Api, CodexBackendConfig};
 use crate::encode;
 use crate::error::CodexError;
-use crate::models::{OpenAIModel, Target};
+use crate::models::{ModelSpec, OpenAIModel};
 use crate::openai::Client;
-use crate::responses;
+use crate::responses::{self, response::Context};
+use crate::target::{Target, WireApi};
 use crate::telemetry::Peer;
 use crate::transport::{Bytes, Transport};
-use crate::validate::{Endpoint, adapt, validate};
+use crate::validate::{adapt, validate};
 
 /// The OpenAI backend.
 ///
@@ -91,19 +92,32 @@ impl CodexBackend {
     /// The request would be refused before sending.
     pub fn preview(&self, request: &CompletionRequest) -> Result<RequestPreview, CodexError> {
         let prepared = self.prepare(request.clone(), false)?;
-        let (api, path) = match prepared.expected {
-            Expected::Chat => (Api::ChatCompletions, "chat/completions"),
-            Expected::Responses(_) => (Api::Responses, "responses"),
-        };
-        let url = self.transport.url_of(prepared.scope(), path)?;
+        let Target { api, .. } = prepared.target;
+        let url = self.transport.url_of(prepared.scope(), api.path())?;
         let body = serde_json::from_slice(&prepared.body).map_err(encode::unwritten)?;
         Ok(RequestPreview { api, url, body, warnings: prepared.warnings })
     }
 
     /// The API that this request would go to, and why.
     pub fn api_for(&self, request: &CompletionRequest) -> ApiChoice {
+        let model = self.model_of(request);
+        self.choose(request, &model, &model.spec())
+    }
+
+    fn choose(&self, request: &CompletionRequest, model: &OpenAIModel, spec: &ModelSpec) -> ApiChoice {
         let (host, _) = self.transport.server().host();
-        api::choose(self.config.api(), request, &self.model_of(request), self.transport.is_official(), &host)
+        api::choose(self.config.api(), request, model, spec, self.transport.is_official(), &host)
+    }
+
+    /// Where a request goes.
+    fn target(&self, request: &CompletionRequest, stream: bool) -> Target {
+        let model = self.model_of(request);
+        let lookup = model.lookup();
+        let ApiChoice { api, reason } = self.choose(request, &model, &lookup.spec);
+        tracing::debug!(api = api.as_str(), reason, "the API of a request was chosen");
+        let state_origin = self.state_origin(&model);
+        let (is_official, stream_usage) = (self.transport.is_official(), self.config.stream_usage());
+        Target { is_official, stream, stream_usage, state_origin, ..Target::new(model, lookup, api) }
     }
 
     /// Where states of this server, account and model come from.
@@ -147,17 +161,12 @@ impl CodexBackend {
 
     /// From the core request to the generated one.
     fn prepare(&self, mut request: CompletionRequest, stream: bool) -> Result<Prepared, CodexError> {
-        let ApiChoice { api, reason } = self.api_for(&request);
-        tracing::debug!(api = api.as_str(), reason, "the API of a request was chosen");
-        Span::current()
-            .record("openai.api.type", if api == Api::Responses { "responses" } else { "chat_completions" });
-        let endpoint = if api == Api::Responses { Endpoint::Responses } else { Endpoint::Chat };
-        let model = request.model.take().map_or_else(|| self.config.model().clone(), OpenAIModel::from);
+        let target = self.target(&request, stream);
+        Span::current().record("openai.api.type", target.api.attribute());
         request.max_tokens = request.max_tokens.or(self.config.max_tokens());
-        let is_official = self.transport.is_official();
-        let findings = validate(&request, &model, endpoint, stream);
+        let findings = validate(&request, &target);
         let (errors, findings): (Vec<_>, Vec<_>) =
-            findings.into_iter().partition(|finding| finding.is_error(is_official));
+            findings.into_iter().partition(|finding| finding.is_error(target.is_official));
         if !errors.is_empty() {
             let is_setting = errors.iter().all(|error| error.by_api) && self.config.api() != Api::Auto;
             let category =
@@ -167,33 +176,37 @@ impl CodexBackend {
             return Err(if is_setting { error.with_hint("Api::Auto chooses by itself.") } else { error });
         }
         let mut warnings: Vec<_> = findings.into_iter().map(|finding| finding.message).collect();
-        if is_official {
-            warnings.extend(adapt(&mut request, &model, endpoint));
+        if target.is_official {
+            warnings.extend(adapt(&mut request, &target));
         }
-        warnings.extend(self.check_length(&request, &model, api)?);
-        let limit = request.max_tokens.filter(|_| !is_official);
-        let state_origin = self.state_origin(&model);
-        let stream_usage = self.config.stream_usage();
-        let target = Target { model, is_official, stream, stream_usage, state_origin };
-        let model = target.model.to_string();
-        let (body, expected) = match endpoint {
-            Endpoint::Chat => {
+        warnings.extend(self.check_length(&request, &target)?);
+        let limit = request.max_tokens.filter(|_| !target.is_official);
+        let deployment = self.transport.server().model_in_body(scope(&target));
+        let body = match target.api {
+            WireApi::ChatCompletions => {
                 let mut body = chat::request::convert(request, &target)?;
-                if let Some(deployment) = self.transport.server().model_in_body(Scope::Deployment(&model)) {
+                if let Some(deployment) = deployment {
                     deployment.clone_into(&mut body.model);
                 }
-                (encode::json(&body)?, Expected::Chat)
+                encode::json(&body)?
             }
-            Endpoint::Responses => {
+            WireApi::Responses => {
                 let mut body = responses::request::convert(request, &target)?;
-                if let Some(deployment) = self.transport.server().model_in_body(Scope::Server) {
+                if let Some(deployment) = deployment {
                     body.model = Some(deployment.to_owned());
                 }
-                let context = responses::response::Context { limit, state_origin: target.state_origin };
-                (encode::json(&body)?, Expected::Responses(context))
+                encode::json(&body)?
             }
         };
-        Ok(Prepared { body, expected, model, warnings })
+        Ok(Prepared { body, target, limit, warnings })
+    }
+}
+
+/// What Azure's URLs depend on.
+fn scope(target: &Target) -> Scope<'_> {
+    match target.api {
+        WireApi::ChatCompletions => Scope::Deployment(target.model.as_str()),
+        WireApi::Responses => Scope::Server,
     }
 }
 
@@ -201,25 +214,29 @@ impl CodexBackend {
 #[derive(Debug)]
 struct Prepared {
     body: Bytes,
-    expected: Expected,
-    model: String,
+    target: Target,
+    /// The limit on the response, in tokens, that was asked of a server that may not report that it was reached.
+    limit: Option<u32>,
     warnings: Vec<String>,
 }
 
 impl Prepared {
     fn scope(&self) -> Scope<'_> {
-        match self.expected {
-            Expected::Chat => Scope::Deployment(&self.model),
-            Expected::Responses(_) => Scope::Server,
-        }
+        scope(&self.target)
+    }
+
+    /// How its response is to be read.
+    fn reading(&self) -> Reading {
+        let context = Context { limit: self.limit, state_origin: self.target.state_origin.clone() };
+        Reading { api: self.target.api, context }
     }
 }
 
-/// Which API is asked, and so how the response is to be read.
+/// How a response is to be read.
 #[derive(Clone, Debug)]
-enum Expected {
-    Chat,
-    Responses(responses::response::Context),
+struct Reading {
+    api: WireApi,
+    context: Context,
 }
 
 #[async_trait]

@@ -17,6 +17,7 @@ pub mod internals;
 pub mod models;
 mod openai;
 mod responses;
+mod target;
 mod telemetry;
 mod tokens;
 mod transport;
@@ -48,4 +49,5 @@ pub use tachikoma_backends_core::{
     ToolDefinition, ToolParameter, ToolResult, ToolRunError, ToolRunEvent, ToolRunner, Usage, async_trait,
     strict_schema, strict_schema_of,
 };
+pub use target::WireApi;
 pub use tokens::TokenCount;

@@ -17,7 +17,6 @@ mod lookup;
 mod openai_model;
 mod price;
 mod spec;
-mod target;
 
 use tachikoma_backends_core::ReasoningEffort::{self, High, Low, Max, Medium, Minimal, XHigh};
 
@@ -26,7 +25,6 @@ pub use lookup::{Lookup, Match};
 pub use openai_model::OpenAIModel;
 pub use price::{Cost, Price, PriceError, Prices, ServiceTier};
 pub use spec::{Encoding, InstructionRole, ModelSpec, Sampling, Support, TokenParameter};
-pub(crate) use target::Target;
 
 use price::{ALL_TIERS, BATCH, FAST, FLEX, FREE_WRITES, PAID_WRITES, STANDARD_ONLY, Terms};
 

@@ -19,6 +19,7 @@ use tachikoma_backends_core::{
 pub(crate) use self::estimate::Estimate;
 pub(crate) use self::text::Measure;
 use crate::models::{Encoding, OpenAIModel};
+use crate::target::{Target, WireApi};
 
 /// What a message costs beside its texts: the marks around it, and its role.
 const MESSAGE: u64 = 3 + 1;
@@ -83,39 +84,34 @@ impl TokenCount {
 /// The tokens of a text as this model's encoding has them; of a model whose encoding is not known as `o200k_base` has them.
 /// Without the feature `tokens`, a quarter of the bytes.
 pub(crate) fn of_text(model: &OpenAIModel, text: &str) -> u32 {
-    Measure::of(model).count(text).tokens()
+    Measure::of(&model.spec()).count(text).tokens()
 }
 
-/// The tokens of a request. `on_responses`: it goes to the Responses API, which knows no names of speakers and takes back
-/// reasoning.
-pub(crate) fn of_request(request: &CompletionRequest, model: &OpenAIModel, on_responses: bool) -> TokenCount {
-    count(Measure::of(model), request, model, on_responses)
+/// The tokens of a request to this target.
+pub(crate) fn of_request(request: &CompletionRequest, target: &Target) -> TokenCount {
+    count(Measure::of(&target.spec), request, target)
 }
 
 /// A number of tokens that the request surely does not exceed, which takes no time to find.
-pub(crate) fn ceiling(request: &CompletionRequest, model: &OpenAIModel, on_responses: bool) -> u32 {
-    count(Measure::Bytes, request, model, on_responses).at_most()
+pub(crate) fn ceiling(request: &CompletionRequest, target: &Target) -> u32 {
+    count(Measure::Bytes, request, target).at_most()
 }
 
-fn count(
-    measure: Measure,
-    request: &CompletionRequest,
-    model: &OpenAIModel,
-    on_responses: bool,
-) -> TokenCount {
+fn count(measure: Measure, request: &CompletionRequest, target: &Target) -> TokenCount {
+    let Target { model, spec, api, .. } = target;
     let mut messages = ANSWER;
-    if model.spec().encoding == Some(Encoding::O200kHarmony) {
+    if spec.encoding == Some(Encoding::O200kHarmony) {
         messages += HARMONY;
     }
     let (mut images, mut files) = (Estimate::default(), Estimate::default());
     let rule = image::Rule::of(model);
     for message in &request.messages {
-        messages += of_message(measure, message, on_responses);
+        messages += of_message(measure, message, *api);
         if let MessageContent::Parts(parts) = &message.content {
             for part in parts {
                 match part {
                     ContentPart::Image { source, detail } => images += rule.count(source, *detail, measure),
-                    ContentPart::File { source, .. } => files += file::count(source, model),
+                    ContentPart::File { source, .. } => files += file::count(source, spec),
                     _ => {}
                 }
             }
@@ -138,7 +134,9 @@ fn count(
     }
 }
 
-fn of_message(measure: Measure, message: &Message, on_responses: bool) -> Estimate {
+/// The Responses API has no names of speakers, and takes reasoning back.
+fn of_message(measure: Measure, message: &Message, api: WireApi) -> Estimate {
+    let on_responses = api == WireApi::Responses;
     let mut all = Estimate::exactly(MESSAGE);
     match &message.content {
         MessageContent::Text(text) => all += measure.count(text),

@@ -15,7 +15,8 @@ pub(crate) use self::attachments::needs_responses;
 pub(crate) use self::fields::responses_only;
 pub(crate) use self::input::{Counted, too_long};
 use self::model::Of;
-use crate::models::{Lookup, Match, OpenAIModel};
+use crate::models::Match;
+use crate::target::{Target, WireApi};
 
 /// Limits of OpenAI's API, whichever the model.
 const MAX_STOP_TEXTS: usize = 4;
@@ -28,15 +29,6 @@ const MIN_OUTPUT_TOKENS: u32 = 16;
 
 /// The longest name of a JSON Schema, in characters.
 const MAX_SCHEMA_NAME: usize = 64;
-
-/// Where a request goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    /// Chat Completions.
-    Chat,
-    /// The Responses API.
-    Responses,
-}
 
 /// Why something is taken to be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,14 +61,10 @@ impl Finding {
     }
 }
 
-/// Everything wrong with a request, as the model of this request and the endpoint have it. Of temperature, top_p and penalties
+/// Everything wrong with a request, as its model and its API have it. Of temperature, top_p and penalties
 /// only the range is judged: where the model rejects them, [`adapt`] leaves them out.
-pub(crate) fn validate(
-    request: &CompletionRequest,
-    model: &OpenAIModel,
-    endpoint: Endpoint,
-    stream: bool,
-) -> Vec<Finding> {
+pub(crate) fn validate(request: &CompletionRequest, target: &Target) -> Vec<Finding> {
+    let Target { model, spec, by, api, stream, .. } = target;
     let (mut wrong, mut over_limits, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     conversation(request, &mut wrong, &mut over_limits);
     attachments::sources(request, &mut wrong);
@@ -86,25 +74,24 @@ pub(crate) fn validate(
     texts(request, &mut over_limits);
     api_limits(request, &mut over_limits);
     fields::contradiction(request, &mut over_limits);
-    if endpoint == Endpoint::Responses
+    if *api == WireApi::Responses
         && let Some(limit @ 1..MIN_OUTPUT_TOKENS) = request.max_tokens
     {
         over_limits.push(format!(
             "max_tokens is {limit}: the Responses API takes {MIN_OUTPUT_TOKENS} at least, use as many"
         ));
     }
-    let Lookup { spec, by, .. } = model.lookup();
     let (name, basis) = match by {
         Match::Family => (format!("{model} (as the {} family)", spec.id), Basis::Family),
         _ => (model.to_string(), Basis::OpenAI),
     };
-    let of = Of { spec: &spec, name: &name, endpoint };
+    let of = Of { spec, name: &name, api: *api };
     let (mut by_api, mut by_file) = (Vec::new(), Vec::new());
-    if endpoint == Endpoint::Chat {
+    if *api == WireApi::ChatCompletions {
         attachments::chat_files(request, &mut by_file);
     }
     of.api(request, &mut by_api);
-    of.abilities(request, stream, &mut refused);
+    of.abilities(request, *stream, &mut refused);
     of.effort(request, &mut refused);
     of.rejected_fields(request, &mut refused);
     [
@@ -260,6 +247,10 @@ mod tests {
         CompletionRequest::new(vec![Message::user("Hi")])
     }
 
+    fn target(model: &str, api: WireApi, stream: bool) -> Target {
+        Target { stream, ..Target::of(model, api) }
+    }
+
     fn of(messages: impl Into<Vec<Message>>) -> CompletionRequest {
         CompletionRequest::new(messages.into())
     }
@@ -280,8 +271,8 @@ mod tests {
         ResponseFormat::JsonSchema { name: name.to_owned(), description: None, schema, strict: None }
     }
 
-    fn messages(request: &CompletionRequest, model: &str, endpoint: Endpoint, basis: Basis) -> Vec<String> {
-        let findings = validate(request, &model.into(), endpoint, false);
+    fn messages(request: &CompletionRequest, model: &str, api: WireApi, basis: Basis) -> Vec<String> {
+        let findings = validate(request, &target(model, api, false));
         assert!(findings.iter().all(|finding| finding.basis == basis), "{findings:#?}");
         findings.into_iter().map(|finding| finding.message).collect()
     }
@@ -290,7 +281,7 @@ mod tests {
     #[track_caller]
     fn check(basis: Basis, request: CompletionRequest, expected: &[&str]) {
         for model in ["gpt-5.6-terra", "my-deployment"] {
-            assert_eq!(messages(&request, model, Endpoint::Responses, basis), expected);
+            assert_eq!(messages(&request, model, WireApi::Responses, basis), expected);
         }
     }
 
@@ -414,14 +405,17 @@ mod tests {
         ];
         let model = "my-deployment";
         let request = request().with_logit_bias([("7", 101), ("8", -100)]).with_stop(["a", ""]);
-        assert_eq!(messages(&request, model, Endpoint::Chat, Basis::OpenAI), expected);
+        assert_eq!(messages(&request, model, WireApi::ChatCompletions, Basis::OpenAI), expected);
     }
 
     #[test]
     fn limits_of_openai_hold_for_every_model() {
         #[track_caller]
         fn check(request: CompletionRequest, expected: &[&str]) {
-            assert_eq!(messages(&request, "my-deployment", Endpoint::Chat, Basis::OpenAI), expected);
+            assert_eq!(
+                messages(&request, "my-deployment", WireApi::ChatCompletions, Basis::OpenAI),
+                expected
+            );
         }
         check(request().with_stop(["a", "b", "c", "d"]), &[]);
         check(
@@ -449,12 +443,12 @@ mod tests {
 
     #[test]
     fn what_a_model_cannot_do() {
-        use Endpoint::{Chat, Responses};
+        use WireApi::{ChatCompletions as Chat, Responses};
         #[track_caller]
-        fn check(request: CompletionRequest, model: &str, endpoint: Endpoint, expected: &[&str]) {
-            assert_eq!(messages(&request, model, endpoint, MODEL), expected, "{model}");
+        fn check(request: CompletionRequest, model: &str, api: WireApi, expected: &[&str]) {
+            assert_eq!(messages(&request, model, api, MODEL), expected, "{model}");
             assert_eq!(
-                messages(&request, "my-deployment", endpoint, MODEL),
+                messages(&request, "my-deployment", api, MODEL),
                 [""; 0],
                 "unknown models refuse nothing"
             );
@@ -507,22 +501,22 @@ mod tests {
 
     #[test]
     fn efforts_and_tools() {
-        use Endpoint::{Chat, Responses};
         use ReasoningEffort::{High, Low, Max, XHigh};
+        use WireApi::{ChatCompletions as Chat, Responses};
         const NONE: ReasoningEffort = ReasoningEffort::None;
         #[track_caller]
         fn check(
             effort: Option<ReasoningEffort>,
             with_tool: bool,
             model: &str,
-            endpoint: Endpoint,
+            api: WireApi,
             expected: &[&str],
         ) {
             let request = CompletionRequest {
                 reasoning_effort: effort,
                 ..request().with_tools(with_tool.then(|| tool("now")))
             };
-            assert_eq!(messages(&request, model, endpoint, MODEL), expected, "{model}");
+            assert_eq!(messages(&request, model, api, MODEL), expected, "{model}");
         }
         check(Some(High), false, "gpt-5.1", Chat, &[]);
         let unknown = "gpt-5.1 does not know the reasoning effort xhigh: use one of none, low, medium, high";
@@ -557,10 +551,10 @@ mod tests {
     #[test]
     fn a_model_that_does_not_stream() {
         for (stream, expected) in [(true, 1), (false, 0)] {
-            let findings = validate(&request(), &"o3-pro".into(), Endpoint::Responses, stream);
+            let findings = validate(&request(), &target("o3-pro", WireApi::Responses, stream));
             assert_eq!(findings.len(), expected, "{findings:?}");
         }
-        let finding = validate(&request(), &"o3-pro".into(), Endpoint::Responses, true).remove(0);
+        let finding = validate(&request(), &target("o3-pro", WireApi::Responses, true)).remove(0);
         assert_eq!(
             finding.message,
             "o3-pro does not stream its answer: ask for the whole of it with `complete`"
@@ -582,7 +576,7 @@ mod tests {
         let request = request().with_max_tokens(100_000);
         let expected = "max_tokens is 100000, but gpt-4.1-prod (as the gpt-4.1 family) answers with 32768 at most: \
                         ask for fewer";
-        assert_eq!(messages(&request, "gpt-4.1-prod", Endpoint::Chat, Basis::Family), [expected]);
+        assert_eq!(messages(&request, "gpt-4.1-prod", WireApi::ChatCompletions, Basis::Family), [expected]);
     }
 
     #[test]
@@ -591,11 +585,11 @@ mod tests {
         fn check(
             mut request: CompletionRequest,
             model: &str,
-            endpoint: Endpoint,
+            api: WireApi,
             expected: &CompletionRequest,
             notes: &[&str],
         ) {
-            assert_eq!(adapt(&mut request, &model.into(), endpoint), notes, "{model}");
+            assert_eq!(adapt(&mut request, &target(model, api, false)), notes, "{model}");
             assert_eq!(request, *expected, "{model}");
         }
         let all = || {
@@ -603,51 +597,51 @@ mod tests {
             with_sampling.with_frequency_penalty(0.5).with_presence_penalty(0.5)
         };
         for model in ["gpt-4o", "my-deployment", "gpt-oss-20b", "gpt-4o-prod"] {
-            check(all(), model, Endpoint::Chat, &all(), &[]);
+            check(all(), model, WireApi::ChatCompletions, &all(), &[]);
         }
         let names = "temperature, top_p, frequency_penalty, presence_penalty";
         for model in ["o3", "gpt-5.6-terra", "gpt-5.6-nova"] {
             let note = format!("{model} does not take {names}: left out of the request");
-            check(all(), model, Endpoint::Chat, &request(), &[&note]);
+            check(all(), model, WireApi::ChatCompletions, &request(), &[&note]);
         }
         let penalties = "gpt-5.1 does not take frequency_penalty, presence_penalty: left out of the request";
         check(
             all(),
             "gpt-5.1",
-            Endpoint::Chat,
+            WireApi::ChatCompletions,
             &request().with_temperature(0.2).with_top_p(0.9),
             &[penalties],
         );
         let usual = request().with_temperature(1.0).with_top_p(1.0).with_presence_penalty(0.0);
-        check(usual, "o3", Endpoint::Chat, &request(), &[]);
+        check(usual, "o3", WireApi::ChatCompletions, &request(), &[]);
     }
 
     #[test]
     fn tools_go_without_reasoning_where_they_must() {
         #[track_caller]
-        fn check(model: &str, endpoint: Endpoint, expected: Option<ReasoningEffort>, notes: usize) {
+        fn check(model: &str, api: WireApi, expected: Option<ReasoningEffort>, notes: usize) {
             let mut request =
                 request().with_tools([tool("now")]).with_temperature(0.2).with_parallel_tool_calls(false);
-            let told = adapt(&mut request, &model.into(), endpoint);
+            let told = adapt(&mut request, &target(model, api, false));
             assert_eq!((request.reasoning_effort, told.len()), (expected, notes), "{model}: {told:?}");
         }
         // With the effort none, temperature stays.
-        check("gpt-5.6-terra", Endpoint::Chat, Some(ReasoningEffort::None), 1);
-        check("gpt-5.6-terra", Endpoint::Responses, None, 1);
-        check("gpt-6.2-astra", Endpoint::Chat, Some(ReasoningEffort::None), 1);
-        check("gpt-5.1", Endpoint::Chat, None, 0);
-        check("gpt-4o", Endpoint::Chat, None, 0);
+        check("gpt-5.6-terra", WireApi::ChatCompletions, Some(ReasoningEffort::None), 1);
+        check("gpt-5.6-terra", WireApi::Responses, None, 1);
+        check("gpt-6.2-astra", WireApi::ChatCompletions, Some(ReasoningEffort::None), 1);
+        check("gpt-5.1", WireApi::ChatCompletions, None, 0);
+        check("gpt-4o", WireApi::ChatCompletions, None, 0);
         for asked in [true, false] {
             for (model, expected) in [("o3", None), ("gpt-5.1", Some(asked)), ("my-deployment", Some(asked))]
             {
                 let mut request = request().with_parallel_tool_calls(asked);
-                assert_eq!(validate(&request, &model.into(), Endpoint::Chat, false), []);
-                adapt(&mut request, &model.into(), Endpoint::Chat);
+                assert_eq!(validate(&request, &target(model, WireApi::ChatCompletions, false)), []);
+                adapt(&mut request, &target(model, WireApi::ChatCompletions, false));
                 assert_eq!(request.parallel_tool_calls, expected, "{model}");
             }
         }
         let mut request = CompletionRequest { reasoning_effort: Some(ReasoningEffort::None), ..request() };
-        assert_eq!(adapt(&mut request, &OpenAIModel::GPT_4O, Endpoint::Chat), [""; 0]);
+        assert_eq!(adapt(&mut request, &target("gpt-4o", WireApi::ChatCompletions, false)), [""; 0]);
         assert_eq!(request.reasoning_effort, None);
     }
 
@@ -664,24 +658,27 @@ mod tests {
     fn what_a_server_is_known_to_take_is_sent() {
         let sampling = || request().with_temperature(0.5).with_top_p(0.9).with_extra("top_logprobs", 2);
         #[track_caller]
-        fn check(request: &CompletionRequest, model: &str, endpoint: Endpoint) {
-            let (mut adapted, model) = (request.clone(), OpenAIModel::new(model));
-            let findings = validate(request, &model, endpoint, true);
-            assert_eq!(findings, [], "{model}");
-            assert_eq!(adapt(&mut adapted, &model, endpoint), [""; 0], "{model}");
+        fn check(request: &CompletionRequest, model: &str, api: WireApi) {
+            let (mut adapted, target) = (request.clone(), target(model, api, true));
+            assert_eq!(validate(request, &target), [], "{model}");
+            assert_eq!(adapt(&mut adapted, &target), [""; 0], "{model}");
             assert_eq!(adapted, *request, "{model}");
         }
-        check(&request().with_stop(["five"]), "o3-mini", Endpoint::Chat);
-        check(&request().with_tools([tool("now")]), "gpt-5.4-mini", Endpoint::Responses);
+        check(&request().with_stop(["five"]), "o3-mini", WireApi::ChatCompletions);
+        check(&request().with_tools([tool("now")]), "gpt-5.4-mini", WireApi::Responses);
         for model in ["gpt-5.1", "gpt-5.4", "gpt-5.6-sol", "gpt-6-sol", "gpt-6.2-sol"] {
             for place in 0..3 {
-                for endpoint in [Endpoint::Chat, Endpoint::Responses] {
-                    check(&with_effort(sampling(), "none", place), model, endpoint);
+                for api in [WireApi::ChatCompletions, WireApi::Responses] {
+                    check(&with_effort(sampling(), "none", place), model, api);
                 }
-                check(&with_effort(request().with_stop(["END"]), "none", place), model, Endpoint::Chat);
+                check(
+                    &with_effort(request().with_stop(["END"]), "none", place),
+                    model,
+                    WireApi::ChatCompletions,
+                );
             }
             // Of an effort that this release does not know yet the server judges.
-            check(&sampling().with_extra("reasoning_effort", "dreamy"), model, Endpoint::Chat);
+            check(&sampling().with_extra("reasoning_effort", "dreamy"), model, WireApi::ChatCompletions);
         }
     }
 
@@ -717,10 +714,10 @@ mod tests {
                             "stop" => row.stop != Support::No || is_off && row.sampling != Sampling::Rejected,
                             _ => row.penalties != Support::No,
                         };
-                        let model = OpenAIModel::new(row.id);
-                        let findings = validate(&request, &model, Endpoint::Chat, false);
+                        let target = target(row.id, WireApi::ChatCompletions, false);
+                        let findings = validate(&request, &target);
                         let mut adapted = request.clone();
-                        let notes = adapt(&mut adapted, &model, Endpoint::Chat).join("; ");
+                        let notes = adapt(&mut adapted, &target).join("; ");
                         let words = if field == "stop" { "stop texts" } else { field };
                         let is_refused = findings.iter().any(|finding| finding.message.contains(words));
                         let is_dropped = notes.contains(field);
@@ -755,8 +752,12 @@ mod tests {
             .with_parallel_tool_calls(true);
         for model in ["my-deployment", "gpt-9", "llama-3", "gpt-rosalind-discovery"] {
             let mut adapted = all.clone();
-            assert_eq!(validate(&all, &model.into(), Endpoint::Chat, true), [], "{model}");
-            assert_eq!(adapt(&mut adapted, &model.into(), Endpoint::Chat), [""; 0], "{model}");
+            assert_eq!(validate(&all, &target(model, WireApi::ChatCompletions, true)), [], "{model}");
+            assert_eq!(
+                adapt(&mut adapted, &target(model, WireApi::ChatCompletions, false)),
+                [""; 0],
+                "{model}"
+            );
             assert_eq!(adapted, all, "{model}");
         }
     }

@@ -3,15 +3,16 @@
 use tachikoma_backends_core::{CompletionRequest, ReasoningEffort};
 
 use crate::config::Api;
-use crate::models::{OpenAIModel, Support};
+use crate::models::{ModelSpec, OpenAIModel, Support};
+use crate::target::WireApi;
 use crate::validate::{asked_effort, needs_responses, responses_only};
 
 /// Where a request goes, and why: see [`CodexBackend::api_for`](crate::CodexBackend::api_for).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiChoice {
-    /// Chat Completions or the Responses API, never [`Api::Auto`].
-    pub api: Api,
+    /// The API.
+    pub api: WireApi,
     /// The reason, in words.
     pub reason: String,
 }
@@ -21,17 +22,20 @@ pub(super) fn choose(
     setting: Api,
     request: &CompletionRequest,
     model: &OpenAIModel,
+    spec: &ModelSpec,
     is_official: bool,
     host: &str,
 ) -> ApiChoice {
     let because = |api, reason: String| ApiChoice { api, reason };
-    let chat = |reason| because(Api::ChatCompletions, reason);
-    let responses = |reason| because(Api::Responses, reason);
-    let spec = model.spec();
+    let chat = |reason| because(WireApi::ChatCompletions, reason);
+    let responses = |reason| because(WireApi::Responses, reason);
     let has_tools = !request.tools.is_empty();
     let effort = asked_effort(request);
-    if setting != Api::Auto {
-        return because(setting, "it is the configured one".to_owned());
+    let configured = || "it is the configured one".to_owned();
+    match setting {
+        Api::ChatCompletions => return chat(configured()),
+        Api::Responses => return responses(configured()),
+        Api::Auto => {}
     }
     if let Some(field) = responses_only(request, host) {
         return responses(format!("the extra field {field:?} is one that only the Responses API has"));
@@ -65,6 +69,10 @@ mod tests {
 
     use super::*;
 
+    fn spec(model: &str) -> ModelSpec {
+        OpenAIModel::new(model).spec()
+    }
+
     #[test]
     fn the_first_rule_that_fits() {
         use Api::{Auto, ChatCompletions as Chat, Responses};
@@ -83,8 +91,8 @@ mod tests {
             if !extra.is_empty() {
                 request = request.with_extra(extra, "x");
             }
-            let choice = choose(setting, &request, &model.into(), official, "");
-            assert_eq!(choice.api, api, "{model}: {choice:?}");
+            let choice = choose(setting, &request, &model.into(), &spec(model), official, "");
+            assert_eq!(Api::from(choice.api), api, "{model}: {choice:?}");
             assert!(choice.reason.contains(words), "{words:?} is not in {choice:?}");
         }
         let nothing = (Chat, "needs nothing");
@@ -118,7 +126,7 @@ mod tests {
         let file = |official| {
             let part = ContentPart::file_url("https://example.org/a.pdf");
             let request = CompletionRequest::new(vec![Message::user(vec![part])]);
-            choose(Auto, &request, &"gpt-4o".into(), official, "").api
+            Api::from(choose(Auto, &request, &"gpt-4o".into(), &spec("gpt-4o"), official, "").api)
         };
         assert_eq!((file(true), file(false)), (Responses, Chat));
         check((Auto, "gpt-oss-20b", false), None, true, "", (Chat, "every server but"));

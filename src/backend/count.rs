@@ -3,9 +3,10 @@
 use tachikoma_backends_core::{CompletionRequest, ErrorCategory};
 
 use super::CodexBackend;
-use crate::config::{Api, InputLimit};
+use crate::config::InputLimit;
 use crate::error::CodexError;
 use crate::models::OpenAIModel;
+use crate::target::Target;
 use crate::tokens::{self, TokenCount};
 use crate::validate::{Counted, too_long};
 
@@ -37,8 +38,7 @@ impl CodexBackend {
     /// Not counted is what the server adds from elsewhere: the turns that `previous_response_id` or `conversation` continue,
     /// the server's own tools, and whatever else comes by `extra`.
     pub fn count_request_tokens(&self, request: &CompletionRequest) -> TokenCount {
-        let model = self.model_of(request);
-        tokens::of_request(request, &model, self.api_for(request).api == Api::Responses)
+        tokens::of_request(request, &self.target(request, false))
     }
 
     /// What to tell of a request that is longer than its model reads, if it is and anybody wants to know.
@@ -48,21 +48,18 @@ impl CodexBackend {
     pub(super) fn check_length(
         &self,
         request: &CompletionRequest,
-        model: &OpenAIModel,
-        api: Api,
+        target: &Target,
     ) -> Result<Option<String>, CodexError> {
         let setting = self.config().input_limit();
         if setting == InputLimit::Ignore {
             return Ok(None);
         }
-        let on_responses = api == Api::Responses;
         let count = || {
-            let TokenCount { tokens, error, exact_texts, .. } =
-                tokens::of_request(request, model, on_responses);
+            let TokenCount { tokens, error, exact_texts, .. } = tokens::of_request(request, target);
             Counted { tokens, error, exact_texts }
         };
-        let ceiling = || tokens::ceiling(request, model, on_responses);
-        match too_long(model, request.max_tokens, ceiling, count) {
+        let ceiling = || tokens::ceiling(request, target);
+        match too_long(target, request.max_tokens, ceiling, count) {
             Some(message) if setting == InputLimit::Refuse => {
                 Err(CodexError::unsent(ErrorCategory::ContextLength, message)
                     .with_hint("InputLimit::Warn sends it all the same."))

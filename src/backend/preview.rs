@@ -5,14 +5,14 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::auth::masked_url;
-use crate::config::Api;
+use crate::target::WireApi;
 
 /// What would be sent: see [`CodexBackend::preview`](crate::CodexBackend::preview).
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RequestPreview {
     /// Chat Completions or the Responses API.
-    pub api: Api,
+    pub api: WireApi,
     /// Where it would go. `Debug` masks what in it looks like a key.
     pub url: String,
     /// The JSON body.

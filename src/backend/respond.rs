@@ -9,7 +9,7 @@ use futures::Stream;
 use tachikoma_backends_core::{CompletionChunk, CompletionRequest, CompletionResponse};
 use tracing::Instrument;
 
-use super::{CodexBackend, Expected, Prepared, offload, stream};
+use super::{CodexBackend, Prepared, Reading, offload, stream};
 use crate::absorbed::Unknown;
 use crate::chat::{self, stream::ChatStream};
 use crate::decode::error_body;
@@ -17,6 +17,7 @@ use crate::error::CodexError;
 use crate::models::{Date, OpenAIModel};
 use crate::openai::{ByteStream, Client, ResponseValue};
 use crate::responses::{self, stream::ResponsesStream};
+use crate::target::{Target, WireApi};
 use crate::transport::Body;
 use crate::transport::timeout::Timeout;
 
@@ -25,7 +26,7 @@ type Chunks<E> = Pin<Box<dyn Stream<Item = Result<CompletionChunk, E>> + Send>>;
 
 /// The response to a request for a stream.
 enum Opened {
-    Stream(Expected, Box<Body>),
+    Stream(Reading, Box<Body>),
     /// Of a server that does not stream, or that reports what is wrong.
     Whole(Box<CompletionResponse>),
 }
@@ -35,9 +36,9 @@ impl CodexBackend {
         let max_retries = request.max_retries;
         let prepared = self.prepare(request, false)?;
         let answer = async {
-            let expected = prepared.expected.clone();
+            let reading = prepared.reading();
             let answer = self.send(max_retries, prepared).await?;
-            self.read_whole(expected, self.transport.body(answer)).await
+            self.read_whole(reading, self.transport.body(answer)).await
         };
         match self.config.total_timeout() {
             Some(limit) => Timeout::Total.limit(limit, answer).await?,
@@ -57,16 +58,16 @@ impl CodexBackend {
             let span = watch.span();
             let opened = async {
                 let prepared = prepared?;
-                let expected = prepared.expected.clone();
+                let reading = prepared.reading();
                 let mut body = self.transport.body(self.send(max_retries, prepared).await?);
                 if body.holds_events().await? {
-                    return Ok(Opened::Stream(expected, Box::new(body)));
+                    return Ok(Opened::Stream(reading, Box::new(body)));
                 }
-                self.read_whole(expected, body).await.map(|whole| Opened::Whole(Box::new(whole)))
+                self.read_whole(reading, body).await.map(|whole| Opened::Whole(Box::new(whole)))
             };
             let opened = opened.instrument(span).await;
-            let (expected, body) = match opened.inspect_err(|error| watch.failed(error))? {
-                Opened::Stream(expected, body) => (expected, *body),
+            let (Reading { api, context }, body) = match opened.inspect_err(|error| watch.failed(error))? {
+                Opened::Stream(reading, body) => (reading, *body),
                 Opened::Whole(whole) => {
                     watch.answered(&whole);
                     return Ok(Box::pin(futures::stream::iter(whole.into_chunks().map(Ok))) as Chunks<E>);
@@ -74,9 +75,11 @@ impl CodexBackend {
             };
             let limits = self.config.reliability();
             let (calls, bytes) = (limits.max_tool_calls, limits.max_event_bytes);
-            Ok(match expected {
-                Expected::Chat => stream::chunks(body, ChatStream::new(calls, bytes), limits, watch),
-                Expected::Responses(context) => {
+            Ok(match api {
+                WireApi::ChatCompletions => {
+                    stream::chunks(body, ChatStream::new(calls, bytes), limits, watch)
+                }
+                WireApi::Responses => {
                     stream::chunks(body, ResponsesStream::new(calls, bytes, context), limits, watch)
                 }
             })
@@ -92,8 +95,8 @@ impl CodexBackend {
         for warning in &prepared.warnings {
             tracing::warn!("{warning}");
         }
-        let model = &prepared.model;
-        if let Some(warning) = self.transport.is_official().then(|| shutdown_warning(model)).flatten() {
+        let Target { model, is_official, .. } = &prepared.target;
+        if let Some(warning) = is_official.then(|| shutdown_warning(model)).flatten() {
             tracing::warn!("{warning}");
         }
         let error = match self.send_body(max_retries, &prepared).await {
@@ -117,9 +120,9 @@ impl CodexBackend {
         let operation = |client: Client| {
             let body = prepared.body.clone();
             async move {
-                match prepared.expected {
-                    Expected::Chat => client.create_chat_completion(body).await,
-                    Expected::Responses(_) => client.create_response(body).await,
+                match prepared.target.api {
+                    WireApi::ChatCompletions => client.create_chat_completion(body).await,
+                    WireApi::Responses => client.create_response(body).await,
                 }
             }
         };
@@ -127,20 +130,21 @@ impl CodexBackend {
     }
 
     /// Reads a response that is not streamed.
-    async fn read_whole(&self, expected: Expected, mut body: Body) -> Result<CompletionResponse, CodexError> {
+    async fn read_whole(&self, reading: Reading, mut body: Body) -> Result<CompletionResponse, CodexError> {
         let bytes = body.read().await.map_err(CodexError::within_response)?;
         let length = bytes.len();
         let request_id = body.request_id().map(str::to_owned);
         let max_tool_calls = self.config.max_tool_calls();
         let mut unknown = Unknown::default();
-        match &expected {
-            Expected::Chat => unknown.chat(&bytes),
-            Expected::Responses(_) => unknown.response(&bytes),
+        let Reading { api, context } = reading;
+        match api {
+            WireApi::ChatCompletions => unknown.chat(&bytes),
+            WireApi::Responses => unknown.response(&bytes),
         }
         self.absorbed.add(unknown);
-        let decode = move || match expected {
-            Expected::Chat => chat::response::decode(&bytes, max_tool_calls),
-            Expected::Responses(context) => responses::response::decode(&bytes, max_tool_calls, context),
+        let decode = move || match api {
+            WireApi::ChatCompletions => chat::response::decode(&bytes, max_tool_calls),
+            WireApi::Responses => responses::response::decode(&bytes, max_tool_calls, context),
         };
         match offload::read(length, decode).await.and_then(|response| response) {
             Ok(response) => Ok(CompletionResponse { request_id, ..response }),
@@ -150,8 +154,8 @@ impl CodexBackend {
 }
 
 /// The warning that a model ends soon, once in a process for each model.
-fn shutdown_warning(model: &str) -> Option<String> {
+fn shutdown_warning(model: &OpenAIModel) -> Option<String> {
     static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let warning = OpenAIModel::new(model).shutdown_warning(Date::from(SystemTime::now()))?;
-    WARNED.lock().is_ok_and(|mut warned| warned.insert(model.to_owned())).then_some(warning)
+    let warning = model.shutdown_warning(Date::from(SystemTime::now()))?;
+    WARNED.lock().is_ok_and(|mut warned| warned.insert(model.to_string())).then_some(warning)
 }

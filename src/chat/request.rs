@@ -9,8 +9,9 @@ use tachikoma_backends_core::{
 use super::conversation;
 use crate::error::CodexError;
 use crate::extra::{self, word};
-use crate::models::{Target, TokenParameter};
+use crate::models::TokenParameter;
 use crate::openai::types;
+use crate::target::Target;
 
 /// Fields of the body that this crate sets by itself.
 const RESERVED: &[&str] = &["messages", "model", "stream"];
@@ -49,14 +50,13 @@ pub(crate) fn convert(
     } = request;
 
     extra::take_single_choice(&mut extra)?;
-    let spec = target.model.spec();
     let max_tokens = max_tokens.map(i64::from);
-    let (max_tokens, max_completion_tokens) = match target.token_parameter(&spec) {
+    let (max_tokens, max_completion_tokens) = match target.token_parameter() {
         TokenParameter::MaxTokens => (max_tokens, None),
         TokenParameter::MaxCompletionTokens => (None, max_tokens),
     };
     let has_tools = !tools.is_empty();
-    let role = target.instruction_role(&spec);
+    let role = target.instruction_role();
     let mut body = types::CreateChatCompletionRequest {
         messages: conversation::convert(messages, role)?,
         model: target.model.to_string(),

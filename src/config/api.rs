@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::target::WireApi;
+
 /// Which of OpenAI's two APIs requests go to. In files it is `auto`, `chat_completions` or `responses`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -16,13 +18,23 @@ pub enum Api {
     Responses,
 }
 
+/// The setting that sends every request there.
+impl From<WireApi> for Api {
+    fn from(api: WireApi) -> Self {
+        match api {
+            WireApi::ChatCompletions => Self::ChatCompletions,
+            WireApi::Responses => Self::Responses,
+        }
+    }
+}
+
 impl Api {
     /// Its name, for people.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
-            Self::ChatCompletions => "Chat Completions",
-            Self::Responses => "the Responses API",
+            Self::ChatCompletions => WireApi::ChatCompletions.as_str(),
+            Self::Responses => WireApi::Responses.as_str(),
         }
     }
 }

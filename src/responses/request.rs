@@ -9,8 +9,8 @@ use tachikoma_backends_core::{
 use super::input::Input;
 use crate::error::CodexError;
 use crate::extra::{self, word};
-use crate::models::Target;
 use crate::openai::types;
+use crate::target::Target;
 
 /// Fields of the body that this crate sets by itself.
 const RESERVED: &[&str] = &["input", "model", "stream"];
@@ -49,8 +49,7 @@ pub(crate) fn convert(
     } = request;
 
     extra::take_single_choice(&mut extra)?;
-    let spec = target.model.spec();
-    let role = target.instruction_role(&spec);
+    let role = target.instruction_role();
     let mut input = Input::default();
     for message in messages {
         input.push(message, role, &target.state_origin)?;
@@ -69,7 +68,7 @@ pub(crate) fn convert(
         model: Some(target.model.to_string()),
         // Stored answers are for those who ask for them; the conversation travels by itself.
         store: store.or((!extra.contains_key("store")).then_some(false)),
-        include: (Target::is_known_to_reason(&spec) && !extra.contains_key("include"))
+        include: (target.is_known_to_reason() && !extra.contains_key("include"))
             .then(|| vec![types::IncludeEnum::ReasoningEncryptedContent]),
         max_output_tokens: max_tokens.map(i64::from),
         temperature,

@@ -4,7 +4,7 @@
 use tachikoma_backends_core::FileSource;
 
 use super::Estimate;
-use crate::models::OpenAIModel;
+use crate::models::ModelSpec;
 
 /// How many bytes of a text are a token, as in estimates of texts.
 const TEXT: u64 = 4;
@@ -16,14 +16,14 @@ const USUAL_INPUT: u32 = 128_000;
 
 /// A document has a token for every 20 bytes, a text for every 4, and neither has more than one for each byte. What is elsewhere
 /// counts for nothing, and has at most what the model reads.
-pub(super) fn count(source: &FileSource, model: &OpenAIModel) -> Estimate {
+pub(super) fn count(source: &FileSource, spec: &ModelSpec) -> Estimate {
     let (media_type, data) = match source {
         FileSource::Base64 { media_type, data } => (media_type.as_str(), data.as_str()),
         FileSource::Url { url } => match url.strip_prefix("data:").and_then(|rest| rest.split_once(',')) {
             Some((description, data)) => (description.split(';').next().unwrap_or_default(), data),
-            None => return elsewhere(model),
+            None => return elsewhere(spec),
         },
-        _ => return elsewhere(model),
+        _ => return elsewhere(spec),
     };
     // Four characters of base64 are three bytes.
     let bytes = (data.len() as u64).div_ceil(4) * 3;
@@ -33,8 +33,7 @@ pub(super) fn count(source: &FileSource, model: &OpenAIModel) -> Estimate {
     Estimate { tokens, error: bytes - tokens }
 }
 
-fn elsewhere(model: &OpenAIModel) -> Estimate {
-    let spec = model.spec();
+fn elsewhere(spec: &ModelSpec) -> Estimate {
     let most = spec.max_input_tokens.or(spec.context_window).unwrap_or(USUAL_INPUT);
     Estimate { tokens: 0, error: most.into() }
 }
@@ -42,12 +41,17 @@ fn elsewhere(model: &OpenAIModel) -> Estimate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::OpenAIModel;
 
     #[test]
     fn files_are_bounded_by_their_bytes_or_by_the_model() {
         #[track_caller]
         fn check(source: FileSource, model: &str, (tokens, error): (u64, u64)) {
-            assert_eq!(count(&source, &model.into()), Estimate { tokens, error }, "{source:?}");
+            assert_eq!(
+                count(&source, &OpenAIModel::new(model).spec()),
+                Estimate { tokens, error },
+                "{source:?}"
+            );
         }
         let base64 = |media_type: &str, length: usize| FileSource::Base64 {
             media_type: media_type.to_owned(),

@@ -255,7 +255,7 @@ mod tests {
         fn check(model: &str, detail: Option<ImageDetail>, expected: u64) {
             let source = ImageSource::Url { url: "https://example.org/a.png".to_owned() };
             let rule = Rule::of(&model.into());
-            let count = rule.count(&source, detail, Measure::of(&model.into()));
+            let count = rule.count(&source, detail, Measure::of(&OpenAIModel::new(model).spec()));
             assert_eq!(count, Estimate { tokens: expected, error: expected });
             assert_eq!(rule.count(&source, detail, Measure::Bytes), Estimate::exactly(expected));
         }

@@ -3,7 +3,7 @@
 use super::Estimate;
 #[cfg(feature = "tokens")]
 use crate::models::Encoding;
-use crate::models::OpenAIModel;
+use crate::models::ModelSpec;
 
 /// How texts are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,14 +21,14 @@ pub(crate) enum Measure {
 impl Measure {
     /// The best there is for a model.
     #[cfg(feature = "tokens")]
-    pub(crate) fn of(model: &OpenAIModel) -> Self {
-        let own = model.spec().encoding;
+    pub(crate) fn of(spec: &ModelSpec) -> Self {
+        let own = spec.encoding;
         Self::Encoding { encoding: own.unwrap_or(Encoding::O200kBase), is_own: own.is_some() }
     }
 
     /// The best there is for a model.
     #[cfg(not(feature = "tokens"))]
-    pub(crate) fn of(_: &OpenAIModel) -> Self {
+    pub(crate) fn of(_: &ModelSpec) -> Self {
         Self::Quarter
     }
 

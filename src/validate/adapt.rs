@@ -2,16 +2,17 @@
 
 use tachikoma_backends_core::{CompletionRequest, ReasoningEffort, Role};
 
-use super::Endpoint;
-use crate::models::{ModelSpec, OpenAIModel, Support};
+use crate::models::{ModelSpec, Support};
+use crate::target::{Target, WireApi};
 
 /// Leaves out of a request what its model rejects and can be done without, and asks for no reasoning where the model takes tools
 /// only so. Returns what the user should be told. It is for OpenAI's and Azure's hosts; other servers have their own rules.
-pub(crate) fn adapt(request: &mut CompletionRequest, model: &OpenAIModel, endpoint: Endpoint) -> Vec<String> {
-    let spec = model.spec();
+pub(crate) fn adapt(request: &mut CompletionRequest, target: &Target) -> Vec<String> {
+    let Target { model, spec, api, .. } = target;
+    let api = *api;
     let mut notes = Vec::new();
     let asked = request.reasoning_effort;
-    request.reasoning_effort = effort(request, &spec, endpoint);
+    request.reasoning_effort = effort(request, spec, api);
     if asked.is_none() && request.reasoning_effort.is_some() {
         notes.push(format!(
             "{model} takes tools on Chat Completions only without reasoning: reasoning_effort none is sent; \
@@ -23,7 +24,7 @@ pub(crate) fn adapt(request: &mut CompletionRequest, model: &OpenAIModel, endpoi
     let mut leave_out = |name: &'static str, field: &mut Option<f64>, default: f64| {
         left_out.extend(field.take().filter(|value| *value != default).map(|_| name));
     };
-    if !takes_temperature(request, &spec, endpoint) {
+    if !takes_temperature(request, spec, api) {
         leave_out("temperature", &mut request.temperature, 1.0);
         leave_out("top_p", &mut request.top_p, 1.0);
     }
@@ -34,7 +35,7 @@ pub(crate) fn adapt(request: &mut CompletionRequest, model: &OpenAIModel, endpoi
     if !left_out.is_empty() {
         notes.push(format!("{model} does not take {}: left out of the request", left_out.join(", ")));
     }
-    if endpoint == Endpoint::Responses {
+    if api == WireApi::Responses {
         let unknown = unknown_to_responses(request);
         if !unknown.is_empty() {
             notes.push(format!("the Responses API has no {}: left out of the request", unknown.join(", ")));
@@ -62,15 +63,11 @@ fn unknown_to_responses(request: &mut CompletionRequest) -> Vec<&'static str> {
 }
 
 /// The effort that is sent, beside the one in `extra`.
-pub(super) fn effort(
-    request: &CompletionRequest,
-    spec: &ModelSpec,
-    endpoint: Endpoint,
-) -> Option<ReasoningEffort> {
+pub(super) fn effort(request: &CompletionRequest, spec: &ModelSpec, api: WireApi) -> Option<ReasoningEffort> {
     if effort_in_extra(request).is_some() {
         return request.reasoning_effort;
     }
-    let tools = endpoint == Endpoint::Chat && !request.tools.is_empty();
+    let tools = api == WireApi::ChatCompletions && !request.tools.is_empty();
     spec.effort(request.reasoning_effort, tools)
 }
 
@@ -86,23 +83,23 @@ fn effort_in_extra(request: &CompletionRequest) -> Option<&str> {
 }
 
 /// Whether the model takes `temperature`, `top_p` and `logprobs` in this request.
-pub(super) fn takes_temperature(request: &CompletionRequest, spec: &ModelSpec, endpoint: Endpoint) -> bool {
-    effort_in_effect(request, spec, endpoint).is_none_or(|effort| spec.takes_temperature(effort))
+pub(super) fn takes_temperature(request: &CompletionRequest, spec: &ModelSpec, api: WireApi) -> bool {
+    effort_in_effect(request, spec, api).is_none_or(|effort| spec.takes_temperature(effort))
 }
 
 /// Whether the model takes `stop` in this request.
-pub(super) fn takes_stop(request: &CompletionRequest, spec: &ModelSpec, endpoint: Endpoint) -> bool {
-    effort_in_effect(request, spec, endpoint).is_none_or(|effort| spec.takes_stop(effort).is_possible())
+pub(super) fn takes_stop(request: &CompletionRequest, spec: &ModelSpec, api: WireApi) -> bool {
+    effort_in_effect(request, spec, api).is_none_or(|effort| spec.takes_stop(effort).is_possible())
 }
 
 /// The effort that the model will use: `Some(None)` is its default, `None` one that this crate does not know.
 fn effort_in_effect(
     request: &CompletionRequest,
     spec: &ModelSpec,
-    endpoint: Endpoint,
+    api: WireApi,
 ) -> Option<Option<ReasoningEffort>> {
     match effort_in_extra(request) {
         Some(word) if request.reasoning_effort.is_none() => word.parse().ok().map(Some),
-        _ => Some(effort(request, spec, endpoint)),
+        _ => Some(effort(request, spec, api)),
     }
 }

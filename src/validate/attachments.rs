@@ -107,15 +107,16 @@ pub(crate) fn needs_responses(request: &CompletionRequest) -> bool {
 mod tests {
     use tachikoma_backends_core::Message;
 
-    use super::super::{Basis, Endpoint, validate};
+    use super::super::{Basis, validate};
     use super::*;
+    use crate::target::{Target, WireApi};
 
     fn of(part: ContentPart) -> CompletionRequest {
         CompletionRequest::new(vec![Message::user(vec![part])])
     }
 
-    fn found(part: ContentPart, model: &str, endpoint: Endpoint) -> Vec<(Basis, String)> {
-        let findings = validate(&of(part), &model.into(), endpoint, false);
+    fn found(part: ContentPart, model: &str, api: WireApi) -> Vec<(Basis, String)> {
+        let findings = validate(&of(part), &Target::of(model, api));
         findings.into_iter().map(|finding| (finding.basis, finding.message)).collect()
     }
 
@@ -148,7 +149,7 @@ mod tests {
                 .map(|text| (Basis::Request, format!("messages[0] has {text}")))
                 .into_iter()
                 .collect();
-            assert_eq!(found(part.clone(), "my-deployment", Endpoint::Responses), expected, "{part:?}");
+            assert_eq!(found(part.clone(), "my-deployment", WireApi::Responses), expected, "{part:?}");
         }
     }
 
@@ -163,10 +164,10 @@ mod tests {
         ] {
             // Also of a model that only its family is known of.
             for model in ["gpt-5.6-terra", "gpt-5.6-nova", "my-deployment"] {
-                let chat = found(part.clone(), model, Endpoint::Chat);
+                let chat = found(part.clone(), model, WireApi::ChatCompletions);
                 assert!(chat.iter().all(|(basis, _)| *basis == Basis::OpenAI), "{chat:?}");
                 assert_eq!(chat.is_empty(), is_taken, "{part:?}: {chat:?}");
-                assert_eq!(found(part.clone(), model, Endpoint::Responses), [], "{part:?}");
+                assert_eq!(found(part.clone(), model, WireApi::Responses), [], "{part:?}");
             }
             assert_eq!(needs_responses(&of(part)), !is_taken);
         }
@@ -178,8 +179,8 @@ mod tests {
         let refused =
             "gpt-3.5-turbo takes no files: send their text, or use a model that does, such as gpt-5.6-terra";
         let expected = [(Basis::OpenAI, refused.to_owned())];
-        assert_eq!(found(part.clone(), "gpt-3.5-turbo", Endpoint::Responses), expected);
-        assert_eq!(found(part.clone(), "gpt-4o", Endpoint::Responses), []);
-        assert_eq!(found(part, "gpt-4.5-preview", Endpoint::Responses), []);
+        assert_eq!(found(part.clone(), "gpt-3.5-turbo", WireApi::Responses), expected);
+        assert_eq!(found(part.clone(), "gpt-4o", WireApi::Responses), []);
+        assert_eq!(found(part, "gpt-4.5-preview", WireApi::Responses), []);
     }
 }

@@ -1,6 +1,7 @@
 //! Whether a request is more than its model reads.
 
-use crate::models::{Lookup, Match, OpenAIModel};
+use crate::models::Match;
+use crate::target::Target;
 
 /// How many tokens there are, and in what words that is said.
 #[derive(Clone, Copy, Debug)]
@@ -25,13 +26,13 @@ impl Counted {
 /// What is wrong with the size of a request. `ceiling` is a number of tokens that it surely does not exceed; only where that
 /// does not settle it is the request counted, which takes time. Of models whose limits are not known nothing is wrong.
 pub(crate) fn too_long(
-    model: &OpenAIModel,
+    target: &Target,
     max_tokens: Option<u32>,
     ceiling: impl FnOnce() -> u32,
     count: impl FnOnce() -> Counted,
 ) -> Option<String> {
-    let Lookup { spec, by, .. } = model.lookup();
-    if by == Match::Family {
+    let Target { model, spec, by, .. } = target;
+    if *by == Match::Family {
         return None;
     }
     let input = spec.max_input_tokens.or(spec.context_window)?;
@@ -58,11 +59,16 @@ pub(crate) fn too_long(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::WireApi;
+
+    fn target(model: &str) -> Target {
+        Target::of(model, WireApi::Responses)
+    }
 
     #[track_caller]
     fn check(model: &str, max_tokens: Option<u32>, tokens: u32, expected: Option<&str>) {
         let counted = Counted { tokens, error: 0, exact_texts: true };
-        let found = too_long(&model.into(), max_tokens, || u32::MAX, || counted);
+        let found = too_long(&target(model), max_tokens, || u32::MAX, || counted);
         assert_eq!(found.as_deref(), expected);
     }
 
@@ -86,7 +92,7 @@ mod tests {
     #[test]
     fn what_cannot_be_too_long_is_not_counted() {
         let count = || panic!("counted");
-        assert_eq!(too_long(&"gpt-4o".into(), Some(8_000), || 120_000, count), None);
+        assert_eq!(too_long(&target("gpt-4o"), Some(8_000), || 120_000, count), None);
     }
 
     #[test]

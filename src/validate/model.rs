@@ -2,16 +2,16 @@
 
 use tachikoma_backends_core::{CompletionRequest, ReasoningEffort, ResponseFormat};
 
-use super::Endpoint;
 use super::adapt::{asked_effort, effort, takes_stop, takes_temperature};
 use super::attachments::{has_files, has_images};
 use crate::models::{ModelSpec, OpenAIModel, Support};
+use crate::target::WireApi;
 
-/// A model on an endpoint.
+/// A model on an API.
 pub(super) struct Of<'a> {
     pub(super) spec: &'a ModelSpec,
     pub(super) name: &'a str,
-    pub(super) endpoint: Endpoint,
+    pub(super) api: WireApi,
 }
 
 impl Of<'_> {
@@ -57,27 +57,27 @@ impl Of<'_> {
 
     /// What the other API could do.
     pub(super) fn api(&self, request: &CompletionRequest, found: &mut Vec<String>) {
-        let Self { spec, name, endpoint } = *self;
+        let Self { spec, name, api } = *self;
         let asked = asked_effort(request);
         let has_tools = !request.tools.is_empty();
-        match endpoint {
-            Endpoint::Chat if spec.chat == Support::No => {
+        match api {
+            WireApi::ChatCompletions if spec.chat == Support::No => {
                 found.push(format!("{name} does not answer on Chat Completions: use the Responses API"));
             }
-            Endpoint::Chat
+            WireApi::ChatCompletions
                 if asked == Some(ReasoningEffort::Max) && spec.efforts.contains(&ReasoningEffort::Max) =>
             {
                 found.push(format!(
                     "{name} takes the effort max only on the Responses API: use that, or a lower effort"
                 ));
             }
-            Endpoint::Responses if spec.responses == Support::No => {
+            WireApi::Responses if spec.responses == Support::No => {
                 found.push(format!("{name} does not answer on the Responses API: use Chat Completions"));
             }
             _ => {}
         }
         let is_known = spec.reasoning == Support::Yes;
-        if endpoint == Endpoint::Chat && spec.chat_tools_need_no_reasoning && is_known && has_tools {
+        if api == WireApi::ChatCompletions && spec.chat_tools_need_no_reasoning && is_known && has_tools {
             match asked {
                 _ if !spec.takes_effort(ReasoningEffort::None).is_possible() => {
                     found.push(format!("{name} takes no tools on Chat Completions: use the Responses API"));
@@ -89,12 +89,12 @@ impl Of<'_> {
                 )),
             }
         }
-        if endpoint == Endpoint::Responses && !request.stop.is_empty() && spec.stop != Support::No {
+        if api == WireApi::Responses && !request.stop.is_empty() && spec.stop != Support::No {
             found.push(
                 "the Responses API has no stop texts: leave them out, or use Chat Completions".to_owned(),
             );
         }
-        if endpoint == Endpoint::Responses && !request.logit_bias.is_empty() && spec.takes_penalties() {
+        if api == WireApi::Responses && !request.logit_bias.is_empty() && spec.takes_penalties() {
             found.push(
                 "the Responses API has no logit_bias: leave it out, or use Chat Completions".to_owned(),
             );
@@ -102,8 +102,8 @@ impl Of<'_> {
     }
 
     pub(super) fn effort(&self, request: &CompletionRequest, found: &mut Vec<String>) {
-        let Self { spec, name, endpoint } = *self;
-        let sent = effort(request, spec, endpoint);
+        let Self { spec, name, api } = *self;
+        let sent = effort(request, spec, api);
         if let Some(effort) = sent.filter(|effort| spec.takes_effort(*effort) == Support::No) {
             let known: Vec<_> = spec.efforts.iter().map(|effort| effort.as_str()).collect();
             found.push(if known.is_empty() {
@@ -115,8 +115,8 @@ impl Of<'_> {
     }
 
     pub(super) fn rejected_fields(&self, request: &CompletionRequest, found: &mut Vec<String>) {
-        let Self { spec, name, endpoint } = *self;
-        if !request.stop.is_empty() && !takes_stop(request, spec, endpoint) {
+        let Self { spec, name, api } = *self;
+        if !request.stop.is_empty() && !takes_stop(request, spec, api) {
             found.push(format!(
                 "{name} takes no stop texts: leave them out, and cut the answer after it has come"
             ));
@@ -125,7 +125,7 @@ impl Of<'_> {
             found.push(format!("{name} does not take logit_bias: leave it out"));
         }
         let asks = |field| request.extra.get(field).is_some_and(|value| !value.is_null() && *value != false);
-        if (asks("logprobs") || asks("top_logprobs")) && !takes_temperature(request, spec, endpoint) {
+        if (asks("logprobs") || asks("top_logprobs")) && !takes_temperature(request, spec, api) {
             let only = if spec.efforts.contains(&ReasoningEffort::None) {
                 " with reasoning: leave them out, or set reasoning_effort to none"
             } else {

@@ -40,7 +40,7 @@ fn api(path: &Path) -> Api {
 /// The body that a request becomes for OpenAI's own server, with what is said of it.
 fn preview(request: &CompletionRequest, api: Api) -> Result<Value, CodexError> {
     let preview = CodexBackend::new(CodexBackendConfig::new("sk-test").with_api(api))?.preview(request)?;
-    assert_eq!(preview.api, api);
+    assert_eq!(Api::from(preview.api), api);
     Ok(match preview.warnings.as_slice() {
         [] => json!({"body": preview.body}),
         warnings => json!({"body": preview.body, "warnings": warnings}),

@@ -10,7 +10,7 @@ use futures::{FutureExt, StreamExt};
 use openai_mock::{MockServer, Reply};
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{
-    Api, Azure, CodexBackend, CodexBackendConfig, CodexError, Credentials, EmbeddingRequest,
+    Api, Azure, CodexBackend, CodexBackendConfig, CodexError, Credentials, EmbeddingRequest, WireApi,
 };
 use tachikoma_backends_core::{
     Backend, BackendExt, CollectingStream, CompletionRequest, ErrorCategory, Message, ToolDefinition,
@@ -374,14 +374,14 @@ fn fields_of_the_responses_api_lead_there_on_every_server() {
         let request = request().with_extra(field, value.clone()).with_model("gpt-4o");
         for backend in [official(), offline(config("http://localhost:1"))] {
             let choice = backend.api_for(&request);
-            assert_eq!(choice.api, Api::Responses, "{choice:?}");
+            assert_eq!(choice.api, WireApi::Responses, "{choice:?}");
             assert!(choice.reason.contains(&format!("{field:?}")), "{choice:?}");
             let preview = backend.preview(&request).unwrap();
             assert!(preview.url.ends_with("/responses"), "{}", preview.url);
             assert_eq!(preview.body[field], value);
         }
         let forced = config("http://localhost:1").with_api(Api::ChatCompletions);
-        assert_eq!(offline(forced).api_for(&request).api, Api::ChatCompletions);
+        assert_eq!(offline(forced).api_for(&request).api, WireApi::ChatCompletions);
     }
     let both = request().with_extra("include", json!([])).with_extra("prediction", json!({}));
     let error = official().preview(&both).unwrap_err().to_string();
