@@ -25,7 +25,7 @@ fn generate() -> Result<String, Box<dyn Error>> {
         .with_interface(InterfaceStyle::Positional)
         .with_tag(TagStyle::Merged)
         .with_hooks(HooksMode::Expected)
-        .with_inner_type("crate::transport::Attempt".parse()?)
+        .with_inner_type("crate::runtime::transport::Attempt".parse()?)
         .with_map_type("::std::collections::BTreeMap")
         .with_derive("PartialEq");
     for (name, traits) in derives(&document) {

@@ -1,4 +1,4 @@
-//! Credentials and servers to headers and URLs. Secrets are marked sensitive, and never reach an error.
+//! Credentials to headers. Secrets are marked sensitive, and never reach an error.
 
 /// Writes the ways to give a secret as text.
 macro_rules! from_text {
@@ -23,15 +23,11 @@ macro_rules! from_text {
     };
 }
 
-mod azure;
 mod cache;
 mod header;
 mod key;
-mod redactor;
-mod server;
 mod source;
 mod token;
-mod url;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -39,23 +35,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::SecretString;
 use tachikoma_backends_core::ErrorCategory;
 
-pub use self::azure::Azure;
-pub(crate) use self::cache::{Shown, TokenCache};
-pub(crate) use self::header::Headers;
+pub(crate) use self::cache::TokenCache;
+pub(crate) use self::header::{Headers, word as header_value};
+pub(crate) use self::key::KEY_PREFIXES;
 pub use self::key::{ApiKey, KeyKind};
-pub(crate) use self::redactor::Redactor;
-pub(crate) use self::server::{Scope, Server};
 use self::source::{KeyCommand, KeyFile};
 use self::token::ByFunction;
 pub use self::token::{AccessToken, TokenError, TokenProvider};
-pub(crate) use self::url::{is_masked, masked_url};
-use crate::error::CodexError;
+use crate::CodexError;
+use crate::runtime::Redactor;
 
-/// What a server is shown. `Debug` shows no secret, of a key its [masked form](ApiKey::masked).
+/// How a backend authenticates. `Debug` shows no secret, of a key its [masked form](ApiKey::masked).
 ///
 /// A text or a [`SecretString`] is an API key, so that `CodexBackendConfig::new("sk-...")` is enough for most.
 ///
@@ -72,7 +66,7 @@ pub struct Credentials(Source);
 
 #[derive(Clone)]
 enum Source {
-    /// Nobody has said.
+    /// Not set.
     Unset,
     None,
     Key(ApiKey),
@@ -190,21 +184,20 @@ impl Credentials {
         }
     }
 
-    /// What this server is shown, checked as far as it is there already. `has_own`: the caller's own headers may do.
-    /// `timeout` is how long a provider may take. `redactor` learns every secret that is used.
+    /// What goes out with each request, checked as far as it is there already. `has_own`: the caller's own headers may
+    /// authenticate. `timeout` is how long a provider may take. `redactor` learns every secret that is used.
     ///
     /// # Errors
     /// There are no credentials, or they cannot be sent.
     pub(crate) fn prepare(
         &self,
-        server: &Server,
+        key_header: KeyHeader,
         has_own: bool,
         timeout: Duration,
         redactor: &Arc<Redactor>,
     ) -> Result<Prepared, CodexError> {
-        let of_key = OfKey { as_api_key: server.is_azure(), is_openai: server.is_openai() };
         let token_header =
-            |token: &AccessToken| header::of_secret("the access token", token.expose(), TOKEN_HINT, false);
+            |token: &AccessToken| header::of_secret("the access token", token.expose(), TOKEN_HINT, None);
         let cache = |provider, to_header| TokenCache::new(provider, to_header, timeout, Arc::clone(redactor));
         let wrong = |error: TokenError| CodexError::configuration(error.to_string());
         Ok(match &self.0 {
@@ -212,19 +205,15 @@ impl Credentials {
             Source::Unset => {
                 return Err(CodexError::configuration("there are no credentials").with_hint(
                     "Give them with_credentials, or api_key_file or api_key_command in the settings' file; \
-                     Credentials::none() is for servers that want none.",
+                     Credentials::none() is for servers that need none.",
                 ));
             }
-            Source::None if server.is_official() => {
-                return Err(CodexError::configuration(format!("{} wants credentials", server.origin()))
-                    .with_hint("Set an API key; Credentials::none() is for servers that want none."));
-            }
             Source::None => Prepared::Nothing,
-            Source::Key(key) => Prepared::fixed(of_key.header("the API key", key.expose())?, redactor),
+            Source::Key(key) => Prepared::fixed(key_header.header("the API key", key.expose())?, redactor),
             Source::Token(token) => Prepared::fixed(token_header(token)?, redactor),
             Source::File(file) => {
                 let what = format!("the API key in {}", file.0.display());
-                let to_header = move |key: &AccessToken| of_key.header(&what, key.expose());
+                let to_header = move |key: &AccessToken| key_header.header(&what, key.expose());
                 let cache = cache(Arc::new(file.clone()), Box::new(to_header));
                 if file.is_plain().map_err(wrong)? {
                     cache.hold(&file.read().map_err(wrong)?)?;
@@ -236,7 +225,7 @@ impl Credentials {
                     return Err(CodexError::configuration("the key command is empty"));
                 }
                 let what = format!("the API key that {:?} prints", command.program);
-                let to_header = move |key: &AccessToken| of_key.header(&what, key.expose());
+                let to_header = move |key: &AccessToken| key_header.header(&what, key.expose());
                 Prepared::Cached(cache(Arc::new(command.clone()), Box::new(to_header)))
             }
             Source::Provider(provider) => {
@@ -245,47 +234,53 @@ impl Credentials {
         })
     }
 
+    /// Whether they are without a secret of any kind.
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self.0, Source::None)
+    }
+
+    /// Whether they are access tokens.
+    pub(crate) fn is_token(&self) -> bool {
+        matches!(self.0, Source::Token(_) | Source::Provider(_))
+    }
+
     /// What to do about an error of the server, where that is not what it is for a key.
-    pub(crate) fn hint(&self, server: &Server, category: ErrorCategory) -> Option<String> {
-        let by_token = matches!(self.0, Source::Token(_) | Source::Provider(_));
-        let told = match (&self.0, category) {
-            (Source::None, ErrorCategory::Authentication) => {
-                Some("No credentials were sent: set an API key.".to_owned())
-            }
-            (Source::File(KeyFile(path)), ErrorCategory::Authentication) => {
-                Some(format!("Check the API key in {}.", path.display()))
-            }
-            (Source::Command(command), ErrorCategory::Authentication) => {
-                Some(format!("Check the API key that {:?} prints.", command.program))
-            }
+    pub(crate) fn hint(&self, category: ErrorCategory) -> Option<String> {
+        if category != ErrorCategory::Authentication {
+            return None;
+        }
+        match &self.0 {
+            Source::None => Some("No credentials were sent: set an API key.".to_owned()),
+            Source::File(KeyFile(path)) => Some(format!("Check the API key in {}.", path.display())),
+            Source::Command(command) => Some(format!("Check the API key that {:?} prints.", command.program)),
             _ => None,
-        };
-        told.or_else(|| server.hint(category, by_token).map(str::to_owned))
+        }
     }
 }
 
 const TOKEN_HINT: &str = "Give the token alone, without quotes, \"Bearer\", spaces or line ends.";
 
-/// How a key is sent.
-#[derive(Clone, Copy)]
-struct OfKey {
-    as_api_key: bool,
-    is_openai: bool,
+/// How a server takes keys.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyHeader {
+    /// The header for a key alone; `None` is `authorization`, with a bearer.
+    pub(crate) name: Option<HeaderName>,
+    /// Whether a key of an administrator is of use.
+    pub(crate) takes_admin_keys: bool,
 }
 
-impl OfKey {
-    fn header(self, what: &str, key: &str) -> Result<(HeaderName, HeaderValue), CodexError> {
-        if self.is_openai && ApiKey::new(key).kind() == KeyKind::Admin {
-            return Err(CodexError::configuration(format!(
-                "{what} is an admin key, which cannot call a model"
-            ))
-            .with_hint("Make a key of a project at https://platform.openai.com/api-keys."));
+impl KeyHeader {
+    fn header(&self, what: &str, key: &str) -> Result<(HeaderName, HeaderValue), CodexError> {
+        if !self.takes_admin_keys && ApiKey::new(key).kind() == KeyKind::Admin {
+            let message = format!("{what} is an admin key, which cannot call a model");
+            return Err(CodexError::configuration(message)
+                .with_hint("Make a key of a project at https://platform.openai.com/api-keys."));
         }
-        header::of_secret(what, key, KEY_HINT, self.as_api_key)
+        header::of_secret(what, key, KEY_HINT, self.name.clone())
     }
 }
 
-/// What a server is shown with each request.
+/// What authenticates each request.
 #[derive(Clone, Debug)]
 pub(crate) enum Prepared {
     Nothing,
@@ -298,38 +293,6 @@ impl Prepared {
         redactor.add_credential(&value);
         Self::Fixed(name, value)
     }
-}
-
-/// The headers that say who is billed.
-///
-/// # Errors
-/// A value that no header can hold, or Azure's server, which has neither.
-pub(crate) fn billing(
-    organization: Option<&str>,
-    project: Option<&str>,
-    server: &Server,
-) -> Result<HeaderMap, CodexError> {
-    let mut headers = HeaderMap::new();
-    for (name, value, what) in
-        [(header::ORGANIZATION, organization, "the organization"), (header::PROJECT, project, "the project")]
-    {
-        let Some(value) = value else { continue };
-        if server.is_azure() {
-            let message = format!("{what} is OpenAI's, and the server is Azure's, which has none");
-            return Err(CodexError::configuration(message).with_hint("Leave it out."));
-        }
-        headers.insert(name, header::word(what, value, "Leave it out to use the key's own.")?);
-    }
-    Ok(headers)
-}
-
-/// Whether a server at this URL is on this machine.
-pub(crate) fn is_local(url: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(url.trim()) else { return false };
-    url.host_str().is_some_and(|host| {
-        let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-        ip.map_or_else(|_| host == "localhost" || host.ends_with(".localhost"), |ip| ip.is_loopback())
-    })
 }
 
 from_text!(Credentials);

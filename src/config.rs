@@ -1,26 +1,22 @@
 //! What a backend is made from.
 
 mod api;
-mod base_url;
 mod env;
 mod file;
 mod input_limit;
-mod reliability;
+mod limits;
 
 use std::fmt;
 
 use reqwest::header::HeaderMap;
 
 pub use self::api::Api;
-use self::base_url::BaseUrl;
 pub use self::input_limit::InputLimit;
-pub(crate) use self::reliability::Reliability;
-use crate::auth::{Azure, Credentials, Headers, Server};
-use crate::error::CodexError;
+use crate::CodexError;
+use crate::auth::{Credentials, Headers};
 use crate::models::OpenAIModel;
-
-/// OpenAI's own server.
-const OPENAI: &str = "https://api.openai.com/v1";
+use crate::runtime::Reliability;
+use crate::server::{Azure, BaseUrl, Server};
 
 /// The settings of a [`CodexBackend`](crate::CodexBackend). `Debug` never shows a secret.
 ///
@@ -47,8 +43,10 @@ const OPENAI: &str = "https://api.openai.com/v1";
 /// ```
 /// # use tachikoma_backend_codex::CodexBackendConfig;
 /// let config: CodexBackendConfig = toml::from_str(r#"api_key = "sk-..."
+///
+/// [reliability]
 /// response_timeout = "120s""#)?;
-/// assert_eq!(config.response_timeout().as_secs(), 120);
+/// assert_eq!(config.reliability().response_timeout.as_secs(), 120);
 /// assert!(!toml::to_string(&config)?.contains("api_key"));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
@@ -64,6 +62,7 @@ pub struct CodexBackendConfig {
     max_tokens: Option<u32>,
     input_limit: InputLimit,
     record_content: bool,
+    stream_usage: bool,
     reliability: Reliability,
     default_headers: Headers,
     http_client: Option<reqwest::Client>,
@@ -84,12 +83,13 @@ impl CodexBackendConfig {
             credentials: credentials.into(),
             organization: None,
             project: None,
-            address: Address::BaseUrl(BaseUrl(OPENAI.to_owned())),
+            address: Address::BaseUrl(BaseUrl::default()),
             model: OpenAIModel::default(),
             api: Api::Auto,
             max_tokens: None,
             input_limit: InputLimit::default(),
             record_content: false,
+            stream_usage: true,
             reliability: Reliability::default(),
             default_headers: Headers::default(),
             http_client: None,
@@ -106,7 +106,7 @@ impl CodexBackendConfig {
     /// The server. A bare origin gets `/v1`; a URL with a path is used as it is.
     #[must_use]
     pub fn with_base_url(mut self, base_url: impl Into<String>) -> Self {
-        self.address = Address::BaseUrl(BaseUrl(base_url.into()));
+        self.address = Address::BaseUrl(BaseUrl::new(base_url));
         self
     }
 
@@ -157,6 +157,21 @@ impl CodexBackendConfig {
     #[must_use]
     pub fn with_record_content(mut self, record_content: bool) -> Self {
         self.record_content = record_content;
+        self
+    }
+
+    /// Whether streams over Chat Completions ask for their usage by `stream_options`. By default they do; some servers refuse
+    /// the field. Without it the usage of a stream is not known, unless the server states it anyway.
+    #[must_use]
+    pub fn with_stream_usage(mut self, stream_usage: bool) -> Self {
+        self.stream_usage = stream_usage;
+        self
+    }
+
+    /// How long to wait, how often to try and how much to take, all at once. Each has a method of its own as well.
+    #[must_use]
+    pub fn with_reliability(mut self, reliability: Reliability) -> Self {
+        self.reliability = reliability;
         self
     }
 
@@ -221,7 +236,7 @@ impl CodexBackendConfig {
     /// The server, as it was given: the base URL, or Azure's endpoint.
     pub fn base_url(&self) -> &str {
         match &self.address {
-            Address::BaseUrl(BaseUrl(url)) => url,
+            Address::BaseUrl(url) => url.as_str(),
             Address::Azure(azure) => azure.endpoint(),
         }
     }
@@ -288,13 +303,19 @@ impl CodexBackendConfig {
         self.default_headers.checked()
     }
 
-    pub(crate) fn reliability(&self) -> Reliability {
-        self.reliability
+    /// Whether streams over Chat Completions ask for their usage.
+    pub fn stream_usage(&self) -> bool {
+        self.stream_usage
+    }
+
+    /// How long to wait, how often to try and how much to take.
+    pub fn reliability(&self) -> &Reliability {
+        &self.reliability
     }
 
     pub(crate) fn server(&self) -> Result<Server, CodexError> {
         match &self.address {
-            Address::BaseUrl(url) => Server::compatible(url.parse()?),
+            Address::BaseUrl(url) => Server::compatible(url),
             Address::Azure(azure) => Server::azure(azure),
         }
     }
@@ -316,6 +337,7 @@ impl fmt::Debug for CodexBackendConfig {
             max_tokens,
             input_limit,
             record_content,
+            stream_usage,
             reliability,
             default_headers,
             http_client,
@@ -330,6 +352,7 @@ impl fmt::Debug for CodexBackendConfig {
             .field("max_tokens", max_tokens)
             .field("input_limit", input_limit)
             .field("record_content", record_content)
+            .field("stream_usage", stream_usage)
             .field("reliability", reliability)
             .field("default_headers", default_headers)
             // A client shows the headers that its maker gave it.

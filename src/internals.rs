@@ -8,25 +8,25 @@ use futures::{StreamExt, stream};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tachikoma_backends_core::{CompletionResponse, CompletionStream};
 
-use crate::chat::stream::ChatStream;
-use crate::decode::answer::{Decoder, Progress};
-use crate::decode::error_body;
-use crate::decode::sse::{SseDecoder, SseEvent};
-use crate::error::CodexError;
-use crate::responses::response::Context;
-use crate::responses::stream::ResponsesStream;
+use crate::CodexError;
+use crate::api::ResponseContext;
+use crate::runtime::decoder::{Decoder, Progress};
+use crate::runtime::events::Event;
+use crate::runtime::sse::SseDecoder;
+use crate::server::ERRORS;
+use crate::target::WireApi;
 
-/// Reads the body of a Chat Completions answer.
+/// Reads the body of a Chat Completions response.
 ///
 /// # Errors
 /// As [`try_complete`](crate::CodexBackend::try_complete).
 pub fn chat_response(body: &[u8]) -> Result<CompletionResponse, CodexError> {
-    crate::chat::response::decode(body, usize::MAX)
+    WireApi::ChatCompletions.protocol().decode(body, context())
 }
 
-/// Reads the body of a streamed Chat Completions answer that arrived in these pieces.
+/// Reads the body of a streamed Chat Completions response that arrived in these pieces.
 pub fn chat_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {
-    stream_of(ChatStream::new(usize::MAX, usize::MAX), pieces)
+    stream_of(WireApi::ChatCompletions.protocol().decoder(context()), pieces)
 }
 
 /// Reads the body of a response of the Responses API.
@@ -34,16 +34,16 @@ pub fn chat_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Completion
 /// # Errors
 /// As [`try_complete`](crate::CodexBackend::try_complete).
 pub fn responses_response(body: &[u8]) -> Result<CompletionResponse, CodexError> {
-    crate::responses::response::decode(body, usize::MAX, context())
+    WireApi::Responses.protocol().decode(body, context())
 }
 
 /// Reads the body of a streamed response of the Responses API that arrived in these pieces.
 pub fn responses_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {
-    stream_of(ResponsesStream::new(usize::MAX, usize::MAX, context()), pieces)
+    stream_of(WireApi::Responses.protocol().decoder(context()), pieces)
 }
 
-fn context() -> Context {
-    Context { state_origin: "codex/responses".to_owned(), ..Context::default() }
+fn context() -> ResponseContext {
+    ResponseContext { state_origin: "codex/responses".to_owned(), ..ResponseContext::default() }
 }
 
 fn stream_of<'a>(mut decoder: impl Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {
@@ -79,7 +79,7 @@ pub fn sse_events<'a>(
 /// Shows every event to `read`, until that breaks off.
 fn each_event<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
-    mut read: impl FnMut(&SseEvent<'_>) -> ControlFlow<()>,
+    mut read: impl FnMut(&Event<'_>) -> ControlFlow<()>,
 ) -> Result<(), CodexError> {
     let mut decoder = SseDecoder::new(usize::MAX);
     let mut pieces = pieces.into_iter();
@@ -111,17 +111,17 @@ pub fn error_response_with_headers(status: u16, headers: &[(&str, &str)], body: 
         Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
     };
     let headers: HeaderMap = headers.iter().filter_map(header).collect();
-    error_body::from_response(status, &headers, body, SystemTime::UNIX_EPOCH)
+    ERRORS.from_response(status, &headers, body, SystemTime::UNIX_EPOCH)
 }
 
 /// The error inside a response that claims success, if there is one.
 pub fn error_inside_success(body: &serde_json::Value) -> Option<CodexError> {
-    error_body::inside_success(body)
+    ERRORS.inside_success(body)
 }
 
 /// The error that JSON is which is neither a response nor a recognised error.
 pub fn error_unread(body: &serde_json::Value) -> CodexError {
-    error_body::from_unread(body)
+    ERRORS.from_unread(body)
 }
 
 /// Every name in the model table: ids, aliases and dated snapshots.

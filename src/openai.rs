@@ -5,7 +5,14 @@
 #![allow(clippy::all, clippy::restriction, reason = "generated code")]
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "the adapter uses a part of it")]
 
-use crate::transport::Attempt;
+mod json_schema;
+
+#[cfg_attr(
+    not(feature = "openai-types"),
+    expect(unreachable_pub, reason = "the generated types, which hold it, are public with that feature")
+)]
+pub use self::json_schema::JsonSchema;
+use crate::runtime::transport::{Attempt, FromResponse};
 
 include!(concat!(env!("OUT_DIR"), "/openai.rs"));
 
@@ -25,5 +32,16 @@ impl ClientHooks<Attempt> for Client {
         _: &OperationInfo,
     ) -> Result<(), Error<E>> {
         result.as_ref().map_or(Ok(()), |response| self.inner().check_origin(response)).map_err(Error::Custom)
+    }
+}
+
+/// The client of one attempt.
+pub(crate) fn client(attempt: Attempt) -> Client {
+    Client::new_with_client(&attempt.base.clone(), attempt.http.clone(), attempt)
+}
+
+impl FromResponse for types::ListModelsResponse {
+    async fn from_response(response: reqwest::Response) -> Result<ResponseValue<Self>, Error<()>> {
+        ResponseValue::from_response(response).await
     }
 }

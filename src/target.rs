@@ -27,20 +27,14 @@ impl WireApi {
             Self::Responses => "responses",
         }
     }
-
-    /// The path of its operation.
-    pub(crate) const fn path(self) -> &'static str {
-        match self {
-            Self::ChatCompletions => "chat/completions",
-            Self::Responses => "responses",
-        }
-    }
 }
 
 /// Where a request goes, and everything about it that the rest depends on.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) model: OpenAIModel,
+    /// What the body calls the model: on Azure the deployment, where the path does not name it.
+    pub(crate) model_in_body: String,
     /// What the table says of the model.
     pub(crate) spec: ModelSpec,
     /// How the table knows it.
@@ -59,6 +53,7 @@ impl Target {
     /// A request for a whole response to OpenAI's own server.
     pub(crate) fn new(model: OpenAIModel, Lookup { spec, by }: Lookup, api: WireApi) -> Self {
         Self {
+            model_in_body: model.to_string(),
             model,
             spec,
             by,
@@ -75,6 +70,11 @@ impl Target {
         let model = OpenAIModel::new(model);
         let lookup = model.lookup();
         Self::new(model, lookup, api)
+    }
+
+    /// The model, where on Azure the path names its deployment.
+    pub(crate) fn model_in_path(&self) -> Option<&str> {
+        self.api.protocol().is_in_deployment().then_some(self.model.as_str())
     }
 
     pub(crate) fn token_parameter(&self) -> TokenParameter {

@@ -17,24 +17,17 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use tracing::instrument::WithSubscriber;
 
-use super::redactor::Redactor;
 use super::token::{AccessToken, TokenError, TokenProvider};
-use crate::error::CodexError;
+use crate::CodexError;
+use crate::runtime::Redactor;
+use crate::runtime::transport::AuthHeader;
 
 /// How long before its end a token is replaced, as Azure's own clients have it; for one that holds less than twice as long,
 /// half of its time.
-const BEFORE_THE_END: Duration = Duration::from_secs(5 * 60);
+const REFRESH_MARGIN: Duration = Duration::from_secs(5 * 60);
 
 /// How long a token that still holds is used on after another could not be had.
-const AFTER_A_FAILURE: Duration = Duration::from_secs(30);
-
-/// A header that shows a token, and which of the tokens it is.
-#[derive(Clone, Debug)]
-pub(crate) struct Shown {
-    pub(crate) name: HeaderName,
-    pub(crate) value: HeaderValue,
-    generation: u64,
-}
+const FAILURE_GRACE: Duration = Duration::from_secs(30);
 
 /// Makes the header of a token.
 pub(super) type ToHeader =
@@ -62,12 +55,12 @@ struct State {
     asking: Option<WeakShared<Asking>>,
     /// What the last successful call gave, by that call's number, for the others who waited for it: it may have expired by
     /// the time they see it. `None` once the server has refused it.
-    given: Option<(u64, Option<Shown>)>,
+    given: Option<(u64, Option<AuthHeader>)>,
     calls: u64,
 }
 
 struct Held {
-    shown: Shown,
+    shown: AuthHeader,
     /// When to ask for another, and when it ends.
     times: Option<(Instant, Instant)>,
 }
@@ -76,7 +69,7 @@ type Asking = BoxFuture<'static, Result<AccessToken, Failure>>;
 
 #[derive(Clone)]
 enum Failure {
-    Said(TokenError),
+    Provider(TokenError),
     TimedOut,
     /// The task that asked is gone, with the runtime that it ran on.
     Cancelled,
@@ -113,20 +106,20 @@ impl TokenCache {
     ///
     /// # Errors
     /// No header can carry it.
-    pub(super) fn hold(&self, token: &AccessToken) -> Result<Shown, CodexError> {
+    pub(super) fn hold(&self, token: &AccessToken) -> Result<AuthHeader, CodexError> {
         self.hold_in(&mut self.state(), token)
     }
 
-    fn hold_in(&self, state: &mut State, token: &AccessToken) -> Result<Shown, CodexError> {
+    fn hold_in(&self, state: &mut State, token: &AccessToken) -> Result<AuthHeader, CodexError> {
         let (name, value) = (self.to_header)(token)?;
         self.redactor.add_token(&value);
         let times = token.lifetime(SystemTime::now()).and_then(|lifetime| {
             let now = Instant::now();
-            let early = lifetime.saturating_sub(BEFORE_THE_END.min(lifetime / 2));
+            let early = lifetime.saturating_sub(REFRESH_MARGIN.min(lifetime / 2));
             Some((now.checked_add(early)?, now.checked_add(lifetime)?))
         });
         state.generation += 1;
-        let shown = Shown { name, value, generation: state.generation };
+        let shown = AuthHeader { name, value, generation: state.generation };
         state.held = Some(Held { shown: shown.clone(), times });
         Ok(shown)
     }
@@ -135,7 +128,7 @@ impl TokenCache {
     ///
     /// # Errors
     /// There is no token, in the provider's words.
-    pub(crate) async fn get(&self) -> Result<Shown, CodexError> {
+    pub(crate) async fn get(&self) -> Result<AuthHeader, CodexError> {
         // A task that ends with its runtime is no failure of the provider, which is asked again, once.
         let mut may_repeat = true;
         loop {
@@ -172,13 +165,13 @@ impl TokenCache {
     }
 
     /// The old token goes on while it holds.
-    fn after_failure(&self, state: &mut State, failure: Failure) -> Result<Shown, CodexError> {
+    fn after_failure(&self, state: &mut State, failure: Failure) -> Result<AuthHeader, CodexError> {
         let error = self.redactor.error(self.error(failure));
         let now = Instant::now();
         match &mut state.held {
             Some(Held { shown, times: Some((early, end)) }) if now < *end => {
                 tracing::warn!(%error, "no new access token; the old one is used while it holds");
-                *early = (now + AFTER_A_FAILURE).min(*end);
+                *early = (now + FAILURE_GRACE).min(*end);
                 Ok(shown.clone())
             }
             _ => Err(error),
@@ -186,7 +179,7 @@ impl TokenCache {
     }
 
     /// Forgets a token that a server has refused, unless it has been replaced already.
-    pub(crate) fn refused(&self, shown: &Shown) {
+    pub(crate) fn refused(&self, shown: &AuthHeader) {
         let mut state = self.state();
         if state.held.as_ref().is_some_and(|held| held.shown.generation == shown.generation) {
             state.held = None;
@@ -224,8 +217,8 @@ impl TokenCache {
         let call = async move {
             let token = AssertUnwindSafe(async move { provider.token().await }).catch_unwind();
             match tokio::time::timeout(timeout, token).await {
-                Ok(Ok(token)) => token.map_err(Failure::Said),
-                Ok(Err(_)) => Err(Failure::Said(TokenError::new("the token provider panicked"))),
+                Ok(Ok(token)) => token.map_err(Failure::Provider),
+                Ok(Err(_)) => Err(Failure::Provider(TokenError::new("the token provider panicked"))),
                 Err(_) => Err(Failure::TimedOut),
             }
         };
@@ -237,7 +230,7 @@ impl TokenCache {
 
     fn error(&self, failure: Failure) -> CodexError {
         match failure {
-            Failure::Said(error) => {
+            Failure::Provider(error) => {
                 let mut told = CodexError::unsent(
                     ErrorCategory::Authentication,
                     format!("no credentials for the request: {error}"),

@@ -4,15 +4,8 @@ use std::fmt;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
-use super::token::mask;
-use crate::error::CodexError;
-
-pub(super) const API_KEY: HeaderName = HeaderName::from_static("api-key");
-pub(super) const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
-pub(super) const PROJECT: HeaderName = HeaderName::from_static("openai-project");
-
-/// Words in the names of headers that may be the credentials of a backend which has no others.
-const CREDENTIALS: &[&str] = &["auth", "cookie", "key", "password", "secret", "token"];
+use crate::CodexError;
+use crate::runtime::{mask, may_authenticate};
 
 /// The headers whose values are shown in `Debug` and written to settings. Any other may carry a secret: names such as
 /// `x-functions-code`, `x-pass` or `x-signature` give no sign of it.
@@ -36,7 +29,7 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// The value of one word. `what` it is begins the error.
-pub(super) fn word(what: &str, value: &str, hint: &str) -> Result<HeaderValue, CodexError> {
+pub(crate) fn word(what: &str, value: &str, hint: &str) -> Result<HeaderValue, CodexError> {
     let wrong = |problem: String| Err(CodexError::configuration(format!("{what} {problem}")).with_hint(hint));
     if value.is_empty() {
         return wrong("is empty".into());
@@ -69,19 +62,20 @@ fn value_of(what: &str, value: &str) -> Result<HeaderValue, CodexError> {
     })
 }
 
-/// The header of a secret: `api-key`, or `authorization` with a bearer.
+/// The header of a secret: this one, or `authorization` with a bearer.
 pub(super) fn of_secret(
     what: &str,
     secret: &str,
     hint: &str,
-    as_api_key: bool,
+    name: Option<HeaderName>,
 ) -> Result<(HeaderName, HeaderValue), CodexError> {
-    let mut value = word(what, secret, hint)?;
-    if !as_api_key {
-        value = value_of(what, &format!("Bearer {secret}"))?;
-    }
+    let value = word(what, secret, hint)?;
+    let (name, mut value) = match name {
+        Some(name) => (name, value),
+        None => (AUTHORIZATION, value_of(what, &format!("Bearer {secret}"))?),
+    };
     value.set_sensitive(true);
-    Ok((if as_api_key { API_KEY } else { AUTHORIZATION }, value))
+    Ok((name, value))
 }
 
 /// The caller's own headers. The first one that cannot be sent is remembered until a backend is made.
@@ -104,7 +98,7 @@ impl Headers {
 
     fn parse(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
         let held =
-            HeaderName::try_from(name).map_err(|_| format!("{:?} is no name of a header", mask(name)))?;
+            HeaderName::try_from(name).map_err(|_| format!("{:?} is not a valid header name", mask(name)))?;
         let what = format!("the value of the header {held}");
         let mut value = value_of(&what, value).map_err(|error| error.message().to_owned())?;
         value.set_sensitive(!is_harmless(&held));
@@ -147,11 +141,6 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// Whether the name of a header is that of a credential.
-pub(super) fn may_authenticate(name: &HeaderName) -> bool {
-    CREDENTIALS.iter().any(|word| name.as_str().contains(word))
-}
-
 fn is_harmless(name: &HeaderName) -> bool {
     HARMLESS.contains(&name.as_str())
 }
@@ -162,10 +151,12 @@ mod tests {
 
     #[test]
     fn secrets_become_headers_that_hide_them() {
-        let header = |as_api_key| of_secret("the API key", "sk-secret", "", as_api_key).unwrap();
-        assert_eq!(header(false), (AUTHORIZATION, HeaderValue::from_static("Bearer sk-secret")));
-        assert_eq!(header(true), (API_KEY, HeaderValue::from_static("sk-secret")));
-        assert!(!format!("{:?} {:?}", header(false), header(true)).contains("secret"));
+        let api_key = HeaderName::from_static("api-key");
+        let header = |name| of_secret("the API key", "sk-secret", "", name).unwrap();
+        let [bearer, key] = [None, Some(api_key.clone())].map(header);
+        assert_eq!(bearer, (AUTHORIZATION, HeaderValue::from_static("Bearer sk-secret")));
+        assert_eq!(key, (api_key, HeaderValue::from_static("sk-secret")));
+        assert!(!format!("{bearer:?} {key:?}").contains("secret"));
     }
 
     #[test]
@@ -202,7 +193,7 @@ mod tests {
         check("x-title", "a b", Ok(r#"{"x-title": "a b"}"#));
         check("x-team", "a b", Ok(r#"{"x-team": Sensitive}"#));
         check("x-gateway-token", "t", Ok(r#"{"x-gateway-token": Sensitive}"#));
-        check("x team", "a", Err(r#""x team" is no name of a header"#));
+        check("x team", "a", Err(r#""x team" is not a valid header name"#));
         check(
             "x-team",
             "a\nb",

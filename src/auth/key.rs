@@ -32,13 +32,11 @@ pub enum KeyKind {
     Other,
 }
 
-/// Prefixes, the longer ones first.
-const KINDS: &[(&str, KeyKind)] = &[
-    ("sk-proj-", KeyKind::Project),
-    ("sk-svcacct-", KeyKind::ServiceAccount),
-    ("sk-admin-", KeyKind::Admin),
-    ("sk-", KeyKind::Standard),
-];
+/// The beginnings of OpenAI's keys, which are no secret, the longer ones first.
+pub(crate) const KEY_PREFIXES: &[&str] = &["sk-proj-", "sk-svcacct-", "sk-admin-", "sk-"];
+
+/// The kind of a key with each of these beginnings.
+const KINDS: [KeyKind; 4] = [KeyKind::Project, KeyKind::ServiceAccount, KeyKind::Admin, KeyKind::Standard];
 
 /// The number of characters that a mask shows of a key's end, and how many must stay hidden before it.
 const SHOWN: usize = 4;
@@ -68,13 +66,8 @@ impl ApiKey {
     }
 
     fn prefix(&self) -> (&'static str, KeyKind) {
-        let fits = |(prefix, _): &&(&str, _)| self.expose().starts_with(prefix);
-        KINDS.iter().find(fits).copied().unwrap_or(("", KeyKind::Other))
-    }
-
-    /// The length of the part that says only its kind.
-    pub(super) fn prefix_length(&self) -> usize {
-        self.prefix().0.len()
+        let mut kinds = KEY_PREFIXES.iter().copied().zip(KINDS);
+        kinds.find(|(prefix, _)| self.expose().starts_with(prefix)).unwrap_or(("", KeyKind::Other))
     }
 
     pub(super) fn expose(&self) -> &str {

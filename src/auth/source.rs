@@ -10,7 +10,8 @@ use tachikoma_backends_core::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-use super::token::{AccessToken, TokenError, TokenProvider, mask};
+use super::token::{AccessToken, TokenError, TokenProvider};
+use crate::runtime::mask;
 
 /// More than any key has, in bytes.
 const MAX_BYTES: u64 = 64 << 10;

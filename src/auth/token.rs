@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 use secrecy::{ExposeSecret, SecretString};
 use tachikoma_backends_core::async_trait;
 
+use crate::runtime::mask;
+
 /// A token, for example of Entra ID, and until when it holds. `Debug` does not show it.
 #[derive(Clone)]
 pub struct AccessToken {
@@ -104,24 +106,6 @@ impl fmt::Display for TokenError {
 }
 
 impl Error for TokenError {}
-
-/// Masks the words of a text that look like secrets: JSON web tokens and keys.
-pub(super) fn mask(text: &str) -> String {
-    const SHORTEST: usize = 12;
-    let is_inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | '+' | '/');
-    let mut masked = String::with_capacity(text.len());
-    for piece in text.split_inclusive(|c| !is_inside(c)) {
-        let word = piece.trim_end_matches(|c| !is_inside(c));
-        let looks_secret = ["eyJ", "sk-"].iter().any(|start| word.starts_with(start));
-        if looks_secret && word.len() >= SHORTEST {
-            masked.push_str("***");
-            masked.push_str(piece.strip_prefix(word).unwrap_or_default());
-        } else {
-            masked.push_str(piece);
-        }
-    }
-    masked
-}
 
 /// Gives tokens. It is asked before the first request, some minutes before a token expires, and once after a server has
 /// refused one (401); what it gives is kept in between, and requests at the same time share one call.

@@ -3,8 +3,8 @@
 use tachikoma_backends_core::{CompletionRequest, ErrorCategory};
 
 use super::CodexBackend;
+use crate::CodexError;
 use crate::config::InputLimit;
-use crate::error::CodexError;
 use crate::models::OpenAIModel;
 use crate::target::Target;
 use crate::tokens::{self, TokenCount};

@@ -1,18 +1,14 @@
 //! Embeddings: the same way as a request for text, by another operation.
 
 use tachikoma_backends_core::ErrorCategory;
-
 use tracing::Instrument;
 
-use super::{CodexBackend, offload};
-use crate::auth::Scope;
+use super::CodexBackend;
+use super::exchange::Outgoing;
+use crate::CodexError;
+use crate::api::embeddings::{self, EmbeddingRequest, EmbeddingResponse, Embeddings};
+use crate::api::{Protocol, ResponseContext};
 use crate::config::InputLimit;
-use crate::embeddings::{self, EmbeddingRequest, EmbeddingResponse, Expected};
-use crate::encode;
-use crate::error::CodexError;
-use crate::openai::Client;
-use crate::telemetry::Operation;
-use crate::transport::timeout::Timeout;
 
 impl CodexBackend {
     /// Embeds texts: one vector for each, in their order. Retries, timeouts and errors are those of
@@ -20,8 +16,8 @@ impl CodexBackend {
     ///
     /// ```no_run
     /// # async fn run(backend: tachikoma_backend_codex::CodexBackend) -> Result<(), tachikoma_backend_codex::CodexError> {
-    /// let answer = backend.embed(["a cat", "a dog"]).await?;
-    /// assert_eq!(answer.embeddings.len(), 2);
+    /// let response = backend.embed(["a cat", "a dog"]).await?;
+    /// assert_eq!(response.embeddings.len(), 2);
     /// # Ok(())
     /// # }
     /// ```
@@ -32,12 +28,12 @@ impl CodexBackend {
     /// Of texts that are too long [`with_input_limit`](crate::CodexBackendConfig::with_input_limit) decides.
     pub async fn embed(&self, request: impl Into<EmbeddingRequest>) -> Result<EmbeddingResponse, CodexError> {
         let request = request.into();
-        let operation = Operation::embeddings(&self.peer, request.model.as_str());
+        let operation = self.spans.embeddings(request.model.as_str());
         let Some(operation) = operation else { return self.embeddings(request).await };
         let outcome = self.embeddings(request).instrument(operation.span().clone()).await;
         match &outcome {
             Ok(EmbeddingResponse { model, usage, request_id, .. }) => {
-                operation.embedded(model, usage.map(|usage| usage.prompt_tokens), request_id.as_deref());
+                operation.embeddings(model, usage.map(|usage| usage.prompt_tokens), request_id.as_deref());
             }
             Err(error) => operation.failed(error),
         }
@@ -46,38 +42,16 @@ impl CodexBackend {
 
     async fn embeddings(&self, request: EmbeddingRequest) -> Result<EmbeddingResponse, CodexError> {
         self.check_embedding(&request)?;
-        let (max_retries, expected) = (request.max_retries, Expected::of(&request));
+        let (protocol, max_retries) = (Embeddings::new(&request), request.max_retries);
         let model = request.model.to_string();
-        let scope = Scope::Deployment(&model);
-        let mut body = embeddings::convert(request)?;
-        if let Some(deployment) = self.transport.server().model_in_body(scope) {
-            body.model = deployment.to_owned();
-        }
-        let body = encode::json(&body)?;
-        let answer = async {
-            let operation = |client: Client| {
-                let body = body.clone();
-                async move { client.create_embedding(body).await }
-            };
-            let answer = self.transport.send(scope, max_retries, operation).await?;
-            let mut answer = self.transport.body(answer);
-            let bytes = answer.read().await.map_err(CodexError::within_response)?;
-            let request_id = answer.request_id().map(str::to_owned);
-            let length = bytes.len();
-            let decoded = offload::read(length, move || embeddings::decode(&bytes, expected)).await;
-            match decoded.and_then(|response| response) {
-                Ok(response) => Ok(EmbeddingResponse { request_id, ..response }),
-                Err(error) => Err(answer.redact(error.within_response().with_request_id(request_id))),
-            }
-        };
-        match self.config.total_timeout() {
-            Some(limit) => Timeout::Total.limit(limit, answer).await?,
-            None => answer.await,
-        }
+        let body = embeddings::encode(request, self.server.model_in_body(protocol.is_in_deployment()))?;
+        let outgoing = Outgoing { model_in_path: Some(&model), body, max_retries };
+        let (response, request_id) = self.exchange(protocol, outgoing, ResponseContext::default()).await?;
+        Ok(EmbeddingResponse { request_id, ..response })
     }
 
     fn check_embedding(&self, request: &EmbeddingRequest) -> Result<(), CodexError> {
-        let is_official = self.transport.is_official();
+        let is_official = self.server.is_official();
         let (errors, warnings): (Vec<_>, Vec<_>) =
             embeddings::check(request).into_iter().partition(|finding| finding.is_error(is_official));
         if !errors.is_empty() {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::auth::masked_url;
+use crate::runtime::masked_url;
 use crate::target::WireApi;
 
 /// What would be sent: see [`CodexBackend::preview`](crate::CodexBackend::preview).

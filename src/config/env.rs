@@ -1,8 +1,9 @@
 //! The configuration that the environment holds: OpenAI's or Azure's, never of both.
 
 use super::CodexBackendConfig;
-use crate::auth::{Azure, Credentials, is_local};
-use crate::error::CodexError;
+use crate::CodexError;
+use crate::auth::Credentials;
+use crate::server::{Azure, is_local};
 
 const KEY: &str = "OPENAI_API_KEY";
 const BASE_URL: &str = "OPENAI_BASE_URL";

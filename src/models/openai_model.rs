@@ -10,7 +10,7 @@ use tachikoma_backends_core::{BackendCapabilities, Usage};
 
 use super::lookup::{family, lookup};
 use super::{Date, Lookup, Match, ModelSpec, ServiceTier};
-use crate::error::CodexError;
+use crate::CodexError;
 
 /// What [`BackendCapabilities`] reports where neither a model's limits nor its family's are known.
 const USUAL_CONTEXT_WINDOW: u32 = 128_000;

@@ -1,0 +1,63 @@
+//! Between the core types and the generated ones of Chat Completions. Pure.
+
+mod channel;
+mod choice;
+mod coerce;
+mod content;
+mod conversation;
+mod finish;
+mod message;
+mod preamble;
+mod request;
+mod response;
+mod stream;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tachikoma_backends_core::{CompletionRequest, CompletionResponse};
+
+use self::stream::ChatStream;
+use super::{Protocol, ResponseContext, Sent, TextProtocol, encode, unknown_fields};
+use crate::CodexError;
+use crate::openai::Client;
+use crate::runtime::decoder::Decoder;
+use crate::runtime::transport::Bytes;
+use crate::runtime::unknown::UnknownFields;
+use crate::target::Target;
+
+/// `POST /chat/completions`.
+pub(crate) struct ChatCompletions;
+
+impl Protocol for ChatCompletions {
+    type Response = CompletionResponse;
+
+    fn path(&self) -> &'static str {
+        "chat/completions"
+    }
+
+    fn is_in_deployment(&self) -> bool {
+        true
+    }
+
+    fn call(&self, client: Client, body: Bytes) -> BoxFuture<'static, Sent> {
+        async move { client.create_chat_completion(body).await }.boxed()
+    }
+
+    fn decode(&self, body: &[u8], context: ResponseContext) -> Result<CompletionResponse, CodexError> {
+        response::decode(body, context.max_tool_calls)
+    }
+
+    fn note_unknown(&self, unknown: &mut UnknownFields, body: &[u8]) {
+        unknown_fields::note_chat(unknown, body);
+    }
+}
+
+impl TextProtocol for ChatCompletions {
+    fn encode(&self, request: CompletionRequest, target: &Target) -> Result<Bytes, CodexError> {
+        encode::json(&request::convert(request, target)?)
+    }
+
+    fn decoder(&self, context: ResponseContext) -> Box<dyn Decoder + Send> {
+        Box::new(ChatStream::new(context.max_tool_calls, context.max_call_bytes))
+    }
+}

@@ -1,0 +1,241 @@
+//! What the choices of a response hold. One is asked for, so that all that come are parts of one response: some gateways put the
+//! text into the first and the tool calls into the second.
+
+mod lenient;
+
+use serde_json::Value;
+use tachikoma_backends_core::{ErrorCategory, FinishReason, ToolCallFragment};
+
+use super::channel::{Channel, Form, Source};
+use super::finish;
+use crate::CodexError;
+use crate::api::calls::OpenCalls;
+use crate::openai::types::{
+    ChatCompletionStreamChoice, ChatCompletionStreamDelta, ChatCompletionStreamToolCall,
+};
+use crate::runtime::decoder::Piece;
+use crate::runtime::json;
+use crate::runtime::unknown::UnknownFields;
+
+/// How far apart the indices of the calls of two choices are made: each choice may count from 0.
+const CALLS_OF_A_CHOICE: usize = 1 << 20;
+
+/// More choices than any server makes of one.
+const MAX_CHOICES: usize = 128;
+
+/// What the choices of one response have held so far.
+#[derive(Debug)]
+pub(super) struct Choices {
+    calls: OpenCalls,
+    /// The calls came as the older `function_call`.
+    has_function_call: bool,
+    text: Channel,
+    reasoning: Channel,
+    refusal: Channel,
+    /// The indices of the choices, in the order in which they came.
+    seen: Vec<usize>,
+    /// The choice that is the response, by its place; decided once it has content.
+    first: usize,
+    is_decided: bool,
+    /// The choices of which calls were read, a bit for each. How the others ended does not matter, but for the first one.
+    read: u128,
+    /// The word of a finish reason that means that the server failed.
+    pub(super) failure: Option<String>,
+    /// The last finish reason of each choice that has one.
+    reasons: Vec<(usize, String)>,
+    /// Content that is not read, the first of it.
+    unread: Option<Value>,
+    pub(super) unknown: UnknownFields,
+}
+
+impl Choices {
+    pub(super) fn new(max_tool_calls: usize, max_call_bytes: usize) -> Self {
+        Self {
+            calls: OpenCalls::new(max_tool_calls, max_call_bytes),
+            has_function_call: false,
+            text: Channel::default(),
+            reasoning: Channel::default(),
+            refusal: Channel::default(),
+            seen: Vec::new(),
+            first: 0,
+            is_decided: false,
+            read: 0,
+            failure: None,
+            reasons: Vec::new(),
+            unread: None,
+            unknown: UnknownFields::default(),
+        }
+    }
+
+    /// Notes which choices an event holds, before what they hold: of all that have come by then, the one with the lowest index is
+    /// the response.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub(super) fn announce(
+        &mut self,
+        indices: impl ExactSizeIterator<Item = usize>,
+    ) -> Result<(), CodexError> {
+        if self.is_decided && indices.len() == 1 {
+            return Ok(());
+        }
+        for index in indices {
+            self.ordinal(index)?;
+        }
+        if !self.is_decided {
+            let lowest = self.seen.iter().enumerate().min_by_key(|(_, index)| **index);
+            self.first = lowest.map_or(0, |(ordinal, _)| ordinal);
+        }
+        Ok(())
+    }
+
+    /// Adds what a choice of the usual form holds. Returns whether it has a finish reason.
+    ///
+    /// # Errors
+    /// A limit is reached.
+    pub(super) fn delta(
+        &mut self,
+        position: usize,
+        choice: ChatCompletionStreamChoice,
+        piece: &mut Piece,
+    ) -> Result<bool, CodexError> {
+        // What stands as a boolean here holds nothing.
+        let ChatCompletionStreamChoice { delta, finish_reason, index, .. } = choice;
+        let ordinal = self.ordinal(index.and_then(json::to_index).unwrap_or(position))?;
+        let source = self.source(ordinal, Form::Delta);
+        let (held, held_calls) = (piece.size(), piece.tool_calls.len());
+        if let Some(delta) = delta {
+            let ChatCompletionStreamDelta {
+                content, reasoning, reasoning_content, refusal, tool_calls, ..
+            } = delta;
+            let Self {
+                text: text_channel,
+                reasoning: reasoning_channel,
+                refusal: refusal_channel,
+                unknown,
+                ..
+            } = self;
+            if let Some(text) = content {
+                text_channel.add(source, text, &mut piece.text, unknown);
+            }
+            // Servers that have both fields have the same in both.
+            if let Some(text) = reasoning_content.filter(|text| !text.is_empty()).or(reasoning) {
+                reasoning_channel.add(source, text, &mut piece.reasoning, unknown);
+            }
+            if let Some(text) = refusal {
+                refusal_channel.add(source, text, &mut piece.refusal, unknown);
+            }
+            let tool_calls = tool_calls.unwrap_or_default();
+            let is_unnumbered = tool_calls.len() > 1 && tool_calls.iter().all(|call| call.index.is_none());
+            for (position, call) in tool_calls.into_iter().enumerate() {
+                let ChatCompletionStreamToolCall { id, index, function, .. } = call;
+                let function = function.unwrap_or_default();
+                // A list of several numbers its calls by itself.
+                let index = index.and_then(json::to_index).or(is_unnumbered.then_some(position));
+                let fragment = ToolCallFragment {
+                    index: index.map(|index| index.saturating_add(ordinal * CALLS_OF_A_CHOICE)),
+                    id: id.as_deref(),
+                    name: function.name.as_deref(),
+                    arguments: function.arguments.unwrap_or_default().into(),
+                };
+                piece.tool_calls.extend(self.calls.push(fragment)?);
+            }
+        }
+        Ok(self.note(source, piece.size() > held, piece.tool_calls.len() > held_calls, finish_reason))
+    }
+
+    fn source(&self, choice: usize, form: Form) -> Source {
+        Source { choice, is_first: choice == self.first, form }
+    }
+
+    /// Notes what has come of a choice. Returns whether it has a finish reason.
+    fn note(&mut self, source: Source, has_content: bool, has_calls: bool, word: Option<String>) -> bool {
+        if has_calls {
+            self.read |= 1 << source.choice;
+        }
+        self.is_decided |= source.is_first && has_content;
+        let Some(word) = word.filter(|word| !finish::is_empty(word)) else { return false };
+        if finish::meaning(&word, false) == FinishReason::Error {
+            self.failure = Some(word);
+            return true;
+        }
+        match self.reasons.iter_mut().find(|(held, _)| *held == source.choice) {
+            Some((_, held)) => *held = word,
+            None => self.reasons.push((source.choice, word)),
+        }
+        true
+    }
+
+    /// The place of a choice among those that have come.
+    fn ordinal(&mut self, index: usize) -> Result<usize, CodexError> {
+        if let Some(ordinal) = self.seen.iter().position(|seen| *seen == index) {
+            return Ok(ordinal);
+        }
+        if self.seen.len() >= MAX_CHOICES {
+            let message =
+                format!("the server's response has more than {MAX_CHOICES} choices; one was asked for");
+            return Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed());
+        }
+        self.seen.push(index);
+        Ok(self.seen.len() - 1)
+    }
+
+    /// Whether nothing has been read.
+    pub(super) fn is_empty(&self) -> bool {
+        let is_empty = |channel: &Channel| channel.is_empty();
+        self.calls.is_empty() && [&self.text, &self.reasoning, &self.refusal].into_iter().all(is_empty)
+    }
+
+    /// The content that was not read.
+    pub(super) fn take_unread(&mut self) -> Option<Value> {
+        self.unread.take()
+    }
+
+    pub(super) fn has_finish(&self) -> bool {
+        !self.reasons.is_empty()
+    }
+
+    /// What ended the response, with the server's word for it: of several choices, the reason that takes most away.
+    pub(super) fn finish_reason(&mut self) -> Option<(FinishReason, String)> {
+        let has_calls = !self.calls.is_empty();
+        let reasons = std::mem::take(&mut self.reasons).into_iter();
+        let reasons = reasons.filter(|(choice, _)| {
+            *choice == self.first || self.read & (1 << choice) != 0 || self.is_alternative(*choice)
+        });
+        let meanings = reasons.map(|(_, word)| (finish::meaning(&word, has_calls), word));
+        meanings.max_by_key(|(reason, _)| finish::severity(*reason))
+    }
+
+    /// Whether the text of the response is this choice's.
+    fn is_alternative(&self, choice: usize) -> bool {
+        let holds = |channel: &Channel| channel.is_alternative(choice);
+        [&self.text, &self.reasoning, &self.refusal].into_iter().any(holds)
+    }
+
+    /// What another choice holds of text, reasoning and refusal where the first one has none.
+    pub(super) fn take_alternative(&mut self) -> (String, String, String) {
+        (self.text.take_alternative(), self.reasoning.take_alternative(), self.refusal.take_alternative())
+    }
+
+    /// Whether every call has arguments that can be all of them.
+    pub(super) fn has_complete_arguments(&self) -> bool {
+        self.calls.has_complete_arguments()
+    }
+
+    /// The reason of a response that has none: no evidence that its calls are whole.
+    pub(super) fn reason_without_word(&self) -> FinishReason {
+        if self.calls.is_empty() { FinishReason::Stop } else { FinishReason::Other }
+    }
+
+    pub(super) fn has_calls(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    /// The response is over.
+    ///
+    /// # Errors
+    /// A tool call has no name.
+    pub(super) fn end(&mut self, reason: FinishReason) -> Result<(), CodexError> {
+        self.calls.finish(reason.ends_turn())
+    }
+}

@@ -1,0 +1,57 @@
+//! From a conversation to the messages of Chat Completions.
+//!
+//! A tool message holds nothing but text there, and the results of one turn's calls stand together. What else a result holds
+//! follows them in a user message, which names the call.
+
+use std::mem;
+
+use tachikoma_backends_core::{ContentPart, Message, MessageContent, Role};
+
+use super::message;
+use crate::CodexError;
+use crate::models::InstructionRole;
+use crate::openai::types::ChatCompletionRequestMessage as Wire;
+
+/// The text of a result that has none.
+const SEE_BELOW: &str = "The result is in the user message that follows.";
+
+/// # Errors
+/// A message holds what a message of its role cannot.
+pub(super) fn convert(
+    messages: Vec<Message>,
+    instruction_role: InstructionRole,
+) -> Result<Vec<Wire>, CodexError> {
+    let mut wire = Vec::with_capacity(messages.len());
+    let mut attachments = Vec::new();
+    for mut message in messages {
+        if message.role == Role::Tool {
+            attachments.append(&mut detach(&mut message));
+        } else if !attachments.is_empty() {
+            let message = Message::user(mem::take(&mut attachments));
+            wire.push(message::convert(message, instruction_role)?);
+        }
+        wire.push(message::convert(message, instruction_role)?);
+    }
+    if !attachments.is_empty() {
+        wire.push(message::convert(Message::user(attachments), instruction_role)?);
+    }
+    Ok(wire)
+}
+
+/// Takes from a tool result what is not text, behind a line that names the call.
+fn detach(result: &mut Message) -> Vec<ContentPart> {
+    let MessageContent::Parts(parts) = &mut result.content else { return Vec::new() };
+    let is_text = |part: &ContentPart| matches!(part, ContentPart::Text { .. });
+    let (texts, others): (Vec<_>, Vec<_>) = mem::take(parts).into_iter().partition(is_text);
+    *parts = texts;
+    if others.is_empty() {
+        return others;
+    }
+    if parts.is_empty() {
+        result.content = SEE_BELOW.into();
+    }
+    let id = result.tool_call_id.as_deref().unwrap_or_default();
+    let name = result.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+    let label = ContentPart::text(format!("Returned by the tool call {id}{name}:"));
+    [label].into_iter().chain(others).collect()
+}

@@ -1,0 +1,140 @@
+//! Further body fields, which travel as they are. Pure.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tachikoma_backends_core::ErrorCategory;
+
+use crate::CodexError;
+use crate::api::encode;
+
+/// A word that the document knows, typed; one that it does not know yet travels as it is, for the server to judge.
+pub(crate) fn word<T: std::str::FromStr>(
+    word: Option<&str>,
+    field: &str,
+    extra: &mut Map<String, Value>,
+) -> Option<T> {
+    let word = word?;
+    let known = word.parse().ok();
+    if known.is_none() {
+        extra.insert(field.to_owned(), Value::from(word));
+    }
+    known
+}
+
+/// A key that stands twice in a body means whatever the server makes of it. `set` is the body, or a part of it, without `extra`.
+///
+/// # Errors
+/// A field of `extra` is also in `set`, or is one of the `reserved` ones, which this crate sets.
+pub(crate) fn reject_duplicate_fields(
+    extra: &Map<String, Value>,
+    set: &impl Serialize,
+    reserved: &[&str],
+) -> Result<(), CodexError> {
+    // As text and back: there is one way to write a request, and each costs time to build.
+    let set: Value = serde_json::from_slice(&encode::json(set)?).map_err(encode::unwritten)?;
+    match extra.keys().find(|key| reserved.contains(&key.as_str()) || set.get(key.as_str()).is_some()) {
+        None => Ok(()),
+        Some(key) => {
+            let message = format!("the extra field {key:?} is also set by the request itself");
+            let hint = HINTS.iter().find(|(field, _)| field == key).map_or(SET_ONCE, |(_, hint)| hint);
+            Err(CodexError::unsent(ErrorCategory::InvalidRequest, message).with_hint(hint))
+        }
+    }
+}
+
+const SET_ONCE: &str = "Set it in one place.";
+
+/// What to do about a field that this crate sets.
+const HINTS: &[(&str, &str)] = &[
+    ("input", "Give the conversation as the request's messages."),
+    ("messages", "Give the conversation as the request's messages."),
+    ("model", "Set it with_model."),
+    (
+        "reasoning",
+        "Give the effort in the same object, as \"effort\", and not as the request's reasoning_effort.",
+    ),
+    ("stream", "Call complete or complete_stream."),
+    ("stream_options", "Leave the field out, or set with_stream_usage(false) to send your own."),
+    ("text", "Give the format and the verbosity in the same object, and not as the request's own."),
+    (
+        "tools",
+        "Give all tools in the extra field, functions too and in the API's own form, and none in the request's tools.",
+    ),
+];
+
+/// Takes `n` out of the further fields: one choice is what servers give anyway.
+///
+/// # Errors
+/// It asks for another number of choices than one.
+pub(crate) fn take_single_choice(extra: &mut Map<String, Value>) -> Result<(), CodexError> {
+    match extra.get("n") {
+        None => Ok(()),
+        Some(n) if n.is_null() || n.as_f64() == Some(1.0) => {
+            extra.remove("n");
+            Ok(())
+        }
+        Some(n) => {
+            let message =
+                format!("the extra field \"n\" is {n}, but this crate reads one choice of a response");
+            Err(CodexError::unsent(ErrorCategory::InvalidRequest, message)
+                .with_hint("Leave it out, and send the request as often as you want choices."))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fields(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn one_choice_is_what_is_read() {
+        for (n, expected) in [
+            (json!(1), true),
+            (json!(1.0), true),
+            (json!(null), true),
+            (json!(0), false),
+            (json!(2), false),
+            (json!(-1), false),
+            (json!("1"), false),
+            (json!(1.5), false),
+            (json!([1]), false),
+        ] {
+            let mut extra = fields(json!({"n": n, "top_k": 4}));
+            let outcome = take_single_choice(&mut extra);
+            assert_eq!(outcome.is_ok(), expected, "{n}");
+            match outcome {
+                Ok(()) => assert_eq!(extra, fields(json!({"top_k": 4}))),
+                Err(error) => assert!(error.to_string().contains("reads one choice"), "{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn duplicates_are_named_with_what_to_do() {
+        #[track_caller]
+        fn check(extra: Value, set: Value, hint: Option<&str>) {
+            let outcome = reject_duplicate_fields(&fields(extra), &set, &["messages"]);
+            match (outcome, hint) {
+                (Ok(()), None) => {}
+                (Err(error), Some(hint)) => assert!(error.to_string().contains(hint), "{error}"),
+                (outcome, hint) => panic!("{outcome:?} but {hint:?}"),
+            }
+        }
+        check(json!({"a": 1}), json!({"b": 1}), None);
+        check(
+            json!({"a": 1}),
+            json!({"a": 1}),
+            Some("the extra field \"a\" is also set by the request itself"),
+        );
+        check(json!({"a": 1}), json!({"a": 1}), Some(SET_ONCE));
+        check(json!({"messages": []}), json!({}), Some("as the request's messages"));
+        check(json!({"tools": []}), json!({"tools": []}), Some("Give all tools in the extra field"));
+        check(json!({"tools": []}), json!({}), None);
+    }
+}

@@ -1,0 +1,64 @@
+//! Between the core types and the generated ones of the Responses API. Pure.
+
+mod event;
+mod input;
+mod item;
+mod items;
+mod request;
+mod response;
+pub(crate) mod state;
+mod stream;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tachikoma_backends_core::{CompletionRequest, CompletionResponse};
+
+use self::stream::ResponsesStream;
+use super::{Protocol, ResponseContext, Sent, TextProtocol, encode, unknown_fields};
+use crate::CodexError;
+use crate::openai::Client;
+use crate::runtime::decoder::Decoder;
+use crate::runtime::transport::Bytes;
+use crate::runtime::unknown::UnknownFields;
+use crate::target::Target;
+
+/// `POST /responses`.
+pub(crate) struct Responses;
+
+impl Protocol for Responses {
+    type Response = CompletionResponse;
+
+    fn path(&self) -> &'static str {
+        "responses"
+    }
+
+    fn is_in_deployment(&self) -> bool {
+        false
+    }
+
+    fn call(&self, client: Client, body: Bytes) -> BoxFuture<'static, Sent> {
+        async move { client.create_response(body).await }.boxed()
+    }
+
+    fn decode(&self, body: &[u8], context: ResponseContext) -> Result<CompletionResponse, CodexError> {
+        response::decode(body, context)
+    }
+
+    fn note_unknown(&self, unknown: &mut UnknownFields, body: &[u8]) {
+        unknown_fields::note_response(unknown, body);
+    }
+
+    fn without_state(&self, body: &[u8]) -> Option<Bytes> {
+        state::without_state(body).map(Into::into)
+    }
+}
+
+impl TextProtocol for Responses {
+    fn encode(&self, request: CompletionRequest, target: &Target) -> Result<Bytes, CodexError> {
+        encode::json(&request::convert(request, target)?)
+    }
+
+    fn decoder(&self, context: ResponseContext) -> Box<dyn Decoder + Send> {
+        Box::new(ResponsesStream::new(context))
+    }
+}

@@ -1,0 +1,113 @@
+//! The events that are read, and what each is.
+
+/// Makes the enum and the way from an event's name: one row a name. Several names may mean the same event.
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident = $($name:literal)|+,)*) => {
+        /// An event that is read.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum EventKind { $($(#[$doc])* $variant,)* }
+
+        impl EventKind {
+            /// The names of all of them.
+            #[cfg(test)]
+            pub(super) const NAMES: &[&str] = &[$($($name,)+)*];
+
+            /// The event of this name, if it is read.
+            pub(super) fn from_name(name: &str) -> Option<Self> {
+                Some(match name {
+                    $($($name)|+ => Self::$variant,)*
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+events! {
+    /// The response has begun: it names itself.
+    Begun = "response.created" | "response.queued" | "response.in_progress",
+    ItemAdded = "response.output_item.added",
+    ItemDone = "response.output_item.done",
+    /// A part of a message, as a whole.
+    Part = "response.content_part.done",
+    /// A part of a message, as it begins.
+    PartAdded = "response.content_part.added",
+    /// A part of a summary, as a whole.
+    SummaryPart = "response.reasoning_summary_part.added" | "response.reasoning_summary_part.done",
+    TextDelta = "response.output_text.delta",
+    TextDone = "response.output_text.done",
+    RefusalDelta = "response.refusal.delta",
+    RefusalDone = "response.refusal.done",
+    SummaryDelta = "response.reasoning_summary_text.delta" | "response.reasoning_summary.delta",
+    SummaryDone = "response.reasoning_summary_text.done" | "response.reasoning_summary.done",
+    ReasoningDelta = "response.reasoning_text.delta" | "response.reasoning.delta",
+    ReasoningDone = "response.reasoning_text.done" | "response.reasoning.done",
+    ArgumentsDelta = "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta",
+    ArgumentsDone = "response.function_call_arguments.done" | "response.custom_tool_call_input.done",
+    /// The response is over; its status tells how it ended.
+    Ended = "response.completed" | "response.done",
+    Incomplete = "response.incomplete",
+    Failed = "response.failed",
+    Cancelled = "response.cancelled" | "response.canceled",
+    Error = "error",
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::api::unknown_fields::{EVENTS, ITEMS};
+
+    /// Names of other servers, and older ones.
+    const OTHERS: &[&str] = &[
+        "response.canceled",
+        "response.cancelled",
+        "response.done",
+        "response.reasoning.delta",
+        "response.reasoning.done",
+        "response.reasoning_summary.delta",
+        "response.reasoning_summary.done",
+    ];
+
+    /// The types of the objects in a union of the vendored document.
+    fn types(unions: &[&str]) -> BTreeSet<String> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/closure.json");
+        let document: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let schemas = &document["components"]["schemas"];
+        let mut found = BTreeSet::new();
+        let mut names: Vec<&str> = unions.to_vec();
+        while let Some(name) = names.pop() {
+            let schema = &schemas[name];
+            found.extend(schema["properties"]["type"]["enum"][0].as_str().map(str::to_owned));
+            for list in ["oneOf", "anyOf", "allOf"] {
+                let parts = schema[list].as_array().into_iter().flatten();
+                names.extend(parts.filter_map(|part| part["$ref"].as_str()?.rsplit('/').next()));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn the_events_are_those_of_the_document() {
+        let read: BTreeSet<String> = EventKind::NAMES.iter().map(|name| (*name).to_owned()).collect();
+        let ignored: BTreeSet<String> = EVENTS.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(read.intersection(&ignored).count(), 0, "an event is read or not");
+        let mut known: BTreeSet<String> = read.union(&ignored).cloned().collect();
+        for other in OTHERS {
+            assert!(known.remove(*other), "{other} is not read");
+        }
+        assert_eq!(known, types(&["ResponseStreamEvent"]));
+    }
+
+    #[test]
+    fn the_items_are_those_of_the_document() {
+        let known: BTreeSet<String> = ITEMS.iter().map(|name| (*name).to_owned()).collect();
+        let mut document = types(&["OutputItem", "Item"]);
+        document.insert("message".to_owned());
+        let missing: Vec<_> = document.difference(&known).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

@@ -1,0 +1,286 @@
+//! The items of a response as they come: in pieces, as a whole when they are done, and once more when the response is.
+
+mod announced;
+mod place;
+mod text;
+
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use tachikoma_backends_core::{ErrorCategory, Phase, ToolCallDelta, ToolCallFragment};
+
+use self::announced::Announced;
+pub(super) use self::place::Place;
+use self::text::Text;
+pub(super) use self::text::TextKind;
+use super::item::{Item, ItemKind};
+use crate::CodexError;
+use crate::api::calls::OpenCalls;
+use crate::api::streamed::Streamed;
+use crate::runtime::decoder::Piece;
+use crate::runtime::unknown::UnknownFields;
+
+/// The items that have come, in part or as a whole.
+#[derive(Debug)]
+pub(super) struct Items {
+    items: Vec<OpenItem>,
+    pub(super) calls: OpenCalls,
+    /// What was passed on last of each channel: where it stands, so that a paragraph begins elsewhere.
+    last: [Option<(usize, TextKind, Option<usize>)>; 4],
+    /// Pieces name items by the ids that these began with.
+    has_stable_ids: bool,
+    /// The arguments of a call as a whole do not begin with their pieces.
+    has_contradiction: bool,
+    bytes: usize,
+    /// How many parts the texts of all items have.
+    parts: usize,
+    max_items: usize,
+    max_bytes: usize,
+}
+
+/// An item that has begun.
+#[derive(Debug, Default)]
+struct OpenItem {
+    id: Option<String>,
+    index: Option<usize>,
+    call_id: Option<String>,
+    kind: Option<ItemKind>,
+    phase: Option<Phase>,
+    /// By [`TextKind`].
+    texts: [Text; 4],
+    announced: Announced,
+    arguments: Streamed,
+    /// Its place among the calls.
+    call: Option<usize>,
+    has_name: bool,
+    /// The item as a whole, once it has come so.
+    value: Option<Value>,
+    /// The server has stated that it is done.
+    is_done: bool,
+    /// Its arguments can be all of them: they are JSON, or free text.
+    is_plausible: bool,
+    /// It is one of those in the last event.
+    is_matched: bool,
+}
+
+impl Items {
+    /// No more items than this, nor calls, and no more bytes in all.
+    pub(super) fn new(max_items: usize, max_bytes: usize) -> Self {
+        Self {
+            items: Vec::new(),
+            calls: OpenCalls::new(max_items, max_bytes),
+            last: [None; 4],
+            has_stable_ids: false,
+            has_contradiction: false,
+            bytes: 0,
+            parts: 0,
+            // Calls are counted by themselves; reasoning and messages stand between them.
+            max_items: max_items.saturating_mul(8),
+            max_bytes,
+        }
+    }
+
+    /// Whether nothing has been read.
+    pub(super) fn is_empty(&self) -> bool {
+        let has_text = |item: &OpenItem| item.texts.iter().any(|text| !text.streamed.is_empty());
+        self.calls.is_empty() && !self.items.iter().any(has_text)
+    }
+
+    /// Whether a call has pieces that are neither complete nor the beginning of its arguments as a whole.
+    pub(super) fn is_contradictory(&self) -> bool {
+        self.has_contradiction && !self.calls.has_complete_arguments()
+    }
+
+    /// Whether a message has text or a refusal.
+    pub(super) fn has_text(&self) -> bool {
+        let texts = [TextKind::Text, TextKind::Refusal];
+        let held = |item: &OpenItem, kind: &TextKind| {
+            item.texts.get(*kind as usize).is_some_and(|text| !text.streamed.is_empty())
+        };
+        self.items.iter().any(|item| texts.iter().any(|kind| held(item, kind)))
+    }
+
+    /// A piece of a call's arguments, or all of them.
+    pub(super) fn arguments(
+        &mut self,
+        place: &Place,
+        name: Option<&str>,
+        arguments: &str,
+        is_whole: bool,
+    ) -> Result<Option<ToolCallDelta>, CodexError> {
+        let item = self.find_or_open(place, ItemKind::Call)?;
+        let arguments = match self.items.get_mut(item) {
+            Some(open) if !is_whole => open.announced.rest(arguments),
+            _ => arguments,
+        };
+        self.push_call(item, None, name, arguments, is_whole)
+    }
+
+    /// An item as a whole, or as it begins. Returns what it adds to what has come.
+    pub(super) fn item(
+        &mut self,
+        place: Place,
+        value: Value,
+        is_done: bool,
+        unknown: &mut UnknownFields,
+    ) -> Result<Piece, CodexError> {
+        let item = Item(&value);
+        let place = Place { id: item.word("id").map(Into::into).or(place.id), is_item: true, ..place };
+        let call_id = item.word("call_id").map(String::from);
+        let found = self.find(&place, item.kind(), call_id.as_deref());
+        let position = match found {
+            Some(position) => position,
+            None => self.open(&place, item.kind())?,
+        };
+        let piece = self.fill(position, item, is_done, unknown)?;
+        if is_done {
+            self.keep(position, value)?;
+        } else if let Some(open) = self.items.get_mut(position) {
+            open.announced = Announced::new(match item.kind() {
+                ItemKind::Call => item.arguments(),
+                _ => item.message_text(),
+            });
+        }
+        Ok(piece)
+    }
+
+    /// The items of the last event, each of which may have come before. Returns what each adds.
+    pub(super) fn last_items(
+        &mut self,
+        values: &[Value],
+        is_incomplete: bool,
+        unknown: &mut UnknownFields,
+    ) -> Result<Vec<Piece>, CodexError> {
+        let mut pieces = Vec::new();
+        for (index, value) in values.iter().enumerate() {
+            let item = Item(value);
+            let position = match self.find_last(index, item) {
+                Some(position) => position,
+                None => self
+                    .open(&Place { id: item.word("id").map(Into::into), ..Place::default() }, item.kind())?,
+            };
+            let piece = self.fill(position, item, true, unknown)?;
+            if let Some(open) = self.items.get_mut(position) {
+                open.is_matched = true;
+                open.is_done |= !is_incomplete || item.text("status") == "completed";
+                open.is_done &= !item.is_incomplete();
+            }
+            pieces.extend(piece.if_any());
+        }
+        Ok(pieces)
+    }
+
+    /// The items that came as wholes, in the server's order.
+    pub(super) fn take_done(&mut self) -> Vec<Value> {
+        let mut values: Vec<_> =
+            self.items.iter_mut().filter_map(|item| Some((item.index, item.value.take()?))).collect();
+        // Items without a number stay where they came.
+        if values.iter().all(|(index, _)| index.is_some()) {
+            values.sort_by_key(|(index, _)| *index);
+        }
+        values.into_iter().map(|(_, value)| value).collect()
+    }
+
+    /// The calls that the server has stated to be done, for a response that was cut.
+    pub(super) fn done_calls(&self) -> impl Iterator<Item = usize> {
+        self.items.iter().filter_map(|item| item.call.filter(|_| item.is_done && item.is_plausible))
+    }
+
+    /// Adds what an item as a whole holds and its pieces did not.
+    fn fill(
+        &mut self,
+        position: usize,
+        item: Item<'_>,
+        is_whole: bool,
+        unknown: &mut UnknownFields,
+    ) -> Result<Piece, CodexError> {
+        let mut piece = Piece::default();
+        if let Some(open) = self.items.get_mut(position) {
+            open.kind = Some(item.kind());
+            open.phase = item.phase().or(open.phase);
+            open.call_id = open.call_id.take().or_else(|| item.word("call_id").map(Into::into));
+        }
+        match item.kind() {
+            ItemKind::Message => {
+                let reasoning = item.message_reasoning();
+                self.fill_text(position, TextKind::Reasoning, &reasoning, &mut piece, unknown);
+                self.fill_text(position, TextKind::Text, &item.message_text(), &mut piece, unknown);
+                self.fill_text(position, TextKind::Refusal, &item.message_refusal(), &mut piece, unknown);
+            }
+            ItemKind::Reasoning => {
+                self.fill_text(position, TextKind::Summary, &item.paragraphs("summary"), &mut piece, unknown);
+                let fields = ["content", "text"].into_iter().map(|field| item.paragraphs(field));
+                let text = fields.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+                // Some servers stream as a summary what the item has as its content.
+                if !self.has_summary(position, &text) {
+                    self.fill_text(position, TextKind::Reasoning, &text, &mut piece, unknown);
+                }
+            }
+            ItemKind::Call => {
+                // The id of the item is that of the call only where no other comes.
+                let call_id = item.word("call_id").or_else(|| item.word("id").filter(|_| is_whole));
+                let (name, arguments) = (item.call_name(), item.arguments());
+                if let Some(open) = self.items.get_mut(position) {
+                    let is_json = || serde_json::from_str::<IgnoredAny>(&arguments).is_ok();
+                    open.is_plausible = item.text("type") == "custom_tool_call" || is_json();
+                }
+                let delta = self.push_call(position, call_id.as_deref(), Some(name), &arguments, true)?;
+                piece.tool_calls.extend(delta);
+            }
+            ItemKind::Other => {}
+        }
+        Ok(piece)
+    }
+
+    fn push_call(
+        &mut self,
+        item: usize,
+        id: Option<&str>,
+        name: Option<&str>,
+        arguments: &str,
+        is_whole: bool,
+    ) -> Result<Option<ToolCallDelta>, CodexError> {
+        let Some(open) = self.items.get_mut(item) else { return Ok(None) };
+        let is_first = open.call.is_none() && is_whole;
+        if is_first && self.calls.is_repetition(id.unwrap_or_default(), name.unwrap_or_default(), arguments) {
+            return Ok(None);
+        }
+        let arguments = match is_whole && !open.arguments.is_empty() {
+            true => {
+                let rest = open.arguments.rest(arguments);
+                let is_contradictory = rest.is_none() && !arguments.is_empty();
+                self.has_contradiction |= is_contradictory;
+                open.is_plausible &= !is_contradictory;
+                rest.unwrap_or_default()
+            }
+            false => arguments,
+        };
+        open.arguments.add(arguments);
+        let name = name.filter(|name| !name.is_empty() && !open.has_name);
+        open.has_name |= name.is_some();
+        let fragment = ToolCallFragment { index: None, id, name, arguments: arguments.into() };
+        let is_new = |delta: &ToolCallDelta| {
+            delta.id.is_some() || delta.name.is_some() || !delta.arguments_delta.is_empty()
+        };
+        let delta = self.calls.push_indexed(item, fragment)?;
+        if let (Some(open), Some(delta)) = (self.items.get_mut(item), &delta) {
+            open.call.get_or_insert(delta.index);
+        }
+        Ok(delta.filter(is_new))
+    }
+
+    /// Keeps an item as it came, for servers whose last event does not repeat it.
+    fn keep(&mut self, position: usize, value: Value) -> Result<(), CodexError> {
+        let Some(open) = self.items.get_mut(position) else { return Ok(()) };
+        open.is_done = !Item(&value).is_incomplete();
+        if open.value.is_none() {
+            self.bytes += value.to_string().len();
+        }
+        open.value = Some(value);
+        if self.bytes <= self.max_bytes {
+            return Ok(());
+        }
+        let message = format!("the items of the response have more than {} bytes", self.max_bytes);
+        Err(CodexError::new(ErrorCategory::Parse, message)
+            .with_hint("Raise with_max_event_bytes if you trust this server."))
+    }
+}

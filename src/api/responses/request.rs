@@ -1,0 +1,192 @@
+//! From the core request to the generated one. Where do I add a request field? Here: the core request is taken apart
+//! exhaustively, so that the compiler asks for it.
+
+use serde_json::{Map, Value, json};
+use tachikoma_backends_core::{
+    CompletionRequest, ErrorCategory, ReasoningEffort, ResponseFormat, ToolChoice, ToolDefinition, Verbosity,
+};
+
+use super::input::Input;
+use crate::CodexError;
+use crate::api::extra::{self, word};
+use crate::openai::types;
+use crate::target::Target;
+
+/// Fields of the body that this crate sets by itself.
+const RESERVED: &[&str] = &["input", "model", "stream"];
+
+/// # Errors
+/// The request cannot be said in the Responses API; nothing of it is left out.
+pub(crate) fn convert(
+    request: CompletionRequest,
+    target: &Target,
+) -> Result<types::CreateResponse, CodexError> {
+    let CompletionRequest {
+        messages,
+        // The caller has resolved it against the configuration.
+        model: _,
+        max_tokens,
+        temperature,
+        top_p,
+        stop,
+        tools,
+        tool_choice,
+        parallel_tool_calls,
+        response_format,
+        reasoning_effort,
+        verbosity,
+        seed,
+        frequency_penalty,
+        presence_penalty,
+        logit_bias,
+        service_tier,
+        store,
+        metadata,
+        user,
+        mut extra,
+        // The transport's.
+        max_retries: _,
+    } = request;
+
+    extra::take_single_choice(&mut extra)?;
+    let role = target.instruction_role();
+    let mut input = Input::default();
+    for message in messages {
+        input.push(message, role, &target.state_origin)?;
+    }
+    // OpenAI's Responses API has none of these, and the request has been told so. Other servers have them.
+    pass_on(&mut extra, "stop", (!stop.is_empty()).then_some(stop))?;
+    pass_on(&mut extra, "seed", seed)?;
+    pass_on(&mut extra, "frequency_penalty", frequency_penalty)?;
+    pass_on(&mut extra, "presence_penalty", presence_penalty)?;
+    pass_on(&mut extra, "logit_bias", (!logit_bias.is_empty()).then_some(logit_bias))?;
+    if let Some(format) = response_format.as_ref().filter(|_| !target.is_official) {
+        // llama.cpp reads the format only where Chat Completions has it.
+        extra.entry("response_format").or_insert_with(|| format_of_chat(format));
+    }
+    let body = types::CreateResponse {
+        model: Some(target.model_in_body.clone()),
+        // Stored answers are for those who ask for them; the conversation travels by itself.
+        store: store.or((!extra.contains_key("store")).then_some(false)),
+        include: (target.is_known_to_reason() && !extra.contains_key("include"))
+            .then(|| vec![types::IncludeEnum::ReasoningEncryptedContent]),
+        max_output_tokens: max_tokens.map(i64::from),
+        temperature,
+        top_p,
+        tools: (!tools.is_empty()).then(|| tools.into_iter().map(tool).collect()),
+        tool_choice: tool_choice.map(choice),
+        parallel_tool_calls,
+        text: text(response_format, verbosity)?,
+        reasoning: reasoning_effort.and_then(|effort| reasoning(effort, &mut extra)),
+        service_tier: word(service_tier.as_deref(), "service_tier", &mut extra),
+        metadata: (!metadata.is_empty()).then(|| metadata.into_iter().collect()),
+        user,
+        stream: target.stream.then_some(true),
+        ..Default::default()
+    };
+    if !extra.is_empty() {
+        extra::reject_duplicate_fields(&extra, &body, RESERVED)?;
+    }
+    Ok(types::CreateResponse { input: Some(types::InputParam::Array(input.items)), extra, ..body })
+}
+
+/// Sends a field that the document does not have.
+fn pass_on(
+    extra: &mut Map<String, Value>,
+    field: &str,
+    value: Option<impl serde::Serialize>,
+) -> Result<(), CodexError> {
+    let Some(value) = value else { return Ok(()) };
+    let value = json!({ field: value });
+    extra::reject_duplicate_fields(extra, &value, &[])?;
+    extra.extend(value.as_object().cloned().unwrap_or_default());
+    Ok(())
+}
+
+fn format_of_chat(format: &ResponseFormat) -> Value {
+    match format {
+        ResponseFormat::Text => json!({"type": "text"}),
+        ResponseFormat::JsonObject => json!({"type": "json_object"}),
+        ResponseFormat::JsonSchema { name, schema, strict, .. } => {
+            json!({"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": strict.unwrap_or(false)}})
+        }
+    }
+}
+
+/// An effort that the document does not know yet travels as it is.
+fn reasoning(effort: ReasoningEffort, extra: &mut Map<String, Value>) -> Option<types::Reasoning> {
+    let mut unknown = Map::new();
+    let effort = word(Some(effort.as_str()), "effort", &mut unknown);
+    if !unknown.is_empty() {
+        extra.insert("reasoning".to_owned(), unknown.into());
+    }
+    effort.map(|effort| types::Reasoning { effort: Some(effort), ..Default::default() })
+}
+
+fn tool(tool: ToolDefinition) -> types::FunctionTool {
+    let ToolDefinition { name, description, parameters, strict } = tool;
+    types::FunctionTool {
+        description: (!description.is_empty()).then_some(description),
+        name,
+        parameters: Some(parameters.into_json_schema().into()),
+        // Unlike in Chat Completions the default is true, and a schema that is not made for it would be refused.
+        strict: Some(strict.unwrap_or(false)),
+        type_: types::FunctionToolType::Function,
+    }
+}
+
+fn choice(choice: ToolChoice) -> types::ToolChoiceParam {
+    use types::ToolChoiceOptions as Mode;
+    types::ToolChoiceParam::Mode(match choice {
+        ToolChoice::Auto => Mode::Auto,
+        ToolChoice::Required => Mode::Required,
+        ToolChoice::None => Mode::None,
+        ToolChoice::Tool { name } => {
+            let type_ = types::ToolChoiceFunctionType::Function;
+            return types::ToolChoiceParam::Function(types::ToolChoiceFunction { name, type_ });
+        }
+    })
+}
+
+fn text(
+    format: Option<ResponseFormat>,
+    verbosity: Option<Verbosity>,
+) -> Result<Option<types::ResponseTextParam>, CodexError> {
+    if format.is_none() && verbosity.is_none() {
+        return Ok(None);
+    }
+    let verbosity = match verbosity {
+        None => None,
+        Some(verbosity) => Some(verbosity.as_str().parse().map_err(|_| {
+            let message = format!("the Responses API has no verbosity {verbosity}");
+            CodexError::unsent(ErrorCategory::InvalidRequest, message)
+        })?),
+    };
+    Ok(Some(types::ResponseTextParam { format: format.map(self::format).transpose()?, verbosity }))
+}
+
+fn format(format: ResponseFormat) -> Result<types::TextResponseFormatConfiguration, CodexError> {
+    use types::TextResponseFormatConfiguration as Format;
+    Ok(match format {
+        ResponseFormat::Text => {
+            Format::Text(types::ResponseFormatText { type_: types::ResponseFormatTextType::Text })
+        }
+        ResponseFormat::JsonObject => Format::JsonObject(types::ResponseFormatJsonObject {
+            type_: types::ResponseFormatJsonObjectType::JsonObject,
+        }),
+        ResponseFormat::JsonSchema { name, description, schema, strict } => {
+            let Value::Object(schema) = schema else {
+                let message =
+                    format!("the schema {name:?} of the response format is no JSON object: {schema}");
+                return Err(CodexError::unsent(ErrorCategory::InvalidRequest, message));
+            };
+            Format::JsonSchema(types::TextResponseFormatJsonSchema {
+                description,
+                name,
+                schema: schema.into(),
+                strict,
+                type_: types::TextResponseFormatJsonSchemaType::JsonSchema,
+            })
+        }
+    })
+}

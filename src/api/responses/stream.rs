@@ -1,0 +1,404 @@
+//! From the events of a streamed response to the core chunks. It keeps the items that are sent again, and open tool calls.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+use serde_json::Value;
+use tachikoma_backends_core::{CompletionChunk, ErrorCategory, ToolCallDelta};
+
+use super::event::EventKind;
+use super::item::Item;
+use super::items::{Items, Place, TextKind};
+use super::response::{self, StreamEnd};
+use super::state;
+use crate::CodexError;
+use crate::api::body;
+use crate::api::unknown_fields::{self, EVENTS};
+use crate::api::{ResponseContext, calls, duplicates, json_budget, usage};
+use crate::openai::types::{Response, ResponseStreamEvent as ResponseEvent};
+use crate::runtime::decoder::{self, Decoder, Piece, Progress};
+use crate::runtime::events::Event;
+use crate::runtime::json;
+use crate::runtime::unknown::UnknownFields;
+use crate::server::ERRORS;
+
+/// A streamed response so far.
+#[derive(Debug)]
+pub(crate) struct ResponsesStream {
+    context: ResponseContext,
+    items: Items,
+    /// What an event brought beside its first piece: each message has its own phase.
+    pieces: VecDeque<Piece>,
+    last: Option<CompletionChunk>,
+    is_done: bool,
+    has_event: bool,
+    /// The first event, item or part of an unknown kind: quoted if nothing else comes.
+    unread: Option<Value>,
+    /// It is one of the response itself, which is then not empty.
+    has_unread_content: bool,
+    /// Events of unknown kinds are no errors: servers get new ones.
+    unknown: UnknownFields,
+    id: Option<String>,
+    model: Option<String>,
+}
+
+/// What is looked at first, since most kinds of events need no more.
+#[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+}
+
+impl ResponsesStream {
+    /// A response under the limits of this context, of which the one on bytes holds for its items as well.
+    pub(crate) fn new(context: ResponseContext) -> Self {
+        Self {
+            items: Items::new(context.max_tool_calls, context.max_call_bytes),
+            context,
+            pieces: VecDeque::new(),
+            last: None,
+            is_done: false,
+            has_event: false,
+            unread: None,
+            has_unread_content: false,
+            unknown: UnknownFields::default(),
+            id: None,
+            model: None,
+        }
+    }
+
+    fn known(&mut self, kind: EventKind, mut event: ResponseEvent, data: &str) -> Result<Piece, CodexError> {
+        let mut piece = Piece::default();
+        match kind {
+            EventKind::Begun => {
+                let mut response = event.response.unwrap_or_default();
+                let id = response.id.as_ref().and_then(json::text).filter(|id| !id.is_empty());
+                if !self.items.is_empty() && id.is_some() && self.id.is_some() && id != self.id {
+                    let message = "the server began another response in the middle of the first one";
+                    return Err(CodexError::new(ErrorCategory::TruncatedStream, message).maybe_processed());
+                }
+                self.note(&mut response);
+            }
+            EventKind::ItemAdded | EventKind::ItemDone => {
+                let Some(value) = event.item.take().filter(Value::is_object) else { return Ok(piece) };
+                unknown_fields::note_item(&mut self.unknown, Item(&value).text("type"));
+                let is_done = kind == EventKind::ItemDone;
+                return self.items.item(Place::from_event(&event), value, is_done, &mut self.unknown);
+            }
+            EventKind::Part | EventKind::PartAdded | EventKind::SummaryPart => {
+                let is_begun = kind == EventKind::PartAdded;
+                let part = event.part.take().unwrap_or_default();
+                let kinds = match kind {
+                    EventKind::Part | EventKind::PartAdded => {
+                        [("text", TextKind::Text), ("refusal", TextKind::Refusal)]
+                    }
+                    _ => [("text", TextKind::Summary), ("refusal", TextKind::Refusal)],
+                };
+                // Some servers announce the text of reasoning as a part too.
+                let is_reasoning = Item(&part).text("type").contains("reasoning");
+                for (field, text_kind) in kinds {
+                    let text_kind = if is_reasoning { TextKind::Reasoning } else { text_kind };
+                    let (place, text) = (Place::from_event(&event), Item(&part).text(field));
+                    self.items.text_done(&place, text_kind, text, &mut piece)?;
+                    if text_kind == TextKind::Text && is_begun {
+                        self.items.announce(&place, text);
+                    }
+                }
+            }
+            EventKind::TextDelta => self.delta(TextKind::Text, event, &mut piece)?,
+            EventKind::TextDone => self.done(TextKind::Text, event, &mut piece)?,
+            EventKind::RefusalDelta => self.delta(TextKind::Refusal, event, &mut piece)?,
+            EventKind::RefusalDone => self.done(TextKind::Refusal, event, &mut piece)?,
+            EventKind::SummaryDelta => self.delta(TextKind::Summary, event, &mut piece)?,
+            EventKind::SummaryDone => self.done(TextKind::Summary, event, &mut piece)?,
+            EventKind::ReasoningDelta => self.delta(TextKind::Reasoning, event, &mut piece)?,
+            EventKind::ReasoningDone => self.done(TextKind::Reasoning, event, &mut piece)?,
+            EventKind::ArgumentsDelta => {
+                let delta = delta_of(&mut event)?;
+                piece.tool_calls.extend(self.items.arguments(
+                    &Place::from_event(&event),
+                    None,
+                    &delta,
+                    false,
+                )?);
+            }
+            EventKind::ArgumentsDone => {
+                let whole = calls::arguments(event.arguments.take().or(event.input.take()));
+                let name = event.name.as_ref().and_then(Value::as_str);
+                piece.tool_calls.extend(self.items.arguments(
+                    &Place::from_event(&event),
+                    name,
+                    &whole,
+                    true,
+                )?);
+            }
+            EventKind::Ended | EventKind::Incomplete => {
+                unknown_fields::note_response(&mut self.unknown, data.as_bytes());
+                let response = match event.response {
+                    Some(response) => response,
+                    // Some servers have its fields in the event itself.
+                    None => serde_json::from_str(data).unwrap_or_default(),
+                };
+                self.end(response, kind == EventKind::Incomplete)?;
+            }
+            EventKind::Failed => {
+                return Err(response::failed(response::stated_failure(event.response, data), "failed"));
+            }
+            EventKind::Cancelled => {
+                return Err(response::failed(response::stated_failure(event.response, data), "cancelled"));
+            }
+            EventKind::Error => return Err(absent(data)),
+        }
+        Ok(piece)
+    }
+
+    fn delta(
+        &mut self,
+        kind: TextKind,
+        mut event: ResponseEvent,
+        piece: &mut Piece,
+    ) -> Result<(), CodexError> {
+        let text = delta_of(&mut event)?;
+        self.items.text_delta(&Place::from_event(&event), kind, text, piece)
+    }
+
+    fn done(
+        &mut self,
+        kind: TextKind,
+        mut event: ResponseEvent,
+        piece: &mut Piece,
+    ) -> Result<(), CodexError> {
+        let text = if kind == TextKind::Refusal { event.refusal.take() } else { event.text.take() };
+        self.items.text_done(&Place::from_event(&event), kind, &text_of(text), piece)
+    }
+
+    /// What the server calls itself and its response; servers state it in the first event, the last, or both.
+    fn note(&mut self, response: &mut Response) {
+        let stated = |value: Option<Value>| json::into_text(value).filter(|text| !text.is_empty());
+        self.id = stated(response.id.take()).or(self.id.take());
+        self.model = stated(response.model.take()).or(self.model.take());
+    }
+
+    /// The last event: what has not come before is taken from the whole response in it, item by item.
+    pub(super) fn end(&mut self, mut response: Response, is_incomplete: bool) -> Result<(), CodexError> {
+        self.has_event = true;
+        self.note(&mut response);
+        let Response { error, incomplete_details, output, output_text, service_tier, status, usage, .. } =
+            response;
+        let status = json::into_text(status).unwrap_or_default().to_ascii_lowercase();
+        if let Some(error) = response::unfinished(&status, error) {
+            return Err(error);
+        }
+        let output = match output {
+            Some(Value::Array(items)) => items,
+            Some(item @ (Value::Object(_) | Value::String(_))) => vec![item],
+            _ => Vec::new(),
+        };
+        let reason = incomplete_details.and_then(|details| json::text(details.get("reason")?));
+        let has_reason = reason.as_deref().is_some_and(|reason| !reason.is_empty());
+        let is_incomplete = is_incomplete || status == "incomplete" || has_reason;
+        self.pieces.extend(self.items.last_items(&output, is_incomplete, &mut self.unknown)?);
+        let items = if output.is_empty() { self.items.take_done() } else { output };
+        // The same text once more, or all that an incomplete server gives.
+        let text = output_text.map(|text| text_of(Some(text))).filter(|_| !self.items.has_text());
+        self.pieces.extend(text.and_then(|text| Piece { text, ..Piece::default() }.if_any()));
+        self.note_unread(&items)?;
+
+        let has_content = !self.items.is_empty() || !self.pieces.is_empty();
+        if self.has_unread_content && !has_content && items.is_empty() {
+            return Err(ERRORS.from_unread(&self.unread.take().unwrap_or_default()).maybe_processed());
+        }
+        let usage = usage.as_ref().and_then(|usage| usage::read(usage, &usage::RESPONSES));
+        let end = StreamEnd::new(is_incomplete.then_some(reason), &status, usage.as_ref(), &self.context)
+            .with_items(&items, has_content, !self.items.calls.is_empty())
+            .with_calls(self.items.is_contradictory());
+        if end.is_evidence_needed() {
+            let complete = |index| ToolCallDelta { index, is_complete: true, ..ToolCallDelta::default() };
+            let tool_calls: Vec<_> = self.items.done_calls().map(complete).collect();
+            self.pieces.extend(Piece { tool_calls, ..Piece::default() }.if_any());
+        }
+        let StreamEnd { finish_reason, finish_reason_text, .. } = end;
+        self.items.calls.finish(finish_reason.ends_turn())?;
+        self.is_done = true;
+        self.last = Some(CompletionChunk {
+            finish_reason_text,
+            id: self.id.take(),
+            model: self.model.take(),
+            service_tier: json::into_text(service_tier).filter(|tier| !tier.is_empty()),
+            provider_state: if finish_reason.is_cut() {
+                None
+            } else {
+                state::new(items, &self.context.state_origin)
+            },
+            ..CompletionChunk::last(finish_reason, usage)
+        });
+        Ok(())
+    }
+
+    /// A message whose parts are all of unknown types is an error that quotes one.
+    fn note_unread(&mut self, items: &[Value]) -> Result<(), CodexError> {
+        for part in items.iter().map(Item).flat_map(Item::unread_parts) {
+            self.unknown.value("output[].content[].type", part.text("type"));
+            if self.items.is_empty() && self.pieces.is_empty() {
+                return Err(ERRORS.from_unread(part.0).maybe_processed());
+            }
+        }
+        Ok(())
+    }
+
+    /// An event of another kind: an error under some name, a response without a name, or of no interest.
+    fn other(&mut self, kind: &str, data: &str) -> Result<(), CodexError> {
+        let may_hold_content = !self.has_unread_content && kind.starts_with("response.");
+        if !kind.is_empty() && self.unread.is_some() && !may_hold_content && !data.contains("\"error\"") {
+            unknown_fields::note_event(&mut self.unknown, kind);
+            return Ok(());
+        }
+        let value: Value = serde_json::from_str(data).unwrap_or_default();
+        if json::is_empty(&value) {
+            return Ok(());
+        }
+        let has_error = value.get("error").is_some_and(|error| !json::is_empty(error));
+        let holds_output = |value: &Value| {
+            let is_output = |field: &Value| field.is_array() || field.is_object() || field.is_string();
+            ["output", "output_text"].iter().any(|field| value.get(*field).is_some_and(is_output))
+        };
+        if kind.is_empty() && !has_error && value.get("choices").is_none() {
+            match value.get("response") {
+                _ if holds_output(&value) => return self.end(body::read(value)?, false),
+                Some(response) if holds_output(response) => {
+                    return self.end(body::read(response.clone())?, false);
+                }
+                _ => {}
+            }
+        }
+        if let Some(error) = ERRORS.inside_success(&value).filter(|_| kind.is_empty() || has_error) {
+            return Err(error);
+        }
+        unknown_fields::note_event(&mut self.unknown, if kind.is_empty() { "without type" } else { kind });
+        if kind.starts_with("response.") && !EVENTS.contains(&kind) && !self.has_unread_content {
+            self.has_unread_content = true;
+            self.unread = None;
+        }
+        self.unread.get_or_insert(value);
+        Ok(())
+    }
+
+    /// Takes an event that is not of the form that is read: what is of another type there is not needed, or makes an error.
+    fn undocumented(
+        &mut self,
+        kind: EventKind,
+        data: &str,
+        reason: &serde_json::Error,
+    ) -> Result<Piece, CodexError> {
+        let read =
+            if duplicates::is_reason(reason) { duplicates::read(data) } else { serde_json::from_str(data) };
+        let mut value: Value = read.map_err(|reason| body::unreadable(data, reason))?;
+        if let Some(fields) = value.as_object_mut() {
+            fields.retain(|name, value| name != "response" || value.is_object());
+        }
+        self.known(kind, body::read(value)?, data)
+    }
+}
+
+/// The error that an event is, in the server's words.
+fn absent(data: &str) -> CodexError {
+    body::absent(&serde_json::from_str(data).unwrap_or_default(), "output")
+}
+
+/// The piece of text that an event brings.
+///
+/// # Errors
+/// It is not text, and would be lost.
+fn delta_of(event: &mut ResponseEvent) -> Result<String, CodexError> {
+    let lost = match event.delta.take().or_else(|| event.text.take()) {
+        Some(Value::String(text)) => return Ok(text),
+        None => return Ok(String::new()),
+        Some(delta) => delta,
+    };
+    let text = text_of(Some(lost.clone()));
+    if !text.is_empty() || json::is_empty(&lost) {
+        return Ok(text);
+    }
+    let message = format!("the server streamed a piece of text that is not text: {lost}");
+    Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed())
+}
+
+/// The text of a field that should be text: some servers send the part that holds it.
+fn text_of(value: Option<Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text,
+        Some(part @ Value::Object(_)) => Item(&part).text("text").to_owned(),
+        _ => String::new(),
+    }
+}
+
+impl Decoder for ResponsesStream {
+    fn event(&mut self, event: &Event<'_>) -> Result<Option<Piece>, CodexError> {
+        let data = body::data(event);
+        if data.eq_ignore_ascii_case("[DONE]") {
+            self.is_done = true;
+            return Ok(None);
+        }
+        if data.is_empty() {
+            return Ok(None);
+        }
+        json_budget::check(data)?;
+        // Most servers write the kind in front of the data as well; then one look at the data is enough.
+        let named = EventKind::from_name(&event.event);
+        let mut read = named.and_then(|_| serde_json::from_str::<ResponseEvent>(data).ok());
+        let kind = match read.as_mut().map(|event| event.type_.take()) {
+            Some(Some(Value::String(kind))) => Some(Cow::Owned(kind)),
+            Some(_) => None,
+            None => match serde_json::from_str::<Kind<'_>>(data) {
+                Ok(Kind { kind }) => kind,
+                Err(reason) => match serde_json::from_str::<Value>(data) {
+                    Ok(value) if json::is_empty(&value) => return Ok(None),
+                    Ok(value) => {
+                        value.get("type").and_then(Value::as_str).map(|kind| Cow::Owned(kind.to_owned()))
+                    }
+                    Err(_) => return Err(body::unreadable(data, reason)),
+                },
+            },
+        };
+        let kind = match kind.as_deref().unwrap_or_default() {
+            "" if event.event != "message" => &*event.event,
+            kind => kind,
+        };
+        self.has_event = true;
+        let Some(known) = EventKind::from_name(kind) else {
+            return self.other(kind, data).map(|()| self.next_piece());
+        };
+        let piece = match read.map_or_else(|| serde_json::from_str(data), Ok) {
+            Ok(event) => self.known(known, event, data)?,
+            Err(reason) => self.undocumented(known, data, &reason)?,
+        };
+        Ok(piece.if_any().or_else(|| self.next_piece()))
+    }
+
+    fn next_piece(&mut self) -> Option<Piece> {
+        self.pieces.pop_front()
+    }
+
+    /// Only with its last event is a response whole.
+    fn progress(&self) -> Progress {
+        if self.is_done { Progress::Done } else { Progress::Open }
+    }
+
+    fn finish(&mut self) -> Result<CompletionChunk, CodexError> {
+        if let Some(last) = self.last.take() {
+            return Ok(last);
+        }
+        match self.unread.take().filter(|_| self.items.is_empty()) {
+            Some(unread) => Err(ERRORS.from_unread(&unread).maybe_processed()),
+            None => {
+                let awaited = "neither response.completed nor another last event came";
+                Err(decoder::truncated(self.has_event, awaited))
+            }
+        }
+    }
+
+    fn unknown(&mut self) -> UnknownFields {
+        std::mem::take(&mut self.unknown)
+    }
+}

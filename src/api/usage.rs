@@ -1,0 +1,61 @@
+//! The counts of tokens in a response, in whatever spelling a server has for them.
+
+use serde_json::Value;
+use tachikoma_backends_core::Usage;
+
+use crate::runtime::json;
+
+/// The names of the counts in one API.
+#[derive(Debug)]
+pub(crate) struct UsageNames {
+    input: &'static str,
+    output: &'static str,
+    input_details: &'static str,
+    output_details: &'static str,
+}
+
+pub(crate) const CHAT: UsageNames = UsageNames {
+    input: "prompt_tokens",
+    output: "completion_tokens",
+    input_details: "prompt_tokens_details",
+    output_details: "completion_tokens_details",
+};
+
+pub(crate) const RESPONSES: UsageNames = UsageNames {
+    input: "input_tokens",
+    output: "output_tokens",
+    input_details: "input_tokens_details",
+    output_details: "output_tokens_details",
+};
+
+/// The usage of a response. `None` where neither the input's count, nor the output's, nor their sum is known.
+pub(crate) fn read(usage: &Value, names: &UsageNames) -> Option<Usage> {
+    let count = |name: &str| usage.get(name).and_then(json::count);
+    let detail = |of: &str, name: &str| usage.get(of)?.get(name).and_then(json::count);
+    let [input, output, total] = [names.input, names.output, "total_tokens"].map(count);
+    input.or(output).or(total)?;
+    let (prompt_tokens, completion_tokens) = (input.unwrap_or_default(), output.unwrap_or_default());
+    Some(Usage {
+        prompt_tokens,
+        completion_tokens,
+        total_tokens: total.unwrap_or(prompt_tokens.saturating_add(completion_tokens)),
+        cached_tokens: detail(names.input_details, "cached_tokens"),
+        cache_write_tokens: cache_write(usage, names.input_details),
+        reasoning_tokens: detail(names.output_details, "reasoning_tokens"),
+    })
+}
+
+/// The tokens that were written to the cache, in the spelling of OpenAI and OpenRouter, of LiteLLM, or of Anthropic, within the
+/// details or beside them.
+fn cache_write(usage: &Value, details: &str) -> Option<u32> {
+    const NAMES: [&str; 3] = ["cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens"];
+    let holders = [usage.get(details), Some(usage)].into_iter().flatten();
+    holders.flat_map(|holder| NAMES.map(|name| holder.get(name))).flatten().find_map(json::count)
+}
+
+/// The usage that counts: a later one, unless it is nothing but zeros.
+pub(crate) fn later(held: Option<Usage>, new: Option<Usage>) -> Option<Usage> {
+    let is_zero =
+        |usage: &Usage| usage.prompt_tokens == 0 && usage.completion_tokens == 0 && usage.total_tokens == 0;
+    new.filter(|new| held.is_none() || !is_zero(new)).or(held)
+}

@@ -1,0 +1,69 @@
+//! What is recorded of a response while it passes: its span, and what in it is unknown.
+
+use std::sync::Arc;
+
+use tachikoma_backends_core::{CompletionChunk, CompletionResponse};
+use tracing::Span;
+
+use crate::CodexError;
+use crate::api::unknown_fields::note_end;
+use crate::runtime::decoder::Piece;
+use crate::runtime::stream::Observer;
+use crate::runtime::telemetry::Operation;
+use crate::runtime::unknown::{UnknownFieldCounts, UnknownFields};
+
+/// Observes one call.
+#[derive(Debug)]
+pub(super) struct CallObserver {
+    operation: Option<Box<Operation>>,
+    unknown_fields: Arc<UnknownFieldCounts>,
+}
+
+impl CallObserver {
+    pub(super) fn new(operation: Option<Box<Operation>>, unknown_fields: Arc<UnknownFieldCounts>) -> Self {
+        Self { operation, unknown_fields }
+    }
+
+    /// The span, in which everything is done.
+    pub(super) fn span(&self) -> Span {
+        self.operation.as_ref().map_or_else(Span::none, |operation| operation.span().clone())
+    }
+
+    /// A whole response came.
+    pub(super) fn response(&mut self, response: &CompletionResponse) {
+        let mut unknown = UnknownFields::default();
+        note_end(&mut unknown, response.finish_reason_text.as_deref(), response.service_tier.as_deref());
+        self.unknown_fields.add(unknown);
+        if let Some(operation) = &mut self.operation {
+            operation.response(response);
+        }
+    }
+
+    /// The call failed.
+    pub(super) fn failed(&self, error: &CodexError) {
+        if let Some(operation) = &self.operation {
+            operation.failed(error);
+        }
+    }
+}
+
+impl Observer for CallObserver {
+    fn piece(&mut self, piece: &Piece) {
+        if let Some(operation) = &mut self.operation {
+            operation.piece(&piece.text, &piece.tool_calls);
+        }
+    }
+
+    fn end(&mut self, mut unknown: UnknownFields, outcome: &Result<CompletionChunk, CodexError>) {
+        match outcome {
+            Ok(chunk) => {
+                note_end(&mut unknown, chunk.finish_reason_text.as_deref(), chunk.service_tier.as_deref());
+                if let Some(operation) = &mut self.operation {
+                    operation.final_chunk(chunk);
+                }
+            }
+            Err(error) => self.failed(error),
+        }
+        self.unknown_fields.add(unknown);
+    }
+}

@@ -1,0 +1,119 @@
+//! From the core request to what is sent: its target, what of it cannot succeed, its body.
+
+use tachikoma_backends_core::{CompletionRequest, ErrorCategory};
+use tracing::Span;
+
+use super::api::{self, ApiChoice};
+use super::{CodexBackend, RequestPreview};
+use crate::CodexError;
+use crate::api::{ResponseContext, encode, state};
+use crate::config::Api;
+use crate::models::{ModelSpec, OpenAIModel};
+use crate::runtime::transport::Bytes;
+use crate::target::Target;
+use crate::validate::{adapt, validate};
+
+/// A request that is ready to go.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) body: Bytes,
+    pub(super) target: Target,
+    /// What the request means for reading its response.
+    pub(super) context: ResponseContext,
+    pub(super) warnings: Vec<String>,
+}
+
+impl CodexBackend {
+    /// The URL and body that would be sent for this request, without sending it.
+    ///
+    /// # Errors
+    /// The request would be refused before sending.
+    pub fn preview(&self, request: &CompletionRequest) -> Result<RequestPreview, CodexError> {
+        let Prepared { body, target, warnings, .. } = self.prepare(request.clone(), false)?;
+        let protocol = target.api.protocol();
+        let url = self.server.url_of(target.model_in_path(), protocol.path())?;
+        let body = serde_json::from_slice(&body).map_err(encode::unwritten)?;
+        Ok(RequestPreview { api: target.api, url, body, warnings })
+    }
+
+    /// The API that this request would go to, and why.
+    pub fn api_for(&self, request: &CompletionRequest) -> ApiChoice {
+        let model = self.model_of(request);
+        self.choose(request, &model, &model.spec())
+    }
+
+    fn choose(&self, request: &CompletionRequest, model: &OpenAIModel, spec: &ModelSpec) -> ApiChoice {
+        let (host, _) = self.server.host();
+        api::choose(self.config.api(), request, model, spec, self.server.is_official(), &host)
+    }
+
+    /// Where a request goes.
+    pub(super) fn target(&self, request: &CompletionRequest, stream: bool) -> Target {
+        let model = self.model_of(request);
+        let lookup = model.lookup();
+        let ApiChoice { api, reason } = self.choose(request, &model, &lookup.spec);
+        tracing::debug!(api = api.as_str(), reason, "the API of a request was chosen");
+        let state_origin = self.state_origin(&model);
+        let (is_official, stream_usage) = (self.server.is_official(), self.config.stream_usage());
+        let deployment = self.server.model_in_body(api.protocol().is_in_deployment());
+        let model_in_body = deployment.map_or_else(|| model.to_string(), str::to_owned);
+        Target {
+            model_in_body,
+            is_official,
+            stream,
+            stream_usage,
+            state_origin,
+            ..Target::new(model, lookup, api)
+        }
+    }
+
+    /// Where states of this server, account and model come from.
+    fn state_origin(&self, model: &OpenAIModel) -> String {
+        let config = &self.config;
+        let account =
+            [config.base_url(), config.organization().unwrap_or(""), config.project().unwrap_or("")];
+        let fingerprint = config.credentials().fingerprint(&account);
+        state::origin(&self.server.origin(), fingerprint, model.as_str())
+    }
+
+    fn model_of(&self, request: &CompletionRequest) -> OpenAIModel {
+        request.model.as_deref().map_or_else(|| self.config.model().clone(), OpenAIModel::new)
+    }
+
+    /// # Errors
+    /// The request cannot succeed, or cannot be expressed.
+    pub(super) fn prepare(
+        &self,
+        mut request: CompletionRequest,
+        stream: bool,
+    ) -> Result<Prepared, CodexError> {
+        let target = self.target(&request, stream);
+        Span::current().record("openai.api.type", target.api.attribute());
+        request.max_tokens = request.max_tokens.or(self.config.max_tokens());
+        let findings = validate(&request, &target);
+        let (errors, findings): (Vec<_>, Vec<_>) =
+            findings.into_iter().partition(|finding| finding.is_error(target.is_official));
+        if !errors.is_empty() {
+            let is_setting = errors.iter().all(|error| error.by_api) && self.config.api() != Api::Auto;
+            let category =
+                if is_setting { ErrorCategory::Configuration } else { ErrorCategory::InvalidRequest };
+            let messages: Vec<_> = errors.into_iter().map(|error| error.message).collect();
+            let error = CodexError::unsent(category, messages.join("; "));
+            return Err(if is_setting { error.with_hint("Api::Auto chooses automatically.") } else { error });
+        }
+        let mut warnings: Vec<_> = findings.into_iter().map(|finding| finding.message).collect();
+        if target.is_official {
+            warnings.extend(adapt(&mut request, &target));
+        }
+        warnings.extend(self.check_length(&request, &target)?);
+        let limits = self.config.reliability();
+        let context = ResponseContext {
+            max_tool_calls: limits.max_tool_calls,
+            max_call_bytes: limits.max_event_bytes,
+            limit: request.max_tokens.filter(|_| !target.is_official),
+            state_origin: target.state_origin.clone(),
+        };
+        let body = target.api.protocol().encode(request, &target)?;
+        Ok(Prepared { body, target, context, warnings })
+    }
+}

@@ -1,0 +1,214 @@
+//! What the driver of a stream asks of a protocol: a decoder that makes pieces of a response from events.
+
+use bytes::Bytes;
+use tachikoma_backends_core::{
+    CompletionChunk, CompletionResponse, ErrorCategory, Phase, ToolCallAccumulator, ToolCallDelta,
+};
+
+use super::Error;
+use super::events::Event;
+use super::sse::SseDecoder;
+use super::unknown::UnknownFields;
+
+/// Makes chunks of the events of one streamed response.
+pub(crate) trait Decoder {
+    /// Takes the next event and returns what there is of it to pass on.
+    ///
+    /// # Errors
+    /// It is an error in the server's words, or cannot be read.
+    fn event(&mut self, event: &Event<'_>) -> Result<Option<Piece>, Error>;
+
+    /// A further piece that the last event has brought.
+    fn next_piece(&mut self) -> Option<Piece> {
+        None
+    }
+
+    /// How far the response is.
+    fn progress(&self) -> Progress;
+
+    /// The stream is over: the final chunk.
+    ///
+    /// # Errors
+    /// It ended before the response did.
+    fn finish(&mut self) -> Result<CompletionChunk, Error>;
+
+    /// The unknown fields and values of all that came.
+    fn unknown(&mut self) -> UnknownFields;
+}
+
+impl<D: Decoder + ?Sized> Decoder for Box<D> {
+    fn event(&mut self, event: &Event<'_>) -> Result<Option<Piece>, Error> {
+        (**self).event(event)
+    }
+
+    fn next_piece(&mut self) -> Option<Piece> {
+        (**self).next_piece()
+    }
+
+    fn progress(&self) -> Progress {
+        (**self).progress()
+    }
+
+    fn finish(&mut self) -> Result<CompletionChunk, Error> {
+        (**self).finish()
+    }
+
+    fn unknown(&mut self) -> UnknownFields {
+        (**self).unknown()
+    }
+}
+
+/// How far a streamed response is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Its end has not been seen.
+    Open,
+    /// Its finish reason has come, and no content since: nothing that may still come is needed, though content may follow.
+    Finished,
+    /// Content has followed a finish reason, so that a finish reason of this server is not the end: only the end of the stream
+    /// is.
+    Resumed,
+    /// The server has stated that it is over: what follows is of no interest.
+    Done,
+}
+
+/// What an event adds to a response. Smaller than a chunk, which also has room for what only the last one holds: it is moved
+/// several times for each event.
+#[derive(Debug, Default)]
+pub(crate) struct Piece {
+    pub(crate) text: String,
+    /// Of the text.
+    pub(crate) phase: Option<Phase>,
+    pub(crate) tool_calls: Vec<ToolCallDelta>,
+    pub(crate) refusal: String,
+    pub(crate) reasoning: String,
+}
+
+impl Piece {
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { text, phase: _, tool_calls, refusal, reasoning } = self;
+        tool_calls.is_empty() && [text, refusal, reasoning].iter().all(|text| text.is_empty())
+    }
+
+    /// How much there is in it: more after each addition.
+    pub(crate) fn size(&self) -> usize {
+        let Self { text, phase: _, tool_calls, refusal, reasoning } = self;
+        tool_calls.len() + text.len() + refusal.len() + reasoning.len()
+    }
+
+    /// Itself, if there is anything in it.
+    pub(crate) fn if_any(self) -> Option<Self> {
+        (!self.is_empty()).then_some(self)
+    }
+}
+
+impl From<Piece> for CompletionChunk {
+    fn from(piece: Piece) -> Self {
+        let Piece { text, phase, tool_calls, refusal, reasoning } = piece;
+        Self {
+            delta: text,
+            phase,
+            tool_calls,
+            refusal: some(refusal),
+            reasoning: some(reasoning),
+            ..Self::default()
+        }
+    }
+}
+
+/// A whole response, put together from what a decoder makes of it: whole and streamed responses are read by the same code.
+///
+/// # Errors
+/// As [`Decoder::finish`].
+pub(crate) fn whole(
+    pieces: impl IntoIterator<Item = Piece>,
+    decoder: &mut impl Decoder,
+) -> Result<CompletionResponse, Error> {
+    let mut response = CompletionResponse::default();
+    let mut calls = ToolCallAccumulator::default();
+    for Piece { text, phase, tool_calls, refusal, reasoning } in pieces {
+        let is_commentary = phase == Some(Phase::Commentary);
+        append(if is_commentary { &mut response.commentary } else { &mut response.content }, text);
+        append(&mut response.refusal, refusal);
+        append(&mut response.reasoning, reasoning);
+        tool_calls.iter().for_each(|delta| calls.push(delta));
+    }
+    let last = decoder.finish()?;
+    append(&mut response.content, last.delta);
+    append(&mut response.reasoning, last.reasoning.unwrap_or_default());
+    append(&mut response.refusal, last.refusal.unwrap_or_default());
+    let finish_reason = last.finish_reason.unwrap_or_default();
+    let (tool_calls, incomplete_tool_calls) = calls.finish(finish_reason.ends_turn());
+    Ok(CompletionResponse {
+        tool_calls,
+        incomplete_tool_calls,
+        finish_reason,
+        finish_reason_text: last.finish_reason_text,
+        usage: last.usage,
+        model: last.model.unwrap_or_default(),
+        id: last.id,
+        service_tier: last.service_tier,
+        provider_state: last.provider_state,
+        ..response
+    })
+}
+
+/// Adds a piece, which is mostly the only one and is then taken as it is.
+fn append(text: &mut Option<String>, piece: String) {
+    match text {
+        _ if piece.is_empty() => {}
+        Some(text) => text.push_str(&piece),
+        None => *text = Some(piece),
+    }
+}
+
+/// Reads a body that holds events, though a whole response was expected.
+///
+/// # Errors
+/// As the decoder's.
+pub(crate) fn whole_of_events(body: &[u8], mut decoder: impl Decoder) -> Result<CompletionResponse, Error> {
+    let mut events = SseDecoder::new(usize::MAX);
+    events.push(Bytes::copy_from_slice(body));
+    let mut pieces = Vec::new();
+    let mut is_last = false;
+    while decoder.progress() != Progress::Done {
+        match events.next_event()? {
+            Some(event) => {
+                pieces.extend(decoder.event(&event)?);
+                pieces.extend(std::iter::from_fn(|| decoder.next_piece()));
+            }
+            None if is_last => break,
+            None => {
+                events.end();
+                is_last = true;
+            }
+        }
+    }
+    whole(pieces, &mut decoder)
+}
+
+/// Whether a body begins as a stream of events does, whatever its content type. The beginning of JSON or of a web page is none.
+pub(crate) fn begins_with_events(body: &[u8]) -> bool {
+    let start = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii_start();
+    [&b"data:"[..], b"event:", b"id:", b"retry:", b"error:", b":"]
+        .iter()
+        .any(|field| start.starts_with(field))
+}
+
+/// A stream ended before the response did. `awaited` is what would have been its end.
+pub(crate) fn truncated(has_event: bool, awaited: &str) -> Error {
+    let message = if has_event {
+        format!("the stream ended before the response did: {awaited}")
+    } else {
+        "the server sent an empty stream".to_owned()
+    };
+    Error::new(ErrorCategory::TruncatedStream, message)
+        .with_hint("What has arrived is only a part; ask again.")
+        .maybe_processed()
+}
+
+/// The text, where there is any.
+pub(crate) fn some(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}

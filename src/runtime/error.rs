@@ -1,0 +1,260 @@
+//! What goes wrong here, and the one place where it becomes a [`BackendError`].
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use tachikoma_backends_core::{BackendError, ErrorCategory, ErrorDetails};
+
+/// Everything that is known of a failure. The inherent methods of a backend return it; through the
+/// [`Backend`](tachikoma_backends_core::Backend) trait it arrives as a [`BackendError`].
+///
+/// Neither its text nor its `Debug` form holds the credentials of the backend, the values of the caller's own headers or keys
+/// in the base URL, even where a server sends them back: `***` stands in their place. Values of fewer than 6 characters
+/// are not looked for.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    category: ErrorCategory,
+    details: ErrorDetails,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(category: ErrorCategory, message: impl Into<String>) -> Self {
+        let retryable = category.is_retryable();
+        let details = ErrorDetails { retryable, ..ErrorDetails::new(message) };
+        Self(Box::new(Inner { category, details, source: None }))
+    }
+
+    /// A failure before anything was sent.
+    pub(crate) fn unsent(category: ErrorCategory, message: impl Into<String>) -> Self {
+        let mut error = Self::new(category, message);
+        error.details_mut().attempts = 0;
+        error
+    }
+
+    pub(crate) fn configuration(message: impl Into<String>) -> Self {
+        Self::unsent(ErrorCategory::Configuration, message)
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.details.hint = Some(hint.into());
+        self
+    }
+
+    /// Says that the server may have processed, and billed, the request.
+    pub(crate) fn maybe_processed(mut self) -> Self {
+        self.0.details.maybe_processed = true;
+        self
+    }
+
+    /// Marks an error within a response that had begun: the server has done the work of what was cut or cannot be read.
+    pub(crate) fn within_response(self) -> Self {
+        use ErrorCategory::{Network, Parse, Timeout, TruncatedStream};
+        let is_own = matches!(self.category(), Network | Parse | Timeout | TruncatedStream);
+        if is_own { self.maybe_processed() } else { self }
+    }
+
+    /// Adds an earlier failure of the same request, after which it was sent once more in another form.
+    pub(crate) fn after(mut self, mut earlier: Self) -> Self {
+        let text = format!("{}: {}", earlier.category(), earlier.message());
+        let mut failures = std::mem::take(&mut earlier.details_mut().earlier_failures);
+        failures.push(text);
+        let details = self.details_mut();
+        failures.append(&mut details.earlier_failures);
+        details.earlier_failures = failures;
+        details.attempts = details.attempts.saturating_add(earlier.attempts());
+        self
+    }
+
+    pub(crate) fn with_request_id(mut self, request_id: Option<String>) -> Self {
+        self.0.details.request_id = request_id.or(self.0.details.request_id);
+        self
+    }
+
+    /// Puts every text that it holds, those of its causes included, through `rewrite`. A cause that stays the same remains
+    /// the original error.
+    pub(crate) fn rewrite(mut self, rewrite: &dyn Fn(&str) -> Cow<'_, str>) -> Self {
+        // Without `..`, so that a field more cannot be forgotten.
+        let ErrorDetails {
+            message,
+            status: _,
+            code,
+            param,
+            request_id,
+            attempts: _,
+            retryable: _,
+            retry_after: _,
+            hint,
+            earlier_failures,
+            maybe_processed: _,
+        } = &mut self.0.details;
+        let optional = [code, param, request_id, hint].into_iter().flatten();
+        for text in [message].into_iter().chain(optional).chain(earlier_failures) {
+            if let Cow::Owned(rewritten) = rewrite(text) {
+                *text = rewritten;
+            }
+        }
+        let is_changed = |text: String| matches!(rewrite(&text), Cow::Owned(_));
+        if let Some(source) = &self.0.source
+            && causes(&**source)
+                .any(|cause| is_changed(cause.to_string()) || is_changed(format!("{cause:?}")))
+        {
+            let texts: Vec<_> =
+                causes(&**source).map(|cause| rewrite(&cause.to_string()).into_owned()).collect();
+            let rewritten =
+                texts.into_iter().rfold(None, |source, text| Some(Box::new(RewrittenCause { text, source })));
+            self.0.source = rewritten.map(|cause| cause as _);
+        }
+        self
+    }
+
+    pub(crate) fn details_mut(&mut self) -> &mut ErrorDetails {
+        &mut self.0.details
+    }
+
+    /// What kind of failure it was.
+    pub fn category(&self) -> ErrorCategory {
+        self.0.category
+    }
+
+    /// Everything that the server and this crate say of it.
+    pub fn details(&self) -> &ErrorDetails {
+        &self.0.details
+    }
+
+    /// The server's own words, or this crate's where it never answered.
+    pub fn message(&self) -> &str {
+        &self.0.details.message
+    }
+
+    /// HTTP status, where there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        self.0.details.status
+    }
+
+    /// The server's error code, for example `model_not_found`.
+    pub fn code(&self) -> Option<&str> {
+        self.0.details.code.as_deref()
+    }
+
+    /// The id under which the provider's support finds the request.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.details.request_id.as_deref()
+    }
+
+    /// How often the request was sent; 0 where it was never sent.
+    pub fn attempts(&self) -> u32 {
+        self.0.details.attempts
+    }
+
+    /// How long the server asks to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.details.retry_after
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        self.0.details.retryable
+    }
+
+    /// Whether a timeout ended it.
+    pub fn is_timeout(&self) -> bool {
+        self.0.category == ErrorCategory::Timeout
+    }
+
+    /// Whether the server could not be reached or the connection broke.
+    pub fn is_network(&self) -> bool {
+        self.0.category == ErrorCategory::Network
+    }
+
+    /// Whether other credentials are needed.
+    pub fn is_authentication(&self) -> bool {
+        self.0.category == ErrorCategory::Authentication
+    }
+
+    /// Whether there were too many requests; an exhausted quota is not meant.
+    pub fn is_rate_limit(&self) -> bool {
+        self.0.category == ErrorCategory::RateLimit
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.category, self.0.details)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("category", &self.0.category)
+            .field("details", &self.0.details)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
+    }
+}
+
+/// An error and what caused it, the innermost last.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+/// What is left of a cause whose text had to be changed.
+#[derive(Debug)]
+struct RewrittenCause {
+    text: String,
+    source: Option<Box<RewrittenCause>>,
+}
+
+impl fmt::Display for RewrittenCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl StdError for RewrittenCause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<Error> for BackendError {
+    fn from(error: Error) -> Self {
+        let Inner { category, details, .. } = *error.0;
+        Self::from_details(category, details)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_known_reaches_the_caller() {
+        let mut error = Error::new(ErrorCategory::RateLimit, "Slow down.")
+            .with_source("the cause")
+            .with_request_id(Some("req_1".into()))
+            .with_hint("Wait.");
+        error.details_mut().retry_after = Some(Duration::from_secs(2));
+        assert!(error.is_rate_limit() && error.is_retryable() && !error.is_timeout());
+        assert_eq!(error.to_string(), "rate_limit: Slow down. (request id req_1). Wait.");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the cause"));
+        let error = BackendError::from(error);
+        let message = "Slow down. (request id req_1). Wait.".to_owned();
+        assert_eq!(error, BackendError::RateLimit { retry_after: Some(Duration::from_secs(2)), message });
+    }
+}

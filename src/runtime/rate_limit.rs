@@ -1,0 +1,234 @@
+//! What the headers and the words of an answer say about waiting.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+
+/// The longest wait that is passed on. A server that states a longer one, or a date years away, means that waiting is of no use.
+const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// From here on a number of seconds is a point in time, counted from 1970, and from the second on in milliseconds. Beyond the
+/// last it is neither.
+const FIRST_EPOCH_SECONDS: f64 = 1e9;
+const FIRST_EPOCH_MILLISECONDS: f64 = 1e12;
+const LAST_EPOCH_MILLISECONDS: f64 = 1e14;
+
+/// The limits on an account, as the rate-limit headers of a response state them. What the server did not state is `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RateLimits {
+    /// The limit on requests.
+    pub requests: RateLimit,
+    /// The limit on tokens.
+    pub tokens: RateLimit,
+    /// When the answer came.
+    pub at: SystemTime,
+}
+
+/// One limit on an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RateLimit {
+    /// How many there may be in a while.
+    pub limit: Option<u64>,
+    /// How many are left of it.
+    pub remaining: Option<u64>,
+    /// How long, counted from the answer, until all of it is left again.
+    pub reset: Option<Duration>,
+}
+
+impl RateLimits {
+    /// Reads `x-ratelimit-*` headers. `None` where there is none of them.
+    pub(crate) fn of(headers: &HeaderMap, at: SystemTime) -> Option<Self> {
+        let limit = |of: &str| RateLimit {
+            limit: text(headers, &format!("x-ratelimit-limit-{of}")).and_then(|text| text.parse().ok()),
+            remaining: text(headers, &format!("x-ratelimit-remaining-{of}"))
+                .and_then(|text| text.parse().ok()),
+            reset: text(headers, &format!("x-ratelimit-reset-{of}")).and_then(duration),
+        };
+        let [requests, tokens] = ["requests", "tokens"].map(limit);
+        let says_nothing = requests == RateLimit::default() && tokens == RateLimit::default();
+        (!says_nothing).then_some(Self { requests, tokens, at })
+    }
+}
+
+/// A duration as these headers have it: `6m0s`, `12ms`, `1.5s`, `1h2m`.
+fn duration(text: &str) -> Option<Duration> {
+    let (mut rest, mut seconds) = (text, 0.0);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+        let (number, after) = rest.split_at_checked(digits)?;
+        let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at_checked(end)?;
+        let factor = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86_400.0,
+            _ => return None,
+        };
+        seconds += number.parse::<f64>().ok()? * factor;
+        rest = after;
+    }
+    Duration::try_from_secs_f64(seconds).ok().filter(|_| !text.is_empty())
+}
+
+/// The id under which the provider finds the request, in the first of these headers that is there.
+pub(crate) fn request_id(headers: &HeaderMap, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| text(headers, name)).map(str::to_owned)
+}
+
+/// The server's own word on whether to try again.
+pub(crate) fn should_retry(headers: &HeaderMap) -> Option<bool> {
+    match text(headers, "x-should-retry")? {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// How long the server asks to wait: `retry-after-ms`, else `retry-after` in seconds or as a date.
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let milliseconds = text(headers, "retry-after-ms")
+        .and_then(|text| wait_or_time(text.parse::<f64>().ok()? / 1000.0, now));
+    milliseconds.or_else(|| {
+        let text = text(headers, RETRY_AFTER.as_str())?;
+        match text.parse() {
+            Ok(seconds) => wait_or_time(seconds, now),
+            Err(_) => Some(until(httpdate::parse_http_date(text).ok()?, now)),
+        }
+    })
+}
+
+/// A header in seconds, which some servers fill with the time of day instead.
+fn wait_or_time(seconds: f64, now: SystemTime) -> Option<Duration> {
+    let since_1970 = match seconds {
+        _ if seconds < FIRST_EPOCH_SECONDS => return wait(seconds),
+        _ if seconds < FIRST_EPOCH_MILLISECONDS => seconds,
+        _ if seconds < LAST_EPOCH_MILLISECONDS => seconds / 1000.0,
+        _ => return None,
+    };
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(since_1970).ok()?)?;
+    Some(until(time, now))
+}
+
+/// The wait until a point in time; one in the past means now.
+fn until(time: SystemTime, now: SystemTime) -> Duration {
+    time.duration_since(now).unwrap_or_default().min(LONGEST_WAIT)
+}
+
+/// A stated wait; `None` where the number is not a valid one.
+pub(super) fn wait(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(LONGEST_WAIT))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(headers: &[(&'static str, &'static str)], expected: Option<f64>) {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        assert_eq!(retry_after(&headers, now).map(|wait| wait.as_secs_f64()), expected, "{headers:?}");
+    }
+
+    #[test]
+    fn headers_state_a_wait() {
+        check(&[], None);
+        check(&[("retry-after", "7")], Some(7.0));
+        check(&[("retry-after", " 0.5 ")], Some(0.5));
+        check(&[("retry-after", "7"), ("retry-after-ms", "250")], Some(0.25));
+        check(&[("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT")], Some(10.0));
+        check(&[("retry-after", "Sun, 06 Nov 1994 08:49:07 GMT")], Some(0.0));
+    }
+
+    #[test]
+    fn hostile_waits_are_no_waits() {
+        for value in ["inf", "NaN", "-1", "1e35", "soon", ""] {
+            check(&[("retry-after", value)], None);
+            check(&[("retry-after-ms", value), ("retry-after", "3")], Some(3.0));
+        }
+    }
+
+    #[test]
+    fn long_waits_are_passed_on() {
+        let month = 30.0 * 86_400.0;
+        check(&[("retry-after", "86401")], Some(86_401.0));
+        check(&[("retry-after-ms", "86401000"), ("retry-after", "3")], Some(86_401.0));
+        check(&[("retry-after", "9999999")], Some(month));
+        check(&[("retry-after", "Sun, 06 Nov 9994 08:49:37 GMT")], Some(month));
+        check(&[("retry-after", "Tue, 08 Nov 1994 08:49:37 GMT")], Some(2.0 * 86_400.0));
+    }
+
+    #[test]
+    fn a_time_is_not_a_wait_in_seconds() {
+        #[track_caller]
+        fn check(name: &'static str, value: &'static str, expected: Option<f64>) {
+            let headers =
+                [(HeaderName::from_static(name), HeaderValue::from_static(value))].into_iter().collect();
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_760_000_000);
+            assert_eq!(
+                retry_after(&headers, now).map(|wait| wait.as_secs_f64()),
+                expected,
+                "{name}: {value}"
+            );
+        }
+        check("retry-after", "1760000020", Some(20.0));
+        check("retry-after", "1760000020000", Some(20.0));
+        check("retry-after-ms", "1760000020000", Some(20.0));
+        check("retry-after", "1750000000", Some(0.0));
+        check("retry-after", "1e15", None);
+        check("retry-after", "1999999999", Some(30.0 * 86_400.0));
+        // The time at which a limit is whole again is not a wait.
+        check("x-ratelimit-reset", "1999999999", None);
+    }
+
+    #[test]
+    fn headers_state_limits() {
+        let read = |headers: &[(&'static str, &'static str)]| {
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            RateLimits::of(&headers.collect(), SystemTime::UNIX_EPOCH)
+        };
+        assert_eq!(read(&[("retry-after", "1")]), None);
+        assert_eq!(read(&[("x-ratelimit-limit-requests", "many")]), None);
+        let limits = read(&[
+            ("x-ratelimit-limit-requests", "5000"),
+            ("x-ratelimit-remaining-requests", "4999"),
+            ("x-ratelimit-reset-requests", "12ms"),
+            ("x-ratelimit-remaining-tokens", "0"),
+            ("x-ratelimit-reset-tokens", "6m0s"),
+        ])
+        .unwrap();
+        let reset = Some(Duration::from_millis(12));
+        assert_eq!(limits.requests, RateLimit { limit: Some(5000), remaining: Some(4999), reset });
+        let reset = Some(Duration::from_secs(360));
+        assert_eq!(limits.tokens, RateLimit { limit: None, remaining: Some(0), reset });
+        for (text, expected) in [
+            ("1s", Some(1.0)),
+            ("1m26.4s", Some(86.4)),
+            ("1d2h", Some(93_600.0)),
+            ("", None),
+            ("7", None),
+            ("s", None),
+            ("1.2.3s", None),
+            ("-1s", None),
+            ("1y", None),
+            ("99999999999999999999999h", None),
+        ] {
+            assert_eq!(duration(text).map(|duration| duration.as_secs_f64()), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! How long to wait, how often to try and how much to take.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// How long to wait, how often to try and how much to take. In a file durations are texts such as `"120s"` or `"1m 30s"`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Reliability {
+    /// How often a request is tried again; 0 turns retries off. By default 2.
+    pub max_retries: u32,
+
+    /// The least wait before the first retry. It doubles with each further one, up to 8 s, and becomes up to a quarter shorter
+    /// at random, so that clients spread out. A server that asks for a shorter wait, or for none, is not asked again earlier.
+    /// By default 500 ms.
+    #[serde(with = "humantime_serde")]
+    pub min_retry_wait: Duration,
+
+    /// The longest wait before a retry that a server may ask for. A longer one is not slept: the error states it, and the
+    /// caller decides. What is slept becomes up to a quarter longer than what the server asks for, at random. By default 60 s.
+    #[serde(with = "humantime_serde")]
+    pub max_retry_wait: Duration,
+
+    /// How much load retries may add: the retries of all requests of this backend, clones of its `Arc` included, as a share of
+    /// these requests. Within 30 s there are at most 10 retries, or as many as the request itself may have if that is more, and
+    /// this share of the requests of these 30 s. The first retry after a rate limit that states the wait does not count. Where
+    /// the budget is exhausted, a failure is returned at once, with a hint that says so. By default 0.2; `None`, in files
+    /// `"off"`, turns the limit off.
+    #[serde(serialize_with = "write_share", deserialize_with = "read_share")]
+    pub retry_budget: Option<f64>,
+
+    /// Whether a request is tried again that the server may already have processed, and billed: after a timeout, a connection
+    /// that broke once the request was sent, or a failure of a gateway. By default it is, as in the providers' own clients.
+    pub retry_if_maybe_processed: bool,
+
+    /// How long to wait for a connection. By default 5 s. A client of your own keeps its own limit.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+
+    /// How long to wait for a response to begin, that is for its headers, and once more as long, if it is not streamed, for
+    /// its end. By default 600 s: a model may think long before it answers a request that is not streamed. The body of an
+    /// error gets 5 s, whatever this is.
+    #[serde(with = "humantime_serde")]
+    pub response_timeout: Duration,
+
+    /// How long a stream that has begun may take until its first content: text, a refusal, reasoning or a tool call. By
+    /// default there is no limit but the idle timeout.
+    #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    pub first_content_timeout: Option<Duration>,
+
+    /// How long a response that has begun may be silent; any byte counts, a comment too. By default 300 s.
+    #[serde(with = "humantime_serde")]
+    pub idle_timeout: Duration,
+
+    /// How long a stream may go on without content, however many comments keep the connection alive. By default there is no
+    /// limit.
+    #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    pub progress_timeout: Option<Duration>,
+
+    /// How long a response that is not streamed may take in all, retries included. By default there is no limit. Streams have
+    /// none.
+    #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    pub total_timeout: Option<Duration>,
+
+    /// How long a provider of tokens, or a file or command that gives the key, may take. By default 30 s.
+    #[serde(with = "humantime_serde")]
+    pub token_timeout: Duration,
+
+    /// The largest event of a stream, in bytes. By default 64 MiB.
+    pub max_event_bytes: usize,
+
+    /// The largest response that is not streamed, in bytes. By default 256 MiB.
+    pub max_body_bytes: usize,
+
+    /// The largest number of tool calls in one response. By default 1,000.
+    pub max_tool_calls: usize,
+}
+
+impl Default for Reliability {
+    fn default() -> Self {
+        Self {
+            max_retries: 2,
+            min_retry_wait: Duration::from_millis(500),
+            max_retry_wait: Duration::from_secs(60),
+            retry_budget: Some(0.2),
+            retry_if_maybe_processed: true,
+            connect_timeout: Duration::from_secs(5),
+            response_timeout: Duration::from_secs(600),
+            first_content_timeout: None,
+            idle_timeout: Duration::from_secs(300),
+            progress_timeout: None,
+            total_timeout: None,
+            token_timeout: Duration::from_secs(30),
+            max_event_bytes: 64 << 20,
+            max_body_bytes: 256 << 20,
+            max_tool_calls: 1000,
+        }
+    }
+}
+
+const OFF: &str = "off";
+
+fn write_share<S: Serializer>(share: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match share {
+        Some(share) => serializer.serialize_f64(*share),
+        None => serializer.serialize_str(OFF),
+    }
+}
+
+/// Reads a number, or `"off"`.
+fn read_share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    struct NumberOrOff;
+    impl Visitor<'_> for NumberOrOff {
+        type Value = Option<f64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a share such as 0.2, or \"off\"")
+        }
+
+        fn visit_f64<E: de::Error>(self, share: f64) -> Result<Self::Value, E> {
+            Ok(Some(share))
+        }
+
+        fn visit_i64<E: de::Error>(self, share: i64) -> Result<Self::Value, E> {
+            let share =
+                i32::try_from(share).map_err(|_| E::invalid_value(de::Unexpected::Signed(share), &self))?;
+            Ok(Some(share.into()))
+        }
+
+        fn visit_u64<E: de::Error>(self, share: u64) -> Result<Self::Value, E> {
+            let share =
+                u32::try_from(share).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(share), &self))?;
+            Ok(Some(share.into()))
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            if text == OFF { Ok(None) } else { Err(E::invalid_value(de::Unexpected::Str(text), &self)) }
+        }
+    }
+    deserializer.deserialize_any(NumberOrOff)
+}

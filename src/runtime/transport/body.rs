@@ -1,0 +1,309 @@
+//! The bytes of an answer as they come.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures::StreamExt;
+use progenitor_client::{ByteStream, ResponseValue};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use tachikoma_backends_core::ErrorCategory;
+use tokio::time::{Instant, timeout_at};
+
+use super::timeout::{Timeout, WaitLimit};
+use super::{Destination, failure};
+use crate::runtime::{Error, Redactor, Reliability, decoder, rate_limit};
+
+type InnerByteStream = <ByteStream as std::ops::Deref>::Target;
+
+/// How much of an error body is read, in bytes, and for how long in all: half of it still says more than nothing, and the
+/// status says the rest.
+const ERROR_BODY_BYTES: usize = 64 << 10;
+const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
+
+/// The name of an event's field, with a byte-order mark before it, is no longer than this, in bytes.
+const LONGEST_FIELD: usize = 9;
+
+/// The room for an answer that does not come in one piece, in bytes: it is not moved again and again as it grows. Of memory
+/// that is never written to, nothing is taken.
+const LONG_BODY_BYTES: usize = 256 << 10;
+
+/// How many bytes are read at once before other tasks get a turn: a millisecond's work or two.
+pub(crate) const BUSY_BYTES: usize = 128 << 10;
+
+/// The bytes of an answer as they come.
+pub(crate) struct Body {
+    bytes: InnerByteStream,
+    /// What was looked at to tell what the body is, and comes first.
+    start: Option<Bytes>,
+    silence: WaitLimit,
+    /// How long the whole of it may take.
+    time: Duration,
+    max_bytes: usize,
+    request_id: Option<String>,
+    is_event_stream: bool,
+    /// The encoding that the HTTP client did not undo: it was not asked for.
+    encoding: Option<String>,
+    redactor: Arc<Redactor>,
+}
+
+impl Body {
+    pub(super) fn new(
+        answer: ResponseValue<ByteStream>,
+        reliability: &Reliability,
+        Destination { errors, redactor, .. }: &Destination,
+    ) -> Self {
+        let request_id = rate_limit::request_id(answer.headers(), errors.request_id_headers);
+        let request_id = request_id.map(|id| redactor.text(&id).into_owned());
+        let is_event_stream = is_event_stream(answer.headers());
+        let encoding = answer.headers().get(CONTENT_ENCODING).and_then(|encoding| encoding.to_str().ok());
+        let encoding =
+            encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")).map(str::to_owned);
+        Self {
+            bytes: answer.into_inner_stream(),
+            start: None,
+            silence: WaitLimit::new(reliability.idle_timeout),
+            time: reliability.response_timeout,
+            max_bytes: reliability.max_body_bytes,
+            request_id,
+            is_event_stream,
+            encoding,
+            redactor: Arc::clone(redactor),
+        }
+    }
+
+    pub(super) fn of_error(
+        response: reqwest::Response,
+        reliability: &Reliability,
+        redactor: &Arc<Redactor>,
+    ) -> Self {
+        Self {
+            bytes: Box::pin(response.bytes_stream()),
+            start: None,
+            silence: WaitLimit::new(reliability.idle_timeout),
+            time: ERROR_BODY_TIME,
+            max_bytes: ERROR_BODY_BYTES,
+            request_id: None,
+            is_event_stream: false,
+            encoding: None,
+            redactor: Arc::clone(redactor),
+        }
+    }
+
+    /// One of these pieces.
+    #[cfg(test)]
+    pub(crate) fn from_pieces(
+        pieces: impl futures::Stream<Item = reqwest::Result<Bytes>> + Send + Sync + 'static,
+        reliability: &Reliability,
+    ) -> Self {
+        Self {
+            bytes: Box::pin(pieces),
+            start: None,
+            silence: WaitLimit::new(reliability.idle_timeout),
+            time: reliability.response_timeout,
+            max_bytes: reliability.max_body_bytes,
+            request_id: Some("req_1".to_owned()),
+            is_event_stream: true,
+            encoding: None,
+            redactor: Arc::default(),
+        }
+    }
+
+    /// Whether it can be a stream of events: by its content type, or by its first bytes, since some servers label events as JSON.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub(crate) async fn holds_events(&mut self) -> Result<bool, Error> {
+        self.check_encoding()?;
+        if self.is_event_stream {
+            return Ok(true);
+        }
+        let (time, request_id) = (self.time, self.request_id.clone());
+        let outcome = Timeout::Body.limit(time, self.read_start()).await;
+        let start = outcome.unwrap_or_else(|error| Err(error.with_request_id(request_id)))?;
+        let holds_events = decoder::begins_with_events(&start);
+        self.start = Some(start).filter(|start| !start.is_empty());
+        Ok(holds_events)
+    }
+
+    /// Enough of it to tell what it is, without the white space before it.
+    async fn read_start(&mut self) -> Result<Bytes, Error> {
+        let mut start = BytesMut::new();
+        let (mut skipped, mut busy_bytes) = (0, 0);
+        while start.len() < LONGEST_FIELD {
+            let Some(bytes) = self.next().await? else { break };
+            start.extend_from_slice(&bytes);
+            let length = start.len();
+            let white_space = length - start.trim_ascii_start().len();
+            start.advance(white_space);
+            skipped += white_space;
+            self.check_size(skipped)?;
+            busy_bytes += bytes.len();
+            if busy_bytes >= BUSY_BYTES {
+                busy_bytes = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(start.freeze())
+    }
+
+    /// # Errors
+    /// It is larger than the limit.
+    fn check_size(&self, bytes: usize) -> Result<(), Error> {
+        if bytes <= self.max_bytes {
+            return Ok(());
+        }
+        let message = format!("the server's answer is larger than {} bytes", self.max_bytes);
+        Err(Error::new(ErrorCategory::Parse, message)
+            .with_hint("Raise with_max_body_bytes if you trust this server.")
+            .with_request_id(self.request_id.clone())
+            .maybe_processed())
+    }
+
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// An error that is made of what came, without the secrets in it.
+    pub(crate) fn redact(&self, error: Error) -> Error {
+        self.redactor.error(error)
+    }
+
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// The connection broke, or was silent for too long.
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        if let Some(start) = self.start.take() {
+            return Poll::Ready(Ok(Some(start)));
+        }
+        let error = match self.bytes.poll_next_unpin(context) {
+            Poll::Ready(bytes) => {
+                self.silence.end();
+                match bytes.transpose() {
+                    Ok(bytes) => return Poll::Ready(Ok(bytes)),
+                    Err(error) => failure::broken(error),
+                }
+            }
+            Poll::Pending if self.silence.poll_elapsed(context).is_pending() => return Poll::Pending,
+            Poll::Pending => Timeout::Idle.elapsed(self.silence.limit()),
+        };
+        Poll::Ready(Err(error.with_request_id(self.request_id.clone())))
+    }
+
+    fn check_encoding(&self) -> Result<(), Error> {
+        let Some(encoding) = &self.encoding else { return Ok(()) };
+        let message = format!(
+            "the server compressed its response in the content-encoding {encoding:?}, which was not asked for"
+        );
+        Err(Error::new(ErrorCategory::Parse, message)
+            .with_hint(
+                "Turn the encoding off at the server, or give a client that reads it with_http_client.",
+            )
+            .with_request_id(self.request_id.clone())
+            .maybe_processed())
+    }
+
+    /// As [`poll_next`](Self::poll_next).
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next), and where it is larger, or takes longer, than the limits.
+    pub(crate) async fn read(&mut self) -> Result<Bytes, Error> {
+        self.check_encoding()?;
+        let (time, request_id) = (self.time, self.request_id.clone());
+        let outcome = Timeout::Body.limit(time, self.read_all()).await;
+        outcome.unwrap_or_else(|error| Err(error.with_request_id(request_id)))
+    }
+
+    async fn read_all(&mut self) -> Result<Bytes, Error> {
+        let mut all = BytesMut::new();
+        let mut busy_bytes = 0;
+        while let Some(bytes) = self.next().await? {
+            busy_bytes += bytes.len();
+            if busy_bytes >= BUSY_BYTES {
+                busy_bytes = 0;
+                tokio::task::yield_now().await;
+            }
+            if !all.is_empty() && all.capacity() < LONG_BODY_BYTES {
+                all.reserve(LONG_BODY_BYTES);
+            }
+            all.extend_from_slice(&bytes);
+            self.check_size(all.len())?;
+        }
+        Ok(all.freeze())
+    }
+
+    /// The beginning of it, whatever happens then.
+    pub(super) async fn read_what_comes(mut self) -> Bytes {
+        let mut all = BytesMut::new();
+        // A limit beyond the end of time is none.
+        let Some(end) = Instant::now().checked_add(self.time) else { return Bytes::new() };
+        while let Ok(Ok(Some(bytes))) = timeout_at(end, self.next()).await {
+            all.extend_from_slice(&bytes);
+            if all.len() > self.max_bytes {
+                break;
+            }
+        }
+        all.freeze()
+    }
+}
+
+/// Some servers stream without saying so, but none streams what it calls JSON or a web page.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = content_type.to_ascii_lowercase();
+    !["json", "text/html"].iter().any(|other| content_type.contains(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A body that sends a byte each second, for ever.
+    fn slow(time: Duration) -> Body {
+        let bytes = stream::repeat(()).then(|()| async {
+            sleep(SECOND).await;
+            Ok(Bytes::from_static(b"x"))
+        });
+        Body {
+            bytes: Box::pin(bytes),
+            start: None,
+            silence: WaitLimit::new(60 * SECOND),
+            time,
+            max_bytes: 1000,
+            request_id: Some("req_1".to_owned()),
+            is_event_stream: false,
+            encoding: None,
+            redactor: Arc::default(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_error_body_ends_with_what_came() {
+        let start = Instant::now();
+        let body = slow(ERROR_BODY_TIME + SECOND / 2).read_what_comes().await;
+        assert_eq!((&*body, start.elapsed()), (&b"xxxxx"[..], ERROR_BODY_TIME + SECOND / 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_whole_body_is_an_error() {
+        let start = Instant::now();
+        let error = slow(10 * SECOND).read().await.unwrap_err();
+        assert_eq!((error.category(), start.elapsed()), (ErrorCategory::Timeout, 10 * SECOND));
+        assert_eq!(error.request_id(), Some("req_1"));
+        assert!(error.to_string().contains("with_response_timeout"), "{error}");
+        assert!(error.details().maybe_processed);
+    }
+}

@@ -1,0 +1,307 @@
+//! Whether and when to send a request again. Pure: errors and a random number go in, a decision comes out.
+
+use std::time::Duration;
+
+use tachikoma_backends_core::ErrorCategory;
+
+use crate::runtime::{Error, Reliability};
+
+/// No wait of our own is longer, unless the first one is.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+
+/// How much of a wait is random, so that clients that failed together do not come back together.
+const JITTER: f64 = 0.25;
+
+/// What to do after an attempt failed.
+#[derive(Debug)]
+pub(super) enum Decision {
+    /// Give up with this error, which tells of all attempts.
+    Stop(Error),
+    /// Send the request again after this wait.
+    After(Duration),
+}
+
+/// Counts the attempts at one request and remembers why they failed.
+#[derive(Debug)]
+pub(super) struct Policy {
+    max_retries: u32,
+    first_wait: Duration,
+    max_wait: Duration,
+    if_maybe_processed: bool,
+    retries: u32,
+    sent: u32,
+    failures: Vec<String>,
+}
+
+impl Policy {
+    /// `max_retries` overrules the setting.
+    pub(super) fn new(reliability: Reliability, max_retries: Option<u32>) -> Self {
+        Self {
+            max_retries: max_retries.unwrap_or(reliability.max_retries),
+            first_wait: reliability.min_retry_wait,
+            max_wait: reliability.max_retry_wait,
+            if_maybe_processed: reliability.retry_if_maybe_processed,
+            retries: 0,
+            sent: 0,
+            failures: Vec::new(),
+        }
+    }
+
+    /// Takes the next failure. `random`, from 0 to 1, spreads the waits of clients. `take_retry` asks the backend's budget for
+    /// a retry; its argument is how many this request may have in all.
+    pub(super) fn decide(
+        &mut self,
+        mut error: Error,
+        random: f64,
+        take_retry: impl FnOnce(u32) -> bool,
+    ) -> Decision {
+        let (retries, category) = (self.retries, error.category());
+        let details = error.details_mut();
+        let again = details.retryable
+            && retries < self.max_retries
+            && details.retry_after.is_none_or(|wait| wait <= self.max_wait)
+            && (self.if_maybe_processed || !details.maybe_processed);
+        // A server that limits the rate and states when to come back has room for each client once.
+        let is_scheduled = category == ErrorCategory::RateLimit
+            && retries == 0
+            && details.retry_after.is_some_and(|wait| wait >= self.first_wait);
+        // What was not sent adds no load.
+        let is_free = is_scheduled || details.attempts == 0;
+        if again && (is_free || take_retry(self.max_retries)) {
+            let wait = wait(details.retry_after, self.first_wait, retries, random);
+            // Without the server's words, which may quote the prompt.
+            tracing::info!(
+                category = error.category().as_str(),
+                status = error.status(),
+                code = error.code().filter(|code| is_identifier(code)),
+                request_id = error.request_id(),
+                attempt = retries + 1,
+                ?wait,
+                "trying again"
+            );
+            self.retries = retries.saturating_add(1);
+            self.remember(&error);
+            return Decision::After(wait);
+        }
+        if again {
+            const EXHAUSTED: &str = "It was not tried again: the retry budget of this backend is exhausted \
+                                     (with_retry_budget).";
+            details.hint = Some(match details.hint.take() {
+                Some(hint) => format!("{hint} {EXHAUSTED}"),
+                None => EXHAUSTED.to_owned(),
+            });
+        }
+        details.attempts = details.attempts.saturating_add(self.sent);
+        details.earlier_failures = std::mem::take(&mut self.failures);
+        Decision::Stop(error)
+    }
+
+    /// Takes a failure after which the request goes out again with another token. That is no retry.
+    pub(super) fn with_new_token(&mut self, error: &Error) {
+        tracing::info!(
+            category = error.category().as_str(),
+            status = error.status(),
+            request_id = error.request_id(),
+            "trying again with a new access token"
+        );
+        self.remember(error);
+    }
+
+    /// How often the request went out before the attempt that has just ended.
+    pub(super) fn sent(&self) -> u32 {
+        self.sent
+    }
+
+    fn remember(&mut self, error: &Error) {
+        self.sent = self.sent.saturating_add(error.attempts());
+        self.failures.push(format!("{}: {}", error.category(), error.message()));
+    }
+}
+
+/// The wait before a retry. A stated wait becomes up to a quarter longer, never shorter. Our own, which doubles with each retry
+/// and becomes up to a quarter shorter, is the least.
+fn wait(stated: Option<Duration>, first: Duration, retries: u32, random: f64) -> Duration {
+    let random = random.clamp(0.0, 1.0) * JITTER;
+    let doubled = first.saturating_mul(2_u32.saturating_pow(retries)).min(LONGEST_WAIT.max(first));
+    let own = doubled.saturating_sub(doubled.mul_f64(random));
+    stated.map_or(own, |stated| stated.saturating_add(stated.mul_f64(random)).max(own))
+}
+
+/// Whether an error code is one, and not a sentence.
+fn is_identifier(code: &str) -> bool {
+    code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use tachikoma_backends_core::ErrorCategory::*;
+
+    use super::*;
+
+    fn error(category: ErrorCategory, stated: Option<u64>) -> Error {
+        let mut error = Error::new(category, "m");
+        error.details_mut().retry_after = stated.map(Duration::from_millis);
+        error
+    }
+
+    /// The waits, in milliseconds, after one failure after the other, up to the end, with no limit on the backend.
+    #[track_caller]
+    fn check(reliability: Reliability, failures: Vec<Error>, random: f64, expected: &[u64]) {
+        let mut policy = Policy::new(reliability, None);
+        let mut waits = Vec::new();
+        for failure in failures {
+            match policy.decide(failure, random, |_| true) {
+                Decision::After(wait) => waits.push(u64::try_from(wait.as_millis()).unwrap()),
+                Decision::Stop(error) => {
+                    assert_eq!(error.attempts() as usize, waits.len() + 1);
+                    assert_eq!(error.details().earlier_failures.len(), waits.len());
+                    break;
+                }
+            }
+        }
+        assert_eq!(waits, expected);
+    }
+
+    fn retries(max_retries: u32) -> Reliability {
+        Reliability { max_retries, ..Reliability::default() }
+    }
+
+    #[test]
+    fn waits() {
+        let servers = |n| (0..n).map(|_| error(Server, None)).collect::<Vec<_>>();
+        check(retries(2), servers(4), 0.0, &[500, 1000]);
+        check(retries(0), servers(4), 0.0, &[]);
+        check(retries(2), servers(4), 1.0, &[375, 750]);
+        check(retries(7), servers(9), 0.0, &[500, 1000, 2000, 4000, 8000, 8000, 8000]);
+        check(
+            retries(2),
+            vec![error(RateLimit, Some(7000)), error(Network, None), error(Timeout, None)],
+            0.0,
+            &[7000, 1000],
+        );
+        check(retries(2), vec![error(RateLimit, Some(60_001))], 0.5, &[]);
+        for category in [
+            Quota,
+            InvalidRequest,
+            Authentication,
+            Permission,
+            NotFound,
+            ContextLength,
+            ContentFilter,
+            Parse,
+            Configuration,
+        ] {
+            check(retries(2), vec![error(category, None)], 0.0, &[]);
+        }
+    }
+
+    #[test]
+    fn a_stated_wait_is_spread_and_never_below_our_own() {
+        #[track_caller]
+        fn check(stated: u64, retries: u32, random: f64, expected: u64) {
+            let first = Duration::from_millis(500);
+            let waits = wait(Some(Duration::from_millis(stated)), first, retries, random);
+            assert_eq!(waits, Duration::from_millis(expected));
+        }
+        check(1000, 0, 0.0, 1000);
+        check(1000, 0, 0.5, 1125);
+        check(1000, 0, 1.0, 1250);
+        check(60_000, 0, 1.0, 75_000);
+        check(0, 0, 0.0, 500);
+        check(0, 0, 1.0, 375);
+        check(0, 1, 0.0, 1000);
+        check(1, 2, 0.5, 1750);
+        check(0, 40, 0.0, 8000);
+        for stated in [0, 1, 400, 1000, 7000, 60_000] {
+            for retries in 0..9 {
+                for random in [0.0, 0.3, 1.0] {
+                    let stated = Duration::from_millis(stated);
+                    let own = wait(None, Duration::from_millis(500), retries, random);
+                    let wait = wait(Some(stated), Duration::from_millis(500), retries, random);
+                    assert!(wait >= stated && wait >= own && wait <= own.max(stated.mul_f64(1.25)));
+                }
+            }
+        }
+        for longest in [Duration::MAX, Duration::from_secs(1 << 40)] {
+            wait(Some(longest), longest, u32::MAX, 1.0);
+        }
+        // As many clients as there are, each has a wait of its own.
+        let random = || fastrand::f64();
+        let waits: Vec<_> =
+            (0..200).map(|_| wait(Some(Duration::from_secs(1)), Duration::ZERO, 0, random())).collect();
+        let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
+        assert!(*most - *least > Duration::from_millis(150), "{least:?} to {most:?}");
+    }
+
+    #[test]
+    fn an_exhausted_budget_ends_the_retries() {
+        let mut policy = Policy::new(retries(2), None);
+        let hinted = || error(Overloaded, None).with_hint("Ask later.");
+        assert!(matches!(policy.decide(hinted(), 0.0, |_| true), Decision::After(_)));
+        let Decision::Stop(error) = policy.decide(hinted(), 0.0, |_| false) else { panic!("no end") };
+        assert_eq!((error.attempts(), error.is_retryable()), (2, true));
+        let words = "overloaded: m (2 attempts; before: overloaded: m). Ask later. It was not tried again: the retry budget \
+                     of this backend is exhausted (with_retry_budget).";
+        assert_eq!(error.to_string(), words);
+    }
+
+    #[test]
+    fn the_budget_is_asked_only_for_what_would_be_sent_again() {
+        let unsent = || {
+            let mut error = error(Authentication, None);
+            (error.details_mut().attempts, error.details_mut().retryable) = (0, true);
+            error
+        };
+        let scheduled = || error(RateLimit, Some(500));
+        for failure in [error(Quota, None), error(RateLimit, Some(60_001)), unsent(), scheduled()] {
+            let mut policy = Policy::new(retries(2), None);
+            policy.decide(failure, 0.0, |_| panic!("asked"));
+        }
+        for second in [scheduled(), error(RateLimit, Some(499)), error(Overloaded, Some(500))] {
+            let mut policy = Policy::new(retries(2), None);
+            policy.decide(scheduled(), 0.0, |_| panic!("asked"));
+            assert!(matches!(policy.decide(second, 0.0, |_| false), Decision::Stop(_)));
+        }
+        for counted in [error(RateLimit, Some(499)), error(RateLimit, None), error(Overloaded, Some(500))] {
+            assert!(matches!(
+                Policy::new(retries(2), None).decide(counted, 0.0, |_| false),
+                Decision::Stop(_)
+            ));
+        }
+        let mut policy = Policy::new(retries(0), Some(7));
+        policy.decide(error(Server, None), 0.0, |max_retries| {
+            assert_eq!(max_retries, 7);
+            true
+        });
+    }
+
+    #[test]
+    fn settings() {
+        let short = Reliability { max_retry_wait: Duration::from_secs(1), ..Reliability::default() };
+        check(short, vec![error(RateLimit, Some(1000)), error(RateLimit, Some(1001))], 0.0, &[1000]);
+        check(short, vec![error(Server, None), error(Server, None)], 0.0, &[500, 1000]);
+
+        let patient = Reliability { min_retry_wait: Duration::from_secs(3), ..Reliability::default() };
+        check(patient, vec![error(RateLimit, Some(1000)), error(Server, None)], 0.0, &[3000, 6000]);
+        let longer = Reliability { min_retry_wait: Duration::from_secs(30), ..Reliability::default() };
+        check(longer, vec![error(Server, None), error(Server, None)], 0.0, &[30_000, 30_000]);
+
+        let careful = Reliability { retry_if_maybe_processed: false, ..Reliability::default() };
+        let maybe = || error(Timeout, None).maybe_processed();
+        check(careful, vec![error(Network, None), maybe()], 0.0, &[500]);
+        check(Reliability::default(), vec![maybe(), maybe(), maybe()], 0.0, &[500, 1000]);
+
+        let mut overruled = Policy::new(Reliability::default(), Some(0));
+        assert!(matches!(overruled.decide(error(Server, None), 0.0, |_| true), Decision::Stop(_)));
+    }
+
+    #[test]
+    fn the_last_error_tells_of_all() {
+        let mut policy = Policy::new(retries(1), None);
+        policy.decide(error(Network, None), 0.0, |_| true);
+        let Decision::Stop(error) = policy.decide(error(Overloaded, None), 0.0, |_| true) else {
+            panic!("no end")
+        };
+        assert_eq!(error.to_string(), "overloaded: m (2 attempts; before: network: m)");
+    }
+}

@@ -1,0 +1,182 @@
+//! Events, fields and values that this release does not know: they break nothing, and are counted, so that operators see an API move.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use super::Redactor;
+
+/// How many different names are counted: a server could make up any number of them.
+const MAX_NAMES: usize = 1_000;
+/// How much of a name is kept, in characters.
+const MAX_NAME_CHARS: usize = 100;
+/// Documents longer than this, in bytes, are not looked through for fields.
+const MAX_DOCUMENT_BYTES: usize = 16 << 10;
+
+/// What kind of thing a response held that is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum UnknownFieldKind {
+    /// An event of a stream, by its type.
+    Event,
+    /// A field, by its place: `choices[].message.mood`.
+    Field,
+    /// A value where a few are known, with its field: `service_tier: on_demand`.
+    Value,
+}
+
+impl UnknownFieldKind {
+    /// The word for it in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Field => "field",
+            Self::Value => "value",
+        }
+    }
+}
+
+impl fmt::Display for UnknownFieldKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An event, field or value in responses that this release does not know, and how often it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownField {
+    /// Whether it is an event, a field or a value.
+    pub kind: UnknownFieldKind,
+    /// Its name.
+    pub name: String,
+    /// In how many responses it came.
+    pub count: u64,
+}
+
+/// Which fields are known, by the place of their object, such as `choices[].message`.
+pub(crate) type KnownFields = &'static [(&'static str, &'static [&'static str])];
+
+/// What one response held that is unknown.
+#[derive(Debug, Default)]
+pub(crate) struct UnknownFields(Vec<(UnknownFieldKind, String)>);
+
+impl UnknownFields {
+    fn note(&mut self, kind: UnknownFieldKind, name: impl fmt::Display) {
+        let name: String = name.to_string().chars().take(MAX_NAME_CHARS).collect();
+        if self.0.len() < MAX_NAMES && !self.0.iter().any(|(noted, other)| *noted == kind && *other == name) {
+            self.0.push((kind, name));
+        }
+    }
+
+    /// An event that is not read, by its type.
+    pub(crate) fn event(&mut self, kind: &str) {
+        self.note(UnknownFieldKind::Event, kind);
+    }
+
+    /// A value, where a few are known.
+    pub(crate) fn value(&mut self, place: &str, value: &str) {
+        self.note(UnknownFieldKind::Value, format_args!("{place}: {value}"));
+    }
+
+    /// The fields of a document that are not among the known ones.
+    pub(crate) fn fields(&mut self, document: &Value, known: KnownFields) {
+        for (path, known) in known {
+            for object in at(document, path).into_iter().filter_map(Value::as_object) {
+                let dot = if path.is_empty() { "" } else { "." };
+                for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
+                    self.note(UnknownFieldKind::Field, format_args!("{path}{dot}{name}"));
+                }
+            }
+        }
+    }
+
+    /// Its entries, as text.
+    #[cfg(test)]
+    pub(crate) fn to_strings(&self) -> Vec<String> {
+        self.0.iter().map(|(kind, name)| format!("{kind} {name}")).collect()
+    }
+}
+
+/// A document of a response, unless it is so long that looking through it would cost more than reading it.
+pub(crate) fn document(bytes: &[u8]) -> Option<Value> {
+    if bytes.len() > MAX_DOCUMENT_BYTES { None } else { serde_json::from_slice(bytes).ok() }
+}
+
+/// What stands at a path such as `choices[].message`.
+fn at<'v>(document: &'v Value, path: &str) -> Vec<&'v Value> {
+    path.split('.').filter(|step| !step.is_empty()).fold(vec![document], |found, step| {
+        let (name, is_list) = step.strip_suffix("[]").map_or((step, false), |name| (name, true));
+        let found = found.into_iter().filter_map(|value| value.get(name));
+        if is_list { found.filter_map(Value::as_array).flatten().collect() } else { found.collect() }
+    })
+}
+
+/// What the responses to one backend held.
+#[derive(Debug, Default)]
+pub(crate) struct UnknownFieldCounts {
+    counts: Mutex<BTreeMap<(UnknownFieldKind, String), u64>>,
+    redactor: Arc<Redactor>,
+}
+
+impl UnknownFieldCounts {
+    pub(crate) fn new(redactor: Arc<Redactor>) -> Self {
+        Self { counts: Mutex::default(), redactor }
+    }
+
+    pub(crate) fn add(&self, unknown: UnknownFields) {
+        if unknown.0.is_empty() {
+            return;
+        }
+        let Ok(mut counts) = self.counts.lock() else { return };
+        for (kind, name) in unknown.0 {
+            let name = self.redactor.text(&name).into_owned();
+            let is_new = !counts.contains_key(&(kind, name.clone()));
+            if is_new && counts.len() >= MAX_NAMES {
+                continue;
+            }
+            if is_new {
+                tracing::debug!(
+                    kind = kind.as_str(),
+                    name,
+                    "a response holds something unknown, which was left out"
+                );
+            }
+            *counts.entry((kind, name)).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn list(&self) -> Vec<UnknownField> {
+        let Ok(counts) = self.counts.lock() else { return Vec::new() };
+        counts
+            .iter()
+            .map(|((kind, name), count)| UnknownField { kind: *kind, name: name.clone(), count: *count })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn responses_are_counted_up_to_a_limit() {
+        let counts = UnknownFieldCounts::default();
+        for _ in 0..2 {
+            let mut unknown = UnknownFields::default();
+            unknown.event("new");
+            unknown.event("new");
+            counts.add(unknown);
+        }
+        let one = UnknownField { kind: UnknownFieldKind::Event, name: "new".into(), count: 2 };
+        assert_eq!(counts.list(), [one]);
+        for number in 0..2 * MAX_NAMES {
+            let mut unknown = UnknownFields::default();
+            unknown.event(&format!("e{number}"));
+            counts.add(unknown);
+        }
+        assert_eq!(counts.list().len(), MAX_NAMES);
+    }
+}

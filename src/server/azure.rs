@@ -1,0 +1,223 @@
+//! [`Azure`]: OpenAI's models as Azure serves them.
+
+use std::fmt;
+
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+use super::url;
+use crate::CodexError;
+use crate::runtime::masked_url;
+
+/// Azure OpenAI: a resource's endpoint, and how it is addressed.
+///
+/// | Form | URL | Asked for by |
+/// |---|---|---|
+/// | v1, the newer one | `{endpoint}/openai/v1/...` | an endpoint alone |
+/// | by version | `{endpoint}/openai/deployments/{deployment}/chat/completions?api-version=...`, `{endpoint}/openai/responses?api-version=...` | [`with_api_version`](Self::with_api_version) |
+///
+/// A deployment is named by each request's model, unless [`with_deployment`](Self::with_deployment) names one for all.
+/// An API key goes into the header `api-key`, a token of Entra ID is a bearer.
+///
+/// ```
+/// # use tachikoma_backend_codex::{Azure, CodexBackend, CodexBackendConfig};
+/// # use tachikoma_backends_core::{CompletionRequest, Message};
+/// let azure = Azure::new("https://my-resource.openai.azure.com").with_api_version("2024-10-21");
+/// let config = CodexBackendConfig::new("0123456789abcdef").with_azure(azure).with_model("gpt-4o");
+/// let request = CompletionRequest::new(vec![Message::user("Hi")]);
+/// assert_eq!(
+///     CodexBackend::new(config)?.preview(&request)?.url,
+///     "https://my-resource.openai.azure.com/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
+/// );
+/// # Ok::<_, tachikoma_backend_codex::CodexError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Azure {
+    #[serde(serialize_with = "masked")]
+    endpoint: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deployment: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    api_version: Option<String>,
+}
+
+/// Versions that are names belong to the v1 form.
+const NAMED_VERSIONS: &[&str] = &["v1", "preview", "latest"];
+
+/// Whether a version is a name that the v1 form takes.
+pub(super) fn is_named_version(version: &str) -> bool {
+    NAMED_VERSIONS.contains(&version)
+}
+
+impl Azure {
+    /// The resource at this endpoint, `https://{resource}.openai.azure.com`, a custom domain, or a gateway's path before
+    /// `/openai`. It is checked where a backend is made.
+    pub fn new(endpoint: impl Into<String>) -> Self {
+        Self { endpoint: endpoint.into(), deployment: None, api_version: None }
+    }
+
+    /// The deployment of all requests. Their model then says only what the deployment can do, which it does not by its name.
+    #[must_use]
+    pub fn with_deployment(mut self, deployment: impl Into<String>) -> Self {
+        self.deployment = Some(deployment.into());
+        self
+    }
+
+    /// The version of the API, for example `2024-10-21`. The Responses API needs `2025-03-01-preview` or later. With `v1`,
+    /// `preview` or `latest` the URLs are those of the v1 form. An endpoint that already ends in `/openai/v1` has that form too,
+    /// which takes no dated version: one is left out of its URLs.
+    #[must_use]
+    pub fn with_api_version(mut self, version: impl Into<String>) -> Self {
+        self.api_version = Some(version.into());
+        self
+    }
+
+    /// The endpoint, as it was given.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The deployment of all requests.
+    pub fn deployment(&self) -> Option<&str> {
+        self.deployment.as_deref()
+    }
+
+    /// The version of the API.
+    pub fn api_version(&self) -> Option<&str> {
+        self.api_version.as_deref()
+    }
+
+    /// Whether it is the v1 form.
+    fn is_v1(&self, path: &str) -> bool {
+        let version = self.api_version.as_deref();
+        path.ends_with("/openai/v1") || version.is_none_or(is_named_version)
+    }
+
+    /// The URL up to `/openai`, or `/openai/v1` in the v1 form, and whether it is that.
+    ///
+    /// # Errors
+    /// The endpoint is not a valid URL, or a name in it cannot stand in one.
+    pub(super) fn base(&self) -> Result<(Url, bool), CodexError> {
+        const HINT: &str = "It looks like https://my-resource.openai.azure.com; give a version by with_api_version and a \
+                            deployment by with_deployment or as the model.";
+        if self.endpoint.contains("/openai/deployments") {
+            let message = "the Azure endpoint goes on to a deployment; end it before /openai";
+            return Err(CodexError::configuration(message).with_hint(HINT));
+        }
+        let mut url = url::parse("the Azure endpoint", &self.endpoint, HINT)?;
+        let path = url.path().trim_end_matches('/').to_owned();
+        if let Some(version) = &self.api_version {
+            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+            if version.is_empty() || !version.chars().all(fits) {
+                return Err(CodexError::configuration(format!(
+                    "{version:?} is not a version of Azure's API"
+                ))
+                .with_hint("It looks like 2024-10-21; without one the v1 form is used."));
+            }
+        }
+        if let Some(deployment) = &self.deployment {
+            check_deployment(deployment).map_err(CodexError::configuration)?;
+        }
+        let is_v1 = self.is_v1(&path);
+        let prefix = path.trim_end_matches("/v1").trim_end_matches("/openai");
+        url.set_path(&format!("{prefix}/openai{}", if is_v1 { "/v1" } else { "" }));
+        Ok((url, is_v1))
+    }
+}
+
+fn masked<S: serde::Serializer>(endpoint: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&masked_url(endpoint))
+}
+
+/// Whether a name can stand in a path.
+///
+/// # Errors
+/// It cannot; says why.
+pub(super) fn check_deployment(name: &str) -> Result<(), String> {
+    match name.trim() {
+        "" => Err("the name of Azure's deployment is empty".to_owned()),
+        "." | ".." => Err(format!("{name:?} is not a name of a deployment")),
+        _ => Ok(()),
+    }
+}
+
+impl fmt::Debug for Azure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, deployment, api_version } = self;
+        f.debug_struct("Azure")
+            .field("endpoint", &masked_url(endpoint))
+            .field("deployment", deployment)
+            .field("api_version", api_version)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(endpoint: &str, version: &str) -> String {
+        let azure = Azure::new(endpoint);
+        let azure = if version.is_empty() { azure } else { azure.with_api_version(version) };
+        match azure.base() {
+            Ok((url, is_v1)) => {
+                assert_eq!(is_v1, url.path().ends_with("/v1"));
+                url.to_string()
+            }
+            Err(error) => error.message().to_owned(),
+        }
+    }
+
+    #[test]
+    fn endpoints() {
+        #[track_caller]
+        fn check(endpoint: &str, version: &str, expected: &str) {
+            assert_eq!(base(endpoint, version), expected);
+        }
+        const V: &str = "2024-10-21";
+        check("https://r.openai.azure.com", "", "https://r.openai.azure.com/openai/v1");
+        check("https://r.openai.azure.com/", V, "https://r.openai.azure.com/openai");
+        check("https://r.openai.azure.com/openai/", V, "https://r.openai.azure.com/openai");
+        check("https://r.openai.azure.com/openai", "", "https://r.openai.azure.com/openai/v1");
+        check("https://r.openai.azure.com/openai/v1/", "", "https://r.openai.azure.com/openai/v1");
+        check("https://r.openai.azure.com/openai/v1", V, "https://r.openai.azure.com/openai/v1");
+        check("https://r.openai.azure.com", "preview", "https://r.openai.azure.com/openai/v1");
+        check("https://gateway.example/team-a", V, "https://gateway.example/team-a/openai");
+        check(
+            "https://r.services.ai.azure.com/api/projects/p",
+            "",
+            "https://r.services.ai.azure.com/api/projects/p/openai/v1",
+        );
+        check(" http://127.0.0.1:1 ", V, "http://127.0.0.1:1/openai");
+        check("", V, "the Azure endpoint is not a valid URL: relative URL without a base");
+        check("r.openai.azure.com", V, "the Azure endpoint is not a valid URL: relative URL without a base");
+        check("ftp://r", V, "the Azure endpoint has the scheme \"ftp\"; use http or https");
+        check(
+            "https://a:b@r",
+            V,
+            "the Azure endpoint holds a user name or a password; give credentials by with_credentials or with_header",
+        );
+        check(
+            "https://r/openai/deployments/d/chat/completions?api-version=1",
+            V,
+            "the Azure endpoint goes on to a deployment; end it before /openai",
+        );
+        check(
+            "https://r?api-version=1",
+            V,
+            "the Azure endpoint has a query or a fragment; paths are appended to it",
+        );
+        check(
+            "https://r/openai/v1/responses",
+            "",
+            "the Azure endpoint ends in /responses, which the crate appends; leave it out",
+        );
+        check("https://r", "2024 10", "\"2024 10\" is not a version of Azure's API");
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        assert!(!format!("{:?}", Azure::new("https://a:secret@r")).contains("secret"));
+    }
+}

@@ -1,0 +1,49 @@
+//! The one check of URLs that a caller gives.
+
+use reqwest::Url;
+
+use crate::CodexError;
+use crate::runtime::is_masked;
+
+/// The paths that the crate appends, which people copy with the URL.
+const ENDPOINTS: &[&str] = &["/chat/completions", "/responses", "/models", "/embeddings"];
+
+/// The URL of a server in a text. `what` it is begins the error, `hint` shows what it looks like.
+///
+/// # Errors
+/// It is not a URL, or not one whose path can be continued.
+pub(super) fn parse(what: &str, text: &str, hint: &str) -> Result<Url, CodexError> {
+    let problem = |problem: &str| Err(CodexError::configuration(format!("{what} {problem}")).with_hint(hint));
+    let url = match Url::parse(text.trim()) {
+        Ok(url) => url,
+        Err(error) => return problem(&format!("is not a valid URL: {error}")),
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        return problem(&format!("has the scheme {:?}; use http or https", url.scheme()));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return problem("has a query or a fragment; paths are appended to it");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return problem(
+            "holds a user name or a password; give credentials by with_credentials or with_header",
+        );
+    }
+    if is_masked(&url) {
+        return problem("holds *** in the place of a secret; give the secret itself");
+    }
+    let path = url.path().trim_end_matches('/');
+    match ENDPOINTS.iter().find(|endpoint| path.ends_with(**endpoint)) {
+        Some(endpoint) => problem(&format!("ends in {endpoint}, which the crate appends; leave it out")),
+        None => Ok(url),
+    }
+}
+
+/// Whether a server at this URL is on this machine.
+pub(crate) fn is_local(url: &str) -> bool {
+    let Ok(url) = Url::parse(url.trim()) else { return false };
+    url.host_str().is_some_and(|host| {
+        let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        ip.map_or_else(|_| host == "localhost" || host.ends_with(".localhost"), |ip| ip.is_loopback())
+    })
+}
