@@ -88,19 +88,19 @@ impl ErrorTable {
             _ => return None,
         };
         let holds =
-            |key: &str| fields.get(key).is_some_and(|value| !is_empty_error(value) && !is_success(value));
+            |key: &str| fields.get(key).is_some_and(|value| !json::is_empty(value) && !is_success(value));
         let is_error = |key: &str| fields.get(key).is_some_and(|value| value == "error");
         let is_response = || self.response_keys.iter().any(|key| holds(key));
         let has_message = || {
             let is_message = |value: &Value| {
-                !is_empty_error(value) && !words::is_chat_message(value) && !is_success(value)
+                !json::is_empty(value) && !words::is_chat_message(value) && !is_success(value)
             };
             LONE_MESSAGE_KEYS.iter().any(|key| fields.get(key).is_some_and(is_message))
         };
         // MiniMax states an outcome in every response; 0 is success.
         let has_failed = || {
             let outcome = fields.get("baseresp").and_then(|outcome| outcome.get("status_code"));
-            outcome.is_some_and(|code| !is_empty_error(code) && code != "0")
+            outcome.is_some_and(|code| !json::is_empty(code) && code != "0")
         };
         if holds("error") || is_error("object") || is_error("type") {
             return error(body);
@@ -146,7 +146,7 @@ impl ErrorTable {
 
     fn unread(&self, body: &Value, message: String) -> Error {
         let is_response = body.as_object().is_some_and(|fields| {
-            self.response_keys.iter().any(|key| fields.get(*key).is_some_and(|value| !is_empty_error(value)))
+            self.response_keys.iter().any(|key| fields.get(*key).is_some_and(|value| !json::is_empty(value)))
         });
         // The text of a response is the model's, not the server's.
         let parsed = if is_response { ParsedErrorBody::default() } else { ParsedErrorBody::from_json(body) };
@@ -293,16 +293,10 @@ fn is_success(value: &Value) -> bool {
 fn inner_error(fields: &Fields<'_>) -> Option<Value> {
     let choices = fields.get("choices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     choices.iter().chain(fields.get("response")).find_map(|holder| {
-        let error = holder.get("error").filter(|error| !is_empty_error(error))?;
+        let error = holder.get("error").filter(|error| !json::is_empty(error))?;
         let has_words = error.is_object() || error.is_array() || error.is_string();
         Some(if has_words { serde_json::json!({ "error": error }) } else { holder.clone() })
     })
-}
-
-/// Whether the value of an `error` field means that there was no error: `null`, "", `{}`, `[]`, `false`, 0, and whatever holds
-/// nothing else.
-pub(crate) fn is_empty_error(value: &Value) -> bool {
-    json::is_empty(value)
 }
 
 fn by_status(status: u16) -> StatusRow {

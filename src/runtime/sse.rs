@@ -324,6 +324,8 @@ fn has_field(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     fn event(event: &str, data: &str) -> Event<'static> {
