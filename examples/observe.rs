@@ -58,7 +58,7 @@ async fn run(Arguments { prompt, content }: Arguments) -> Result<(), Box<dyn Err
             limits.requests.remaining, limits.tokens.remaining
         );
     }
-    for absorbed in backend.absorbed() {
+    for absorbed in backend.unknown_fields() {
         println!("unknown {} {}, {} times", absorbed.kind, absorbed.name, absorbed.count);
     }
     Ok(())

@@ -72,11 +72,6 @@ impl Target {
         Self::new(model, lookup, api)
     }
 
-    /// The model, where on Azure the path names its deployment.
-    pub(crate) fn model_in_path(&self) -> Option<&str> {
-        self.api.protocol().is_in_deployment().then_some(self.model.as_str())
-    }
-
     pub(crate) fn token_parameter(&self) -> TokenParameter {
         let usual =
             if self.is_official { TokenParameter::MaxCompletionTokens } else { TokenParameter::MaxTokens };

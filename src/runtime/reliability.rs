@@ -17,12 +17,12 @@ pub struct Reliability {
     /// The least wait before the first retry. It doubles with each further one, up to 8 s, and becomes up to a quarter shorter
     /// at random, so that clients spread out. A server that asks for a shorter wait, or for none, is not asked again earlier.
     /// By default 500 ms.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "duration")]
     pub min_retry_wait: Duration,
 
     /// The longest wait before a retry that a server may ask for. A longer one is not slept: the error states it, and the
     /// caller decides. What is slept becomes up to a quarter longer than what the server asks for, at random. By default 60 s.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "duration")]
     pub max_retry_wait: Duration,
 
     /// How much load retries may add: the retries of all requests of this backend, clones of its `Arc` included, as a share of
@@ -38,36 +38,36 @@ pub struct Reliability {
     pub retry_if_maybe_processed: bool,
 
     /// How long to wait for a connection. By default 5 s. A client of your own keeps its own limit.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "duration")]
     pub connect_timeout: Duration,
 
     /// How long to wait for a response to begin, that is for its headers, and once more as long, if it is not streamed, for
     /// its end. By default 600 s: a model may think long before it answers a request that is not streamed. The body of an
     /// error gets 5 s, whatever this is.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "duration")]
     pub response_timeout: Duration,
 
     /// How long a stream that has begun may take until its first content: text, a refusal, reasoning or a tool call. By
     /// default there is no limit but the idle timeout.
-    #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "optional_duration", skip_serializing_if = "Option::is_none")]
     pub first_content_timeout: Option<Duration>,
 
     /// How long a response that has begun may be silent; any byte counts, a comment too. By default 300 s.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "duration")]
     pub idle_timeout: Duration,
 
     /// How long a stream may go on without content, however many comments keep the connection alive. By default there is no
     /// limit.
-    #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "optional_duration", skip_serializing_if = "Option::is_none")]
     pub progress_timeout: Option<Duration>,
 
     /// How long a response that is not streamed may take in all, retries included. By default there is no limit. Streams have
     /// none.
-    #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "optional_duration", skip_serializing_if = "Option::is_none")]
     pub total_timeout: Option<Duration>,
 
     /// How long a provider of tokens, or a file or command that gives the key, may take. By default 30 s.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "duration")]
     pub token_timeout: Duration,
 
     /// The largest event of a stream, in bytes. By default 64 MiB.
@@ -142,4 +142,51 @@ fn read_share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>,
         }
     }
     deserializer.deserialize_any(NumberOrOff)
+}
+
+/// A duration as a text with its unit.
+mod duration {
+    use super::{Deserializer, Duration, Serializer, Visitor, de, fmt};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(*duration))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Duration;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration with its unit, like \"120s\", \"500ms\" or \"1m 30s\"")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
+                humantime::parse_duration(text)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// The same, of a limit that may be absent. A field that is absent is left to its default.
+mod optional_duration {
+    use super::{Deserializer, Duration, Serializer, duration};
+
+    pub(super) fn serialize<S: Serializer>(
+        limit: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match limit {
+            Some(limit) => duration::serialize(limit, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        duration::deserialize(deserializer).map(Some)
+    }
 }

@@ -194,7 +194,11 @@ async fn what_is_unknown_is_counted_by_name() {
     collect(&chat, request().with_tools([ToolDefinition::builder("look").build().unwrap()])).await;
     responses.try_complete(request()).await.unwrap();
     collect(&responses, request()).await;
-    assert_eq!((chat.absorbed(), responses.absorbed()), (vec![], vec![]), "the mock says what OpenAI says");
+    assert_eq!(
+        (chat.unknown_fields(), responses.unknown_fields()),
+        (vec![], vec![]),
+        "the mock says what OpenAI says"
+    );
 
     let stream = |events: &[Value]| {
         let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
@@ -212,7 +216,7 @@ async fn what_is_unknown_is_counted_by_name() {
     mock.push_reply(Reply::http(200, whole.to_string()));
     chat.try_complete(request()).await.unwrap();
     let list = |backend: &CodexBackend| -> Vec<String> {
-        let absorbed = backend.absorbed();
+        let absorbed = backend.unknown_fields();
         absorbed.iter().map(|one| format!("{} {} {}", one.kind, one.name, one.count)).collect()
     };
     assert_eq!(

@@ -3,57 +3,40 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Which modules of this crate each module may import, beside itself. Data flows one way; nothing imports `backend`.
+use syn::visit::Visit;
+
+/// Which rooms of this crate each room may import, beside itself. Data flows one way; nothing imports `backend`, and `runtime`
+/// imports nothing.
 const IMPORTS: &[(&str, &[&str])] = &[
-    ("error", &[]),
-    ("absorbed", &["auth"]),
-    ("attachment", &[]),
-    ("telemetry", &["auth", "error"]),
-    ("encode", &["error"]),
-    ("extra", &["encode", "error"]),
-    ("models", &["error"]),
+    ("runtime", &[]),
+    ("openai", &["runtime"]),
+    ("models", &["runtime"]),
     ("target", &["models"]),
     ("validate", &["models", "target"]),
     ("tokens", &["models", "target"]),
-    ("decode", &["absorbed", "error"]),
-    ("auth", &["error", "models"]),
-    ("config", &["auth", "error", "models", "target"]),
-    ("openai", &["transport"]),
-    ("transport", &["openai", "auth", "config", "decode", "error"]),
-    ("chat", &["absorbed", "attachment", "openai", "models", "decode", "error", "extra", "target"]),
-    (
-        "responses",
-        &["absorbed", "attachment", "encode", "openai", "models", "decode", "error", "extra", "target"],
-    ),
-    ("embeddings", &["openai", "models", "decode", "error", "extra", "tokens", "validate"]),
+    ("auth", &["runtime"]),
+    ("server", &["auth", "runtime"]),
+    ("api", &["models", "openai", "runtime", "server", "target", "tokens", "validate"]),
+    ("config", &["auth", "models", "runtime", "server", "target"]),
     (
         "backend",
-        &[
-            "absorbed",
-            "auth",
-            "chat",
-            "config",
-            "decode",
-            "embeddings",
-            "encode",
-            "error",
-            "models",
-            "openai",
-            "responses",
-            "target",
-            "telemetry",
-            "tokens",
-            "transport",
-            "validate",
-        ],
+        &["api", "auth", "config", "models", "openai", "runtime", "server", "target", "tokens", "validate"],
     ),
 ];
+
+/// Rooms without I/O, and crates that do it.
+const PURE: &[&str] = &["models", "target", "validate", "tokens"];
+const IO: &[&str] = &["reqwest", "tokio", "progenitor_client"];
+
+/// Words of one provider, which `runtime` must not hold outside its tests.
+const PROVIDER_WORDS: &[&str] =
+    &["openai", "azure", "gpt", "codex", "chat_completions", "chat completions", "responses api"];
 
 /// Longest hand-written file, in lines; tests and tables aside.
 const MAX_LINES: usize = 400;
 
 /// Files that are tables: as long as the data.
-const TABLES: &[&str] = &["src/models.rs", "src/decode/error_body/tables.rs"];
+const TABLES: &[&str] = &["src/models.rs", "src/runtime/error_body/tables.rs"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -86,48 +69,123 @@ fn name(path: &Path) -> String {
     path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned()
 }
 
-/// The crate's modules named in `crate::a`, `crate::{a, b::c}`.
-fn imports(lines: &[String]) -> BTreeSet<String> {
-    let text: String = lines.iter().filter(|line| !line.trim_start().starts_with("//")).cloned().collect();
-    let mut found = BTreeSet::new();
-    for rest in text.split("crate::").skip(1) {
-        let group = match rest.strip_prefix('{') {
-            Some(group) => group.split('}').next().unwrap_or_default().split(',').collect(),
-            None => vec![rest],
-        };
-        for path in group {
-            let module: String =
-                path.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-            found.insert(module);
+/// The first two names of every path in a file that begins at a crate: of `use` items, and of paths within code.
+fn paths(file: &syn::File) -> BTreeSet<(String, String)> {
+    #[derive(Default)]
+    struct Paths(BTreeSet<(String, String)>);
+    impl Paths {
+        fn add(&mut self, first: &str, rest: &syn::UseTree) {
+            match rest {
+                syn::UseTree::Path(path) => _ = self.0.insert((first.to_owned(), path.ident.to_string())),
+                syn::UseTree::Name(name) => _ = self.0.insert((first.to_owned(), name.ident.to_string())),
+                syn::UseTree::Rename(name) => _ = self.0.insert((first.to_owned(), name.ident.to_string())),
+                syn::UseTree::Glob(_) => _ = self.0.insert((first.to_owned(), "*".to_owned())),
+                syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.add(first, tree)),
+            }
         }
     }
-    found
+    impl<'ast> Visit<'ast> for Paths {
+        fn visit_item(&mut self, item: &'ast syn::Item) {
+            // Tests may use what they test with.
+            if !attributes(item).iter().any(is_test) {
+                syn::visit::visit_item(self, item);
+            }
+        }
+
+        fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+            if let syn::UseTree::Path(path) = &item.tree {
+                self.add(&path.ident.to_string(), &path.tree);
+            }
+        }
+
+        fn visit_path(&mut self, path: &'ast syn::Path) {
+            let mut names = path.segments.iter().map(|segment| segment.ident.to_string());
+            if let (Some(first), Some(second)) = (names.next(), names.next()) {
+                self.0.insert((first, second));
+            }
+            syn::visit::visit_path(self, path);
+        }
+    }
+    let mut found = Paths::default();
+    found.visit_file(file);
+    found.0
+}
+
+fn attributes(item: &syn::Item) -> &[syn::Attribute] {
+    match item {
+        syn::Item::Fn(item) => &item.attrs,
+        syn::Item::Impl(item) => &item.attrs,
+        syn::Item::Mod(item) => &item.attrs,
+        syn::Item::Use(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+/// `#[cfg(test)]`, `#[cfg(doc)]`.
+fn is_test(attribute: &syn::Attribute) -> bool {
+    attribute.path().is_ident("cfg")
+        && attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident("test") || path.is_ident("doc"))
+}
+
+/// The files of `src/` with their rooms, but for those that hold tests alone.
+fn sources() -> Vec<(String, PathBuf)> {
+    let room =
+        |path: &PathBuf| name(path).trim_start_matches("src/").split(['/', '.']).next().unwrap().to_owned();
+    let is_test = |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().ends_with("tests");
+    let files = rust_files("src").into_iter().filter(|path| !is_test(path));
+    let files = files.map(|path| (room(&path), path));
+    files.filter(|(room, _)| !matches!(room.as_str(), "lib" | "internals")).collect()
 }
 
 #[test]
 fn imports_go_one_way() {
     let mut seen = 0;
-    for path in rust_files("src") {
+    for (room, path) in sources() {
         let file = name(&path);
-        let module = file.trim_start_matches("src/").split(['/', '.']).next().unwrap().to_owned();
-        if matches!(module.as_str(), "lib" | "internals") {
-            continue;
-        }
         let (_, allowed) = IMPORTS
             .iter()
-            .find(|(known, _)| *known == module)
-            .unwrap_or_else(|| panic!("{file}: say in tests/it/tidy.rs what the module {module} may import"));
-        for import in imports(&code(&path)) {
-            // Names of types and functions are re-exports of the crate's root: only docs use them.
-            let is_module = IMPORTS.iter().any(|(known, _)| *known == import);
-            seen += usize::from(is_module);
+            .find(|(known, _)| *known == room)
+            .unwrap_or_else(|| panic!("{file}: state in tests/it/tidy.rs what the room {room} may import"));
+        let source = syn::parse_file(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        for (first, second) in paths(&source) {
             assert!(
-                !is_module || import == module || allowed.contains(&import.as_str()),
-                "{file} imports {import}; {module} may import only {allowed:?}"
+                !(PURE.contains(&room.as_str()) && IO.contains(&first.as_str())),
+                "{file} uses {first}, but {room} is without I/O"
+            );
+            if first != "crate" {
+                continue;
+            }
+            // Of the crate's root only the error is a name that rooms use; `runtime` knows no name of it.
+            let import = if second == "CodexError" { "runtime".to_owned() } else { second };
+            seen += 1;
+            assert!(
+                import == room || allowed.contains(&import.as_str()),
+                "{file} imports crate::{import}; {room} may import only {allowed:?}"
             );
         }
     }
-    assert!(seen > 20, "the imports are not found any more: {seen}");
+    assert!(seen > 100, "the imports are not found any more: {seen}");
+}
+
+#[test]
+fn the_runtime_knows_no_provider() {
+    let mut files = 0;
+    for (_, path) in sources().into_iter().filter(|(room, _)| room == "runtime") {
+        files += 1;
+        let file = name(&path);
+        for (number, line) in code(&path).iter().enumerate() {
+            let line = line.to_lowercase();
+            let word = PROVIDER_WORDS.iter().find(|word| line.contains(**word));
+            assert_eq!(word, None, "{file}:{}: {line}", number + 1);
+        }
+    }
+    assert!(files > 15, "the files of the runtime are not found any more: {files}");
+}
+
+#[test]
+fn rooms_are_few() {
+    let rooms: BTreeSet<String> = sources().into_iter().map(|(room, _)| room).collect();
+    assert!(rooms.len() <= 12, "{rooms:?}");
 }
 
 #[test]
