@@ -21,9 +21,7 @@ use tachikoma_backends_core::{CompletionRequest, CompletionResponse};
 pub(crate) use self::responses::state;
 use crate::CodexError;
 use crate::openai::Client;
-use crate::runtime::decoder::Decoder;
-use crate::runtime::transport::Bytes;
-use crate::runtime::unknown::UnknownFields;
+use crate::runtime::{decoder::Decoder, transport::Bytes, unknown::UnknownFields};
 use crate::target::{Target, WireApi};
 
 /// The response of the generated client, whose body has not been read.

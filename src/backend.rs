@@ -32,8 +32,10 @@ use crate::CodexError;
 use crate::config::CodexBackendConfig;
 use crate::models::OpenAIModel;
 use crate::openai;
-use crate::runtime::transport::{Attempt, Transport};
-use crate::runtime::unknown::UnknownFieldCounts;
+use crate::runtime::{
+    transport::{Attempt, Transport},
+    unknown::UnknownFieldCounts,
+};
 use crate::server::Server;
 
 /// The OpenAI backend.

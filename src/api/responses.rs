@@ -17,9 +17,7 @@ use self::stream::ResponsesStream;
 use super::{Protocol, ResponseContext, Sent, TextProtocol, encode, unknown_fields};
 use crate::CodexError;
 use crate::openai::Client;
-use crate::runtime::decoder::Decoder;
-use crate::runtime::transport::Bytes;
-use crate::runtime::unknown::UnknownFields;
+use crate::runtime::{decoder::Decoder, transport::Bytes, unknown::UnknownFields};
 use crate::target::Target;
 
 /// `POST /responses`.

@@ -19,8 +19,7 @@ use tracing::instrument::WithSubscriber;
 
 use super::token::{AccessToken, TokenError, TokenProvider};
 use crate::CodexError;
-use crate::runtime::Redactor;
-use crate::runtime::transport::AuthHeader;
+use crate::runtime::{Redactor, transport::AuthHeader};
 
 /// How long before its end a token is replaced, as Azure's own clients have it; for one that holds less than twice as long,
 /// half of its time.

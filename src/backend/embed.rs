@@ -6,8 +6,10 @@ use tracing::Instrument;
 use super::CodexBackend;
 use super::exchange::Outgoing;
 use crate::CodexError;
-use crate::api::embeddings::{self, EmbeddingRequest, EmbeddingResponse, Embeddings};
-use crate::api::{Protocol, ResponseContext};
+use crate::api::{
+    Protocol, ResponseContext,
+    embeddings::{self, EmbeddingRequest, EmbeddingResponse, Embeddings},
+};
 use crate::config::InputLimit;
 
 impl CodexBackend {

@@ -6,8 +6,7 @@ use super::CodexBackend;
 use crate::CodexError;
 use crate::api::state;
 use crate::models::{Cost, OpenAIModel, ServiceTier, Support};
-use crate::runtime::rate_limit::RateLimits;
-use crate::runtime::unknown::UnknownField;
+use crate::runtime::{rate_limit::RateLimits, unknown::UnknownField};
 
 impl CodexBackend {
     /// What the last answer, or error, that spoke of them said of the account's limits on requests and tokens. `None` before

@@ -7,8 +7,7 @@ use tachikoma_backends_core::CompletionRequest;
 use tracing::field::Empty;
 use tracing::info_span;
 
-use crate::runtime::Redactor;
-use crate::runtime::telemetry::Operation;
+use crate::runtime::{Redactor, telemetry::Operation};
 use crate::server::Server;
 
 /// The attribute for the service tier of a response.

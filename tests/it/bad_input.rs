@@ -31,7 +31,7 @@ fn settings_that_cannot_work() {
     check(new(""), "the API key is empty");
     check(new("sk-secret\n"), "the API key holds a line break at character 10");
     check(new("sk-secret sk-secret"), "the API key holds a space");
-    check(new("sk-secret").with_base_url("not a url"), "the base URL is no URL");
+    check(new("sk-secret").with_base_url("not a url"), "the base URL is not a valid URL");
     check(new("sk-secret").with_base_url("ftp://example.org"), "use http or https");
     check(new("sk-secret").with_organization("org\n1"), "the organization holds a line break");
 }

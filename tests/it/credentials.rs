@@ -121,7 +121,7 @@ async fn a_request_may_name_azures_deployment() {
     assert_eq!(mock.requests()[0].path, "/openai/deployments/mine/chat/completions");
     let error = backend.try_complete(request().with_model("..")).await.unwrap_err();
     assert_eq!((error.category(), error.attempts()), (ErrorCategory::InvalidRequest, 0), "{error}");
-    assert!(error.to_string().contains("is no name of a deployment"), "{error}");
+    assert!(error.to_string().contains("is not a name of a deployment"), "{error}");
 }
 
 #[tokio::test]
@@ -295,7 +295,7 @@ fn wrong_configurations_are_told_when_a_backend_is_made() {
     check("sk-0123456789\n".into_config(), "the API key holds a line break at character 14");
     check("sk-admin-0123456789".into_config(), "the API key is an admin key, which cannot call a model");
     check(new(Credentials::token("0123456789 ")), "the access token holds a space at character 11");
-    check(new(Credentials::none()), "https://api.openai.com wants credentials");
+    check(new(Credentials::none()), "https://api.openai.com needs credentials");
     check(new(Credentials::key_command("", [""; 0])), "the key command is empty");
     check(
         new(Credentials::key_file("/no/such/file")),
@@ -313,15 +313,15 @@ fn wrong_configurations_are_told_when_a_backend_is_made() {
     }
 
     let azure = |endpoint: &str| Azure::new(endpoint);
-    check("k".into_config().with_azure(azure("nowhere")), "the Azure endpoint is no URL");
+    check("k".into_config().with_azure(azure("nowhere")), "the Azure endpoint is not a valid URL");
     let good = azure("https://r.openai.azure.com");
     check("k".into_config().with_azure(good.clone().with_api_version("")), "no version of Azure's API");
     check("k".into_config().with_azure(good.clone().with_deployment("..")), "no name of a deployment");
     check("k".into_config().with_azure(good.clone()).with_project("p"), "the project is OpenAI's");
-    check(new(Credentials::none()).with_azure(good), "https://r.openai.azure.com wants credentials");
+    check(new(Credentials::none()).with_azure(good), "https://r.openai.azure.com needs credentials");
     check("k".into_config().with_base_url("https://r.openai.azure.com"), "the base URL is Azure's");
     check("k".into_config().with_organization(""), "the organization is empty");
-    check("k".into_config().with_header("x team", "a"), "\"x team\" is no name of a header");
+    check("k".into_config().with_header("x team", "a"), "\"x team\" is not a valid header name");
     check("k".into_config().with_header("x-key", "0123456789\n"), "the value of the header x-key holds");
 }
 

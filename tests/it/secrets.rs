@@ -479,7 +479,7 @@ async fn errors_about_a_secret_do_not_hold_it() {
             "has a query",
         ),
         ("a header's value", plain().with_header("x-pass", format!("{key}\n")), "the header x-pass"),
-        ("a header's name", plain().with_header(format!("{key} x"), "a"), "is no name of a header"),
+        ("a header's name", plain().with_header(format!("{key} x"), "a"), "is not a valid header name"),
     ] {
         let error = CodexBackend::new(config.clone()).unwrap_err();
         assert!(error.to_string().contains(words), "{words:?} is not in {error}");

@@ -13,9 +13,7 @@ use crate::api::calls::OpenCalls;
 use crate::openai::types::{
     ChatCompletionStreamChoice, ChatCompletionStreamDelta, ChatCompletionStreamToolCall,
 };
-use crate::runtime::decoder::Piece;
-use crate::runtime::json;
-use crate::runtime::unknown::UnknownFields;
+use crate::runtime::{decoder::Piece, json, unknown::UnknownFields};
 
 /// How far apart the indices of the calls of two choices are made: each choice may count from 0.
 const CALLS_OF_A_CHOICE: usize = 1 << 20;

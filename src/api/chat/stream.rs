@@ -8,16 +8,17 @@ use super::choice::Choices;
 use super::preamble::Reader;
 use super::{coerce, finish};
 use crate::CodexError;
-use crate::api::body;
-use crate::api::{duplicates, json_budget, unknown_fields, usage};
+use crate::api::{body, duplicates, json_budget, unknown_fields, usage};
 use crate::openai::types::{
     ChatCompletionResponseChoice, ChatCompletionStreamChoice, CreateChatCompletionResponse as Chunk,
     CreateChatCompletionStreamResponse as UsualChunk,
 };
-use crate::runtime::decoder::{self, Decoder, Piece, Progress};
-use crate::runtime::events::Event;
-use crate::runtime::json;
-use crate::runtime::unknown::UnknownFields;
+use crate::runtime::{
+    decoder::{self, Decoder, Piece, Progress},
+    events::Event,
+    json,
+    unknown::UnknownFields,
+};
 use crate::server::ERRORS;
 
 /// A streamed response so far.

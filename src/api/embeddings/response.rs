@@ -8,11 +8,9 @@ use serde_json::Value;
 use tachikoma_backends_core::{ErrorCategory, Usage};
 
 use super::EmbeddingRequest;
-use crate::api::body;
-use crate::api::{Protocol, ResponseContext, Sent, usage};
+use crate::api::{Protocol, ResponseContext, Sent, body, usage};
 use crate::openai::Client;
-use crate::runtime::json;
-use crate::runtime::transport::Bytes;
+use crate::runtime::{json, transport::Bytes};
 
 use crate::CodexError;
 use crate::openai::types;

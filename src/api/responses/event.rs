@@ -1,5 +1,13 @@
 //! The events that are read, and what each is.
 
+use serde_json::Value;
+use tachikoma_backends_core::ErrorCategory;
+
+use super::item::Item;
+use crate::CodexError;
+use crate::openai::types::ResponseStreamEvent;
+use crate::runtime::json;
+
 /// Makes the enum and the way from an event's name: one row a name. Several names may mean the same event.
 macro_rules! events {
     ($($(#[$doc:meta])* $variant:ident = $($name:literal)|+,)*) => {
@@ -50,6 +58,33 @@ events! {
     Failed = "response.failed",
     Cancelled = "response.cancelled" | "response.canceled",
     Error = "error",
+}
+
+/// The piece of text that an event brings.
+///
+/// # Errors
+/// It is not text, and would be lost.
+pub(super) fn delta_of(event: &mut ResponseStreamEvent) -> Result<String, CodexError> {
+    let lost = match event.delta.take().or_else(|| event.text.take()) {
+        Some(Value::String(text)) => return Ok(text),
+        None => return Ok(String::new()),
+        Some(delta) => delta,
+    };
+    let text = text_of(Some(lost.clone()));
+    if !text.is_empty() || json::is_empty(&lost) {
+        return Ok(text);
+    }
+    let message = format!("the server streamed a piece of text that is not text: {lost}");
+    Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed())
+}
+
+/// The text of a field that should be text: some servers send the part that holds it.
+pub(super) fn text_of(value: Option<Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text,
+        Some(part @ Value::Object(_)) => Item(&part).text("text").to_owned(),
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]

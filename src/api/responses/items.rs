@@ -14,10 +14,8 @@ use self::text::Text;
 pub(super) use self::text::TextKind;
 use super::item::{Item, ItemKind};
 use crate::CodexError;
-use crate::api::calls::OpenCalls;
-use crate::api::streamed::Streamed;
-use crate::runtime::decoder::Piece;
-use crate::runtime::unknown::UnknownFields;
+use crate::api::{calls::OpenCalls, streamed::Streamed};
+use crate::runtime::{decoder::Piece, unknown::UnknownFields};
 
 /// The items that have come, in part or as a whole.
 #[derive(Debug)]

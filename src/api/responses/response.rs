@@ -6,12 +6,12 @@ use tachikoma_backends_core::{CompletionResponse, ErrorCategory, FinishReason, U
 use super::item::{self, Item};
 use super::stream::ResponsesStream;
 use crate::CodexError;
-use crate::api::ResponseContext;
-use crate::api::body;
-use crate::api::unknown_fields::ITEMS;
+use crate::api::{ResponseContext, body, unknown_fields::ITEMS};
 use crate::openai::types::Response;
-use crate::runtime::decoder::{self, Decoder};
-use crate::runtime::json as lenient;
+use crate::runtime::{
+    decoder::{self, Decoder},
+    json as lenient,
+};
 use crate::server::ERRORS;
 
 /// Reads a whole response.

@@ -7,20 +7,24 @@ use serde::Deserialize;
 use serde_json::Value;
 use tachikoma_backends_core::{CompletionChunk, ErrorCategory, ToolCallDelta};
 
-use super::event::EventKind;
+use super::event::{EventKind, delta_of, text_of};
 use super::item::Item;
 use super::items::{Items, Place, TextKind};
 use super::response::{self, StreamEnd};
 use super::state;
 use crate::CodexError;
-use crate::api::body;
-use crate::api::unknown_fields::{self, EVENTS};
-use crate::api::{ResponseContext, calls, duplicates, json_budget, usage};
+use crate::api::{
+    ResponseContext, body, calls, duplicates, json_budget,
+    unknown_fields::{self, EVENTS},
+    usage,
+};
 use crate::openai::types::{Response, ResponseStreamEvent as ResponseEvent};
-use crate::runtime::decoder::{self, Decoder, Piece, Progress};
-use crate::runtime::events::Event;
-use crate::runtime::json;
-use crate::runtime::unknown::UnknownFields;
+use crate::runtime::{
+    decoder::{self, Decoder, Piece, Progress},
+    events::Event,
+    json,
+    unknown::UnknownFields,
+};
 use crate::server::ERRORS;
 
 /// A streamed response so far.
@@ -304,33 +308,6 @@ impl ResponsesStream {
 /// The error that an event is, in the server's words.
 fn absent(data: &str) -> CodexError {
     body::absent(&serde_json::from_str(data).unwrap_or_default(), "output")
-}
-
-/// The piece of text that an event brings.
-///
-/// # Errors
-/// It is not text, and would be lost.
-fn delta_of(event: &mut ResponseEvent) -> Result<String, CodexError> {
-    let lost = match event.delta.take().or_else(|| event.text.take()) {
-        Some(Value::String(text)) => return Ok(text),
-        None => return Ok(String::new()),
-        Some(delta) => delta,
-    };
-    let text = text_of(Some(lost.clone()));
-    if !text.is_empty() || json::is_empty(&lost) {
-        return Ok(text);
-    }
-    let message = format!("the server streamed a piece of text that is not text: {lost}");
-    Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed())
-}
-
-/// The text of a field that should be text: some servers send the part that holds it.
-fn text_of(value: Option<Value>) -> String {
-    match value {
-        Some(Value::String(text)) => text,
-        Some(part @ Value::Object(_)) => Item(&part).text("text").to_owned(),
-        _ => String::new(),
-    }
 }
 
 impl Decoder for ResponsesStream {

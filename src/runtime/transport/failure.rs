@@ -10,8 +10,7 @@ use reqwest::header::LOCATION;
 use tachikoma_backends_core::ErrorCategory;
 
 use super::timeout::Timeout;
-use crate::runtime::error_body::ErrorTable;
-use crate::runtime::{Error, masked_url};
+use crate::runtime::{Error, error_body::ErrorTable, masked_url};
 
 /// The error that the generated client's is. `server` is its origin.
 pub(super) fn from_client(error: ClientError<()>, server: &str, errors: &ErrorTable) -> Error {

@@ -6,8 +6,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::*;
-use crate::runtime::error_body::squashed;
-use crate::runtime::json;
+use crate::runtime::{error_body::squashed, json};
 
 #[track_caller]
 fn check(status: u16, body: &str, category: ErrorCategory, retryable: bool, message: &str) {

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 use tachikoma_backends_core::{ErrorCategory, FinishReason, ToolCallFragment};
 
 use super::{CALLS_OF_A_CHOICE, Choices};
-use crate::api::body;
-use crate::api::calls;
-use crate::api::chat::channel::{Form, Source};
-use crate::api::chat::content::{self, Content};
-use crate::api::chat::finish;
-use crate::runtime::decoder::Piece;
-use crate::runtime::json;
+use crate::api::{
+    body, calls,
+    chat::channel::{Form, Source},
+    chat::content::{self, Content},
+    chat::finish,
+};
+use crate::runtime::{decoder::Piece, json};
 
 use crate::CodexError;
 use crate::openai::types::{

@@ -4,10 +4,11 @@ use tachikoma_backends_core::Phase;
 
 use super::{Announced, Items, Place};
 use crate::CodexError;
-use crate::api::responses::item::{ItemKind, PARAGRAPH};
-use crate::api::streamed::Streamed;
-use crate::runtime::decoder::Piece;
-use crate::runtime::unknown::UnknownFields;
+use crate::api::{
+    responses::item::{ItemKind, PARAGRAPH},
+    streamed::Streamed,
+};
+use crate::runtime::{decoder::Piece, unknown::UnknownFields};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::api::responses) enum TextKind {
