@@ -30,8 +30,7 @@ enum Verb {
     Regen(regen::Options),
     /// Say what changed in the API between two documents.
     Drift(drift::Options),
-    /// Run what continuous integration runs, in its order, up to the first failure.
-    Ci,
+    Ci(ci::Options),
 }
 
 /// The exit code of a command line that makes no sense, and of a comparison that cannot be made: 1 and 2 are findings.
@@ -49,7 +48,7 @@ fn main() -> ExitCode {
     let (done, refused) = match arguments.verb {
         Verb::Regen(options) => (regen::run(&options), 1),
         Verb::Drift(options) => (drift::run(&options), USAGE),
-        Verb::Ci => (ci::run().map(|()| 0), 1),
+        Verb::Ci(options) => (ci::run(&options).map(|()| 0), 1),
     };
     match done {
         Ok(code) => ExitCode::from(code),
