@@ -4,9 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::errors::ApiError;
-use crate::function_rules;
-#[cfg(feature = "schema-check")]
-use crate::request_schema;
+use crate::{function_rules, request_schema};
 
 /// What a body is held to.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +25,7 @@ pub(crate) fn read<T: DeserializeOwned>(
         return Err(ApiError::missing_parameter(missing));
     }
     if let Some(schema) = schema {
-        check(schema, &value)?;
+        request_schema::check(schema, &value)?;
         function_rules::check(body)?;
     }
     serde_path_to_error::deserialize(&value).map_err(|error| {
@@ -44,15 +42,4 @@ pub(crate) fn unreadable(error: &serde_json::Error) -> ApiError {
         "We could not parse the JSON body of your request: {error}. The OpenAI API expects a JSON payload, but \
          what was sent was not valid JSON."
     ))
-}
-
-#[cfg(feature = "schema-check")]
-fn check(schema: RequestSchema, value: &Value) -> Result<(), ApiError> {
-    request_schema::check(schema, value)
-}
-
-/// Without the feature there is no schema to hold the body to.
-#[cfg(not(feature = "schema-check"))]
-fn check(_: RequestSchema, _: &Value) -> Result<(), ApiError> {
-    Ok(())
 }

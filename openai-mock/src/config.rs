@@ -125,9 +125,6 @@ impl MockConfig {
 
     /// Whether requests are held to [OpenAI's rules](crate#what-it-checks), as they are by default. Switch it off for requests
     /// with fields that other servers know, `top_k` for instance.
-    ///
-    /// Without the feature `schema-check`, which `default-features = false` leaves out, the schema of OpenAI's document is not
-    /// checked, and an unknown or misspelt field passes. Tools and strict schemas are checked in either case.
     pub fn with_schema_check(mut self, check: bool) -> Self {
         self.schema_check = check;
         self

@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use futures::StreamExt;
 
 use crate::config::MockConfig;
@@ -53,7 +53,12 @@ fn of_models(base: &str) -> Router<Arc<Shared>> {
 fn of_servers(base: &str) -> Router<Arc<Shared>> {
     Router::new()
         .route(&format!("{base}/responses"), post(responses::create))
-        .route(&format!("{base}/responses/{{id}}"), get(responses::retrieve))
+        .route(&format!("{base}/responses/{{id}}"), get(responses::stored).delete(responses::stored))
+        .route(&format!("{base}/responses/{{id}}/cancel"), post(responses::stored))
+        .route(&format!("{base}/responses/{{id}}/input_items"), get(responses::stored))
+        // OpenAI's endpoints that the mock does not have: without these routes they would be the id of a response.
+        .route(&format!("{base}/responses/compact"), any(unknown_url))
+        .route(&format!("{base}/responses/input_tokens"), any(unknown_url))
         .route(&format!("{base}/models"), get(models::list))
         .route(&format!("{base}/models/{{*id}}"), get(models::retrieve))
 }

@@ -44,7 +44,8 @@ pub(crate) async fn inject(
             reply::http(status, body.to_json(), kind.into_iter().chain(headers).collect())
         }
         Ok(Some(kind)) => {
-            let responses = request.uri().path() == "/v1/responses";
+            // Below every prefix, Azure's and that of an application which nests the router.
+            let responses = request.uri().path().ends_with("/responses");
             let response = next.run(request).await;
             // A request that is refused has its error already.
             if response.status() != StatusCode::OK {
@@ -94,7 +95,7 @@ async fn spoil(kind: Kind, response: Response, responses: bool, shared: Arc<Shar
                     whole.take(after).chain(one(format!("event: error\ndata: {event}\n\n"))).boxed()
                 }
                 true => whole.take(after).chain(one(format!("data: {}\n\n", error.to_json()))).boxed(),
-                // Half an answer with an error in it is garbage: this one is nothing but the error.
+                // Half a response with an error in it is garbage: this one is nothing but the error.
                 false => one(error.to_json()).boxed(),
             }
         }

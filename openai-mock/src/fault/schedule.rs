@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use fastrand::Rng;
+
 use super::{Fault, InvalidFault, Kind};
 use crate::hash;
 
@@ -17,6 +19,7 @@ pub(crate) struct Schedule {
 struct Turns {
     fault: Fault,
     seen: u64,
+    random: Rng,
 }
 
 impl Schedule {
@@ -40,16 +43,18 @@ impl Schedule {
 
 impl Turns {
     fn new(fault: Fault) -> Self {
-        Self { fault, seen: 0 }
+        // The fault's seed is part of its text.
+        let random = Rng::with_seed(hash::hash(&[fault.spec.as_bytes()]));
+        Self { fault, seen: 0, random }
     }
 
     fn next(&mut self) -> Option<Kind> {
-        let Fault { kind, times, probability, spec } = &self.fault;
+        let Fault { kind, times, probability, .. } = &self.fault;
         let turn = self.seen;
         self.seen += 1;
-        // The seed is part of the text.
-        let chance = (hash::scatter(hash::fnv(&[spec.as_bytes()]), turn) + 1.0) / 2.0;
-        (times.is_none_or(|times| turn < times) && chance <= *probability).then(|| kind.clone())
+        // A number below 1: a probability of 1 always hits, one of 0 never.
+        let is_hit = self.random.f64() < *probability;
+        (times.is_none_or(|times| turn < times) && is_hit).then(|| kind.clone())
     }
 }
 

@@ -12,12 +12,14 @@ use crate::chat::CREATED;
 use crate::{hash, tokens};
 
 /// What a response repeats of its request, and what stands there where the request does not say.
-const REPEATED: [(&str, &str); 16] = [
+const REPEATED: [(&str, &str); 18] = [
+    ("frequency_penalty", "0.0"),
     ("instructions", "null"),
     ("max_output_tokens", "null"),
     ("max_tool_calls", "null"),
     ("metadata", "{}"),
     ("parallel_tool_calls", "true"),
+    ("presence_penalty", "0.0"),
     ("prompt_cache_key", "null"),
     ("reasoning", r#"{"effort": null, "summary": null}"#),
     ("safety_identifier", "null"),

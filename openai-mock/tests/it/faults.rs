@@ -6,7 +6,7 @@ use openai_mock::{MockServer, Reply};
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use crate::client::{Mock, ask, merge, sorted};
+use crate::client::{Mock, ask, input, merge, sorted};
 use crate::refusals::refused;
 
 /// A request whose stream has five events: the role, two words, the reason and `[DONE]`.
@@ -221,4 +221,82 @@ async fn what_is_refused_anyway_has_no_fault() {
     .await;
     let anonymous = reqwest::Client::new().get(format!("{}/models", mock.server.base_url()));
     check(anonymous, "status=500", "401").await;
+}
+
+/// The body of a request for this path, and whether its response is a stream; `None` stands for GET.
+fn body_for(path: &str, stream: bool) -> Option<Value> {
+    let end = path.split('?').next().unwrap().rsplit('/').next().unwrap();
+    match end {
+        "completions" => Some(short(stream)),
+        "responses" => Some(merge(&input("hi"), json!({"stream": stream}))),
+        "embeddings" => Some(json!({"model": "m", "input": "hi"})),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn every_path_that_is_served_takes_faults() {
+    let mock = Mock::start().await;
+    let send = async |path: &str, stream: bool, fault: &str| {
+        let url = format!("{}{path}", mock.server.azure_endpoint());
+        let client = reqwest::Client::new();
+        let request = match body_for(path, stream) {
+            Some(body) => client.post(url).body(sorted(&body).to_string()),
+            None => client.get(url),
+        };
+        let response = request.bearer_auth("k").header("x-mock-fault", fault).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, read(response).await)
+    };
+    let chat_error = "data: {\"error\":{\"message\":\"The server had an error";
+    let chat_garbage = "data: {\"choices\":[{\"delta\":{\"content\n\n";
+    let responses_error = "event: error\ndata: {\"type\":\"error\"";
+    let responses_garbage = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text\n\n";
+    for (path, error, garbage) in [
+        ("/v1/chat/completions", chat_error, chat_garbage),
+        ("/openai/v1/chat/completions", chat_error, chat_garbage),
+        ("/openai/deployments/d/chat/completions?api-version=1", chat_error, chat_garbage),
+        ("/v1/responses", responses_error, responses_garbage),
+        ("/openai/v1/responses", responses_error, responses_garbage),
+        ("/openai/responses?api-version=1", responses_error, responses_garbage),
+    ] {
+        let check = async |fault: &str, expected: &str| {
+            let (status, (body, end)) = send(path, true, fault).await;
+            assert_eq!((status, end), (200, "end"), "{path} {fault}");
+            assert!(body.contains(expected), "{path} {fault}: {body}");
+        };
+        check("error=1", error).await;
+        check("garbage=1", garbage).await;
+        let (_, (body, end)) = send(path, true, "truncate=1,reset").await;
+        assert_eq!((end, body.matches("data: ").count()), ("broken", 1), "{path}: {body}");
+    }
+    for path in [
+        "/v1/chat/completions",
+        "/v1/responses",
+        "/v1/responses/resp_1",
+        "/v1/responses/resp_1/input_items",
+        "/v1/embeddings",
+        "/v1/models",
+        "/v1/models/gpt-4o",
+        "/openai/v1/chat/completions",
+        "/openai/v1/responses",
+        "/openai/v1/responses/resp_1",
+        "/openai/v1/embeddings",
+        "/openai/v1/models",
+        "/openai/responses?api-version=1",
+        "/openai/responses/resp_1?api-version=1",
+        "/openai/models?api-version=1",
+        "/openai/deployments/d/chat/completions?api-version=1",
+        "/openai/deployments/d/embeddings?api-version=1",
+    ] {
+        let (status, (body, _)) = send(path, false, "status=503,code=overloaded").await;
+        assert_eq!(status, 503, "{path}");
+        assert!(body.contains(r#""code":"overloaded""#), "{path}: {body}");
+        if !path.contains("resp_1") {
+            let (status, (body, end)) = send(path, false, "truncate=1,reset").await;
+            assert_eq!((status, body.len(), end), (200, 64, "broken"), "{path}");
+            let (_, (body, _)) = send(path, false, "error").await;
+            assert!(body.starts_with(r#"{"error":{"message":"The server had an error"#), "{path}: {body}");
+        }
+    }
 }

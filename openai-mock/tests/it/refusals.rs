@@ -158,6 +158,29 @@ async fn routes_that_are_not_there() {
 }
 
 #[tokio::test]
+async fn endpoints_below_responses() {
+    let mock = Mock::start().await;
+    let check = async |method: Method, path: &str, expected: &str| {
+        let url = format!("{}/responses/{path}", mock.server.base_url());
+        let request = reqwest::Client::new().request(method, url).bearer_auth("sk-test").body("{}");
+        let refusal = refused(request).await;
+        assert_eq!(refusal, expected, "{path}");
+    };
+    let not_found = r#"404 null null "Response with id 'resp_1' not found.""#;
+    check(Method::GET, "resp_1", not_found).await;
+    check(Method::DELETE, "resp_1", not_found).await;
+    check(Method::POST, "resp_1/cancel", not_found).await;
+    check(Method::GET, "resp_1/input_items", not_found).await;
+    // OpenAI's endpoints that the mock does not have.
+    let invalid = |path: &str| format!(r#"404 null null "Invalid URL (POST /v1/responses/{path})""#);
+    for path in ["compact", "input_tokens", "resp_1/other"] {
+        check(Method::POST, path, &invalid(path)).await;
+    }
+    let not_allowed = r#"405 "method_not_supported" null "Not allowed to POST on /v1/responses/resp_1. (HINT: see the allow header.)""#;
+    check(Method::POST, "resp_1", not_allowed).await;
+}
+
+#[tokio::test]
 async fn a_refused_method_says_what_is_allowed() {
     let mock = Mock::start().await;
     let url = format!("{}/models", mock.server.base_url());
