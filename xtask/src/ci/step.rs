@@ -36,7 +36,7 @@ pub(super) enum Step {
     Downstream,
     /// Licences, advisories and sources of the dependencies; needs cargo-deny
     Deny,
-    /// The instructions an event are not above the recorded ones; needs valgrind
+    /// The instructions per event are not above the recorded ones; needs valgrind
     Instructions,
     /// The conformance cases; needs ../shared/conformance
     Conformance,
