@@ -1,4 +1,4 @@
-//! Reads a JSON body, or says in OpenAI's words what is wrong with it.
+//! Parses a JSON body, or refuses it in OpenAI's words.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::errors::ApiError;
 use crate::{function_rules, request_schema};
 
-/// What a body is held to.
+/// The schema of a request body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RequestSchema {
     Chat,
@@ -14,7 +14,7 @@ pub(crate) enum RequestSchema {
     Responses,
 }
 
-/// Reads a body that has at least the `required` fields, and holds it to a schema where one is given.
+/// Parses a body that has at least the `required` fields, and checks it against the schema, if one is given.
 pub(crate) fn read<T: DeserializeOwned>(
     body: &[u8],
     required: &[&str],

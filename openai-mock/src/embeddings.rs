@@ -113,7 +113,7 @@ pub(crate) async fn create(
 }
 
 impl Input {
-    /// The bytes that each vector follows from, and their tokens.
+    /// The bytes that each vector is computed from, and their tokens.
     fn texts(self) -> Vec<(Vec<u8>, usize)> {
         let text = |text: String| (text.clone().into_bytes(), tokens::count(text.len()));
         let tokens =

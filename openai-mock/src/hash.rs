@@ -1,4 +1,4 @@
-//! Ids that follow from what they name, so that the same request is always answered with the same bytes.
+//! Ids that follow from their content, so that the same request always gets the same bytes.
 
 use std::hash::Hasher;
 

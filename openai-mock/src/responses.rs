@@ -1,4 +1,4 @@
-//! `POST /v1/responses`: from the request to the answer, plain or as a stream. Nothing is stored.
+//! `POST /v1/responses`: from the request to the response, plain or as a stream. Nothing is stored.
 
 mod events;
 mod item;
