@@ -1,4 +1,4 @@
-//! Faults that are made on purpose, as a client sees them.
+//! Faults that are injected on purpose, as a client sees them.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ fn short(stream: bool) -> Value {
     merge(&ask("hi"), json!({"max_tokens": 2, "stream": stream}))
 }
 
-/// What arrived of a body, and how it ended.
+/// The part of a body that arrived, and how it ended.
 async fn read(mut response: Response) -> (String, &'static str) {
     let mut body = Vec::new();
     let end = loop {
@@ -27,21 +27,21 @@ async fn read(mut response: Response) -> (String, &'static str) {
     (String::from_utf8(body).unwrap(), end)
 }
 
-/// A body in short: the delta of each event, or what a plain body is.
-fn shown(body: &str, plain: &str) -> String {
+/// A summary of a body: the delta of each event, or the kind of a plain body.
+fn summary(body: &str, plain: &str) -> String {
     let json = |text: &str| serde_json::from_str::<Value>(text).ok().map(|value| sorted(&value));
     let event = |event: &str| match json(event.trim_start_matches("data: ")) {
         Some(chunk) if chunk["choices"].is_array() => chunk["choices"][0]["delta"].to_string(),
         _ => event.to_owned(),
     };
     match json(body) {
-        Some(answer) if answer["choices"].is_array() => "the answer".to_owned(),
+        Some(response) if response["choices"].is_array() => "the response".to_owned(),
         Some(other) => other.to_string(),
         None if body.starts_with("data: ") => {
             body.split_terminator("\n\n").map(event).collect::<Vec<_>>().join("\n    ")
         }
-        None if plain.starts_with(body) => format!("the first {} bytes of the answer", body.len()),
-        None => format!("{} bytes that are no JSON", body.len()),
+        None if plain.starts_with(body) => format!("the first {} bytes of the response", body.len()),
+        None => format!("{} bytes that are not JSON", body.len()),
     }
 }
 
@@ -51,11 +51,11 @@ async fn outcome(request: RequestBuilder, plain: &str) -> String {
     let head = format!("{} {}", response.status().as_u16(), header("content-type").unwrap());
     let retry = header("retry-after").map(|value| format!(", retry-after {value}")).unwrap_or_default();
     let (body, end) = read(response).await;
-    format!("{head}{retry}, {end}\n    {}", shown(&body, plain))
+    format!("{head}{retry}, {end}\n    {}", summary(&body, plain))
 }
 
 #[tokio::test]
-async fn every_fault_of_a_stream_and_of_a_plain_answer() {
+async fn every_fault_of_a_stream_and_of_a_plain_response() {
     let mock = Mock::start().await;
     let plain = mock.chat(&short(false)).send().await.unwrap().text().await.unwrap();
     let mut table = String::new();
@@ -134,7 +134,7 @@ async fn split_bytes_come_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_slow_answer_is_late_and_whole() {
+async fn a_slow_response_is_late_and_complete() {
     let mock = Mock::start().await;
     for stream in [true, false] {
         let start = Instant::now();
@@ -193,7 +193,7 @@ async fn faults_can_run_out() {
 }
 
 #[tokio::test]
-async fn what_a_request_brings_counts_instead() {
+async fn the_fault_of_a_header_applies_instead() {
     let mock = Mock::with(MockServer::builder().with_fault("status=500".parse().unwrap())).await;
     let status = async |fault: &str| {
         let request = mock.chat(&ask("hi")).header("x-mock-fault", fault);
@@ -205,7 +205,7 @@ async fn what_a_request_brings_counts_instead() {
 }
 
 #[tokio::test]
-async fn what_is_refused_anyway_has_no_fault() {
+async fn a_refused_request_has_no_fault() {
     let mock = Mock::start().await;
     let check = async |request: RequestBuilder, fault: &str, expected: &str| {
         let refusal = refused(request.header("x-mock-fault", fault)).await;

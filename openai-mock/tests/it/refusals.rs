@@ -26,7 +26,7 @@ pub(crate) fn without_values(refused: &str) -> String {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_chat_request() {
+async fn bodies_that_are_not_a_chat_request() {
     let mock = Mock::start().await;
     let tool = |id: Value| json!({"role": "tool", "tool_call_id": id, "content": "42"});
     let calls = json!([{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]);
@@ -74,7 +74,7 @@ async fn bodies_that_are_no_chat_request() {
 }
 
 #[tokio::test]
-async fn a_finished_tool_turn_is_no_error() {
+async fn a_finished_tool_turn_is_accepted() {
     let turn = json!({"role": "assistant", "tool_calls": [
         {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
         {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}},
@@ -137,7 +137,7 @@ async fn keys() {
 }
 
 #[tokio::test]
-async fn routes_that_are_not_there() {
+async fn routes_that_do_not_exist() {
     let mock = Mock::with(MockServer::builder().with_body_limit(100)).await;
     let check = async |request: RequestBuilder, expected: &str| assert_eq!(refused(request).await, expected);
     check(mock.get("/nothing?x=1"), r#"404 null null "Invalid URL (GET /v1/nothing)""#).await;

@@ -12,7 +12,7 @@ fn messages(messages: Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_the_document_allows_is_answered() {
+async fn what_the_document_allows_is_accepted() {
     let mock = Mock::start().await;
     let check = async |fields: Value| drop(mock.answer(&merge(&ask("hi"), fields)).await);
     let object = json!({"type": "object", "properties": {"a": {"type": "string"}}});
@@ -37,7 +37,7 @@ async fn what_the_document_allows_is_answered() {
 }
 
 #[tokio::test]
-async fn an_answer_can_be_sent_back_as_it_came() {
+async fn a_message_can_be_sent_back_unchanged() {
     let mock = Mock::start().await;
     for text in ["hi", "THINK"] {
         let turn = mock.answer(&ask(text)).await["choices"][0]["message"].clone();
@@ -121,7 +121,7 @@ async fn what_it_does_not_allow_is_refused_by_the_name_of_the_field() {
 }
 
 #[tokio::test]
-async fn the_role_and_the_type_choose_what_a_message_is_held_to() {
+async fn the_role_and_the_type_select_the_schema_of_a_message() {
     let mock = Mock::start().await;
     let check = async |message: Value, expected: &str| {
         let user = json!({"role": "user", "content": "hi"});
@@ -201,7 +201,7 @@ async fn strict_schemas_have_to_be_strict() {
 
 /// Whatever a request offers, both APIs spell it out in their own place.
 #[tokio::test]
-async fn functions_and_formats_are_held_to_their_rules() {
+async fn functions_and_formats_are_checked_by_their_rules() {
     let mock = Mock::start().await;
     let outcome =
         async |request: reqwest::RequestBuilder| match request.send().await.unwrap().json::<Value>().await {

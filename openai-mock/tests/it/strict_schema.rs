@@ -351,7 +351,7 @@ fn objects_nest_10_levels_deep() {
     );
 }
 
-/// An enum of strings, each as long as `length` says.
+/// An enum of strings, each of this length.
 fn enumeration(number: usize, length: usize) -> String {
     let values = (0..number).fold(String::new(), |mut values, index| {
         let comma = if index == 0 { "" } else { ", " };
