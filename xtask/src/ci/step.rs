@@ -60,7 +60,7 @@ impl Step {
 
     /// What the step cannot run without, if that is missing.
     pub(super) fn missing(self) -> Option<String> {
-        let folder = |name: &str| (!shared(name).is_dir()).then(|| format!("there is no ../shared/{name}"));
+        let folder = |name: &str| (!shared(name).is_dir()).then(|| format!("../shared/{name} is missing"));
         let tool =
             |name: &str, is_installed: bool| (!is_installed).then(|| format!("{name} is not installed"));
         match self {
