@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
@@ -35,27 +35,26 @@ pub(super) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Prints the command and runs it; its standard output, whatever its exit code is. What it writes to standard error goes to the
-/// terminal.
+/// Prints the command and runs it; how it ended, and its standard output. Its standard error goes to the terminal.
 ///
 /// # Errors
 /// It cannot be run, or its output is not UTF-8.
-pub(super) fn output(command: &mut Command) -> Result<(Output, String)> {
+pub(super) fn output(command: &mut Command) -> Result<(ExitStatus, String)> {
     let text = text(command);
     println!("$ {text}");
     let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot run `{text}`"))?;
-    let written = String::from_utf8(output.stdout.clone())
-        .with_context(|| format!("the output of `{text}` is not UTF-8"))?;
-    Ok((output, written))
+    let written =
+        String::from_utf8(output.stdout).with_context(|| format!("the output of `{text}` is not UTF-8"))?;
+    Ok((output.status, written))
 }
 
-/// Whether this command runs and succeeds, its output aside.
+/// Whether this command can be run and succeeds. Its output is not printed.
 pub(super) fn succeeds(command: &mut Command) -> bool {
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }
 
-/// The folder that cargo builds into: this program lies in `debug` or `release` below it.
+/// The folder that cargo builds into: this program is in `debug` or `release` below it.
 ///
 /// # Errors
 /// This program was moved elsewhere.
@@ -70,7 +69,10 @@ pub(super) fn shared(name: &str) -> PathBuf {
     files::root().join("../shared").join(name)
 }
 
+/// The command line, the program without its folder.
 fn text(command: &Command) -> String {
-    let parts = [command.get_program()].into_iter().chain(command.get_args());
+    let program = command.get_program();
+    let name = Path::new(program).file_name().unwrap_or(program);
+    let parts = [name].into_iter().chain(command.get_args());
     parts.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }

@@ -75,7 +75,7 @@ pub(super) fn bodies() -> Result<()> {
     run(cargo().args(["test", "--test", "it", "bodies"]))?;
     let document = whole_document()?;
     let (installed, python) = output(command(shared("servers/setup_oracle.sh")).arg(servers()?))?;
-    ensure!(installed.status.success(), "the validator cannot be installed");
+    ensure!(installed.success(), "the validator cannot be installed");
     let bodies = target()?.join("tmp");
     let validate = |name: &str| {
         let mut validate = command(python.trim());

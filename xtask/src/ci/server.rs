@@ -26,8 +26,8 @@ impl Server {
     pub(super) fn start(script: &str, folder: &Path, options: &[&str]) -> Result<Self> {
         let script = command::shared("servers").join(script);
         let mut start = command::command(&script);
-        let (output, started) = command::output(start.arg(folder).args(["0", LIFETIME]).args(options))?;
-        ensure!(output.status.success(), "{} failed: {}", script.display(), output.status);
+        let (status, started) = command::output(start.arg(folder).args(["0", LIFETIME]).args(options))?;
+        ensure!(status.success(), "{} failed: {status}", script.display());
         Self::parse(&started).with_context(|| format!("{} printed {started:?}", script.display()))
     }
 
