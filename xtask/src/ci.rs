@@ -14,7 +14,7 @@ use step::Step;
 
 /// Run the checks that decide whether a change lands, in their order, up to the first failure.
 ///
-/// A step is skipped, with the reason, where its tool or its folder of ../shared is missing.
+/// A step is skipped, with the reason, if its tool or its folder of ../shared is missing.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// Run only these steps, in the order of the list; a step that is named here and cannot run is a failure.
