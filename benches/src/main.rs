@@ -1,4 +1,4 @@
-//! What this crate costs, as ratios to a client that reads the bytes and drops them. See the README's section on performance.
+//! What this crate costs, as ratios to a client that reads the bytes and drops them.
 
 mod harness;
 

@@ -1,4 +1,4 @@
-//! Any body of an error status is an error with words, and never unreadable.
+//! Any body of an error status is an error with a message, and never a parse error.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,11 +1,11 @@
-//! What the model says, before any API gives it a shape: from a [`Prompt`] to an [`Answer`], by fixed rules.
+//! The model's output, before either API gives it a shape: from a [`Prompt`] to an [`Answer`], by fixed rules.
 
 use serde_json::{Value, json};
 
 use crate::schema_example::example;
 use crate::tokens::{BYTES_PER_TOKEN, whole_characters};
 
-/// What an answer depends on.
+/// Everything that an answer depends on.
 #[derive(Debug, Default)]
 pub(crate) struct Prompt {
     /// The text of the last user message.
@@ -39,7 +39,7 @@ pub(crate) enum Format {
     JsonSchema(Value),
 }
 
-/// One answer: words, thinking, or calls.
+/// One answer: text, reasoning, or calls.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) reasoning: Option<String>,
@@ -85,7 +85,7 @@ impl Answer {
         }
     }
 
-    /// Keeps the first `max_tokens` of thinking, content and arguments, in this order.
+    /// Keeps the first `max_tokens` of reasoning, content and arguments, in this order.
     fn limit(&mut self, max_tokens: usize) {
         let whole = self.bytes();
         let mut left = max_tokens.saturating_mul(BYTES_PER_TOKEN);
@@ -169,11 +169,11 @@ impl Prompt {
     fn asks_for(&self, word: &str) -> bool {
         self.user
             .split(|c: char| !c.is_alphanumeric())
-            .any(|held| held == word || (word != word.to_uppercase() && held.eq_ignore_ascii_case(word)))
+            .any(|part| part == word || (word != word.to_uppercase() && part.eq_ignore_ascii_case(word)))
     }
 }
 
-/// The text in quotation marks, its end left out where it is long.
+/// The text in quotation marks, a long one without its end.
 fn quoted(text: &str) -> String {
     const LONGEST: usize = 200;
     let start: String = text.chars().take(LONGEST).collect();

@@ -1,14 +1,12 @@
-//! Reads a JSON body, or says in OpenAI's words what is wrong with it.
+//! Parses a JSON body, or refuses it in OpenAI's words.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::errors::ApiError;
-use crate::function_rules;
-#[cfg(feature = "schema-check")]
-use crate::request_schema;
+use crate::{function_rules, request_schema};
 
-/// What a body is held to.
+/// The schema of a request body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RequestSchema {
     Chat,
@@ -16,7 +14,7 @@ pub(crate) enum RequestSchema {
     Responses,
 }
 
-/// Reads a body that has at least the `required` fields, and holds it to a schema where one is given.
+/// Parses a body that has at least the `required` fields, and checks it against the schema, if one is given.
 pub(crate) fn read<T: DeserializeOwned>(
     body: &[u8],
     required: &[&str],
@@ -27,7 +25,7 @@ pub(crate) fn read<T: DeserializeOwned>(
         return Err(ApiError::missing_parameter(missing));
     }
     if let Some(schema) = schema {
-        check(schema, &value)?;
+        request_schema::check(schema, &value)?;
         function_rules::check(body)?;
     }
     serde_path_to_error::deserialize(&value).map_err(|error| {
@@ -44,15 +42,4 @@ pub(crate) fn unreadable(error: &serde_json::Error) -> ApiError {
         "We could not parse the JSON body of your request: {error}. The OpenAI API expects a JSON payload, but \
          what was sent was not valid JSON."
     ))
-}
-
-#[cfg(feature = "schema-check")]
-fn check(schema: RequestSchema, value: &Value) -> Result<(), ApiError> {
-    request_schema::check(schema, value)
-}
-
-/// Without the feature there is no schema to hold the body to.
-#[cfg(not(feature = "schema-check"))]
-fn check(_: RequestSchema, _: &Value) -> Result<(), ApiError> {
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/chat/completions`: from the request to the answer, plain or as a stream.
+//! `POST /v1/chat/completions`: from the request to the response, plain or as a stream.
 
 mod chunks;
 mod completion;
@@ -19,7 +19,7 @@ use crate::{hash, models, stream};
 use completion::{Exchange, Usage};
 use request::ChatRequest;
 
-/// When everything here was made: a constant, for there is no clock.
+/// The creation time of everything that the mock sends, in Unix seconds: a constant, so that bytes do not change.
 pub(crate) const CREATED: u64 = 1_735_689_600;
 
 pub(crate) async fn completions(

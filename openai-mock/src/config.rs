@@ -1,4 +1,4 @@
-//! What a server is told before it starts.
+//! The settings of a server.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -63,20 +63,20 @@ impl MockConfig {
         self
     }
 
-    /// Accepts only this key, as a bearer or, as Azure has it, in the header `api-key`. By default any that is not empty is
-    /// accepted.
+    /// Accepts only this key, as a bearer token or, as Azure does, in the header `api-key`. By default any key that is not
+    /// empty is accepted.
     pub fn with_key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(Key(key.into()));
         self
     }
 
-    /// Answers requests without any key too, as servers on one's own machine do.
+    /// Accepts requests without a key too, as local servers do.
     pub fn without_key(mut self) -> Self {
         self.key_needed = false;
         self
     }
 
-    /// What `GET /v1/models` lists. Requests for other models are answered too, see the
+    /// What `GET /v1/models` lists. Requests for other models succeed too, see the
     /// [crate's documentation](crate).
     pub fn with_models<S: Into<String>>(mut self, models: impl IntoIterator<Item = S>) -> Self {
         self.models = models.into_iter().map(Into::into).collect();
@@ -89,29 +89,29 @@ impl MockConfig {
         self
     }
 
-    /// The longest prompt, in tokens by the [counting rule](crate#tokens), that is not refused with
+    /// The longest prompt, in tokens by the [counting rule](crate#tokens): a longer one is refused with
     /// `context_length_exceeded`. 128,000 by default.
     pub fn with_context_tokens(mut self, tokens: usize) -> Self {
         self.context_tokens = tokens;
         self
     }
 
-    /// The longest request body, in bytes, that is not refused with status 413. 32 MiB by default. The body of a request
+    /// The longest request body, in bytes: a longer one is refused with status 413. 32 MiB by default. The body of a request
     /// without a valid key is not read.
     pub fn with_body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
     }
 
-    /// Queues a reply: each valid request for a chat completion or a response takes the oldest one, and is answered by the general
-    /// rules once there are none left.
+    /// Queues a reply: each valid request for a chat completion or a response takes the oldest one. Once the queue is empty, the
+    /// general rules apply again.
     pub fn with_reply(mut self, reply: Reply) -> Self {
         self.replies.push(reply);
         self
     }
 
-    /// Whether [`MockServer::requests`] keeps what it has seen, as it does by default. Switch it off
-    /// for a server that runs for long.
+    /// Whether [`MockServer::requests`] records requests, as it does by default. Switch it off for a server that runs for
+    /// long.
     pub fn with_recording(mut self, recording: bool) -> Self {
         self.recording = recording;
         self
@@ -123,26 +123,23 @@ impl MockConfig {
         self
     }
 
-    /// Whether requests are held to [OpenAI's rules](crate#what-it-checks), as they are by default. Switch it off for requests
-    /// with fields that other servers know, `top_k` for instance.
-    ///
-    /// Without the feature `schema-check`, which `default-features = false` leaves out, the schema of OpenAI's document is not
-    /// checked, and an unknown or misspelt field passes. Tools and strict schemas are checked in either case.
+    /// Whether requests are checked by [OpenAI's rules](crate#what-it-checks), as they are by default. Switch it off for
+    /// requests with fields of other servers, `top_k` for instance: then a misspelt field passes as well.
     pub fn with_schema_check(mut self, check: bool) -> Self {
         self.schema_check = check;
         self
     }
 
-    /// How long a connection may be idle, without a byte in either direction and without a request that is being answered,
-    /// until the server closes it. 60 s by default. A router of one's own leaves this to its application.
+    /// How long a connection may be idle, without a byte in either direction and without a running request, until the server
+    /// closes it. 60 s by default. It has no effect on a [`router`](crate::router).
     pub fn with_idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
     }
 
-    /// Makes a fault on purpose, where a request has a valid key. Of several faults a request gets the first
-    /// one that is due, so that `status=500,times=1` and then `truncate,times=1` spoil one request each. A
-    /// request may bring a fault of its own in the header `x-mock-fault`, which counts instead.
+    /// Injects a fault into requests that have a valid key. Of several faults a request gets the first one that
+    /// is due, so that `status=500,times=1` and then `truncate,times=1` hit one request each. A fault in the
+    /// request's header `x-mock-fault` applies instead of these.
     ///
     /// ```
     /// # use openai_mock::MockServer;
@@ -154,7 +151,7 @@ impl MockConfig {
         self
     }
 
-    /// `schema`, unless the check is off.
+    /// The schema, unless the check is off.
     pub(crate) fn schema(&self, schema: RequestSchema) -> Option<RequestSchema> {
         self.schema_check.then_some(schema)
     }
@@ -162,7 +159,7 @@ impl MockConfig {
     /// Starts a server with these settings on the current Tokio runtime.
     ///
     /// # Errors
-    /// Where the address cannot be bound, for instance because the port is in use.
+    /// The address cannot be bound, for instance because the port is in use.
     pub async fn start(self) -> io::Result<MockServer> {
         MockServer::bind(self).await
     }

@@ -94,7 +94,7 @@ pub(crate) async fn create(
 
     let prompt_tokens = inputs.iter().map(|(_, tokens)| tokens).sum();
     let data = inputs.iter().enumerate().map(|(index, (text, _))| {
-        let vector = vector(hash::fnv(&[request.model.as_bytes(), text]), dimensions);
+        let vector = vector(hash::hash(&[request.model.as_bytes(), text]), dimensions);
         let embedding = match request.encoding_format {
             Some(Encoding::Base64) => {
                 let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
@@ -113,7 +113,7 @@ pub(crate) async fn create(
 }
 
 impl Input {
-    /// The bytes that each vector follows from, and their tokens.
+    /// The bytes that each vector is computed from, and their tokens.
     fn texts(self) -> Vec<(Vec<u8>, usize)> {
         let text = |text: String| (text.clone().into_bytes(), tokens::count(text.len()));
         let tokens =
@@ -130,7 +130,8 @@ impl Input {
 /// A vector of length 1. Fewer dimensions are the start of more, scaled to length 1 again, as with
 /// OpenAI's models.
 fn vector(seed: u64, dimensions: i64) -> Vec<f32> {
-    let numbers: Vec<f64> = (1..=dimensions).map(|index| hash::scatter(seed, index as u64)).collect();
+    let mut random = fastrand::Rng::with_seed(seed);
+    let numbers: Vec<f64> = (0..dimensions).map(|_| random.f64() * 2.0 - 1.0).collect();
     let length = numbers.iter().map(|number| number * number).sum::<f64>().sqrt();
     numbers.iter().map(|number| (number / length) as f32).collect()
 }

@@ -1,4 +1,4 @@
-//! What can go wrong on purpose, and the text that says so.
+//! Faults that the server injects on purpose, and the grammar of their specifications.
 
 mod duplicate;
 pub(crate) mod inject;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 
-/// A fault that the server makes on purpose, as a text of the form [`Fault::GRAMMAR`]. See
+/// A fault that the server injects on purpose, parsed from a text of the form [`Fault::GRAMMAR`]. See
 /// [`MockConfig::with_fault`](crate::MockConfig::with_fault).
 ///
 /// ```
@@ -22,11 +22,11 @@ use axum::http::{HeaderName, HeaderValue};
 #[derive(Debug, Clone)]
 pub struct Fault {
     pub(crate) kind: Kind,
-    /// Only so many requests are looked at.
+    /// Only this many requests are considered.
     pub(crate) times: Option<u64>,
-    /// The part of them that is hit.
+    /// The fraction of them that is hit, from 0 to 1.
     pub(crate) probability: f64,
-    /// As it was written, seed and all.
+    /// The unchanged text, the seed included.
     pub(crate) spec: String,
 }
 
@@ -40,17 +40,17 @@ pub(crate) enum Kind {
     Split { bytes: usize },
     Slow(Duration),
     ContentType(HeaderValue),
-    Duplicate(Double),
+    Duplicate(SharedField),
 }
 
-/// What two tool calls share.
+/// The field that all tool calls share.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Double {
+pub(crate) enum SharedField {
     Index,
     Id,
 }
 
-/// A text that names no [`Fault`]. It says why, and what is allowed.
+/// A text that is not a valid [`Fault`]. It displays the reason, and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidFault(String);
 
@@ -74,21 +74,21 @@ impl Fault {
 status=N[,HEADER=VALUE]...  an error with this status, 400 to 599, and these headers;
                             `code` sets the error's code:
                             status=429,code=insufficient_quota,retry-after=2
-truncate[=N][,reset]        the answer ends after N chunks, with `reset` by a broken
+truncate[=N][,reset]        the response ends after N chunks, with `reset` by a broken
                             connection: truncate=3,reset
 stall[=N]                   after N chunks nothing more is sent: stall=2
-garbage[=N]                 after N chunks one that cannot be read: garbage=2
+garbage[=N]                 after N chunks one that cannot be parsed: garbage=2
 error[=N][,code=CODE]       after N chunks an error, and the end: error=2
-split[=N]                   every N bytes are written by themselves: split=1
-slow=DURATION               the first chunk of a stream, or a whole answer, comes late:
+split[=N]                   every N bytes are written separately: split=1
+slow=DURATION               the first chunk of a stream, or a whole response, is delayed:
                             slow=1500ms
-content-type=TYPE           the answer says to be this: content-type=text/html
+content-type=TYPE           the response has this content type: content-type=text/html
 duplicate=index|id          all tool calls share an index, or an id: duplicate=index
-N is 1 where it is left out. A chunk is an event of a stream, or 64 bytes of another
-answer. To each of them can be added, after a comma:
-times=K                     only the first K requests are looked at: status=500,times=2
-probability=P[,seed=S]      a part of them is hit, by a fixed sequence that the seed
-                            chooses: stall,probability=0.1,seed=7";
+N is 1 by default. A chunk is an event of a stream, or 64 bytes of another response.
+To each fault can be added, after a comma:
+times=K                     only the first K requests are considered: status=500,times=2
+probability=P[,seed=S]      a fraction of them is hit, by a fixed sequence that the seed
+                            selects: stall,probability=0.1,seed=7";
 
     const ALLOWED: &str = "status=N, truncate, stall, garbage, error, split, slow=DURATION, content-type=TYPE or \
                            duplicate=index|id";
@@ -127,7 +127,7 @@ impl FromStr for Fault {
     }
 }
 
-/// The fault, which takes its own options out of the list.
+/// Parses the fault, and takes its own options out of the list.
 fn kind(name: &str, value: Option<&str>, options: &mut Vec<Item<'_>>) -> Result<Kind, String> {
     let count =
         |least| number(name, value.or(Some("1")), least..=u64::from(u32::MAX)).map(|count| count as usize);
@@ -150,7 +150,7 @@ fn kind(name: &str, value: Option<&str>, options: &mut Vec<Item<'_>>) -> Result<
         "slow" => {
             let text = needed("DURATION, for instance slow=1500ms or slow=2s")?;
             Kind::Slow(humantime::parse_duration(text).map_err(|error| {
-                format!("'{text}' is no duration ({error}); write for instance 1500ms or 2s")
+                format!("'{text}' is not a valid duration ({error}); write for instance 1500ms or 2s")
             })?)
         }
         "content-type" => {
@@ -158,8 +158,8 @@ fn kind(name: &str, value: Option<&str>, options: &mut Vec<Item<'_>>) -> Result<
             Kind::ContentType(text.parse().map_err(|_| format!("'{text}' cannot be sent in a header"))?)
         }
         "duplicate" => Kind::Duplicate(match value {
-            Some("index") => Double::Index,
-            Some("id") => Double::Id,
+            Some("index") => SharedField::Index,
+            Some("id") => SharedField::Id,
             _ => return Err("write duplicate=index or duplicate=id".to_owned()),
         }),
         _ => return Err(format!("expected {}", Fault::ALLOWED)),
@@ -183,14 +183,14 @@ fn code(options: &mut Vec<Item<'_>>) -> Option<String> {
     options.remove(place).1.map(str::to_owned)
 }
 
-/// All options are headers. One without `=` is what follows a comma in the value before it, as in a date.
+/// All options are headers. An option without `=` continues the value before it after a comma, as in a date.
 fn headers(options: &mut Vec<Item<'_>>) -> Result<Vec<(String, String)>, String> {
     let mut headers: Vec<(String, String)> = Vec::new();
     for (key, value) in options.drain(..) {
         match (value, headers.last_mut()) {
             (Some(value), _) => headers.push((key.to_owned(), value.to_owned())),
             (None, Some((_, before))) => before.push_str(&format!(", {key}")),
-            (None, None) => return Err(format!("'{key}' is no header; write {key}=VALUE")),
+            (None, None) => return Err(format!("'{key}' is not a header; write {key}=VALUE")),
         }
     }
     for (name, value) in &headers {
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_of_the_grammar_is_read() {
+    fn every_form_of_the_grammar_is_parsed() {
         let check = |spec: &str, expected: Kind| assert_eq!(spec.parse::<Fault>().unwrap().kind, expected);
         let status = |status, code: Option<&str>, headers: &[(&str, &str)]| Kind::Status {
             status,
@@ -232,12 +232,12 @@ mod tests {
         check("split=7", Kind::Split { bytes: 7 });
         check("slow=1500ms", Kind::Slow(Duration::from_millis(1500)));
         check("content-type=text/html", Kind::ContentType(HeaderValue::from_static("text/html")));
-        check("duplicate=index", Kind::Duplicate(Double::Index));
-        check("duplicate=id", Kind::Duplicate(Double::Id));
+        check("duplicate=index", Kind::Duplicate(SharedField::Index));
+        check("duplicate=id", Kind::Duplicate(SharedField::Id));
     }
 
     #[test]
-    fn how_often_is_read_from_any_fault() {
+    fn times_and_probability_belong_to_any_fault() {
         let check = |spec: &str, times, probability| {
             let fault: Fault = spec.parse().unwrap();
             assert_eq!((fault.times, fault.probability), (times, probability), "{spec}");
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_say_what_is_allowed() {
+    fn errors_name_what_is_allowed() {
         let check = |spec: &str, expected: &str| {
             let error = spec.parse::<Fault>().unwrap_err().to_string();
             assert_eq!(error, format!("invalid fault '{spec}': {expected}"));
@@ -262,7 +262,7 @@ mod tests {
         check("status", status);
         check("status=200", status);
         check("status=teapot", status);
-        check("status=500,reset", "'reset' is no header; write reset=VALUE");
+        check("status=500,reset", "'reset' is not a header; write reset=VALUE");
         check("status=500,no header=1", "the header 'no header: 1' cannot be sent");
         check("truncate=-1", "'truncate' needs a whole number from 0 to 4294967295");
         check(
@@ -271,7 +271,10 @@ mod tests {
         );
         check("split=0", "'split' needs a whole number from 1 to 4294967295");
         check("slow", "write slow=DURATION, for instance slow=1500ms or slow=2s");
-        check("slow=long", "'long' is no duration (expected number at 0); write for instance 1500ms or 2s");
+        check(
+            "slow=long",
+            "'long' is not a valid duration (expected number at 0); write for instance 1500ms or 2s",
+        );
         check("content-type", "write content-type=TYPE, for instance content-type=text/html");
         check("content-type=\n", "write content-type=TYPE, for instance content-type=text/html");
         check("content-type=a\nb", "'a\nb' cannot be sent in a header");

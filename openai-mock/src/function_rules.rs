@@ -1,4 +1,4 @@
-//! What OpenAI demands of the functions and the response format of a request: their names and their schemas.
+//! OpenAI's rules for the functions and the response format of a request: their names and their schemas.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::strict_schema::{self, Node};
 
 const LONGEST_NAME: usize = 64;
 
-/// Refuses names that are not valid or given twice, and schemas that OpenAI does not take.
+/// Refuses names that are not valid or given twice, and schemas that OpenAI does not accept.
 pub(crate) fn check(body: &[u8]) -> Result<(), ApiError> {
     let body: Node = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     let mut names = HashSet::new();
@@ -78,28 +78,29 @@ fn is_strict(owner: &Node) -> bool {
     owner.get("strict") == Some(&Node::Bool(true))
 }
 
-/// The name, or nothing where there is none: whether one is needed is not decided here.
+/// The name, or an empty one if it is missing: the schema decides whether it is required.
 fn check_name<'a>(owner: &'a Node, param: &str) -> Result<&'a str, ApiError> {
     let Some(name) = owner.get("name").and_then(Node::as_str) else { return Ok("") };
-    let refuse = |wrong: String, code: &str| {
-        Err(ApiError::invalid(format!("Invalid '{param}': {wrong}")).param(param).code(code))
+    let refuse = |reason: String, code: &str| {
+        Err(ApiError::invalid(format!("Invalid '{param}': {reason}")).param(param).code(code))
     };
     let length = name.chars().count();
     if name.is_empty() {
-        let wrong = "empty string. Expected a string with minimum length 1, but got an empty string instead.";
-        return refuse(wrong.to_owned(), "empty_string");
+        let reason =
+            "empty string. Expected a string with minimum length 1, but got an empty string instead.";
+        return refuse(reason.to_owned(), "empty_string");
     }
     if length > LONGEST_NAME {
-        let wrong = format!(
+        let reason = format!(
             "string too long. Expected a string with maximum length {LONGEST_NAME}, but got a string with length \
              {length} instead."
         );
-        return refuse(wrong, "string_above_max_length");
+        return refuse(reason, "string_above_max_length");
     }
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
-        let wrong =
+        let reason =
             "string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.";
-        return refuse(wrong.to_owned(), "invalid_value");
+        return refuse(reason.to_owned(), "invalid_value");
     }
     Ok(name)
 }

@@ -1,4 +1,4 @@
-//! API keys: how a request shows one, and how one may be shown.
+//! API keys: where a request sends its key, and how a key is masked.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 
 use crate::errors::ApiError;
 
-/// A key that `Debug` never shows in full.
+/// A key that `Debug` masks.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Key(pub(crate) String);
 
@@ -16,8 +16,8 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Passes a request with the required key, or with any key where no certain one is required. `needed`: with none it does
-/// not pass.
+/// Accepts a request with the required key, or with any key if no particular one is required. `needed` is whether it must
+/// have a key at all.
 pub(crate) fn authorise(headers: &HeaderMap, required: Option<&Key>, needed: bool) -> Result<(), ApiError> {
     let unauthorised =
         |message| Err(ApiError::new(StatusCode::UNAUTHORIZED, message).code("invalid_api_key"));
@@ -46,7 +46,7 @@ pub(crate) fn authorise(headers: &HeaderMap, required: Option<&Key>, needed: boo
     }
 }
 
-/// The value of a header as a record may hold it: credentials keep their scheme and a mask.
+/// The value of a header for a record: of credentials, the scheme and a mask.
 pub(crate) fn masked_header(name: &str, value: &str) -> String {
     match (name, value.split_once(' ')) {
         ("authorization" | "proxy-authorization", Some((scheme, key))) => format!("{scheme} {}", mask(key)),

@@ -15,7 +15,6 @@ mod key;
 mod models;
 mod record;
 mod reply;
-#[cfg(feature = "schema-check")]
 mod request_schema;
 mod responses;
 mod routes;

@@ -10,8 +10,8 @@ use openai_mock::{Fault, MockConfig, MockServer};
 
 /// A small deterministic OpenAI-compatible server for examples and tests.
 ///
-/// Point any OpenAI client at the base URL that it prints. The same request is always answered with the
-/// same bytes. Ctrl-C ends it.
+/// Point any OpenAI client at the base URL that it prints. The same request always gets the same bytes.
+/// Ctrl-C ends it.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -33,7 +33,7 @@ struct Arguments {
     /// Accept requests that OpenAI's document does not allow, for instance with fields of other servers
     #[arg(long)]
     no_schema_check: bool,
-    /// Make a fault on purpose; may be given several times, and the first that is due is made
+    /// Inject a fault; may be given several times, and the first that is due is injected
     #[arg(long, value_name = "SPEC", long_help = fault_help())]
     fault: Vec<Fault>,
     /// Write a line to standard error for each request: method, path and status
@@ -43,8 +43,8 @@ struct Arguments {
 
 fn fault_help() -> String {
     format!(
-        "Make a fault on purpose. May be given several times: a request gets the first that is due, or the \
-         one in its own header x-mock-fault\n\n{}",
+        "Inject a fault. May be given several times: a request gets the first that is due, or the one in \
+         its own header x-mock-fault\n\n{}",
         Fault::GRAMMAR
     )
 }
@@ -79,14 +79,14 @@ async fn serve(arguments: &Arguments) -> io::Result<()> {
         let hint = "Choose another port with --port, or any free one with --port 0.";
         io::Error::new(error.kind(), format!("cannot listen on {host} port {port}: {error}. {hint}"))
     })?;
-    // A key stays where it was typed: the line to paste reads it from the environment.
-    let shown = if key.is_some() { "$OPENAI_API_KEY" } else { "sk-mock" };
+    // A configured key is not printed: the line to paste reads it from the environment.
+    let example_key = if key.is_some() { "$OPENAI_API_KEY" } else { "sk-mock" };
     let url = server.base_url();
     writeln!(
         io::stdout(),
         r#"Listening on {url}
 
-curl {url}/chat/completions -H "authorization: Bearer {shown}" -H "content-type: application/json" -d '{{"model": "gpt-4o", "messages": [{{"role": "user", "content": "Say hello"}}]}}'
+curl {url}/chat/completions -H "authorization: Bearer {example_key}" -H "content-type: application/json" -d '{{"model": "gpt-4o", "messages": [{{"role": "user", "content": "Say hello"}}]}}'
 "#
     )?;
     tokio::signal::ctrl_c().await?;

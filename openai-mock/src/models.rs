@@ -46,8 +46,7 @@ pub(crate) async fn retrieve(
     }
 }
 
-/// Refuses the names that stand for a model nobody has. Every other name is welcome, so that tests need
-/// not announce theirs.
+/// Refuses the names that stand for an unknown model. Every other name is accepted, so that tests can choose theirs.
 pub(crate) fn check(id: &str) -> Result<(), ApiError> {
     if id == "no-such-model" || id.starts_with("missing-") {
         let message = format!("The model `{id}` does not exist or you do not have access to it.");

@@ -1,4 +1,4 @@
-//! What the server has seen.
+//! The requests that the server received.
 
 use axum::body::Bytes;
 use axum::http::request::Parts;
@@ -14,12 +14,12 @@ pub struct RecordedRequest {
     pub method: String,
     /// The path, for instance `/v1/chat/completions`.
     pub path: String,
-    /// What followed the `?`, percent-encoded as it came.
+    /// The query after the `?`, still percent-encoded.
     pub query: Option<String>,
-    /// The headers in the order they came, their names in lower case. Credentials look like
+    /// The headers in the order of arrival, their names in lower case. Credentials look like
     /// `Bearer sk-12***cd`.
     pub headers: Vec<(String, String)>,
-    /// The body, where it was JSON and the request had a valid key.
+    /// The body, if it was JSON and the request had a valid key.
     pub body: Option<Value>,
 }
 
@@ -40,6 +40,6 @@ impl RecordedRequest {
 
     /// The first value of a header; the case of the name does not matter.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(held, _)| held.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }

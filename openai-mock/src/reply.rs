@@ -1,4 +1,4 @@
-//! Scripted replies: what a test wants to be answered, whatever it asks.
+//! Scripted replies: responses that a test chooses, whatever its request is.
 
 use std::fmt::Display;
 
@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::answer::{Answer, Call};
 use crate::errors::{ApiError, ErrorBody};
 
-/// A canned answer to one request for a chat completion or a response. See [`MockConfig::with_reply`](crate::MockConfig::with_reply)
+/// A scripted reply to one request for a chat completion or a response. See [`MockConfig::with_reply`](crate::MockConfig::with_reply)
 /// and [`MockServer::push_reply`](crate::MockServer::push_reply).
 ///
-/// It is sent as it is: limits, `stop` and a format do not change it. A request that asks
+/// It is sent unchanged: limits, `stop` and a format have no effect on it. A request that asks
 /// for a stream gets it as a stream.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -27,12 +27,12 @@ pub(crate) enum Content {
 }
 
 impl Reply {
-    /// An answer in words.
+    /// A text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::answer(Answer::text(text))
     }
 
-    /// An answer that is this JSON value, as text.
+    /// This JSON value, as text.
     ///
     /// ```
     /// # use openai_mock::Reply;
@@ -47,8 +47,8 @@ impl Reply {
         Self::answer(Answer { refusal: Some(text.into()), ..Answer::default() })
     }
 
-    /// A call of the function `name`. The arguments are a `serde_json::Value`, or a text that is sent as
-    /// it is, valid JSON or not.
+    /// A call of the function `name`. The arguments are a `serde_json::Value`, or a text that is sent
+    /// unchanged, valid JSON or not.
     pub fn tool_call(name: impl Into<String>, arguments: impl Display) -> Self {
         Self::answer(Answer::default()).and_tool_call(name, arguments)
     }
@@ -65,7 +65,7 @@ impl Reply {
         calls.into_iter().fold(none, |reply, (name, arguments)| reply.and_tool_call(name, arguments))
     }
 
-    /// A response that is no answer: this status and this body.
+    /// A plain HTTP response: this status and this body.
     ///
     /// ```
     /// # use openai_mock::Reply;
@@ -86,7 +86,7 @@ impl Reply {
             .with_header("content-type", "application/json")
     }
 
-    /// Adds a call to the answer. An error is left as it is.
+    /// Adds a call. An HTTP response or an error does not change.
     pub fn and_tool_call(self, name: impl Into<String>, arguments: impl Display) -> Self {
         self.edit(|answer| {
             answer.calls.push(Call { name: name.into(), arguments: arguments.to_string() });
@@ -94,13 +94,14 @@ impl Reply {
         })
     }
 
-    /// Adds thinking to the answer, as `reasoning_content` or an item of its own. An error is left as it is.
+    /// Adds reasoning, as `reasoning_content` or an item of its own. An HTTP response or an error does not change.
     pub fn with_reasoning(self, text: impl Into<String>) -> Self {
         self.edit(|answer| answer.reasoning = Some(text.into()))
     }
 
-    /// Ends the answer with this `finish_reason`, known to OpenAI or not. A response is incomplete for this reason, with
-    /// `max_output_tokens` in place of `length`, unless it is `stop` or `tool_calls`. An error is left as it is.
+    /// Ends with this `finish_reason`, whether OpenAI documents it or not. In the Responses API, any but `stop` and
+    /// `tool_calls` makes the response incomplete for this reason, with `max_output_tokens` in place of `length`. An HTTP
+    /// response or an error does not change.
     pub fn with_finish_reason(self, reason: impl Into<String>) -> Self {
         self.edit(|answer| answer.finish_reason = reason.into())
     }

@@ -1,6 +1,6 @@
-//! Holds requests to the schema of OpenAI's document, and says in OpenAI's words which field is wrong.
+//! Checks requests against the schema of OpenAI's document, and names the wrong field in OpenAI's words.
 //!
-//! The schema itself decides its unions by type and tag, so an error of the validator lies at the field at fault.
+//! The schema decides its unions by type and tag, so an error of the validator points to the wrong field.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::body::RequestSchema;
 use crate::errors::ApiError;
 
-/// Compiled once, or why it cannot be.
+/// Compiled once, or the reason why it cannot be.
 type Compiled = LazyLock<Result<Validator, String>>;
 
 static CHAT: Compiled = LazyLock::new(|| compile("CreateChatCompletionRequest"));
@@ -40,7 +40,7 @@ pub(crate) fn check(schema: RequestSchema, body: &Value) -> Result<(), ApiError>
         let message = format!("The schema within the mock cannot be used: {error}.");
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     })?;
-    // A value of the wrong type breaks other rules as well, which then say nothing.
+    // A value of the wrong type breaks other rules as well: its type is the cause.
     let errors = validator.iter_errors(body);
     let first = errors.min_by_key(|error| !matches!(error.kind(), Kind::Type { .. }));
     first.map_or(Ok(()), |error| Err(refusal(&error)))
@@ -50,8 +50,8 @@ fn refusal(error: &ValidationError<'_>) -> ApiError {
     let param = param(error.instance_path());
     let got = error.instance().as_ref();
     let number = if got.is_f64() { "decimal" } else { "integer" };
-    let limited = |wrong: String, expected: String, got: String, code: String| {
-        let message = format!("Invalid '{param}': {wrong}. Expected {expected}, but got {got} instead.");
+    let limited = |reason: String, expected: String, got: String, code: String| {
+        let message = format!("Invalid '{param}': {reason}. Expected {expected}, but got {got} instead.");
         ApiError::invalid(message).param(&param).code(code)
     };
     let length = || match got {
@@ -96,7 +96,7 @@ fn refusal(error: &ValidationError<'_>) -> ApiError {
             length(),
             "string_above_max_length".to_owned(),
         ),
-        // No tag tells the branches apart: the one with the fewest objections is what was meant.
+        // Without a tag, the branch with the fewest errors is the likeliest.
         Kind::AnyOf { context } => {
             match context.iter().min_by_key(|branch| branch.len()).map(Vec::as_slice) {
                 Some([first, ..]) => refusal(first),
@@ -159,19 +159,19 @@ fn article(kind: JsonType) -> &'static str {
 }
 
 fn no_option(param: &str, options: &Value, got: &Value) -> ApiError {
-    let shown = |value: &Value| format!("'{}'", value.as_str().map_or(value.to_string(), str::to_owned));
-    let options: Vec<String> = options.as_array().into_iter().flatten().map(shown).collect();
+    let quoted = |value: &Value| format!("'{}'", value.as_str().map_or(value.to_string(), str::to_owned));
+    let options: Vec<String> = options.as_array().into_iter().flatten().map(quoted).collect();
     let supported = match options.as_slice() {
         [only] => format!("Only {only} is supported"),
         [most @ .., last] => format!("Supported values are: {} and {last}", most.join(", ")),
         [] => "No value is supported".to_owned(),
     };
-    ApiError::invalid(format!("Invalid value: {}. {supported}.", shown(got)))
+    ApiError::invalid(format!("Invalid value: {}. {supported}.", quoted(got)))
         .param(param)
         .code("invalid_value")
 }
 
-/// A place as OpenAI names it: `messages[0].content`.
+/// A location in OpenAI's notation: `messages[0].content`.
 fn param(path: &Location) -> String {
     path.segments().fold(String::new(), |param, segment| match segment {
         LocationSegment::Property(name) => joined(&param, &name),

@@ -1,4 +1,4 @@
-//! `POST /v1/responses`: from the request to the answer, plain or as a stream. Nothing is stored.
+//! `POST /v1/responses`: from the request to the response, plain or as a stream. Nothing is stored.
 
 mod events;
 mod item;
@@ -47,8 +47,8 @@ pub(crate) async fn create(State(shared): State<Arc<Shared>>, body: Bytes) -> Re
     reply::with_headers(response, headers)
 }
 
-/// No response is there to be had again.
-pub(crate) async fn retrieve(id: Result<Path<String>, PathRejection>) -> ApiError {
+/// Refuses to return, cancel or delete a response, or to list its items: none is stored.
+pub(crate) async fn stored(id: Result<Path<String>, PathRejection>) -> ApiError {
     match id {
         Ok(Path(id)) => ApiError::new(StatusCode::NOT_FOUND, format!("Response with id '{id}' not found.")),
         Err(error) => ApiError::invalid(error.body_text()),

@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use futures::StreamExt;
 
 use crate::config::MockConfig;
@@ -20,17 +20,17 @@ use crate::record::RecordedRequest;
 use crate::server::Shared;
 use crate::{chat, embeddings, hash, key, models, responses};
 
-/// The routes alone, to be served by an application of your own. The address in the settings is not
+/// The routes alone, for an application of your own. The address in the settings is not
 /// used, and requests are not recorded.
 pub fn router(config: MockConfig) -> Router {
     build(Shared::new(config.with_recording(false)))
 }
 
 pub(crate) fn build(shared: Arc<Shared>) -> Router {
-    let azure = of_models("/openai/deployments/{deployment}").merge(of_servers("/openai"));
+    let azure = model_routes("/openai/deployments/{deployment}").merge(server_routes("/openai"));
     let mut router = azure.route_layer(from_fn(has_version));
     for base in ["/v1", "/openai/v1"] {
-        router = router.merge(of_models(base)).merge(of_servers(base));
+        router = router.merge(model_routes(base)).merge(server_routes(base));
     }
     router
         .method_not_allowed_fallback(method_not_allowed)
@@ -43,22 +43,28 @@ pub(crate) fn build(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// What a model does, and so one of Azure's deployments.
-fn of_models(base: &str) -> Router<Arc<Shared>> {
+/// The endpoints of a model, and so of one of Azure's deployments.
+fn model_routes(base: &str) -> Router<Arc<Shared>> {
     Router::new()
         .route(&format!("{base}/chat/completions"), post(chat::completions))
         .route(&format!("{base}/embeddings"), post(embeddings::create))
 }
 
-fn of_servers(base: &str) -> Router<Arc<Shared>> {
+/// The endpoints that do not belong to a deployment.
+fn server_routes(base: &str) -> Router<Arc<Shared>> {
     Router::new()
         .route(&format!("{base}/responses"), post(responses::create))
-        .route(&format!("{base}/responses/{{id}}"), get(responses::retrieve))
+        .route(&format!("{base}/responses/{{id}}"), get(responses::stored).delete(responses::stored))
+        .route(&format!("{base}/responses/{{id}}/cancel"), post(responses::stored))
+        .route(&format!("{base}/responses/{{id}}/input_items"), get(responses::stored))
+        // OpenAI's endpoints that the mock does not have: without these routes they would be the id of a response.
+        .route(&format!("{base}/responses/compact"), any(unknown_url))
+        .route(&format!("{base}/responses/input_tokens"), any(unknown_url))
         .route(&format!("{base}/models"), get(models::list))
         .route(&format!("{base}/models/{{*id}}"), get(models::retrieve))
 }
 
-/// Azure's paths outside `/openai/v1` are known only together with a version.
+/// Azure's paths outside `/openai/v1` exist only together with a version.
 async fn has_version(request: Request, next: Next) -> Result<Response, ApiError> {
     let query = request.uri().query().unwrap_or_default();
     let has = |pair: &str| pair.strip_prefix("api-version=").is_some_and(|version| !version.is_empty());
@@ -90,8 +96,8 @@ async fn authorise(
     Ok(next.run(request).await)
 }
 
-/// Reads the body once for the record and for the request's id, then answers. The body of a request without a valid key is
-/// thrown away while the answer is sent: anyone could fill the memory with it.
+/// Reads the body once for the record and for the request's id, then responds. The body of a request without a valid key is
+/// discarded while the response is sent: anyone could fill the memory with it.
 async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let active = request.extensions().get::<ConnectInfo<Requests>>().map(|requests| requests.0.begin());
     let (parts, mut body) = request.into_parts();
@@ -132,10 +138,10 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
     }
 }
 
-/// How long an unneeded body is read.
-const DISCARDING: Duration = Duration::from_secs(5);
+/// How long a discarded body is read.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Reads a body, up to this many bytes, so that a client that sends it to its end before it looks for an answer gets one.
+/// Reads a body, up to this many bytes, so that a client that sends all of it before it reads gets its response.
 async fn discard(body: Body, limit: usize) {
     let mut pieces = body.into_data_stream();
     let mut left = limit;
@@ -145,10 +151,10 @@ async fn discard(body: Body, limit: usize) {
             left = rest;
         }
     };
-    _ = tokio::time::timeout(DISCARDING, reading).await;
+    _ = tokio::time::timeout(DISCARD_TIMEOUT, reading).await;
 }
 
-/// What OpenAI sends with every response, with a clock that stands still.
+/// The headers that OpenAI sends with every response, with a constant time.
 const HEADERS: [(&str, &str); 9] = [
     ("date", "Wed, 01 Jan 2025 00:00:00 GMT"),
     ("openai-processing-ms", "12"),

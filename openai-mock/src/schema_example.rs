@@ -1,15 +1,15 @@
-//! A value that fits a JSON schema: always the same one, and the smallest that says something.
+//! A value that fits a JSON schema: always the same one, small but not empty.
 
 use serde_json::{Map, Value, json};
 
-/// No schema makes an example of more values and bytes of text than this; the rest becomes null.
+/// An example has at most this many values and bytes of text; the rest becomes null.
 const LARGEST: usize = 20_000;
 
-/// From this depth on, the example of a schema that contains itself takes the first way out.
+/// From this depth on, the example of a recursive schema takes the first branch that ends it.
 const DEEP: usize = 8;
 
 /// The example of a schema. `$ref` is followed inside the schema; properties that are not required are
-/// left out; what the rules cannot honour (`pattern`, `not`, conditions) is ignored.
+/// left out; `pattern`, `not` and conditions are ignored.
 pub(crate) fn example(schema: &Value) -> Value {
     Examples { root: schema, left: LARGEST }.value(schema, 0)
 }
@@ -28,17 +28,17 @@ impl<'a> Examples<'a> {
             return Value::Null;
         }
         let depth = depth + 1;
-        if let Some(known) = schema.get("const").or_else(|| list(schema, "enum").first()) {
-            return known.clone();
+        if let Some(fixed) = schema.get("const").or_else(|| list(schema, "enum").first()) {
+            return fixed.clone();
         }
         if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
             let target = target.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
             return target.map_or(Value::Null, |target| self.value(target, depth));
         }
         if schema.get("properties").is_none() {
-            let unions = ["anyOf", "oneOf"].map(|union| list(schema, union));
-            if let Some(arm) = unions.into_iter().find_map(|arms| arm(arms, depth)) {
-                return self.value(arm, depth);
+            let unions = ["anyOf", "oneOf"].map(|keyword| list(schema, keyword));
+            if let Some(branch) = unions.into_iter().find_map(|union| branch_of(union, depth)) {
+                return self.value(branch, depth);
             }
             if let [only] = list(schema, "allOf") {
                 return self.value(only, depth);
@@ -97,13 +97,13 @@ fn list<'a>(schema: &'a Value, name: &str) -> &'a [Value] {
     schema.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// The first arm of a union that is not just null, or deep down the one that is.
-fn arm(arms: &[Value], depth: usize) -> Option<&Value> {
-    arms.iter().find(|arm| (kind(arm) == "null") == (depth > DEEP)).or(arms.first())
+/// The first branch of a union that is not null, or at a great depth the one that is.
+fn branch_of(union: &[Value], depth: usize) -> Option<&Value> {
+    union.iter().find(|branch| (kind(branch) == "null") == (depth > DEEP)).or(union.first())
 }
 
-/// The schema's type; where it has several, the first that is not null; where it has none, what its
-/// other words speak of.
+/// The schema's type; of several, the first that is not null; of none, the type that its other keywords
+/// imply.
 fn kind(schema: &Value) -> &str {
     match schema.get("type") {
         Some(Value::String(name)) => name,
@@ -138,7 +138,7 @@ fn string(schema: &Value) -> String {
     example.chars().cycle().take(length).collect()
 }
 
-/// The usual number where the schema does not say otherwise, else one inside its bounds.
+/// The usual number, or one inside the schema's bounds.
 fn number(schema: &Value, usual: f64) -> f64 {
     let bound = |name| schema.get(name).and_then(Value::as_f64);
     let least = bound("minimum").or(bound("exclusiveMinimum"));
@@ -157,7 +157,7 @@ fn number(schema: &Value, usual: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// The example is this one, and it fits the schema by the judgement of a validator.
+    /// The example is this one, and a validator accepts it.
     fn check(schema: Value, expected: Value) {
         let example = example(&schema);
         assert_eq!(example, expected, "the example of {schema}");

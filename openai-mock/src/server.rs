@@ -18,10 +18,10 @@ use crate::record::RecordedRequest;
 use crate::reply::Reply;
 use crate::routes;
 
-/// How long [`MockServer::shutdown`] waits for clients that do not read their answers.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long [`MockServer::shutdown`] waits for clients that do not read their responses.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the routes share.
+/// The state that the routes share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: MockConfig,
@@ -48,11 +48,11 @@ impl Shared {
         lock(&self.replies).pop_front()
     }
 
-    /// The fault of this request: the one that it brings along, else the next of the server's own.
-    pub(crate) fn next_fault(&self, brought: Option<&str>) -> Result<Option<Kind>, InvalidFault> {
+    /// The fault of this request: the one that its header names, else the next of the server's own.
+    pub(crate) fn next_fault(&self, header: Option<&str>) -> Result<Option<Kind>, InvalidFault> {
         let mut faults = lock(&self.faults);
-        match brought {
-            Some(spec) => faults.next_brought(spec),
+        match header {
+            Some(spec) => faults.next_from_header(spec),
             None => Ok(faults.next()),
         }
     }
@@ -91,7 +91,7 @@ impl MockServer {
     /// Starts a server with the default settings on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// Where no port can be bound.
+    /// No port can be bound.
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
     }
@@ -144,7 +144,7 @@ impl MockServer {
     /// when all is sent. A client that does not read is given up after five seconds.
     pub async fn shutdown(mut self) {
         self.shared.stopping.send_replace(true);
-        _ = tokio::time::timeout(PATIENCE, &mut self.serving).await;
+        _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut self.serving).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Server-sent events: paced, counted while they are open, and given up with their client.
+//! Server-sent events: paced, counted while they are open, and dropped when their client leaves.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use futures::stream;
 use crate::server::Shared;
 use crate::tokens::whole_characters;
 
-/// Sends the events one by one, as they are.
+/// Sends the events one by one, unchanged.
 pub(crate) fn respond(shared: Arc<Shared>, events: Vec<String>) -> Response {
     let open = OpenStream::new(shared);
-    // The stream owns `open`: whoever drops the stream, at its end or before it, closes it.
+    // The stream owns `open`: dropping the stream, at its end or before, closes it.
     let chunks = stream::unfold((events.into_iter(), open, true), |(mut events, open, first)| async move {
         let event = events.next()?;
         if !first {
@@ -43,7 +43,7 @@ impl Drop for OpenStream {
     }
 }
 
-/// Cuts a text before each space, and after so many bytes without one, but never within a character.
+/// Cuts a text before each space, and after this many bytes without one, but never within a character.
 pub(crate) fn pieces(text: &str, longest: usize) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {

@@ -1,5 +1,4 @@
-//! What OpenAI demands of the JSON schemas of functions and response formats, above all of those that are to be followed
-//! with `strict: true`. Sources: OpenAI's guide to structured outputs, and the errors of its API that users have published.
+//! OpenAI's rules for the JSON schemas of functions and response formats, above all with `strict: true`. Sources: OpenAI's guide to structured outputs, and the errors of its API that users have published.
 
 mod limits;
 mod node;
@@ -12,8 +11,7 @@ use rules::Check;
 /// Checks a JSON schema by OpenAI's rules for `strict: true`, as the mock checks those in requests.
 ///
 /// It takes the schema's text, not a [`serde_json::Value`], because the order of keys counts: the objects of an `anyOf` may
-/// not begin with the same key. It knows nothing of how the schema was made, so it can judge a library that makes schemas
-/// strict. The rules:
+/// not begin with the same key. It shares no code with libraries that make schemas strict, so it can test them. The rules:
 ///
 /// - The root is an object without `anyOf`. Every object has `properties`, `additionalProperties: false`, and all of its
 ///   properties and nothing else in `required`; every array has `items`.
@@ -24,11 +22,11 @@ use rules::Check;
 ///   `const` or `enum` values differ.
 /// - At most 5,000 properties, 10 levels of objects, 1,000 enum values, 15,000 characters in a string enum with more than 250
 ///   values, and 120,000 in all names and string constants. The root is level 1, arrays are not counted, and a definition
-///   is counted once and where it stands, beginning with level 1.
+///   is counted once, from level 1.
 /// - No object has a key twice.
 ///
 /// # Errors
-/// What OpenAI says after `Invalid schema for response_format 'name': `, in its own words where they are known. Only the
+/// OpenAI's message after `Invalid schema for response_format 'name': `, in its own words if they are documented. Only the
 /// first violation is reported.
 ///
 /// ```
@@ -54,7 +52,7 @@ pub fn check_strict_schema(schema: &str) -> Result<(), String> {
     check_strict(&root)
 }
 
-/// Checks a schema that is to be followed.
+/// Checks a schema with `strict: true`.
 pub(crate) fn check_strict(root: &Node) -> Check {
     rules::check_root(root)?;
     walk(root, &mut Vec::new(), &|schema, path| rules::check_strict(root, schema, path))?;
@@ -62,7 +60,7 @@ pub(crate) fn check_strict(root: &Node) -> Check {
     limits::check(root)
 }
 
-/// Checks the parameters of a function that need not be followed.
+/// Checks the parameters of a function without `strict: true`.
 pub(crate) fn check_parameters(root: &Node) -> Check {
     rules::check_root(root)?;
     rules::check_properties(root, &[])?;

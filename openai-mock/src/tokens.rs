@@ -2,7 +2,7 @@
 
 pub(crate) const BYTES_PER_TOKEN: usize = 4;
 
-/// The most that any of OpenAI's models writes in one response.
+/// The highest output limit of OpenAI's models, in tokens.
 pub(crate) const MOST_OUTPUT: u32 = 128_000;
 
 pub(crate) fn count(bytes: usize) -> usize {

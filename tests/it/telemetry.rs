@@ -197,7 +197,7 @@ async fn what_is_unknown_is_counted_by_name() {
     assert_eq!(
         (chat.unknown_fields(), responses.unknown_fields()),
         (vec![], vec![]),
-        "the mock says what OpenAI says"
+        "the mock sends what is known"
     );
 
     let stream = |events: &[Value]| {
@@ -240,7 +240,9 @@ async fn what_is_unknown_is_counted_by_name() {
         list(&responses),
         [
             "event response.sung 1",
+            "field frequency_penalty 2",
             "field odd 1",
+            "field presence_penalty 2",
             "value finish_reason: dream 1",
             "value output[].type: dream 1"
         ]

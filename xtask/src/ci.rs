@@ -1,86 +1,87 @@
-//! `cargo xtask ci`: the checks of continuous integration, as one list.
+//! `cargo xtask ci`: every check that decides whether a change lands, as one list of steps.
 
-use std::env;
-use std::process::{Command, Stdio};
+mod command;
+mod live;
+mod server;
+mod step;
 
-use anyhow::{Context, Result, bail};
+use std::time::Instant;
 
-use crate::files;
+use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
 
-const CRATE: &str = "tachikoma-backend-codex";
-const CORE: &str = "tachikoma-backends-core";
+use step::Step;
 
-/// What is run, as arguments to cargo.
-const STEPS: [&[&str]; 8] = [
-    &["fmt", "--all", "--check"],
-    &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
-    &["doc", "--workspace", "--no-deps"],
-    &["test", "--workspace"],
-    // The one feature that is off by default, for its size.
-    &["clippy", "-p", CRATE, "--features", "tokens", "--all-targets", "--", "-D", "warnings"],
-    &["test", "-p", CRATE, "--features", "tokens", "--test", "it", "tokens"],
-    // Schemas have an order whether `serde_json` keeps that of keys or not.
-    &["test", "-p", CORE, "--features", "serde_json/preserve_order", "--lib", "schema"],
-    &["xtask", "regen", "--check"],
-];
+/// Run the checks that decide whether a change lands, in their order, up to the first failure.
+///
+/// A step is skipped, with the reason, if its tool or its folder of ../shared is missing.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Run only these steps, in the order of the list; a step that is named here and cannot run is a failure.
+    #[arg(value_name = "STEP")]
+    steps: Vec<Step>,
+}
 
-/// The crate outside the workspace that uses the published ones, where it is there.
-const DOWNSTREAM: &str = "tests/downstream/Cargo.toml";
-
-/// Runs every step up to the first that fails.
-pub(crate) fn run() -> Result<()> {
-    for step in steps(files::root().join(DOWNSTREAM).exists(), has_deny()) {
-        println!("== cargo {}", step.join(" "));
-        let status =
-            cargo().args(&step).env("RUSTDOCFLAGS", "-D warnings").status().context("cannot run cargo")?;
-        if !status.success() {
-            bail!("`cargo {}` failed", step.join(" "));
+/// Runs the steps up to the first that fails.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    // The signal reaches the running command as well: its step fails, and the step's servers are stopped on the way out.
+    ctrlc::set_handler(|| ()).context("cannot handle Ctrl-C")?;
+    let mut skipped = Vec::new();
+    for step in selected(&options.steps) {
+        let name = step.name();
+        if let Some(missing) = step.missing() {
+            ensure!(options.steps.is_empty(), "{name} cannot run: {missing}");
+            println!("== {name}: skipped, {missing}");
+            skipped.push(name);
+            continue;
         }
+        println!("== {name}");
+        let start = Instant::now();
+        step.run().with_context(|| format!("the step {name} failed; `cargo xtask ci {name}` repeats it"))?;
+        println!("== {name}: passed in {:.0} s", start.elapsed().as_secs_f64());
     }
-    println!("== all passed");
+    match skipped.as_slice() {
+        [] => println!("== all passed"),
+        _ => println!("== all passed but for what was skipped: {}", skipped.join(", ")),
+    }
     Ok(())
 }
 
-fn steps(downstream: bool, deny: bool) -> Vec<Vec<&'static str>> {
-    let mut steps: Vec<Vec<&str>> = STEPS.iter().map(|step| step.to_vec()).collect();
-    if downstream {
-        // Within the workspace's own folder, what both use is built once.
-        steps.push(vec!["test", "--manifest-path", DOWNSTREAM, "--target-dir", "target"]);
-    }
-    if deny {
-        steps.push(vec!["deny", "check"]);
-    }
-    steps
-}
-
-fn cargo() -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(files::root());
-    cargo
-}
-
-fn has_deny() -> bool {
-    let silent = || Stdio::null();
-    cargo()
-        .args(["deny", "--version"])
-        .stdout(silent())
-        .stderr(silent())
-        .status()
-        .is_ok_and(|status| status.success())
+/// The named steps, or all of them, in the order of the list.
+fn selected(named: &[Step]) -> impl Iterator<Item = Step> {
+    let all = Step::value_variants().iter().copied();
+    all.filter(|step| named.is_empty() || named.contains(step))
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::{CommandFactory, Parser};
+
     use super::*;
 
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        options: Options,
+    }
+
     #[test]
-    fn optional_steps_come_last_and_only_where_they_can_run() {
-        assert_eq!(steps(false, false).len(), STEPS.len());
-        let all: Vec<String> =
-            steps(true, true).iter().skip(STEPS.len()).map(|step| step.join(" ")).collect();
-        assert_eq!(
-            all,
-            ["test --manifest-path tests/downstream/Cargo.toml --target-dir target", "deny check"]
-        );
+    fn named_steps_run_in_the_order_of_the_list() {
+        let check = |arguments: &[&str], expected: &[Step]| {
+            let arguments = Arguments::parse_from(["ci"].iter().chain(arguments));
+            assert_eq!(selected(&arguments.options.steps).collect::<Vec<_>>(), expected);
+        };
+        check(&[], Step::value_variants());
+        check(&["llmock", "format", "llmock"], &[Step::Format, Step::Llmock]);
+        assert!(Arguments::try_parse_from(["ci", "everything"]).is_err());
+    }
+
+    #[test]
+    fn the_help_lists_every_step() {
+        let help = Arguments::command().render_long_help().to_string();
+        let steps: Vec<&str> =
+            help.lines().filter_map(|line| line.trim_start().strip_prefix("- ")?.split(':').next()).collect();
+        let names: Vec<String> = Step::value_variants().iter().map(|step| step.name()).collect();
+        assert_eq!(steps, names);
     }
 }

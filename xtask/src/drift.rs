@@ -65,12 +65,12 @@ pub(crate) enum Format {
 /// One of the two documents.
 pub(crate) struct Document {
     pub(crate) upstream: Upstream,
-    /// As it came; a closure where no more is known of it.
+    /// The document itself; only a closure if no more of it is kept.
     pub(crate) whole: Value,
     pub(crate) closure: Value,
 }
 
-/// Everything that is said of two documents.
+/// The differences between two documents.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     old: Side,

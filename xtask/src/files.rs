@@ -42,7 +42,7 @@ pub(crate) fn name(path: &Path) -> String {
 }
 
 /// Replaces those files whose text differs; all are complete on disk before the first is put in place, and none is changed
-/// where one cannot be written. Says for each whether it was written.
+/// where one cannot be written. Returns for each whether it was written.
 pub(crate) fn replace(files: &[(&Path, &str)]) -> Result<Vec<bool>> {
     let differs = |(path, text): &&(&Path, &str)| fs::read_to_string(path).ok().as_deref() != Some(*text);
     let changed: Vec<&(&Path, &str)> = files.iter().filter(differs).collect();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn all_are_replaced_or_none() {
+    fn all_files_are_replaced_or_none() {
         let folder = tempfile::tempdir().unwrap();
         let (a, b) = (folder.path().join("a"), folder.path().join("missing/b"));
         fs::write(&a, "1").unwrap();

@@ -10,12 +10,12 @@
 //! - R6 `anyOf` is `oneOf`, for typify makes flattened structs of the former; R7 a string or an enum is a string;
 //!   R8 unions are tidied (`unions`)
 //! - R9 every inline type is a component with the name of its path; R10 every branch of a union has a variant name (`names`)
-//! - R12 what is no type of its own in Rust is written out where it is used; R15 an object is a struct or a map, and an
-//!   empty list differs from none; R21 request roots carry further fields; R23 integers of answers are numbers (`objects`)
+//! - R12 what has no type of its own in Rust is written out at its use; R15 an object is a struct or a map, and an
+//!   empty list differs from none; R21 request roots carry further fields; R23 integers of responses are numbers (`objects`)
 //! - R13 `allOf` is merged (`all_of`)
-//! - R16 one success, no typed errors; R17 a POST answers bytes; R18 one JSON body; R26 which goes out as bytes, for the adapter
+//! - R16 one success, no typed errors; R17 a POST returns bytes; R18 one JSON body; R26 which goes out as bytes, for the adapter
 //!   encodes it once for all attempts (`operations`)
-//! - R19 what requests and answers share becomes two; R20 answers are lenient: optional fields, open enums, unions that end
+//! - R19 what requests and responses share becomes two; R20 responses are lenient: optional fields, open enums, unions that end
 //!   in `Unknown` (`sides`)
 //! - R24 hints of the overlay are consumed (`hints`)
 //! - and the guard: no branch of a lenient union swallows another's values (`guard`)
@@ -104,7 +104,7 @@ pub(crate) fn lower(closure: &Value) -> Result<Lowered> {
     })?;
     drop_unreachable(&mut components, &operations);
     let mut components = names::hoist(components, &mut hints, &mut tally)?;
-    unions::flatten_answers(&mut components, &mut tally);
+    unions::flatten_responses(&mut components, &mut tally);
     let tags = unions::tags(&components);
     names::name_branches(&mut components, &tags, &mut hints, &mut tally)?;
     sides::relax(&mut components, &tags, &mut hints, &mut tally)?;
@@ -155,7 +155,7 @@ fn rewrite(
 fn roots(operations: &[Operation]) -> BTreeSet<String> {
     operations
         .iter()
-        .flat_map(|operation| operation.requests.iter().chain(&operation.answers))
+        .flat_map(|operation| operation.requests.iter().chain(&operation.responses))
         .cloned()
         .collect()
 }

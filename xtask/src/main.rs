@@ -28,13 +28,12 @@ struct Arguments {
 enum Verb {
     /// Make openapi/closure.json, openai.json and provenance.json from OpenAI's document.
     Regen(regen::Options),
-    /// Say what changed in the API between two documents.
+    /// Report what changed in the API between two documents.
     Drift(drift::Options),
-    /// Run what continuous integration runs, in its order, up to the first failure.
-    Ci,
+    Ci(ci::Options),
 }
 
-/// The exit code of a command line that makes no sense, and of a comparison that cannot be made: 1 and 2 are findings.
+/// The exit code of an invalid command line, and of a comparison that cannot be made: 1 and 2 are findings.
 const USAGE: u8 = 3;
 
 fn main() -> ExitCode {
@@ -45,17 +44,17 @@ fn main() -> ExitCode {
             return error.print().map_or(ExitCode::from(USAGE), |()| ExitCode::from(code));
         }
     };
-    // A refusal is told from what a verb found out.
-    let (done, refused) = match arguments.verb {
+    // The exit code of an error differs from that of a finding.
+    let (done, failure) = match arguments.verb {
         Verb::Regen(options) => (regen::run(&options), 1),
         Verb::Drift(options) => (drift::run(&options), USAGE),
-        Verb::Ci => (ci::run().map(|()| 0), 1),
+        Verb::Ci(options) => (ci::run(&options).map(|()| 0), 1),
     };
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(refused)
+            ExitCode::from(failure)
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) const FILE: &str = "openai.json";
 /// What the mock checks.
 const ROOTS: [&str; 3] = ["CreateChatCompletionRequest", "CreateEmbeddingRequest", "CreateResponse"];
 
-/// Keywords that are kept as they are.
+/// Keywords that are kept unchanged.
 const KEPT: [&str; 12] = [
     "enum",
     "maxItems",
@@ -59,7 +59,7 @@ fn made(closure: &Value, roots: &[&str], edits: &[(&str, &str)]) -> Result<Value
     for (place, value) in edits {
         edits::apply(&mut merged, place, value).with_context(|| format!("the edit of {place}"))?;
     }
-    let merged = merged.as_object().context("the schemas are no object")?;
+    let merged = merged.as_object().context("the schemas are not an object")?;
     let document = Document(merged);
     let mut open: Vec<String> = roots.iter().map(|name| (*name).to_owned()).collect();
     let mut rewritten = Map::new();
@@ -94,8 +94,8 @@ fn merged(schemas: &Map, schema: &Value) -> Value {
         let part = merged(schemas, part);
         for (keyword, value) in part.as_object().into_iter().flatten() {
             match (whole.get_mut(keyword), value) {
-                (Some(Value::Object(held)), Value::Object(more)) => held.extend(more.clone()),
-                (Some(Value::Array(held)), Value::Array(more)) => held.extend(more.iter().cloned()),
+                (Some(Value::Object(present)), Value::Object(more)) => present.extend(more.clone()),
+                (Some(Value::Array(present)), Value::Array(more)) => present.extend(more.iter().cloned()),
                 _ => _ = whole.insert(keyword.clone(), value.clone()),
             }
         }
@@ -135,7 +135,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// A schema that is no union.
+    /// A schema that is not a union.
     fn plain(&self, schema: &'a Value) -> Result<Value> {
         if schema::target(schema).is_some() {
             return Ok(schema.clone());

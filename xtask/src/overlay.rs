@@ -34,7 +34,7 @@ impl Overlay {
         let overlay: Self =
             serde_saphyr::from_str(text).context("openapi/overlay.yaml is not an OpenAPI Overlay")?;
         if !overlay.overlay.starts_with("1.") {
-            bail!("openapi/overlay.yaml says `overlay: {}`; only version 1 is known", overlay.overlay);
+            bail!("openapi/overlay.yaml has `overlay: {}`; only version 1 is supported", overlay.overlay);
         }
         Ok(overlay)
     }
@@ -175,6 +175,6 @@ mod tests {
         check("- {target: $, remove: true}", "the document itself cannot be removed");
         check("- {target: $, updates: {}}", "not an OpenAPI Overlay");
         let error = Overlay::parse("overlay: 2.0.0\ninfo: {}\nactions: []").unwrap_err();
-        assert!(error.to_string().contains("only version 1 is known"));
+        assert!(error.to_string().contains("only version 1 is supported"));
     }
 }

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use crate::schema::{self, Map, UNIONS};
 
-/// What an error answer is decoded into; no operation refers to it.
+/// What an error response is decoded into; no operation refers to it.
 pub(crate) const ERROR_ROOT: &str = "ErrorResponse";
 
 /// The command that a generated file names as its maker.
 pub(crate) const GENERATED_BY: &str = "cargo xtask regen";
 
-/// Parts of an operation that shape requests and answers; tags, security and callbacks do not.
+/// Parts of an operation that shape requests and responses; tags, security and callbacks do not.
 const OPERATION_PARTS: [&str; 4] = ["operationId", "parameters", "requestBody", "responses"];
 
 /// Keys whose value maps free names to things, so that a property called `description` is not taken for prose.
@@ -109,7 +109,7 @@ fn components(upstream: &Value, paths: &Value) -> Result<Value> {
         let section = sections.entry(section).or_insert_with(|| json!({}));
         section
             .as_object_mut()
-            .context("components holds something that is no map")?
+            .context("an entry of components is not a map")?
             .insert(name.to_owned(), component);
     }
     Ok(Value::Object(sections))
@@ -163,7 +163,7 @@ fn is_prose(key: &str, position: Position) -> bool {
     PROSE.contains(&key) || key.starts_with("x-") || (key == "title" && position != Position::Branch)
 }
 
-/// A schema with what 3.0 said otherwise written as 3.1 says it: `nullable`, and the boolean bounds.
+/// A schema in the words of 3.1, if it uses those of 3.0: `nullable`, and the boolean bounds.
 fn modern(mut schema: Map) -> Value {
     for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
         if let Some(&Value::Bool(exclusive)) = schema.get(flag) {
@@ -254,7 +254,7 @@ mod tests {
         let closure = prune(&upstream(), &wanted(&["ask"])).unwrap();
         assert_eq!(closure, kept());
         assert_eq!(operation_ids(&closure), ["ask"]);
-        assert_eq!(prune(&closure, &wanted(&["ask"])).unwrap(), kept(), "what is pruned stays as it is");
+        assert_eq!(prune(&closure, &wanted(&["ask"])).unwrap(), kept(), "what is pruned does not change");
     }
 
     #[test]

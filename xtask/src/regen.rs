@@ -24,7 +24,7 @@ const PROVENANCE: &str = "provenance.json";
 /// Makes the files of `openapi/` that build.rs and the reviewers read.
 ///
 /// The document is pruned to the operations of openapi/operations.txt (closure.json), patched by openapi/overlay.yaml and
-/// lowered to OpenAPI 3.0.3 (openai.json). The same input gives the same bytes. A report says what changed since the last
+/// lowered to OpenAPI 3.0.3 (openai.json). The same input gives the same bytes. A report lists what changed since the last
 /// time; then the crate is built and tested. Exit codes: 0 done, 1 refused and nothing written, 2 written, but the crate no
 /// longer builds or passes its tests.
 #[derive(Args, Debug)]
@@ -32,22 +32,22 @@ pub(crate) struct Options {
     /// The document: a URL or a file, YAML or JSON, plain or gzip [default: the main branch of openai/openai-openapi].
     #[arg(long, value_name = "PATH|URL")]
     from: Option<String>,
-    /// What to record as its source, where that is neither the URL nor known: a URL or a package.
+    /// The source to record, if it is neither the URL nor in the table: a URL or a package.
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// The document's own date, where it is not known.
+    /// The document's own date, if it is not in the table.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
     date: Option<String>,
     /// Keep closure.json and only lower it again, after a change of overlay.yaml or of the rules.
     #[arg(long, conflicts_with_all = ["from", "source", "date"])]
     offline: bool,
-    /// Write nothing; fail with a diff where the files do not follow from closure.json and overlay.yaml.
+    /// Write nothing; fail with a diff if the files do not follow from closure.json and overlay.yaml.
     #[arg(long, conflicts_with_all = ["from", "source", "date", "offline"])]
     check: bool,
     /// Report what changed, and write nothing.
     #[arg(long, conflicts_with_all = ["offline", "check"])]
     dry_run: bool,
-    /// Go on where more than a fifth of the schemas are gone.
+    /// Continue although more than a fifth of the schemas are gone.
     #[arg(long, conflicts_with_all = ["offline", "check"])]
     force: bool,
     /// Do not build and test afterwards.
@@ -90,7 +90,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     Ok(code)
 }
 
-/// Puts the files in place, all or none, and says what came of each.
+/// Puts the files in place, all or none, and prints what changed.
 fn write(generated: &Generated) -> Result<()> {
     let provenance = files::canonical(serde_json::to_value(&generated.provenance)?)?;
     let Provenance { upstream, closure, lowered, .. } = &generated.provenance;
@@ -143,7 +143,7 @@ fn fresh(options: &Options) -> Result<(Generated, Option<Report>)> {
     Ok((generated, report.transpose()?))
 }
 
-/// Refuses a document that lacks more than a fifth of what the operations needed before: rather a mistake than a refresh.
+/// Refuses a document that lacks more than a fifth of what the operations needed before: it is rather a mistake than a refresh.
 fn refuse_loss(before: &Value, closure: &Value) -> Result<()> {
     let names = |document: &Value| -> BTreeSet<String> {
         let schemas = document.pointer("/components/schemas").and_then(Value::as_object);
@@ -157,7 +157,7 @@ fn refuse_loss(before: &Value, closure: &Value) -> Result<()> {
     let gone: Vec<String> = before.difference(&names(closure)).cloned().collect();
     ensure!(
         gone.len() * 5 <= before.len(),
-        "{} of {} schemas are gone: {}. Is this the right document? --force goes on",
+        "{} of {} schemas are gone: {}. Is this the right document? --force accepts it",
         gone.len(),
         before.len(),
         gone.join(", ")
@@ -165,7 +165,7 @@ fn refuse_loss(before: &Value, closure: &Value) -> Result<()> {
     Ok(())
 }
 
-/// What the options say, else what is known of the document, else what was recorded of the same bytes before.
+/// The source and the date: from the options, else from the table of known documents, else as recorded for the same bytes.
 fn origin(options: &Options, from: &str, sha256: &str) -> (String, Option<String>) {
     let (known, known_date) = source::origin(from, sha256);
     let before =
@@ -204,7 +204,7 @@ fn generate(closure: &Value, upstream: Upstream) -> Result<Generated> {
     Ok(Generated { closure: closure_text, lowered: lowered_text, mock, provenance })
 }
 
-/// Holds the files against each other, without the network.
+/// Compares the files with each other, without the network.
 fn check() -> Result<()> {
     let generated = vendored()?;
     let mut wanted = files::operations(&files::read("operations.txt")?);
@@ -233,10 +233,7 @@ fn check() -> Result<()> {
         stale.push("openai-mock/schema/openai.json".to_owned());
     }
     if !stale.is_empty() {
-        bail!(
-            "{} would be made otherwise now (diff above): run `cargo xtask regen --offline`",
-            stale.join(", ")
-        );
+        bail!("{} are out of date (diff above): run `cargo xtask regen --offline`", stale.join(", "));
     }
     Ok(())
 }
@@ -260,7 +257,7 @@ fn diff(name: &str, present: &str, expected: &str, colours: bool) -> String {
     text
 }
 
-/// Says what is being done, to a person who waits.
+/// Prints the current step for a person who waits.
 fn step(what: &str) {
     if stderr().is_terminal() {
         eprintln!("... {what}");
@@ -284,10 +281,10 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_is_shown_in_its_place() {
-        let shown = diff("openai.json", "a\nb\nc\n", "a\nB\nc\n", false);
+    fn a_difference_is_printed_in_its_place() {
+        let text = diff("openai.json", "a\nb\nc\n", "a\nB\nc\n", false);
         assert_eq!(
-            shown,
+            text,
             "--- openapi/openai.json\n+++ made by `cargo xtask regen`\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"
         );
         assert!(diff("x", "a\n", "b\n", true).contains("\x1b[31m-a\x1b[0m"));

@@ -1,4 +1,4 @@
-//! Where an upstream document comes from: fetched or read, unpacked, refused where it is no document, and named.
+//! The source of an upstream document: fetched or read, unpacked, refused if it is not a document, and named.
 
 use std::fs;
 use std::io::Read;
@@ -10,7 +10,7 @@ use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Where a refresh looks when it is not told.
+/// The default source of a refresh.
 pub(crate) const UPSTREAM: &str = "https://raw.githubusercontent.com/openai/openai-openapi/main/openapi.yaml";
 
 /// Documents whose origin is known, so that a copy of one, whatever it is called, is recorded as what it is:
@@ -52,8 +52,8 @@ pub(crate) fn read(from: &str) -> Result<Document> {
     unpack(bytes).with_context(|| format!("{from} is not an OpenAPI document"))
 }
 
-/// What to record as source and date, if the table of known documents or `from` itself says it. A local path is nobody
-/// else's business: only the file's name is kept.
+/// The source and the date to record, from the table of known documents or from `from`. A local path is private: only the
+/// file's name is kept.
 pub(crate) fn origin(from: &str, sha256: &str) -> (String, Option<String>) {
     if let Some((_, source, date)) = KNOWN.iter().find(|(known, _, _)| *known == sha256) {
         return ((*source).to_owned(), Some((*date).to_owned()));
@@ -66,7 +66,7 @@ pub(crate) fn origin(from: &str, sha256: &str) -> (String, Option<String>) {
 pub(crate) fn parse(text: &str) -> Result<Value> {
     let document: Value = match text.trim_start().starts_with('{') {
         true => serde_json::from_str(text).context("it is not JSON")?,
-        // In YAML 1.2, which OpenAPI is written in, `y` is a word: the coordinate of a click, for one.
+        // In YAML 1.2, which OpenAPI uses, `y` is a string, for example the name of a coordinate.
         false => serde_saphyr::from_str_with_options(text, serde_saphyr::options! { strict_booleans: true })
             .context("it is not YAML")?,
     };
@@ -86,9 +86,9 @@ fn fetch(url: &str) -> Result<Vec<u8>> {
     let response = client.get(url).send().with_context(|| format!("cannot reach {url}"))?;
     let status = response.status();
     if !status.is_success() {
-        bail!("{url} answers {status}: upstream may have moved the document; give its place with --from");
+        bail!("{url} returned {status}: upstream may have moved the document; give its place with --from");
     }
-    Ok(response.bytes().with_context(|| format!("{url} broke off"))?.to_vec())
+    Ok(response.bytes().with_context(|| format!("{url} ended early"))?.to_vec())
 }
 
 fn unpack(bytes: Vec<u8>) -> Result<Document> {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_document_is_refused() {
+    fn what_is_not_a_document_is_refused() {
         let mut cut = gzip("openapi: 3.1.0\n");
         cut.truncate(cut.len() - 9);
         let check = |bytes: &[u8], why: &str| {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_openapi_3_is_refused() {
+    fn what_is_not_openapi_3_is_refused() {
         let check = |text: &str, why: &str| {
             let error = parse(text).unwrap_err();
             assert!(format!("{error:#}").contains(why), "{error:#}");
@@ -172,17 +172,17 @@ mod tests {
         check("a: 1\na: 2", "it is not YAML");
     }
 
-    /// Reads what a server on this machine answers, one connection an answer. Its URL stands in the place of `URL` in
+    /// Reads from a local server that sends these responses, one per connection. Its URL replaces `URL` in
     /// `expected`.
-    fn check_fetched(answers: Vec<Vec<u8>>, expected: Result<&str, &str>) {
+    fn check_fetched(responses: Vec<Vec<u8>>, expected: Result<&str, &str>) {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/openapi.yaml", server.local_addr().unwrap());
         let serving = thread::spawn(move || {
-            for answer in answers {
+            for response in responses {
                 let (mut stream, _) = server.accept().unwrap();
                 let mut request = BufReader::new(stream.try_clone().unwrap()).lines();
                 while request.next().is_some_and(|line| !line.unwrap().is_empty()) {}
-                stream.write_all(&answer).unwrap();
+                stream.write_all(&response).unwrap();
             }
         });
         let found = read(&url).map(|document| document.text).map_err(|error| format!("{error:#}"));
@@ -196,7 +196,7 @@ mod tests {
         }
     }
 
-    fn answer(status: &str, headers: &str, length: usize, body: &[u8]) -> Vec<u8> {
+    fn response(status: &str, headers: &str, length: usize, body: &[u8]) -> Vec<u8> {
         let head =
             format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
         [head.as_bytes(), body].concat()
@@ -204,17 +204,17 @@ mod tests {
 
     #[test]
     fn a_url_is_read_and_what_is_no_document_refused() {
-        let whole = |status: &str, body: &[u8]| vec![answer(status, "", body.len(), body)];
+        let whole = |status: &str, body: &[u8]| vec![response(status, "", body.len(), body)];
         check_fetched(whole("200 OK", b"openapi: 3.1.0"), Ok("openapi: 3.1.0"));
         check_fetched(whole("200 OK", &gzip("openapi: 3.1.0")), Ok("openapi: 3.1.0"));
-        let moved = answer("302 Found", "location: /elsewhere.yaml\r\n", 0, b"");
+        let moved = response("302 Found", "location: /elsewhere.yaml\r\n", 0, b"");
         check_fetched([vec![moved], whole("200 OK", b"openapi: 3.1.0")].concat(), Ok("openapi: 3.1.0"));
         check_fetched(
             whole("404 Not Found", b"404: Not Found"),
-            Err("URL answers 404 Not Found: upstream may have moved the document"),
+            Err("URL returned 404 Not Found: upstream may have moved the document"),
         );
         check_fetched(whole("200 OK", b"<html>"), Err("URL is not an OpenAPI document: it is a web page"));
-        check_fetched(vec![answer("200 OK", "", 99, b"openapi")], Err("URL broke off"));
+        check_fetched(vec![response("200 OK", "", 99, b"openapi")], Err("URL ended early"));
         check_fetched(whole("200 OK", b""), Err("URL is not an OpenAPI document: it is empty"));
     }
 

@@ -1,4 +1,4 @@
-//! The harness of this repository with async-openai as one more client. See the README's section on performance.
+//! The harness of this repository with async-openai as one more client.
 
 #[path = "../../src/harness/mod.rs"]
 mod harness;

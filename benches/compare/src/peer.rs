@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::harness::Failure;
 use crate::harness::client::{Api, Client, Target};
 
-/// async-openai as its documentation shows it.
+/// async-openai, used as its documentation recommends.
 pub(crate) struct AsyncOpenAi {
     client: async_openai::Client<OpenAIConfig>,
     api: Api,
@@ -67,7 +67,7 @@ impl Client for AsyncOpenAi {
         })
     }
 
-    fn said(chunk: &Chunk) -> Option<usize> {
+    fn text_length(chunk: &Chunk) -> Option<usize> {
         match chunk {
             Chunk::Chat(chunk) => {
                 let delta = &chunk.choices.first()?.delta;
@@ -93,10 +93,10 @@ impl Client for AsyncOpenAi {
 
     async fn whole(&self, request: Request) -> Result<Option<usize>, Failure> {
         let Request::Chat(request) = request else {
-            return Err("only chat answers are asked for whole".into());
+            return Err("whole responses are measured over Chat Completions only".into());
         };
-        let answer = self.client.chat().create(*request).await?;
-        let choice = answer.choices.into_iter().next().ok_or("no choice")?;
+        let response = self.client.chat().create(*request).await?;
+        let choice = response.choices.into_iter().next().ok_or("no choice")?;
         Ok(Some(choice.message.content.unwrap_or_default().len()))
     }
 }

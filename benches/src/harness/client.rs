@@ -1,4 +1,4 @@
-//! What is measured: a way to ask the server, and the least that one can be, which reads the bytes and drops them.
+//! What is measured: a client of the server. The smallest one reads the bytes and drops them.
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -7,14 +7,14 @@ use serde_json::json;
 
 use super::Failure;
 
-/// Which API a client asks.
+/// The API of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Api {
     Chat,
     Responses,
 }
 
-/// What a client is made for.
+/// Where a client sends its requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     /// Ends in `/v1`.
@@ -22,13 +22,13 @@ pub(crate) struct Target {
     pub(crate) api: Api,
 }
 
-/// A way to ask the server.
+/// A client of the server.
 pub(crate) trait Client {
     /// Its name in the tables.
     const NAME: &'static str;
-    /// A request that is ready to be sent. Making it is not measured.
+    /// A request that is ready to be sent. Building it is not measured.
     type Request;
-    /// What a stream hands out.
+    /// An item of its streams.
     type Chunk;
     type Error: Into<Failure>;
 
@@ -36,7 +36,7 @@ pub(crate) trait Client {
     where
         Self: Sized;
 
-    /// A conversation of these user messages. They are clones already.
+    /// A conversation of these user messages.
     fn request(&self, messages: Vec<String>, stream: bool) -> Result<Self::Request, Failure>;
 
     /// Begins a stream.
@@ -45,13 +45,13 @@ pub(crate) trait Client {
         request: Self::Request,
     ) -> Result<impl Stream<Item = Result<Self::Chunk, Self::Error>> + Unpin + use<Self>, Failure>;
 
-    /// The length of the text and the arguments in a chunk, in bytes; `None` where the client does not look.
-    fn said(chunk: &Self::Chunk) -> Option<usize>;
+    /// The length of the text and the arguments in a chunk, in bytes; `None` if the client does not parse it.
+    fn text_length(chunk: &Self::Chunk) -> Option<usize>;
 
     /// The text in a chunk of a paced stream.
     fn text(chunk: &Self::Chunk) -> &str;
 
-    /// Asks for a whole answer and returns the length of its text.
+    /// Asks for a whole response and returns the length of its text.
     async fn whole(&self, request: Self::Request) -> Result<Option<usize>, Failure>;
 }
 
@@ -66,8 +66,8 @@ impl DrainOnly {
     async fn send(&self, body: Bytes) -> Result<reqwest::Response, Failure> {
         let path = if self.target.api == Api::Chat { "chat/completions" } else { "responses" };
         let request = self.http.post(format!("{}/{path}", self.target.url));
-        let answer = request.header(CONTENT_TYPE, "application/json").body(body).send().await?;
-        Ok(answer.error_for_status()?)
+        let response = request.header(CONTENT_TYPE, "application/json").body(body).send().await?;
+        Ok(response.error_for_status()?)
     }
 }
 
@@ -95,7 +95,7 @@ impl Client for DrainOnly {
         Ok(Box::pin(self.send(request).await?.bytes_stream()))
     }
 
-    fn said(_: &Bytes) -> Option<usize> {
+    fn text_length(_: &Bytes) -> Option<usize> {
         None
     }
 

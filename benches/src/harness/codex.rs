@@ -7,12 +7,12 @@ use tachikoma_backends_core::{Backend, BackendError, CompletionChunk, Completion
 use super::Failure;
 use super::client::{Api, Client, Target};
 
-/// This crate, through the trait, as its users have it.
+/// This crate, through the trait that its users call.
 pub(crate) struct Codex(CodexBackend);
 
 impl Client for Codex {
     const NAME: &'static str = "this crate";
-    // As large as it is, it would count for the task that holds it until it is sent.
+    // Unboxed, its size would count for the task that holds it until it is sent.
     type Request = Box<CompletionRequest>;
     type Chunk = CompletionChunk;
     type Error = BackendError;
@@ -37,7 +37,7 @@ impl Client for Codex {
         Ok(self.0.complete_stream(*request).await?)
     }
 
-    fn said(chunk: &CompletionChunk) -> Option<usize> {
+    fn text_length(chunk: &CompletionChunk) -> Option<usize> {
         let arguments: usize = chunk.tool_calls.iter().map(|call| call.arguments_delta.len()).sum();
         Some(chunk.delta.len() + arguments)
     }

@@ -1,4 +1,4 @@
-//! Instructions an event, by callgrind: a figure without noise.
+//! Instructions per event, by callgrind: a figure without noise.
 
 use std::env;
 use std::process::{Command, Stdio};
@@ -13,14 +13,14 @@ pub(crate) const NAME: &str = "instructions";
 /// What is counted.
 const KINDS: [&str; 2] = ["text", "tools"];
 
-/// Two lengths of an answer: what they differ in is the events.
+/// The events of two responses: the difference of their costs is that of the events alone.
 const FEW: usize = 1000;
 const MANY: usize = 5000;
 
-/// The recorded ratios, a line a kind.
+/// The recorded ratios, one line for each kind.
 const RECORD: &str = include_str!("../../instructions.txt");
 
-/// How much more than recorded is let pass.
+/// The largest ratio to the recorded one that passes.
 const SLACK: f64 = 1.05;
 
 /// What one client needs for one event.
@@ -33,10 +33,10 @@ pub(crate) struct Counted {
     pub(crate) ratio: f64,
 }
 
-/// Counts for every client; nothing where there is no valgrind.
+/// Counts for every client; returns nothing if valgrind is not installed.
 pub(crate) fn count(server: &Server, contenders: &[Contender]) -> Result<Vec<Counted>, Failure> {
     if Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_err() {
-        eprintln!("skipped, since there is no valgrind: {NAME}");
+        eprintln!("{NAME}: skipped, valgrind is not installed");
         return Ok(Vec::new());
     }
     let mut all: Vec<Counted> = Vec::new();
@@ -54,16 +54,16 @@ pub(crate) fn count(server: &Server, contenders: &[Contender]) -> Result<Vec<Cou
     Ok(all)
 }
 
-/// The instructions of a whole client process.
+/// The instructions of one client process.
 fn run(server: &Server, kind: &Kind, client: &str, events: usize) -> Result<f64, Failure> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(env::current_exe()?)
         .args(rounds::arguments(server, kind, client, events, 1))
         .output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let total = said.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
-    total.filter(|_| output.status.success()).ok_or_else(|| format!("valgrind failed: {said}").into())
+    let report = String::from_utf8_lossy(&output.stderr);
+    let total = report.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
+    total.filter(|_| output.status.success()).ok_or_else(|| format!("valgrind failed: {report}").into())
 }
 
 /// Compares this crate's ratios with the record.
@@ -77,7 +77,7 @@ pub(crate) fn check(counted: &[Counted]) -> Result<(), Failure> {
         if *ratio > recorded * SLACK {
             return Err(format!(
                 "{kind} takes {ratio:.2} times the instructions of drain-only, recorded are {recorded}: make it faster, \
-                 or write the new ratio into benches/instructions.txt and say why"
+                 or write the new ratio into benches/instructions.txt and give the reason"
             )
             .into());
         }

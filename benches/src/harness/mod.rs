@@ -1,8 +1,8 @@
 //! The harness: a server process and client processes over the loopback device, in interleaved rounds.
 //!
-//! The program runs itself again in each of these roles.
+//! The program starts itself again in each of these roles.
 
-mod answers;
+mod bodies;
 pub(crate) mod client;
 pub(crate) mod codex;
 mod instructions;
@@ -24,7 +24,7 @@ use self::work::{Job, Sample};
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// A client that can be measured.
+/// A client to measure.
 #[derive(Clone, Copy)]
 pub(crate) struct Contender {
     name: &'static str,
@@ -52,10 +52,10 @@ struct Arguments {
     /// How often each client runs
     #[arg(long, default_value_t = 11)]
     rounds: usize,
-    /// A fifth of the work, in two rounds: to see that it runs
+    /// A fifth of the work, in two rounds: a trial run
     #[arg(long)]
     quick: bool,
-    /// Compare the instructions with those in benches/instructions.txt, and fail where they are more than 5 % above
+    /// Compare the instructions with those in benches/instructions.txt, and fail if they are more than 5 % above
     #[arg(long)]
     check: bool,
 }
@@ -90,7 +90,7 @@ fn run(arguments: Arguments, contenders: &[Contender]) -> Result<(), Failure> {
         Some(Role::Serve) => runtime.block_on(server::serve()),
         Some(Role::Work(job)) => {
             let contender = contenders.iter().find(|contender| contender.name == job.client);
-            let sample = runtime.block_on((contender.ok_or("there is no such client")?.run)(job))?;
+            let sample = runtime.block_on((contender.ok_or("unknown client")?.run)(job))?;
             println!("{}", serde_json::to_string(&sample)?);
             Ok(())
         }

@@ -8,19 +8,19 @@ use super::kinds::{Kind, Load};
 use super::work::{self, Sample};
 use super::{Contender, Failure};
 
-/// How much is done.
+/// How many rounds, and how much work in each.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
     pub(crate) quick: bool,
 }
 
-/// What one client did of one kind, a sample a round.
+/// The samples of one client for one kind, one for each round.
 #[derive(Debug)]
 pub(crate) struct Measured {
     pub(crate) kind: &'static Kind,
     pub(crate) client: &'static str,
-    /// How many events, or requests, a sample is about.
+    /// The events, or requests, of one sample.
     pub(crate) units: usize,
     pub(crate) samples: Vec<Sample>,
 }
@@ -43,7 +43,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -88,7 +88,7 @@ pub(crate) fn measure(
         let (events, requests) = (less(kind.events), less(kind.requests));
         let rounds = match kind.load {
             _ if plan.quick => plan.rounds.min(2),
-            // These take their time however fast a client is.
+            // The duration of these does not depend on the client.
             Load::Paced | Load::Slow => plan.rounds.min(7),
             _ => plan.rounds,
         };

@@ -1,4 +1,4 @@
-//! The loopback server, a process of its own. What it answers stands in the path: `/<kind>/<events>/...`.
+//! The loopback server, a process of its own. The path of a request names the response: `/<kind>/<events>/...`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep_until};
 use super::Failure;
 use super::kinds::{self, Chunks, Kind};
 
-/// How long a paced stream waits before its first event, until all of them stand, and then between two.
-const BEFORE_THE_FIRST: Duration = Duration::from_millis(1500);
+/// How long a paced stream waits before its first event, until all streams are open, and then between two events.
+const FIRST_EVENT_DELAY: Duration = Duration::from_millis(1500);
 const PACE: Duration = Duration::from_millis(100);
 
 /// Serves until the process ends. The first line of output is the URL.
@@ -20,23 +20,23 @@ pub(crate) async fn serve() -> Result<(), Failure> {
     for number in 0.. {
         let (connection, _) = listener.accept().await?;
         connection.set_nodelay(true)?;
-        // A client that goes away is none of its business.
-        tokio::spawn(async move { answer_all(connection, number).await.ok() });
+        // An error means that the client left.
+        tokio::spawn(async move { serve_connection(connection, number).await.ok() });
     }
     Ok(())
 }
 
-async fn answer_all(mut connection: TcpStream, number: u32) -> Result<(), Failure> {
+async fn serve_connection(mut connection: TcpStream, number: u32) -> Result<(), Failure> {
     while let Some(path) = read_request(&mut connection).await? {
         let mut parts = path.split('/').skip(1);
-        let kind = parts.next().and_then(kinds::find).ok_or("the path names no kind")?;
+        let kind = parts.next().and_then(kinds::find).ok_or("the path does not name a kind")?;
         let events = parts.next().unwrap_or_default().parse()?;
-        answer(&mut connection, kind, events, number).await?;
+        respond(&mut connection, kind, events, number).await?;
     }
     Ok(())
 }
 
-/// Reads a request and returns its path; `None` where the client is done.
+/// Reads a request and returns its path; `None` if the client closed the connection.
 async fn read_request(connection: &mut TcpStream) -> Result<Option<String>, Failure> {
     let (mut request, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
     let end = loop {
@@ -64,14 +64,14 @@ async fn read_request(connection: &mut TcpStream) -> Result<Option<String>, Fail
 }
 
 /// Chunks are collected, unless they are paced, so that the client never waits for the server: how often it would wake up to
-/// read is a matter of luck.
-async fn answer(connection: &mut TcpStream, kind: &Kind, events: usize, number: u32) -> Result<(), Failure> {
-    let answer = (kind.answer)(events);
+/// read varies from run to run.
+async fn respond(connection: &mut TcpStream, kind: &Kind, events: usize, number: u32) -> Result<(), Failure> {
+    let body = (kind.body)(events);
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: {}\r\ntransfer-encoding: chunked\r\nx-request-id: req_0123456789abcdef\r\n\r\n",
-        answer.content_type
+        body.content_type
     );
-    let parts: Vec<String> = answer.parts.collect();
+    let parts: Vec<String> = body.parts.collect();
     let mut connection = BufWriter::with_capacity(64 << 10, connection);
     connection.write_all(head.as_bytes()).await?;
     match kind.chunks {
@@ -86,8 +86,8 @@ async fn answer(connection: &mut TcpStream, kind: &Kind, events: usize, number: 
             }
         }
         Chunks::EventInTime => {
-            // Streams do not all speak at the same time.
-            let mut next = Instant::now() + BEFORE_THE_FIRST + PACE.mul_f64(f64::from(number % 997) / 997.0);
+            // The events of different streams do not coincide.
+            let mut next = Instant::now() + FIRST_EVENT_DELAY + PACE.mul_f64(f64::from(number % 997) / 997.0);
             for _ in 0..events {
                 sleep_until(next).await;
                 next += PACE;

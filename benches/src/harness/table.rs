@@ -6,7 +6,7 @@ use super::rounds::Measured;
 use super::targets;
 use super::work::Sample;
 
-/// The middle, the lowest and the highest of what the rounds gave.
+/// The median, the lowest and the highest value of the rounds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -25,13 +25,13 @@ impl Spread {
         })
     }
 
-    fn show(self, digits: usize) -> String {
+    fn format(self, digits: usize) -> String {
         let Self { median, lowest, highest } = self;
         format!("{median:.digits$} ({lowest:.digits$} to {highest:.digits$})")
     }
 }
 
-/// Prints everything that was measured, and what of it is above its target.
+/// Prints all measurements, and whether they meet their targets.
 pub(crate) fn print(measured: &[Measured], counted: &[Counted]) {
     let names: Vec<_> = match measured.first() {
         Some(first) => of_kind(measured, first.kind.name).map(|one| one.client).collect(),
@@ -39,7 +39,7 @@ pub(crate) fn print(measured: &[Measured], counted: &[Counted]) {
     };
     if let [least, others @ ..] = names.as_slice() {
         println!(
-            "CPU time of the client per event, or per request where an answer is one event. Ratios are to {least} in the same"
+            "CPU time of the client per event, or per request if a response is one event. Ratios are to {least} in the same"
         );
         println!("round: the median of the rounds, and the lowest and highest.\n");
         println!("| kind | | {least}, us | {} |", others.join(" | "));
@@ -49,7 +49,7 @@ pub(crate) fn print(measured: &[Measured], counted: &[Counted]) {
             let others = of_kind(measured, first.kind.name).filter(|one| one.client != *least);
             let ratios = others.map(|one| ratio(one, first, |sample| sample.cpu));
             let cells: Vec<_> =
-                ratios.map(|spread| spread.map_or(String::new(), |spread| spread.show(2))).collect();
+                ratios.map(|spread| spread.map_or(String::new(), |spread| spread.format(2))).collect();
             let (name, about) = (first.kind.name, first.kind.about);
             println!("| {name} | {about} | {} | {} |", per_unit(first), cells.join(" | "));
         }
@@ -58,24 +58,24 @@ pub(crate) fn print(measured: &[Measured], counted: &[Counted]) {
     let waits: Vec<_> =
         measured.iter().filter(|one| matches!(one.kind.load, Load::Paced | Load::Slow)).collect();
     if !waits.is_empty() {
-        println!("| kind | client | memory at most, MB | above the start, MB | latency p50, us | p99, us |");
+        println!("| kind | client | peak memory, MB | above the start, MB | latency p50, us | p99, us |");
         println!("|---|---|---:|---:|---:|---:|");
         for one in waits {
-            let show = |figure: fn(&Sample) -> f64, digits: usize| {
+            let format = |figure: fn(&Sample) -> f64, digits: usize| {
                 let spread = Spread::of(one.samples.iter().map(figure));
                 spread
                     .filter(|spread| spread.median > 0.0)
-                    .map_or(String::new(), |spread| spread.show(digits))
+                    .map_or(String::new(), |spread| spread.format(digits))
             };
             let [peak, growth] =
-                [show(|sample| sample.peak / 1024.0, 1), show(|sample| sample.growth / 1024.0, 1)];
-            let [p50, p99] = [show(|sample| sample.p50, 0), show(|sample| sample.p99, 0)];
+                [format(|sample| sample.peak / 1024.0, 1), format(|sample| sample.growth / 1024.0, 1)];
+            let [p50, p99] = [format(|sample| sample.p50, 0), format(|sample| sample.p99, 0)];
             println!("| {} | {} | {peak} | {growth} | {p50} | {p99} |", one.kind.name, one.client);
         }
         println!();
     }
     if !counted.is_empty() {
-        println!("| instructions an event | client | | ratio |\n|---|---|---:|---:|");
+        println!("| instructions per event | client | | ratio |\n|---|---|---:|---:|");
         for Counted { kind, client, instructions, ratio } in counted {
             println!("| {kind} | {client} | {instructions:.0} | {ratio:.2} |");
         }
@@ -96,5 +96,5 @@ pub(crate) fn ratio(one: &Measured, other: &Measured, figure: fn(&Sample) -> f64
 /// CPU time per event or request, in microseconds.
 fn per_unit(measured: &Measured) -> String {
     let spread = Spread::of(measured.samples.iter().map(|sample| sample.cpu / measured.units as f64));
-    spread.map_or(String::new(), |spread| spread.show(if spread.median < 10.0 { 2 } else { 0 }))
+    spread.map_or(String::new(), |spread| spread.format(if spread.median < 10.0 { 2 } else { 0 }))
 }

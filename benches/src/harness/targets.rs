@@ -1,4 +1,4 @@
-//! How fast this crate is to be, and whether it is.
+//! How fast this crate must be, and whether it is.
 
 use super::instructions::Counted;
 use super::rounds::Measured;
@@ -9,19 +9,19 @@ const LEAST: &str = "drain-only";
 const OWN: &str = "this crate";
 const PEER: &str = "async-openai";
 
-/// What a target is about: a figure of this crate in some kind.
+/// A figure of this crate that has a target.
 enum Figure {
-    /// CPU time, as a multiple of the client's of this name.
+    /// CPU time, as a multiple of that of the named client.
     Cpu(&'static str),
     /// CPU time per unit, as a multiple of that of another kind.
     CpuOfKind(&'static str),
-    /// Memory above the start, as a multiple of the client's that drains.
+    /// Memory above the start, as a multiple of that of drain-only.
     Growth,
-    /// The latency that 99 of 100 events do not exceed, as a multiple of the client's that drains.
+    /// The latency that 99 of 100 events do not exceed, as a multiple of that of drain-only.
     P99,
     /// The largest size of the process, in MB.
     Peak,
-    /// Instructions, as a multiple of the client's that drains.
+    /// Instructions, as a multiple of those of drain-only.
     Instructions,
 }
 
@@ -35,7 +35,7 @@ const TARGETS: &[(&str, &str, Figure, f64)] = &[
     ("tools", "CPU, of async-openai", Cpu(PEER), 0.7),
     ("tools", "instructions, of drain-only", Instructions, 4.2),
     ("responses", "CPU, of drain-only", Cpu(LEAST), 4.0),
-    ("packed-256k", "CPU an event, of packed-16k", CpuOfKind("packed-16k"), 1.0),
+    ("packed-256k", "CPU per event, of packed-16k", CpuOfKind("packed-16k"), 1.0),
     ("seven", "CPU, of drain-only", Cpu(LEAST), 1.3),
     ("event-2mb", "CPU, of drain-only", Cpu(LEAST), 15.0),
     ("event-2mb", "CPU, of event-1mb", CpuOfKind("event-1mb"), 2.5),
@@ -43,7 +43,7 @@ const TARGETS: &[(&str, &str, Figure, f64)] = &[
     ("request", "CPU, of async-openai", Cpu(PEER), 0.4),
     ("paced", "memory above the start, of drain-only", Growth, 1.15),
     ("paced", "latency p99, of drain-only", P99, 1.3),
-    ("slow", "memory at most, MB", Peak, 10.0),
+    ("slow", "peak memory, MB", Peak, 10.0),
 ];
 
 /// Prints the targets that were measured.

@@ -1,4 +1,4 @@
-//! The client process: does one kind of work with one client, and says what it cost.
+//! The client process: does one kind of work with one client, and reports its cost.
 
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use super::Failure;
 use super::client::{Api, Client, Target};
 use super::kinds::{self, Kind, Load};
 
-/// What is to be done.
+/// The work of one client process.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Job {
     #[arg(long)]
@@ -28,16 +28,16 @@ pub(crate) struct Job {
     pub(crate) requests: usize,
 }
 
-/// What it cost.
+/// The cost of a job.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sample {
     /// CPU time, user and system, in microseconds.
     pub(crate) cpu: f64,
     /// The largest resident size of the process, in KB.
     pub(crate) peak: f64,
-    /// How much that is above the size before the work, in KB.
+    /// The increase over the size before the work, in KB.
     pub(crate) growth: f64,
-    /// From the server's write to the reader's hand, in microseconds; the 50th and 99th of a hundred.
+    /// The latency from the server's write to the client's item, in microseconds: the 50th and 99th percentile.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
 }
@@ -47,15 +47,15 @@ pub(crate) const STREAMS: usize = 1000;
 
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Does the work and returns its cost, without that of starting up: an answer of the same kind comes before it.
+/// Does the work and returns its cost, without that of starting up: a response of the same kind is read before it.
 pub(crate) async fn run<C: Client + 'static>(job: Job) -> Result<Sample, Failure> {
-    let kind = kinds::find(&job.kind).ok_or("there is no such kind")?;
+    let kind = kinds::find(&job.kind).ok_or("unknown kind")?;
     let api = if kind.name == "responses" { Api::Responses } else { Api::Chat };
     let client = |events| C::new(Target { url: format!("{}/{}/{events}/v1", job.url, kind.name), api });
     let stream = !matches!(kind.load, Load::Whole | Load::LongRequest);
 
     if kind.load != Load::Paced {
-        // As large as the others: how the allocator deals with large buffers depends on those that it has seen.
+        // It is as large as the others: the allocator treats large buffers by those that came before.
         let first = client(job.events.min(10))?;
         let request = first.request(messages(kind), stream)?;
         if stream {
@@ -68,7 +68,7 @@ pub(crate) async fn run<C: Client + 'static>(job: Job) -> Result<Sample, Failure
     let requests = (0..if kind.load == Load::Paced { STREAMS } else { job.requests })
         .map(|_| client.request(messages(kind), stream))
         .collect::<Result<Vec<_>, _>>()?;
-    let expected = (kind.answer)(job.events).said;
+    let expected = (kind.body)(job.events).text_length;
 
     let size_before = memory("VmRSS")?;
     let before = cpu()?;
@@ -77,14 +77,14 @@ pub(crate) async fn run<C: Client + 'static>(job: Job) -> Result<Sample, Failure
         Load::Paced => latencies = paced(client, requests).await?,
         _ => {
             for request in requests {
-                let said = match kind.load {
+                let length = match kind.load {
                     Load::Stream => read_all(&*client, request, None).await?,
                     Load::Slow => read_all(&*client, request, Some(PAUSE)).await?,
                     _ => client.whole(request).await?,
                 };
-                if said.is_some_and(|said| said != expected) {
+                if length.is_some_and(|length| length != expected) {
                     return Err(
-                        format!("{} found {said:?} bytes of text instead of {expected}", C::NAME).into()
+                        format!("{} found {length:?} bytes of text instead of {expected}", C::NAME).into()
                     );
                 }
             }
@@ -99,7 +99,7 @@ pub(crate) async fn run<C: Client + 'static>(job: Job) -> Result<Sample, Failure
     Ok(Sample { cpu, peak, growth: peak - size_before, p50: at(0.5), p99: at(0.99) })
 }
 
-/// Reads a stream to its end and returns the length of what it says. After the first chunk comes the pause.
+/// Reads a stream to its end and returns the length of its text. The pause follows the first chunk.
 async fn read_all<C: Client>(
     client: &C,
     request: C::Request,
@@ -111,8 +111,8 @@ async fn read_all<C: Client>(
         // By reference: chunks are large, and moving one is a cost that is not the client's.
         match &chunk {
             Ok(chunk) => {
-                if let Some(said) = C::said(chunk) {
-                    *total.get_or_insert(0) += said;
+                if let Some(length) = C::text_length(chunk) {
+                    *total.get_or_insert(0) += length;
                 }
             }
             Err(_) => return chunk.map(|_| total).map_err(Into::into),
@@ -171,12 +171,12 @@ fn cpu() -> Result<f64, Failure> {
     Ok((usage.user_time() + usage.system_time()).num_microseconds() as f64)
 }
 
-/// A line of the kernel's account of this process, in KB. Unlike `getrusage`, it begins anew with the program.
+/// A line of the kernel's status of this process, in KB. Unlike `getrusage`, it starts at zero when the program does.
 fn memory(name: &str) -> Result<f64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     Ok(line
         .and_then(|line| line.split_whitespace().next())
-        .ok_or("no such line in /proc/self/status")?
+        .ok_or("/proc/self/status lacks a line")?
         .parse()?)
 }

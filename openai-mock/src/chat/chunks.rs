@@ -1,4 +1,4 @@
-//! The same answer as a stream: one chunk a word, in the order and the form OpenAI sends them.
+//! The same completion as a stream: one chunk per word, in the order and the form in which OpenAI sends them.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ struct Chunk<'a> {
     #[serde(flatten)]
     head: Head<'a>,
     choices: Vec<Choice<'a>>,
-    /// Left out, null, or the usage: only the last chunk has it, and only for who asked.
+    /// Left out, null, or the usage: only the last chunk has it, and only if the request asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Option<Usage>>,
 }
@@ -49,7 +49,7 @@ struct CallDelta<'a> {
     function: Function<'a>,
 }
 
-/// The events as they are written, `[DONE]` too.
+/// The text of the events, `[DONE]` included.
 pub(super) fn events(exchange: &Exchange<'_>) -> Vec<String> {
     let answers = exchange.answers.iter().enumerate();
     let mut choices: Vec<_> =
@@ -83,10 +83,10 @@ pub(super) fn events(exchange: &Exchange<'_>) -> Vec<String> {
 }
 
 fn choices<'a>(exchange: &Exchange<'_>, index: usize, answer: &'a Answer) -> Vec<Choice<'a>> {
-    let said = answer.content.is_some() || answer.reasoning.is_some();
+    let has_text = answer.content.is_some() || answer.reasoning.is_some();
     let mut deltas = vec![Delta {
         role: Some("assistant"),
-        content: Some(said.then_some("")),
+        content: Some(has_text.then_some("")),
         refusal: Some(None),
         ..Delta::default()
     }];

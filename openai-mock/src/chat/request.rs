@@ -1,4 +1,4 @@
-//! The body of a chat request: what is read of it, what is refused, and the prompt it comes to.
+//! The body of a chat request: what is parsed, what is refused, and the prompt that it becomes.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -148,14 +148,14 @@ impl ChatRequest {
             ("n", self.n, 128),
         ];
         for (name, number, most) in numbers {
-            let (wrong, code) = match number {
+            let (reason, code) = match number {
                 Some(..1) => ("below minimum value. Expected a value >= 1", "integer_below_min_value"),
                 Some(number) if number > most => {
                     ("above maximum value. Expected a value <= 128", "integer_above_max_value")
                 }
                 _ => continue,
             };
-            let message = format!("Invalid '{name}': integer {wrong}.");
+            let message = format!("Invalid '{name}': integer {reason}.");
             return Err(ApiError::invalid(message).param(name).code(code));
         }
         Ok(())
@@ -195,7 +195,7 @@ impl ChatRequest {
         }
     }
 
-    /// Holds each tool message to a call before it, and each call to a tool message after it.
+    /// Refuses a tool message without a call before it, and a call without a tool message after it.
     fn check_messages(&self) -> Result<(), ApiError> {
         if self.messages.is_empty() {
             let message = "Invalid 'messages': empty array. Expected an array with minimum length 1, but got \
@@ -284,7 +284,7 @@ impl ChatRequest {
         }
     }
 
-    /// The tool messages that end the conversation, each with the name of the function it answers.
+    /// The tool messages at the end of the conversation, each with the name of its function.
     fn results(&self) -> Vec<(String, String)> {
         let start =
             self.messages.iter().rposition(|message| message.role != Role::Tool).map_or(0, |last| last + 1);

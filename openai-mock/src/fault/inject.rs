@@ -1,4 +1,4 @@
-//! Makes the fault: in place of the answer, or in its body.
+//! Injects the fault: in place of the response, or in its body.
 
 use std::io;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::errors::{ApiError, ErrorBody};
 use crate::reply;
 use crate::server::Shared;
 
-/// The header with which a request brings its own fault.
+/// The header in which a request names its own fault.
 const HEADER: &str = "x-mock-fault";
 
-/// So many bytes of an answer that is no stream are a chunk.
+/// The bytes of a chunk, if the response is not a stream.
 const CHUNK: usize = 64;
 
 type Piece = Result<Bytes, io::Error>;
@@ -29,13 +29,12 @@ pub(crate) async fn inject(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let brought =
-        request.headers().get(HEADER).map(|spec| String::from_utf8_lossy(spec.as_bytes()).into_owned());
-    match shared.next_fault(brought.as_deref()) {
+    let own = request.headers().get(HEADER).map(|spec| String::from_utf8_lossy(spec.as_bytes()).into_owned());
+    match shared.next_fault(own.as_deref()) {
         Err(error) => Err(ApiError::invalid(format!("{HEADER}: {error}.")).param(HEADER)),
         Ok(None) => Ok(next.run(request).await),
         Ok(Some(Kind::Status { status, code, headers })) => {
-            let message = format!("The mock was told to answer with status {status}.");
+            let message = format!("The mock returns status {status} on purpose.");
             let mut body = ErrorBody::new(status, message);
             if let Some(code) = code.or((status == 429).then(|| "rate_limit_exceeded".to_owned())) {
                 body = body.code(code);
@@ -44,19 +43,20 @@ pub(crate) async fn inject(
             reply::http(status, body.to_json(), kind.into_iter().chain(headers).collect())
         }
         Ok(Some(kind)) => {
-            let responses = request.uri().path() == "/v1/responses";
+            // Below every prefix, Azure's and that of an application which nests the router.
+            let responses = request.uri().path().ends_with("/responses");
             let response = next.run(request).await;
-            // A request that is refused has its error already.
+            // A refused request has its error already.
             if response.status() != StatusCode::OK {
                 return Ok(response);
             }
-            Ok(spoil(kind, response, responses, shared).await)
+            Ok(apply(kind, response, responses, shared).await)
         }
     }
 }
 
-/// `responses` is whether the events are those of the Responses API.
-async fn spoil(kind: Kind, response: Response, responses: bool, shared: Arc<Shared>) -> Response {
+/// Changes the response; `responses` is whether its events are those of the Responses API.
+async fn apply(kind: Kind, response: Response, responses: bool, shared: Arc<Shared>) -> Response {
     let (mut parts, body) = response.into_parts();
     parts.headers.remove(CONTENT_LENGTH);
     let content_type = parts.headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
@@ -94,7 +94,7 @@ async fn spoil(kind: Kind, response: Response, responses: bool, shared: Arc<Shar
                     whole.take(after).chain(one(format!("event: error\ndata: {event}\n\n"))).boxed()
                 }
                 true => whole.take(after).chain(one(format!("data: {}\n\n", error.to_json()))).boxed(),
-                // Half an answer with an error in it is garbage: this one is nothing but the error.
+                // Half a response with an error in it is garbage: this one is nothing but the error.
                 false => one(error.to_json()).boxed(),
             }
         }
@@ -113,9 +113,9 @@ async fn spoil(kind: Kind, response: Response, responses: bool, shared: Arc<Shar
             shared.pause(delay).await;
             whole
         }
-        Kind::Duplicate(double) => {
+        Kind::Duplicate(field) => {
             let mut first = None;
-            whole.map(move |piece| piece.map(|piece| duplicate::calls(double, &mut first, piece))).boxed()
+            whole.map(move |piece| piece.map(|piece| duplicate::calls(field, &mut first, piece))).boxed()
         }
     };
     Response::from_parts(parts, Body::from_stream(pieces))
@@ -133,7 +133,7 @@ fn broken() -> impl futures::Stream<Item = Piece> + Send + 'static {
     })
 }
 
-/// Cuts into pieces of so many bytes.
+/// Cuts into pieces of this many bytes.
 fn cut(pieces: BoxStream<'static, Piece>, bytes: usize) -> BoxStream<'static, Piece> {
     let cut = move |piece: Piece| match piece {
         Ok(whole) => whole.chunks(bytes).map(|part| Ok(whole.slice_ref(part))).collect::<Vec<_>>(),
@@ -151,7 +151,7 @@ fn before(pieces: BoxStream<'static, Piece>, place: usize, inserted: Bytes) -> B
     pieces.enumerate().flat_map(with).boxed()
 }
 
-/// Sends so many pieces and then nothing until the client leaves or the server stops. It keeps the rest, so that the
+/// Sends this many pieces and then nothing until the client leaves or the server stops. It keeps the rest, so that the
 /// stream counts as open.
 fn stalled(
     pieces: BoxStream<'static, Piece>,

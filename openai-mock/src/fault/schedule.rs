@@ -1,55 +1,60 @@
-//! Which request gets which fault.
+//! Decides which request gets which fault.
 
 use std::collections::HashMap;
+
+use fastrand::Rng;
 
 use super::{Fault, InvalidFault, Kind};
 use crate::hash;
 
-/// The faults of a server and of the requests that brought their own, each with what it has seen.
+/// The faults of a server and those that requests named themselves, each with its state.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
-    configured: Vec<Turns>,
+    configured: Vec<FaultState>,
     /// By their text, so that a retry with the same header is counted.
-    brought: HashMap<String, Turns>,
+    from_headers: HashMap<String, FaultState>,
 }
 
 #[derive(Debug)]
-struct Turns {
+struct FaultState {
     fault: Fault,
-    seen: u64,
+    requests: u64,
+    random: Rng,
 }
 
 impl Schedule {
     pub(crate) fn new(faults: Vec<Fault>) -> Self {
-        Self { configured: faults.into_iter().map(Turns::new).collect(), brought: HashMap::new() }
+        Self { configured: faults.into_iter().map(FaultState::new).collect(), from_headers: HashMap::new() }
     }
 
     /// The fault of the next request: the first one that is due. Those behind it do not see the request.
     pub(crate) fn next(&mut self) -> Option<Kind> {
-        self.configured.iter_mut().find_map(Turns::next)
+        self.configured.iter_mut().find_map(FaultState::next)
     }
 
-    /// The fault of the next request, which brings one along.
-    pub(crate) fn next_brought(&mut self, spec: &str) -> Result<Option<Kind>, InvalidFault> {
-        if !self.brought.contains_key(spec) {
-            self.brought.insert(spec.to_owned(), Turns::new(spec.parse()?));
+    /// The fault of the next request, which names one in its header.
+    pub(crate) fn next_from_header(&mut self, spec: &str) -> Result<Option<Kind>, InvalidFault> {
+        if !self.from_headers.contains_key(spec) {
+            self.from_headers.insert(spec.to_owned(), FaultState::new(spec.parse()?));
         }
-        Ok(self.brought.get_mut(spec).and_then(Turns::next))
+        Ok(self.from_headers.get_mut(spec).and_then(FaultState::next))
     }
 }
 
-impl Turns {
+impl FaultState {
     fn new(fault: Fault) -> Self {
-        Self { fault, seen: 0 }
+        // The fault's seed is part of its text.
+        let random = Rng::with_seed(hash::hash(&[fault.spec.as_bytes()]));
+        Self { fault, requests: 0, random }
     }
 
     fn next(&mut self) -> Option<Kind> {
-        let Fault { kind, times, probability, spec } = &self.fault;
-        let turn = self.seen;
-        self.seen += 1;
-        // The seed is part of the text.
-        let chance = (hash::scatter(hash::fnv(&[spec.as_bytes()]), turn) + 1.0) / 2.0;
-        (times.is_none_or(|times| turn < times) && chance <= *probability).then(|| kind.clone())
+        let Fault { kind, times, probability, .. } = &self.fault;
+        let turn = self.requests;
+        self.requests += 1;
+        // A number below 1: a probability of 1 always hits, one of 0 never.
+        let is_hit = self.random.f64() < *probability;
+        (times.is_none_or(|times| turn < times) && is_hit).then(|| kind.clone())
     }
 }
 
@@ -57,7 +62,7 @@ impl Turns {
 mod tests {
     use super::*;
 
-    /// The status of each of so many requests; 200 where there is no fault.
+    /// The status of each of this many requests; 200 without a fault.
     fn statuses(faults: &[&str], requests: usize) -> Vec<u16> {
         let mut schedule = Schedule::new(faults.iter().map(|spec| spec.parse().unwrap()).collect());
         let status = |fault: Option<Kind>| match fault {
@@ -68,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_fault_that_is_due_is_the_one() {
+    fn the_first_fault_that_is_due_is_injected() {
         let check =
             |faults: &[&str], expected: &[u16]| assert_eq!(statuses(faults, expected.len()), expected);
         check(&[], &[200, 200]);
@@ -89,9 +94,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_request_brings_is_counted_by_its_text() {
+    fn the_fault_of_a_header_is_counted_by_its_text() {
         let mut schedule = Schedule::default();
-        let mut hit = |spec: &str| schedule.next_brought(spec).map(|fault| fault.is_some());
+        let mut hit = |spec: &str| schedule.next_from_header(spec).map(|fault| fault.is_some());
         assert_eq!(hit("stall,times=1"), Ok(true));
         assert_eq!(hit("stall,times=1"), Ok(false));
         assert_eq!(hit("garbage,times=1"), Ok(true));

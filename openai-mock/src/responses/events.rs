@@ -40,11 +40,13 @@ struct Event<'a> {
     sequence_number: usize,
 }
 
-/// The events as they are written.
+/// The text of the events.
 pub(super) fn events(exchange: &Exchange<'_>) -> Vec<String> {
     let about = |kind, response| Event { kind, response: Some(response), ..Event::default() };
-    let mut events =
-        vec![about("response.created", exchange.begun()), about("response.in_progress", exchange.begun())];
+    let mut events = vec![
+        about("response.created", exchange.in_progress()),
+        about("response.in_progress", exchange.in_progress()),
+    ];
     for (index, item) in exchange.output.iter().enumerate() {
         self::item(&mut events, index, item);
     }
@@ -62,7 +64,7 @@ fn item<'a>(events: &mut Vec<Event<'a>>, index: usize, item: &'a Item<'a>) {
     let whole = |kind, item| Event { kind, output_index: Some(index), item: Some(item), ..Event::default() };
     let inside =
         |kind| Event { kind, output_index: Some(index), item_id: Some(item.id()), ..Event::default() };
-    events.push(whole("response.output_item.added", item.begun()));
+    events.push(whole("response.output_item.added", item.in_progress()));
     match item {
         Item::Reasoning { summary: parts, .. } | Item::Message { content: parts, .. } => {
             for (number, part) in parts.iter().enumerate() {
@@ -91,15 +93,15 @@ fn item<'a>(events: &mut Vec<Event<'a>>, index: usize, item: &'a Item<'a>) {
 
 /// `at` is an event of this type at the part's place.
 fn part<'a>(events: &mut Vec<Event<'a>>, part: Part<'a>, at: impl Fn(&'static str) -> Event<'a>) {
-    let said = part.said();
+    let text = part.text();
     let (kinds, done) = match part {
-        Part::SummaryText { .. } => (SUMMARY, Event { text: Some(said), ..at(SUMMARY.done) }),
-        Part::OutputText { .. } => (TEXT, Event { text: Some(said), logprobs: Some([]), ..at(TEXT.done) }),
-        Part::Refusal { .. } => (REFUSAL, Event { refusal: Some(said), ..at(REFUSAL.done) }),
+        Part::SummaryText { .. } => (SUMMARY, Event { text: Some(text), ..at(SUMMARY.done) }),
+        Part::OutputText { .. } => (TEXT, Event { text: Some(text), logprobs: Some([]), ..at(TEXT.done) }),
+        Part::Refusal { .. } => (REFUSAL, Event { refusal: Some(text), ..at(REFUSAL.done) }),
     };
     events.push(Event { part: Some(part.empty()), ..at(kinds.part_added) });
     let logprobs = done.logprobs;
-    events.extend(pieces(said, 16).map(|piece| Event { delta: Some(piece), logprobs, ..at(kinds.delta) }));
+    events.extend(pieces(text, 16).map(|piece| Event { delta: Some(piece), logprobs, ..at(kinds.delta) }));
     events.push(done);
     events.push(Event { part: Some(part), ..at(kinds.part_done) });
 }

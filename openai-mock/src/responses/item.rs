@@ -43,7 +43,7 @@ impl<'a> Part<'a> {
         Self::OutputText { annotations: [], logprobs: [], text }
     }
 
-    pub(super) fn said(self) -> &'a str {
+    pub(super) fn text(self) -> &'a str {
         match self {
             Self::SummaryText { text } | Self::OutputText { text, .. } | Self::Refusal { refusal: text } => {
                 text
@@ -51,7 +51,7 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// The part before anything is said in it.
+    /// The part before its first delta.
     pub(super) fn empty(self) -> Self {
         match self {
             Self::SummaryText { .. } => Self::SummaryText { text: "" },
@@ -68,10 +68,10 @@ impl Item<'_> {
         }
     }
 
-    /// The item before anything is said in it.
-    pub(super) fn begun(&self) -> Self {
-        let mut begun = self.clone();
-        match &mut begun {
+    /// The item before its first delta.
+    pub(super) fn in_progress(&self) -> Self {
+        let mut item = self.clone();
+        match &mut item {
             Self::Reasoning { summary, encrypted_content, .. } => {
                 summary.clear();
                 *encrypted_content = None;
@@ -85,24 +85,24 @@ impl Item<'_> {
                 *arguments = "";
             }
         }
-        begun
+        item
     }
 }
 
-/// What decides the ids of items, and how they end.
-pub(super) struct Making<'a> {
+/// Builds the items of a response: it decides their ids, and whether the last one is incomplete.
+pub(super) struct ItemBuilder<'a> {
     pub(super) response: &'a str,
     pub(super) stored: bool,
     pub(super) encrypted: bool,
-    /// The last item is the one that was cut.
+    /// A limit has cut the last item.
     pub(super) cut: bool,
 }
 
-impl Making<'_> {
+impl ItemBuilder<'_> {
     pub(super) fn items<'a>(&self, answer: &'a Answer) -> Vec<Item<'a>> {
-        let reasoning = answer.reasoning.as_deref().filter(|text| self.is_there(text));
+        let reasoning = answer.reasoning.as_deref().filter(|text| self.has_item(text));
         let mut items: Vec<Item<'a>> = reasoning.map(|text| self.reasoning(text)).into_iter().collect();
-        let content = answer.content.as_deref().filter(|text| self.is_there(text)).map(Part::output_text);
+        let content = answer.content.as_deref().filter(|text| self.has_item(text)).map(Part::output_text);
         let refusal = answer.refusal.as_deref().map(|refusal| Part::Refusal { refusal });
         let content: Vec<Part<'a>> = content.into_iter().chain(refusal).collect();
         if !content.is_empty() {
@@ -118,8 +118,8 @@ impl Making<'_> {
         items
     }
 
-    /// A limit may leave nothing of a text.
-    fn is_there(&self, text: &str) -> bool {
+    /// A limit may leave a text empty; then it has no item.
+    fn has_item(&self, text: &str) -> bool {
         !(self.cut && text.is_empty())
     }
 

@@ -1,23 +1,25 @@
-//! The response, whole or as it stands before anything is said.
+//! The response object, complete or in progress.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::item::{Item, Making};
+use super::item::{Item, ItemBuilder};
 use super::request::ResponsesRequest;
 use crate::answer::Answer;
 use crate::chat::CREATED;
 use crate::{hash, tokens};
 
-/// What a response repeats of its request, and what stands there where the request does not say.
-const REPEATED: [(&str, &str); 16] = [
+/// The settings of the request that a response repeats, with their defaults.
+const REPEATED: [(&str, &str); 18] = [
+    ("frequency_penalty", "0.0"),
     ("instructions", "null"),
     ("max_output_tokens", "null"),
     ("max_tool_calls", "null"),
     ("metadata", "{}"),
     ("parallel_tool_calls", "true"),
+    ("presence_penalty", "0.0"),
     ("prompt_cache_key", "null"),
     ("reasoning", r#"{"effort": null, "summary": null}"#),
     ("safety_identifier", "null"),
@@ -90,7 +92,7 @@ impl Usage {
     }
 }
 
-/// A request with its answer: all that a response is made of.
+/// A request with its answer: everything that a response consists of.
 pub(super) struct Exchange<'a> {
     id: String,
     request: &'a ResponsesRequest,
@@ -113,13 +115,13 @@ impl<'a> Exchange<'a> {
             "length" => Some(Incomplete { reason: "max_output_tokens" }),
             reason => Some(Incomplete { reason }),
         };
-        let making = Making {
+        let builder = ItemBuilder {
             response: &id,
             stored: request.is_stored(),
             encrypted: request.wants_encrypted_reasoning(),
             cut: incomplete.is_some(),
         };
-        let output = making.items(answer);
+        let output = builder.items(answer);
         Self {
             id,
             request,
@@ -141,12 +143,12 @@ impl<'a> Exchange<'a> {
             incomplete_details: self.incomplete,
             output: &self.output,
             usage: Some(self.usage),
-            ..self.begun()
+            ..self.in_progress()
         }
     }
 
-    /// The response before anything is said.
-    pub(super) fn begun(&self) -> Object<'_> {
+    /// The response before its first item.
+    pub(super) fn in_progress(&self) -> Object<'_> {
         Object {
             id: &self.id,
             object: "response",
@@ -178,8 +180,8 @@ fn repeated(body: &[u8]) -> BTreeMap<&'static str, Value> {
         let mut value: Value = serde_json::from_str(default).unwrap_or_default();
         match (&mut value, request.remove(name)) {
             (_, None | Some(Value::Null)) => {}
-            (Value::Object(defaults), Some(Value::Object(said))) => defaults.extend(said),
-            (value, Some(said)) => *value = said,
+            (Value::Object(defaults), Some(Value::Object(fields))) => defaults.extend(fields),
+            (value, Some(sent)) => *value = sent,
         }
         (name, value)
     };

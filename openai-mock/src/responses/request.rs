@@ -1,4 +1,4 @@
-//! The body of a request: what is read of it, what is refused, and the prompt it comes to.
+//! The body of a request: what is parsed, what is refused, and the prompt that it becomes.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -150,13 +150,13 @@ impl ResponsesRequest {
     }
 
     fn check_support(&self) -> Result<(), ApiError> {
-        let asked = [
+        let requested = [
             ("background", self.background == Some(true)),
             ("conversation", self.conversation.is_some()),
             ("previous_response_id", self.previous_response_id.is_some()),
             ("prompt", self.prompt.is_some()),
         ];
-        match asked.iter().find(|(_, asked)| *asked) {
+        match requested.iter().find(|(_, requested)| *requested) {
             None => Ok(()),
             Some((name, _)) => Err(ApiError::invalid(format!(
                 "Unsupported parameter: '{name}' is not supported by the mock, which stores nothing. Leave it out, \
@@ -200,21 +200,21 @@ impl ResponsesRequest {
         }
     }
 
-    /// Every output answers a call before it, every call has its output, and reasoning is what the mock has made.
+    /// Every output belongs to a call before it, every call has its output, and reasoning is what the mock sent.
     fn check_items(&self) -> Result<(), ApiError> {
         let mut open: Vec<&str> = Vec::new();
         for (index, item) in self.items().iter().enumerate() {
-            let needed = |name: &str, is_there: bool| match is_there {
+            let require = |name: &str, is_present: bool| match is_present {
                 true => Ok(()),
                 false => Err(ApiError::missing_parameter(&format!("input[{index}].{name}"))),
             };
             match item.kind {
                 Kind::Message => {
-                    needed("role", item.role.is_some())?;
-                    needed("content", item.content.is_some())?;
+                    require("role", item.role.is_some())?;
+                    require("content", item.content.is_some())?;
                 }
                 Kind::FunctionCall | Kind::FunctionCallOutput => {
-                    needed("call_id", item.call_id.is_some())?;
+                    require("call_id", item.call_id.is_some())?;
                     let call = item.call_id.as_deref().unwrap_or_default();
                     if item.kind == Kind::FunctionCall {
                         open.push(call);
@@ -246,7 +246,7 @@ impl ResponsesRequest {
         }
     }
 
-    /// Reasoning alone means nothing: what it led to comes after it.
+    /// Refuses reasoning that is not followed by what it led to.
     fn check_follower(&self, index: usize, item: &Item) -> Result<(), ApiError> {
         let follower = self.items().get(index + 1);
         if follower.is_some_and(|item| item.role == Some(Role::Assistant) || item.kind == Kind::FunctionCall)
@@ -328,7 +328,7 @@ impl ResponsesRequest {
         }
     }
 
-    /// The outputs that end the input, each with the name of the function it answers.
+    /// The outputs at the end of the input, each with the name of its function.
     fn results(&self) -> Vec<(String, String)> {
         let items = self.items();
         let is_output = |item: &&Item| item.kind == Kind::FunctionCallOutput;
@@ -344,7 +344,7 @@ impl ResponsesRequest {
 }
 
 impl Item {
-    /// What the message says, or the call has returned.
+    /// The text of a message, or the output of a call.
     fn text(&self) -> String {
         match self.content.as_ref().or(self.output.as_ref()) {
             None => String::new(),

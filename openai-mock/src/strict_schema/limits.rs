@@ -1,4 +1,4 @@
-//! How large a strict schema may be. A definition is counted where it stands, not where it is referred to.
+//! The limits on the size of a strict schema. A definition is counted once, not at each reference.
 
 use super::node::Node;
 use super::rules::Check;
@@ -11,7 +11,7 @@ const LEVELS: usize = 10;
 
 const ENUM_VALUES: usize = 1_000;
 
-/// An enum of strings with more values than this is held to [`ENUM_CHARACTERS`].
+/// An enum of strings with more values than this is limited to [`ENUM_CHARACTERS`].
 const SMALL_ENUM: usize = 250;
 
 const ENUM_CHARACTERS: usize = 15_000;

@@ -1,11 +1,11 @@
-//! The rules for each schema by itself: keywords, types, objects, arrays and references.
+//! The rules for a single schema: keywords, types, objects, arrays and references.
 
 use std::collections::HashSet;
 use std::fmt::Display;
 
 use super::node::Node;
 
-/// What a strict schema may be made of.
+/// The keywords of strict schemas.
 const PERMITTED: [&str; 22] = [
     "$defs",
     "$ref",
@@ -31,7 +31,7 @@ const PERMITTED: [&str; 22] = [
     "type",
 ];
 
-/// What OpenAI's own libraries put at the root.
+/// Keywords that OpenAI's own libraries put at the root.
 const ROOT_ONLY: [&str; 2] = ["$id", "$schema"];
 
 const FORMATS: [&str; 9] =
@@ -39,7 +39,7 @@ const FORMATS: [&str; 9] =
 
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
 
-/// What no root may have, strict or not.
+/// Keywords that the root must not have, strict or not.
 const NOT_AT_THE_ROOT: [&str; 5] = ["oneOf", "anyOf", "allOf", "enum", "not"];
 
 pub(super) type Check = Result<(), String>;
@@ -61,7 +61,7 @@ pub(super) fn check_root(root: &Node) -> Check {
     Ok(())
 }
 
-/// Refuses an object that does not list its properties, even none.
+/// Refuses an object without `properties`, which may be empty.
 pub(super) fn check_properties(schema: &Node, path: &[String]) -> Check {
     match schema.get("properties") {
         Some(Node::Object(_)) => Ok(()),
@@ -79,7 +79,7 @@ pub(super) fn check_items(schema: &Node, path: &[String]) -> Check {
     Ok(())
 }
 
-/// Refuses a schema that is not strict, whatever is inside it.
+/// Refuses a schema that is not strict, its subschemas aside.
 pub(super) fn check_strict(root: &Node, schema: &Node, path: &[String]) -> Check {
     if let Some(target) = schema.get("$ref") {
         return check_reference(root, schema, target, path);
@@ -110,7 +110,7 @@ pub(super) fn check_strict(root: &Node, schema: &Node, path: &[String]) -> Check
     check_values(schema, &kinds, path)
 }
 
-/// The types of a schema, each with its path: one of several has its place in the list as a step.
+/// The types of a schema, each with its path: in a list of several, its index is a step.
 fn types<'a>(schema: &'a Node, path: &[String]) -> Result<Vec<(&'a str, Vec<String>)>, String> {
     let Some(kind) = schema.get("type") else { return Ok(Vec::new()) };
     let named = |kind: &'a Node, path: Vec<String>| match kind.as_str() {
@@ -226,7 +226,7 @@ fn check_reference(root: &Node, schema: &Node, target: &Node, path: &[String]) -
     }
 }
 
-/// Why a reference leads nowhere.
+/// Why a reference cannot be resolved.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Unresolved {
     Elsewhere,

@@ -1,4 +1,4 @@
-//! The branches of `anyOf` that are objects have to be told apart by their first key, before anything else is written.
+//! Objects among the branches of `anyOf` must be distinguishable by their first key, which the model writes first.
 
 use std::collections::{HashMap, HashSet};
 use std::ptr;
@@ -6,7 +6,7 @@ use std::ptr;
 use super::node::Node;
 use super::rules::{Check, resolve};
 
-/// Refuses branches that begin with the same key, unless it has other constants in each of them.
+/// Refuses branches that begin with the same key, unless its constants differ in all of them.
 pub(super) fn check(root: &Node, schema: &Node) -> Check {
     let mut seen: HashMap<&str, Option<HashSet<String>>> = HashMap::new();
     for object in objects(root, schema) {
@@ -55,7 +55,7 @@ fn branches(schema: &Node) -> impl Iterator<Item = &Node> {
     schema.get("anyOf").map(Node::items).unwrap_or_default().iter()
 }
 
-/// The values that a property may have, where they are all listed, as JSON text.
+/// The values of a property as JSON text, if all of them are listed.
 fn constants(root: &Node, property: &Node) -> Option<HashSet<String>> {
     let property = target(root, property)?;
     let values =

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::client::{Mock, ask, merge};
 
 #[tokio::test]
-async fn a_plain_answer() {
+async fn a_plain_completion() {
     let mock = Mock::start().await;
     insta::assert_json_snapshot!(mock.answer(&ask("Say hello")).await);
 }
@@ -29,8 +29,8 @@ fn mock_id(answer: &Value) -> String {
     answer["id"].as_str().unwrap().to_owned()
 }
 
-/// What an answer says, why it ended, and its completion tokens.
-async fn said(request: Value) -> (String, String, u64) {
+/// The content of a completion, its finish reason, and its completion tokens.
+async fn completed(request: Value) -> (String, String, u64) {
     let answer = Mock::start().await.answer(&request).await;
     let choice = &answer["choices"][0];
     (
@@ -43,7 +43,7 @@ async fn said(request: Value) -> (String, String, u64) {
 #[tokio::test]
 async fn words_follow_from_the_last_user_message() {
     let check = async |messages: Value, expected: &str| {
-        let (text, ..) = said(json!({"model": "m", "messages": messages})).await;
+        let (text, ..) = completed(json!({"model": "m", "messages": messages})).await;
         assert!(text.starts_with(expected), "{text}");
     };
     check(json!([{"role": "user", "content": "hey there"}]), "Hello!").await;
@@ -70,9 +70,9 @@ async fn words_follow_from_the_last_user_message() {
 }
 
 #[tokio::test]
-async fn limits_and_stop_sequences_cut_the_answer() {
+async fn limits_and_stop_sequences_cut_the_content() {
     let check = async |fields: Value, expected: (&str, &str, u64)| {
-        let (text, reason, tokens) = said(merge(&ask("Say hello"), fields)).await;
+        let (text, reason, tokens) = completed(merge(&ask("Say hello"), fields)).await;
         assert_eq!((text.as_str(), reason.as_str(), tokens), expected);
     };
     check(json!({"max_tokens": 2}), ("Hello! I", "length", 2)).await;
@@ -91,7 +91,7 @@ async fn limits_and_stop_sequences_cut_the_answer() {
 #[tokio::test]
 async fn a_limit_does_not_cut_a_character() {
     // The ninth byte, where 12 are allowed, would end within the second character.
-    let (text, ..) = said(merge(&ask("漢字"), json!({"max_tokens": 3}))).await;
+    let (text, ..) = completed(merge(&ask("漢字"), json!({"max_tokens": 3}))).await;
     assert_eq!(text, "You said \"");
 }
 
@@ -120,9 +120,9 @@ async fn think_shows_its_reasoning() {
 }
 
 #[tokio::test]
-async fn json_answers_are_json() {
+async fn json_content_is_json() {
     let check = async |format: Value, expected: Value| {
-        let (text, reason, _) = said(merge(&ask("hi"), json!({"response_format": format}))).await;
+        let (text, reason, _) = completed(merge(&ask("hi"), json!({"response_format": format}))).await;
         let mut value: Value = serde_json::from_str(&text).unwrap();
         if let Some(Value::String(words)) = value.get_mut("answer") {
             words.truncate("Hello!".len());

@@ -30,7 +30,7 @@ fn mistakes_say_what_to_do() {
 #[cfg(unix)]
 #[tokio::test]
 async fn serves_until_interrupted() {
-    let check = async |arguments: &[&str], key: &str, shown: &str| {
+    let check = async |arguments: &[&str], key: &str, printed: &str| {
         let mut child = Command::new(BINARY)
             .args(["--port", "0", "--chunk-delay", "0s", "--log"])
             .args(arguments)
@@ -43,7 +43,7 @@ async fn serves_until_interrupted() {
         let url = first.strip_prefix("Listening on ").unwrap();
         let curl = lines.nth(1).unwrap();
         assert!(
-            curl.starts_with(&format!(r#"curl {url}/chat/completions -H "authorization: Bearer {shown}""#)),
+            curl.starts_with(&format!(r#"curl {url}/chat/completions -H "authorization: Bearer {printed}""#)),
             "{curl}"
         );
 

@@ -1,4 +1,4 @@
-//! Faults that are made on purpose, as a client sees them.
+//! Faults that are injected on purpose, as a client sees them.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use openai_mock::{MockServer, Reply};
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use crate::client::{Mock, ask, merge, sorted};
+use crate::client::{Mock, ask, input, merge, sorted};
 use crate::refusals::refused;
 
 /// A request whose stream has five events: the role, two words, the reason and `[DONE]`.
@@ -14,7 +14,7 @@ fn short(stream: bool) -> Value {
     merge(&ask("hi"), json!({"max_tokens": 2, "stream": stream}))
 }
 
-/// What arrived of a body, and how it ended.
+/// The part of a body that arrived, and how it ended.
 async fn read(mut response: Response) -> (String, &'static str) {
     let mut body = Vec::new();
     let end = loop {
@@ -27,21 +27,21 @@ async fn read(mut response: Response) -> (String, &'static str) {
     (String::from_utf8(body).unwrap(), end)
 }
 
-/// A body in short: the delta of each event, or what a plain body is.
-fn shown(body: &str, plain: &str) -> String {
+/// A summary of a body: the delta of each event, or the kind of a plain body.
+fn summary(body: &str, plain: &str) -> String {
     let json = |text: &str| serde_json::from_str::<Value>(text).ok().map(|value| sorted(&value));
     let event = |event: &str| match json(event.trim_start_matches("data: ")) {
         Some(chunk) if chunk["choices"].is_array() => chunk["choices"][0]["delta"].to_string(),
         _ => event.to_owned(),
     };
     match json(body) {
-        Some(answer) if answer["choices"].is_array() => "the answer".to_owned(),
+        Some(response) if response["choices"].is_array() => "the response".to_owned(),
         Some(other) => other.to_string(),
         None if body.starts_with("data: ") => {
             body.split_terminator("\n\n").map(event).collect::<Vec<_>>().join("\n    ")
         }
-        None if plain.starts_with(body) => format!("the first {} bytes of the answer", body.len()),
-        None => format!("{} bytes that are no JSON", body.len()),
+        None if plain.starts_with(body) => format!("the first {} bytes of the response", body.len()),
+        None => format!("{} bytes that are not JSON", body.len()),
     }
 }
 
@@ -51,11 +51,11 @@ async fn outcome(request: RequestBuilder, plain: &str) -> String {
     let head = format!("{} {}", response.status().as_u16(), header("content-type").unwrap());
     let retry = header("retry-after").map(|value| format!(", retry-after {value}")).unwrap_or_default();
     let (body, end) = read(response).await;
-    format!("{head}{retry}, {end}\n    {}", shown(&body, plain))
+    format!("{head}{retry}, {end}\n    {}", summary(&body, plain))
 }
 
 #[tokio::test]
-async fn every_fault_of_a_stream_and_of_a_plain_answer() {
+async fn every_fault_of_a_stream_and_of_a_plain_response() {
     let mock = Mock::start().await;
     let plain = mock.chat(&short(false)).send().await.unwrap().text().await.unwrap();
     let mut table = String::new();
@@ -134,7 +134,7 @@ async fn split_bytes_come_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_slow_answer_is_late_and_whole() {
+async fn a_slow_response_is_late_and_complete() {
     let mock = Mock::start().await;
     for stream in [true, false] {
         let start = Instant::now();
@@ -193,7 +193,7 @@ async fn faults_can_run_out() {
 }
 
 #[tokio::test]
-async fn what_a_request_brings_counts_instead() {
+async fn the_fault_of_a_header_applies_instead() {
     let mock = Mock::with(MockServer::builder().with_fault("status=500".parse().unwrap())).await;
     let status = async |fault: &str| {
         let request = mock.chat(&ask("hi")).header("x-mock-fault", fault);
@@ -205,7 +205,7 @@ async fn what_a_request_brings_counts_instead() {
 }
 
 #[tokio::test]
-async fn what_is_refused_anyway_has_no_fault() {
+async fn a_refused_request_has_no_fault() {
     let mock = Mock::start().await;
     let check = async |request: RequestBuilder, fault: &str, expected: &str| {
         let refusal = refused(request.header("x-mock-fault", fault)).await;
@@ -221,4 +221,82 @@ async fn what_is_refused_anyway_has_no_fault() {
     .await;
     let anonymous = reqwest::Client::new().get(format!("{}/models", mock.server.base_url()));
     check(anonymous, "status=500", "401").await;
+}
+
+/// The body of a request for this path, and whether its response is a stream; `None` stands for GET.
+fn body_for(path: &str, stream: bool) -> Option<Value> {
+    let end = path.split('?').next().unwrap().rsplit('/').next().unwrap();
+    match end {
+        "completions" => Some(short(stream)),
+        "responses" => Some(merge(&input("hi"), json!({"stream": stream}))),
+        "embeddings" => Some(json!({"model": "m", "input": "hi"})),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn every_path_that_is_served_takes_faults() {
+    let mock = Mock::start().await;
+    let send = async |path: &str, stream: bool, fault: &str| {
+        let url = format!("{}{path}", mock.server.azure_endpoint());
+        let client = reqwest::Client::new();
+        let request = match body_for(path, stream) {
+            Some(body) => client.post(url).body(sorted(&body).to_string()),
+            None => client.get(url),
+        };
+        let response = request.bearer_auth("k").header("x-mock-fault", fault).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, read(response).await)
+    };
+    let chat_error = "data: {\"error\":{\"message\":\"The server had an error";
+    let chat_garbage = "data: {\"choices\":[{\"delta\":{\"content\n\n";
+    let responses_error = "event: error\ndata: {\"type\":\"error\"";
+    let responses_garbage = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text\n\n";
+    for (path, error, garbage) in [
+        ("/v1/chat/completions", chat_error, chat_garbage),
+        ("/openai/v1/chat/completions", chat_error, chat_garbage),
+        ("/openai/deployments/d/chat/completions?api-version=1", chat_error, chat_garbage),
+        ("/v1/responses", responses_error, responses_garbage),
+        ("/openai/v1/responses", responses_error, responses_garbage),
+        ("/openai/responses?api-version=1", responses_error, responses_garbage),
+    ] {
+        let check = async |fault: &str, expected: &str| {
+            let (status, (body, end)) = send(path, true, fault).await;
+            assert_eq!((status, end), (200, "end"), "{path} {fault}");
+            assert!(body.contains(expected), "{path} {fault}: {body}");
+        };
+        check("error=1", error).await;
+        check("garbage=1", garbage).await;
+        let (_, (body, end)) = send(path, true, "truncate=1,reset").await;
+        assert_eq!((end, body.matches("data: ").count()), ("broken", 1), "{path}: {body}");
+    }
+    for path in [
+        "/v1/chat/completions",
+        "/v1/responses",
+        "/v1/responses/resp_1",
+        "/v1/responses/resp_1/input_items",
+        "/v1/embeddings",
+        "/v1/models",
+        "/v1/models/gpt-4o",
+        "/openai/v1/chat/completions",
+        "/openai/v1/responses",
+        "/openai/v1/responses/resp_1",
+        "/openai/v1/embeddings",
+        "/openai/v1/models",
+        "/openai/responses?api-version=1",
+        "/openai/responses/resp_1?api-version=1",
+        "/openai/models?api-version=1",
+        "/openai/deployments/d/chat/completions?api-version=1",
+        "/openai/deployments/d/embeddings?api-version=1",
+    ] {
+        let (status, (body, _)) = send(path, false, "status=503,code=overloaded").await;
+        assert_eq!(status, 503, "{path}");
+        assert!(body.contains(r#""code":"overloaded""#), "{path}: {body}");
+        if !path.contains("resp_1") {
+            let (status, (body, end)) = send(path, false, "truncate=1,reset").await;
+            assert_eq!((status, body.len(), end), (200, 64, "broken"), "{path}");
+            let (_, (body, _)) = send(path, false, "error").await;
+            assert!(body.starts_with(r#"{"error":{"message":"The server had an error"#), "{path}: {body}");
+        }
+    }
 }

@@ -26,7 +26,7 @@ pub(crate) fn without_values(refused: &str) -> String {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_chat_request() {
+async fn bodies_that_are_not_a_chat_request() {
     let mock = Mock::start().await;
     let tool = |id: Value| json!({"role": "tool", "tool_call_id": id, "content": "42"});
     let calls = json!([{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]);
@@ -74,7 +74,7 @@ async fn bodies_that_are_no_chat_request() {
 }
 
 #[tokio::test]
-async fn a_finished_tool_turn_is_no_error() {
+async fn a_finished_tool_turn_is_accepted() {
     let turn = json!({"role": "assistant", "tool_calls": [
         {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
         {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}},
@@ -137,7 +137,7 @@ async fn keys() {
 }
 
 #[tokio::test]
-async fn routes_that_are_not_there() {
+async fn routes_that_do_not_exist() {
     let mock = Mock::with(MockServer::builder().with_body_limit(100)).await;
     let check = async |request: RequestBuilder, expected: &str| assert_eq!(refused(request).await, expected);
     check(mock.get("/nothing?x=1"), r#"404 null null "Invalid URL (GET /v1/nothing)""#).await;
@@ -155,6 +155,29 @@ async fn routes_that_are_not_there() {
         r#"413 null null "The request's body could not be read, or is larger than the limit of 100 bytes.""#,
     )
     .await;
+}
+
+#[tokio::test]
+async fn endpoints_below_responses() {
+    let mock = Mock::start().await;
+    let check = async |method: Method, path: &str, expected: &str| {
+        let url = format!("{}/responses/{path}", mock.server.base_url());
+        let request = reqwest::Client::new().request(method, url).bearer_auth("sk-test").body("{}");
+        let refusal = refused(request).await;
+        assert_eq!(refusal, expected, "{path}");
+    };
+    let not_found = r#"404 null null "Response with id 'resp_1' not found.""#;
+    check(Method::GET, "resp_1", not_found).await;
+    check(Method::DELETE, "resp_1", not_found).await;
+    check(Method::POST, "resp_1/cancel", not_found).await;
+    check(Method::GET, "resp_1/input_items", not_found).await;
+    // OpenAI's endpoints that the mock does not have.
+    let invalid = |path: &str| format!(r#"404 null null "Invalid URL (POST /v1/responses/{path})""#);
+    for path in ["compact", "input_tokens", "resp_1/other"] {
+        check(Method::POST, path, &invalid(path)).await;
+    }
+    let not_allowed = r#"405 "method_not_supported" null "Not allowed to POST on /v1/responses/resp_1. (HINT: see the allow header.)""#;
+    check(Method::POST, "resp_1", not_allowed).await;
 }
 
 #[tokio::test]

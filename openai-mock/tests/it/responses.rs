@@ -55,7 +55,7 @@ async fn thinking_and_calls_are_items() {
 }
 
 #[tokio::test]
-async fn the_answer_is_that_of_a_chat() {
+async fn the_content_is_that_of_a_chat_completion() {
     let mock = Mock::start().await;
     let check = async |text: &str, chat: Value, fields: Value| {
         let chat = mock.answer(&merge(&ask(text), chat)).await;
@@ -190,9 +190,9 @@ async fn scripted_replies_come_here_too() {
         let reason = &response["incomplete_details"]["reason"];
         assert_eq!(json!([response["status"], reason, items.collect::<Value>()]), expected);
     };
-    let said = |text: &str| json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []});
-    check(Reply::text("mine"), json!(["completed", null, [[said("mine")]]])).await;
-    check(Reply::text(""), json!(["completed", null, [[said("")]]])).await;
+    let part = |text: &str| json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []});
+    check(Reply::text("mine"), json!(["completed", null, [[part("mine")]]])).await;
+    check(Reply::text(""), json!(["completed", null, [[part("")]]])).await;
     check(Reply::refusal("No."), json!(["completed", null, [[{"type": "refusal", "refusal": "No."}]]])).await;
     check(
         Reply::tool_call("f", json!({})).with_reasoning("Hm."),
@@ -200,7 +200,7 @@ async fn scripted_replies_come_here_too() {
     )
     .await;
     let filtered = Reply::text("m").with_finish_reason("content_filter");
-    check(filtered, json!(["incomplete", "content_filter", [[said("m")]]])).await;
+    check(filtered, json!(["incomplete", "content_filter", [[part("m")]]])).await;
     let mock = Mock::with(MockServer::builder().with_reply(Reply::error(429, "slow", "Slow down."))).await;
     assert_eq!(mock.responses(&input("hi")).send().await.unwrap().status().as_u16(), 429);
 }

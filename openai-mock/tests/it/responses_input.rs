@@ -12,7 +12,7 @@ fn items(items: Value) -> Value {
 }
 
 #[tokio::test]
-async fn items_are_answered_like_messages() {
+async fn items_have_the_same_content_as_messages() {
     let mock = Mock::start().await;
     let check = async |input: Value, expected: &str| {
         let response = mock.response(&items(input)).await;
@@ -70,7 +70,7 @@ async fn items_are_answered_like_messages() {
 }
 
 #[tokio::test]
-async fn a_conversation_goes_on_with_the_items_as_they_came() {
+async fn a_conversation_continues_with_the_unchanged_items() {
     let mock = Mock::start().await;
     let check = async |question: &str, fields: Value| {
         let first = merge(&items(json!([{"role": "user", "content": question}])), fields);
@@ -104,7 +104,7 @@ async fn a_conversation_goes_on_with_the_items_as_they_came() {
 }
 
 #[tokio::test]
-async fn conversations_that_cannot_be() {
+async fn conversations_that_are_not_possible() {
     let mock = Mock::start().await;
     let fields = json!({"tools": tools(), "store": false, "include": ["reasoning.encrypted_content"]});
     let output = mock.response(&merge(&input("THINK"), fields)).await["output"].clone();
@@ -141,7 +141,7 @@ async fn conversations_that_cannot_be() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_request_for_a_response() {
+async fn bodies_that_are_not_a_request_for_a_response() {
     let mock = Mock::start().await;
     let user = json!({"role": "user", "content": "hi"});
     let with = |fields: Value| merge(&input("hi"), fields);
@@ -210,7 +210,7 @@ async fn bodies_that_are_no_request_for_a_response() {
 }
 
 #[tokio::test]
-async fn what_the_document_allows_is_answered() {
+async fn what_the_document_allows_is_accepted() {
     let mock = Mock::start().await;
     let check = async |fields: Value| drop(mock.response(&merge(&input("hi"), fields)).await);
     let object = json!({"type": "object", "properties": {"a": {"type": "string"}}});

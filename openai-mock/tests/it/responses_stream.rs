@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::client::{Mock, input, merge, sorted};
 use crate::responses::tools;
 
-/// An event on a line, without what the whole response says again.
+/// An event on a line, without what the whole response repeats.
 fn line(event: &Value) -> String {
     let mut event = event.as_object().unwrap().clone();
     let kind = event.remove("type").unwrap();
@@ -63,12 +63,12 @@ async fn events_add_up_to_the_plain_response() {
         let events = mock.events(&request).await;
         // The id follows from the bytes of the request.
         let plain = mock.response(&merge(&request, json!({"stream": false}))).await;
-        let said = |item: &Value| {
+        let summary = |item: &Value| {
             let fields = [&item["summary"][0]["text"], &item["content"][0]["text"], &item["arguments"]];
             fields.into_iter().find_map(Value::as_str).unwrap().to_owned()
         };
         let items = plain["output"].as_array().unwrap();
-        assert_eq!(collected(&events), items.iter().map(said).collect::<Vec<_>>());
+        assert_eq!(collected(&events), items.iter().map(summary).collect::<Vec<_>>());
         let last = &events.last().unwrap()["response"];
         let done = events.iter().filter(|event| event["type"] == "response.output_item.done");
         assert_eq!(last["output"], done.map(|event| event["item"].clone()).collect::<Value>());
@@ -99,14 +99,14 @@ async fn outcome(mock: &Mock, fault: &str) -> String {
         }
     };
     let body = String::from_utf8(body).unwrap();
-    let shown = |event: &str| {
+    let summary = |event: &str| {
         let (name, data) = event.split_once('\n').unwrap_or((event, ""));
         match serde_json::from_str::<Value>(data.trim_start_matches("data: ")) {
             Ok(data) if data["type"] != "error" => name.to_owned(),
             _ => event.replace('\n', "\n    "),
         }
     };
-    let events: Vec<String> = body.split_terminator("\n\n").map(shown).collect();
+    let events: Vec<String> = body.split_terminator("\n\n").map(summary).collect();
     let events = match events.as_slice() {
         [first, .., last] if events.len() > 5 => {
             format!("{first}\n    ({} more)\n    {last}", events.len() - 2)

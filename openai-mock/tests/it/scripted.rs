@@ -18,7 +18,7 @@ async fn replies_are_sent_in_their_order() {
 }
 
 #[tokio::test]
-async fn answers_are_sent_as_they_are() {
+async fn scripted_replies_are_sent_unchanged() {
     let check = async |reply: Reply, expected: Value| {
         let mock = Mock::with(MockServer::builder().with_reply(reply)).await;
         let answer = mock.answer(&merge(&ask("hi"), json!({"max_tokens": 1, "stop": "e"}))).await;

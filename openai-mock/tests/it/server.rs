@@ -40,8 +40,8 @@ async fn recording_can_be_off() {
 #[tokio::test]
 async fn a_required_key_is_not_in_debug() {
     let server = MockServer::builder().with_key("sk-1234567890abcd").start().await.unwrap();
-    let shown = format!("{server:?}");
-    assert!(shown.contains("sk-12***cd") && !shown.contains("1234567890"), "{shown}");
+    let debug = format!("{server:?}");
+    assert!(debug.contains("sk-12***cd") && !debug.contains("1234567890"), "{debug}");
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn the_key_is_checked_before_the_body_is_read() {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_all_of_a_large_body_first_gets_its_answer() {
+async fn a_client_that_sends_all_of_a_large_body_first_gets_its_response() {
     let server = MockServer::start().await.unwrap();
     let body = vec![b'x'; 8 << 20];
     let request = reqwest::Client::new().post(format!("{}/chat/completions", server.base_url())).body(body);

@@ -71,7 +71,7 @@ fn collected(chunks: &[Value], index: usize) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn chunks_add_up_to_the_plain_answer() {
+async fn chunks_add_up_to_the_plain_completion() {
     let mock = Mock::start().await;
     let check = async |request: Value| {
         let plain = mock.answer(&request).await;

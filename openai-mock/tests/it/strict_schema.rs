@@ -1,13 +1,11 @@
 //! Schemas by OpenAI's rules for `strict: true`.
 
-use std::fmt::Write;
-
 use openai_mock::check_strict_schema;
 
-const STRING: &str = r#"{"type": "string"}"#;
+pub(crate) const STRING: &str = r#"{"type": "string"}"#;
 
 /// A closed object with these properties, in this order.
-fn object(properties: &[(&str, &str)]) -> String {
+pub(crate) fn object(properties: &[(&str, &str)]) -> String {
     let fields: Vec<String> =
         properties.iter().map(|(name, schema)| format!(r#""{name}": {schema}"#)).collect();
     let names: Vec<String> = properties.iter().map(|(name, _)| format!(r#""{name}""#)).collect();
@@ -19,27 +17,27 @@ fn object(properties: &[(&str, &str)]) -> String {
 }
 
 /// The root with more keywords, for instance definitions.
-fn with(schema: &str, keywords: &str) -> String {
+pub(crate) fn with(schema: &str, keywords: &str) -> String {
     format!("{}, {keywords}}}", schema.strip_suffix('}').unwrap())
 }
 
-fn union(branches: &[&str]) -> String {
+pub(crate) fn union(branches: &[&str]) -> String {
     format!(r#"{{"anyOf": [{}]}}"#, branches.join(", "))
 }
 
 #[track_caller]
-fn passes(schema: &str) {
+pub(crate) fn passes(schema: &str) {
     assert_eq!(check_strict_schema(schema), Ok(()), "{schema}");
 }
 
 #[track_caller]
-fn refused(schema: &str, expected: &str) {
+pub(crate) fn refused(schema: &str, expected: &str) {
     assert_eq!(check_strict_schema(schema), Err(expected.to_owned()), "{schema}");
 }
 
 /// The schema is that of the property `a` of an otherwise good root.
 #[track_caller]
-fn property_passes(schema: &str) {
+pub(crate) fn property_passes(schema: &str) {
     passes(&object(&[("a", schema)]));
 }
 
@@ -316,98 +314,4 @@ fn the_objects_of_a_union_begin_with_different_keys() {
     check(&[&of("A"), &union(&[&of("A"), STRING])], false);
     check(&[&of("B"), &of("Loop")], true);
     check(&[&of("A"), &of("Loop")], false);
-}
-
-#[test]
-fn a_schema_has_at_most_5000_properties() {
-    let fields = |number: usize| {
-        let names: Vec<String> = (0..number).map(|index| format!("p{index}")).collect();
-        object(&names.iter().map(|name| (name.as_str(), STRING)).collect::<Vec<_>>())
-    };
-    passes(&fields(5_000));
-    refused(&fields(5_001), "5001 parameters exceeds limit of 5000.");
-    refused(
-        &with(&fields(2_500), &format!(r#""$defs": {{"X": {}}}"#, fields(2_501))),
-        "5001 parameters exceeds limit of 5000.",
-    );
-}
-
-#[test]
-fn objects_nest_10_levels_deep() {
-    let nested = |levels: usize| (1..levels).fold(object(&[]), |inner, _| object(&[("a", &inner)]));
-    passes(&nested(10));
-    refused(&nested(11), "11 levels of nesting exceeds limit of 10.");
-    refused(&nested(14), "14 levels of nesting exceeds limit of 10.");
-    let array = |inner: String| format!(r#"{{"type": "array", "items": {inner}}}"#);
-    passes(&object(&[("a", &array(array(nested(9))))]));
-    refused(&object(&[("a", &array(nested(10)))]), "11 levels of nesting exceeds limit of 10.");
-    refused(&object(&[("a", &union(&[&nested(10)]))]), "11 levels of nesting exceeds limit of 10.");
-    // A definition begins anew, wherever it is referred to.
-    let deep = (1..10).fold(r##"{"$ref": "#/$defs/X"}"##.to_owned(), |inner, _| object(&[("a", &inner)]));
-    passes(&with(&deep, &format!(r#""$defs": {{"X": {}}}"#, nested(10))));
-    refused(
-        &with(&deep, &format!(r#""$defs": {{"X": {}}}"#, nested(11))),
-        "11 levels of nesting exceeds limit of 10.",
-    );
-}
-
-/// An enum of strings, each as long as `length` says.
-fn enumeration(number: usize, length: usize) -> String {
-    let values = (0..number).fold(String::new(), |mut values, index| {
-        let comma = if index == 0 { "" } else { ", " };
-        write!(values, r#"{comma}"{index:0length$}""#).unwrap();
-        values
-    });
-    format!(r#"{{"type": "string", "enum": [{values}]}}"#)
-}
-
-#[test]
-fn enums_are_limited() {
-    const ADVICE: &str =
-        "Consider reducing the number of enums, or use 'strict: false' to opt out of structured outputs.";
-    property_passes(&enumeration(1_000, 3));
-    passes(&object(&[("a", &enumeration(500, 3)), ("b", &enumeration(500, 3))]));
-    refused(
-        &object(&[("a", &enumeration(500, 3)), ("b", &enumeration(501, 3))]),
-        &format!(
-            "Expected at most 1000 enum values in total within a single schema when using structured outputs, but \
-             received 1001. {ADVICE}"
-        ),
-    );
-    property_passes(&enumeration(300, 50));
-    property_passes(&enumeration(250, 400));
-    let characters = |received: usize| {
-        format!(
-            "Expected at most 15000 total characters across enum values when there are more than 250 enum values, but \
-             received {received}. {ADVICE}"
-        )
-    };
-    refused(&object(&[("a", &enumeration(251, 60))]), &characters(15_060));
-    // Each enum has the limit for itself.
-    passes(&object(&[("a", &enumeration(251, 59)), ("b", &enumeration(251, 59))]));
-}
-
-#[test]
-fn names_and_constants_are_limited_together() {
-    let refused_with = |schema: &str, received: usize| {
-        refused(
-            schema,
-            &format!(
-                "Expected at most 120000 total characters across property names, definition names, enum values and \
-                 const values, but received {received}."
-            ),
-        );
-    };
-    // Characters, not bytes.
-    let long = "ä".repeat(60_000);
-    let constant = |length: usize| format!(r#"{{"type": "string", "const": "{}"}}"#, "x".repeat(length));
-    passes(&object(&[(&long, &constant(60_000))]));
-    refused_with(&object(&[(&long, &constant(60_001))]), 120_001);
-    refused_with(&object(&[("a", &enumeration(200, 600))]), 120_001);
-    refused_with(
-        &with(&object(&[(&long, STRING)]), &format!(r#""$defs": {{"b{long}": {STRING}}}"#)),
-        120_001,
-    );
-    // Descriptions are not counted.
-    property_passes(&format!(r#"{{"type": "string", "description": "{}"}}"#, "x".repeat(200_000)));
 }

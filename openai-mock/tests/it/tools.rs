@@ -24,7 +24,7 @@ const WEATHER: (&str, &str) = ("get_weather", r#"{"location":"example","unit":"c
 const TIME: (&str, &str) = ("get_time", "{}");
 
 #[tokio::test]
-async fn an_answer_with_calls() {
+async fn a_completion_with_calls() {
     let mock = Mock::start().await;
     insta::assert_json_snapshot!(mock.answer(&offer("The weather and the time, the TWO of them")).await);
 }
@@ -76,7 +76,7 @@ async fn a_limit_cuts_the_arguments() {
 }
 
 #[tokio::test]
-async fn a_tool_result_is_answered_in_words() {
+async fn a_tool_result_gets_a_text() {
     let mock = Mock::start().await;
     let question = offer("How warm is it?");
     let turn = mock.answer(&question).await["choices"][0]["message"].clone();

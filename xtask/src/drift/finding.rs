@@ -1,4 +1,4 @@
-//! What can change in an API, and what each change means for who speaks it.
+//! What can change in an API, and what each change means for its clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,15 +8,15 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Class {
-    /// A strict client that was built before fails to read an answer.
+    /// A strict client that was built before fails to read a response.
     BreaksResponses,
-    /// A request that was right before is refused.
+    /// A request that was valid before is refused.
     BreaksRequests,
     /// The wire is safe, but types move and code may no longer compile.
     CodeChange,
-    /// New answers promise more than older servers, recordings and compatible servers keep.
+    /// New responses promise more than older servers, recordings and compatible servers keep.
     StricterResponse,
-    /// Nobody but a person can say.
+    /// A person must decide.
     Review,
     /// Safe.
     Additive,
@@ -48,8 +48,8 @@ impl Class {
     /// What it means, in a line.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
-            Self::BreaksResponses => "a strict client built before fails to read these answers",
-            Self::BreaksRequests => "requests that were right before are refused",
+            Self::BreaksResponses => "a strict client built before fails to read these responses",
+            Self::BreaksRequests => "requests that were valid before are refused",
             Self::CodeChange => "safe on the wire, but types move",
             Self::StricterResponse => "older and compatible servers do not keep to it",
             Self::Review => "for a person to judge",
@@ -58,7 +58,7 @@ impl Class {
     }
 }
 
-/// Which way a schema travels.
+/// Whether a schema is sent or received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Direction {
@@ -82,19 +82,19 @@ impl Direction {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Aspect {
-    /// A whole operation, or where it is.
+    /// A whole operation, or its path.
     Operation,
-    /// A field came or went.
+    /// A field was added or removed.
     Field,
     /// A value became required or optional.
     Required,
     /// A value became nullable, or no longer is.
     Null,
-    /// A value of an enum came or went.
+    /// A value of an enum was added or removed.
     Value,
     /// An enum takes any text now, or no longer does.
     Open,
-    /// A branch of a union came or went.
+    /// A branch of a union was added or removed.
     Branch,
     /// A value has another type.
     Type,
@@ -109,9 +109,9 @@ pub(crate) enum Aspect {
 /// How a new type relates to the old one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
-    /// Whatever was a value before is one still.
+    /// Every earlier value is still a value.
     Wider,
-    /// Whatever is a value now was one before.
+    /// Every value was one before.
     Narrower,
     Other,
 }
@@ -123,20 +123,20 @@ pub(crate) struct Change {
     pub(crate) aspect: Aspect,
     pub(crate) old: Option<String>,
     pub(crate) new: Option<String>,
-    /// In a request and in an answer.
+    /// In a request and in a response.
     pub(crate) classes: (Class, Class),
-    /// What of the lenient answer types takes it, if it comes in an answer.
-    pub(crate) absorbed: Option<&'static str>,
+    /// How the lenient response types read it, if it comes in a response.
+    pub(crate) read_as: Option<&'static str>,
 }
 
 impl Change {
     fn at(site: &str, aspect: Aspect, old: Option<&str>, new: Option<&str>, classes: (Class, Class)) -> Self {
         let text = |text: Option<&str>| text.map(str::to_owned);
-        Self { site: site.to_owned(), aspect, old: text(old), new: text(new), classes, absorbed: None }
+        Self { site: site.to_owned(), aspect, old: text(old), new: text(new), classes, read_as: None }
     }
 
-    fn absorbed(self, by: &'static str) -> Self {
-        Self { absorbed: Some(by), ..self }
+    fn read_as(self, kind: &'static str) -> Self {
+        Self { read_as: Some(kind), ..self }
     }
 
     pub(crate) fn operation(id: &str, old: Option<&str>, new: Option<&str>) -> Self {
@@ -156,7 +156,7 @@ impl Change {
         let response = if required { Class::BreaksResponses } else { Class::CodeChange };
         let old = format!("{}{what}", presence(required));
         let change = Self::at(site, Aspect::Field, Some(&old), None, (Class::BreaksRequests, response));
-        if required { change.absorbed("optional") } else { change }
+        if required { change.read_as("optional") } else { change }
     }
 
     pub(crate) fn required(site: &str, now: bool) -> Self {
@@ -166,7 +166,7 @@ impl Change {
             false => (Class::CodeChange, Class::BreaksResponses),
         };
         let change = Self::at(site, Aspect::Required, name(!now), name(now), classes);
-        if now { change } else { change.absorbed("optional") }
+        if now { change } else { change.read_as("optional") }
     }
 
     pub(crate) fn null(site: &str, now: bool) -> Self {
@@ -176,13 +176,13 @@ impl Change {
             false => (Class::BreaksRequests, Class::StricterResponse),
         };
         let change = Self::at(site, Aspect::Null, name(!now), name(now), classes);
-        if now { change.absorbed("optional") } else { change }
+        if now { change.read_as("optional") } else { change }
     }
 
     pub(crate) fn value_added(site: &str, value: &str, open: bool) -> Self {
         let response = if open { Class::Additive } else { Class::BreaksResponses };
         let change = Self::at(site, Aspect::Value, None, Some(value), (Class::Additive, response));
-        if open { change } else { change.absorbed("Other") }
+        if open { change } else { change.read_as("Other") }
     }
 
     pub(crate) fn value_removed(site: &str, value: &str, open: bool) -> Self {
@@ -200,7 +200,7 @@ impl Change {
             false => (Class::BreaksRequests, Class::CodeChange),
         };
         let change = Self::at(site, Aspect::Open, name(!now), name(now), classes);
-        if now { change.absorbed("Other") } else { change }
+        if now { change.read_as("Other") } else { change }
     }
 
     /// `union` is whether there were several branches before, `object` whether the new one is an object.
@@ -208,7 +208,7 @@ impl Change {
         let request = if union { Class::Additive } else { Class::CodeChange };
         let classes = (request, Class::BreaksResponses);
         let change = Self::at(site, Aspect::Branch, None, Some(branch), classes);
-        if union && object { change.absorbed("Unknown") } else { change }
+        if union && object { change.read_as("Unknown") } else { change }
     }
 
     pub(crate) fn branch_removed(site: &str, branch: &str) -> Self {
@@ -241,7 +241,7 @@ fn presence(required: bool) -> &'static str {
     if required { "required " } else { "optional " }
 }
 
-/// One change of the closure, with everything that is to be said of it.
+/// One change of the closure, with its consequences.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Finding {
     pub(crate) class: Class,
@@ -253,8 +253,8 @@ pub(crate) struct Finding {
     pub(crate) operations: BTreeSet<String>,
     /// The component that declares the field, if it comes from a part of `allOf`.
     pub(crate) declared_in: Option<String>,
-    /// What of the crate's lenient answer types takes it without harm.
-    pub(crate) absorbed: Option<&'static str>,
+    /// How the crate's lenient response types read it without harm.
+    pub(crate) read_as: Option<&'static str>,
     /// The generated types that it concerns, as far as the adapter names them, and the files that do.
     pub(crate) touches: BTreeMap<String, BTreeSet<String>>,
 }

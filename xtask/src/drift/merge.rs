@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::view::{Form, Node, Object, Reader};
 use crate::schema::Map;
 
-/// What both nodes say together.
+/// The combination of both nodes.
 pub(super) fn both(reader: &Reader<'_>, a: Node, b: Node, inside: &mut Vec<String>) -> Node {
     if says_nothing(&b) {
         return annotated(a, b.notes);
@@ -60,7 +60,7 @@ fn opened(reader: &Reader<'_>, node: Node, inside: &mut Vec<String>) -> Node {
     open
 }
 
-/// What two forms say together, if a value can have both.
+/// The combination of two forms, if a value can have both.
 fn one(reader: &Reader<'_>, a: &Form, b: &Form, inside: &mut Vec<String>) -> Option<Form> {
     let limits = |a: &Map, b: &Map| -> Map { a.clone().into_iter().chain(b.clone()).collect() };
     Some(match (a, b) {

@@ -51,7 +51,7 @@ fn found(old: &Value, new: &Value) -> Vec<(String, Aspect)> {
     changes.findings.into_iter().map(|finding| (finding.site, finding.aspect)).collect()
 }
 
-/// Applies `edit` to random objects, each time to a fresh copy; what it says that it did, has to be found, and nothing else.
+/// Applies `edit` to random objects, each time to a fresh copy; the change that it reports must be found, and nothing else.
 fn check(edit: impl Fn(&mut Rng, &str, &mut Value) -> Option<(String, Aspect)>) {
     let old = closure(&["createChatCompletion", "listModels"]);
     let objects = objects(&old);
@@ -144,7 +144,7 @@ fn enums_and_unions_that_grow() {
         let value = schema["properties"].get_mut(&field)?;
         let union = UNIONS.iter().find(|key| value.get(**key).is_some())?;
         let branches = value[*union].as_array_mut().unwrap();
-        // Where one branch and null are left, the branch is told at the component.
+        // If one branch and null are left, the branch is reported at the component.
         let several = branches.len() > 2 || !branches.contains(&json!({ "type": "null" }));
         branches.push(json!({ "type": "object", "properties": { "type": { "const": "another" } } }));
         several.then(|| (format!("{name}.{field}"), Aspect::Branch))
@@ -176,7 +176,7 @@ fn check_silent(edit: impl Fn(&mut Value)) {
             let path = schema::component_path(name);
             let place = schema::Place { path: &path, branch: false };
             schema::bottom_up(schema, place, &mut |schema, place| {
-                // A rule for names is compared as it is written.
+                // A rule for names is compared as text.
                 if random.bool() && !place.path.contains("propertyNames") {
                     edit(schema);
                 }

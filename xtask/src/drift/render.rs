@@ -168,10 +168,10 @@ impl Side {
 impl Finding {
     /// What happened and what it means here.
     fn remark(&self) -> String {
-        let absorbed = self.absorbed.map(|by| format!("; absorbed: {by}")).unwrap_or_default();
+        let read_as = self.read_as.map(|kind| format!("; read as: {kind}")).unwrap_or_default();
         let files: BTreeSet<String> = self.touches.values().flatten().cloned().collect();
         let declared = self.declared_in.as_ref().map(|name| format!("; from {name}")).unwrap_or_default();
-        format!("{}{declared}{absorbed}{}", self.what(), some(&files, "; used in ", ""))
+        format!("{}{declared}{read_as}{}", self.what(), some(&files, "; used in ", ""))
     }
 }
 
@@ -179,7 +179,7 @@ fn names(names: &BTreeSet<String>) -> String {
     names.iter().map(String::as_str).collect::<Vec<&str>>().join(", ")
 }
 
-/// The first of the names between two texts; nothing where there are none.
+/// The first names between two texts; empty without names.
 fn some(all: &BTreeSet<String>, before: &str, after: &str) -> String {
     let first: Vec<&str> = all.iter().take(NAMES).map(String::as_str).collect();
     match all.len() {

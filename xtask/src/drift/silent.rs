@@ -1,4 +1,4 @@
-//! What differs between two documents and is no finding: prose, spelling, and everything outside the closure.
+//! Differences between two documents that are not findings: prose, spelling, and everything outside the closure.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::schema::Map;
 pub(crate) struct Silent {
     /// Schemas of the closure of which only the prose changed; nothing where no whole documents are at hand.
     pub(crate) prose: Option<usize>,
-    /// Schemas of the closure that say the same in another spelling: other keywords, other parts of `allOf`, another order.
+    /// Schemas of the closure with the same meaning in another spelling: other keywords, other parts of `allOf`, another order.
     pub(crate) spelling: BTreeSet<String>,
     /// Places whose type got a name of its own, or lost it.
     pub(crate) inlined: BTreeSet<String>,

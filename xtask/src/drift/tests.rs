@@ -150,9 +150,9 @@ fn lines(old: &Value, new: &Value) -> Vec<String> {
     report.findings.iter().map(line).collect()
 }
 
-/// A schema that changes from `old` to `new` is found to, in a request and in an answer.
+/// A schema that changes from `old` to `new` is found, in a request and in a response.
 #[track_caller]
-fn check(old: Value, new: Value, request: &str, answer: &str) {
+fn check(old: Value, new: Value, request: &str, response: &str) {
     let holder =
         |name: &str, schema: &Value| json!({ name: { "type": "object", "properties": { "x": schema } } });
     let found = |name: &str| lines(&holder(name, &old), &holder(name, &new)).join("\n");
@@ -165,7 +165,7 @@ fn check(old: Value, new: Value, request: &str, answer: &str) {
         lines.collect::<Vec<String>>().join("\n")
     };
     assert_eq!(found("Question"), expected(request, "request", "Question"));
-    assert_eq!(found("Answer"), expected(answer, "response", "Answer"));
+    assert_eq!(found("Answer"), expected(response, "response", "Answer"));
 }
 
 #[test]
@@ -312,23 +312,23 @@ fn names() {
     let text = || json!({ "type": "string" });
     let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let tagged = |tag: &str, more: &str| json!({ "type": "object", "properties": { "type": { "const": tag }, more: text(), "id": text() } });
-    let answer = |name: &str, schema: Value| json!({ "Answer": { "properties": { "x": reference(name) } }, name: schema });
+    let response = |name: &str, schema: Value| json!({ "Answer": { "properties": { "x": reference(name) } }, name: schema });
     let union = |name: &str, schema: Value| json!({ "Answer": { "anyOf": [reference(name), reference("Stays")] }, name: schema, "Stays": tagged("stays", "a") });
     #[track_caller]
     fn check(old: Value, new: Value, expected: &[&str]) {
         assert_eq!(lines(&old, &new), expected);
     }
     let renamed = ["CODE CHANGE response Answer.x: type renamed: Old -> New"];
-    check(answer("Old", tagged("t", "a")), answer("New", tagged("t", "a")), &renamed);
+    check(response("Old", tagged("t", "a")), response("New", tagged("t", "a")), &renamed);
     check(
-        answer("Old", json!({ "enum": ["a", "b"] })),
-        answer("New", json!({ "enum": ["a", "b"] })),
+        response("Old", json!({ "enum": ["a", "b"] })),
+        response("New", json!({ "enum": ["a", "b"] })),
         &renamed,
     );
     // A rename that also changes is both.
     check(
-        answer("Old", tagged("t", "a")),
-        answer("New", tagged("t", "b")),
+        response("Old", tagged("t", "a")),
+        response("New", tagged("t", "b")),
         &[
             "CODE CHANGE response Answer.x: type renamed: Old -> New",
             "CODE CHANGE response New.a: removed: optional string",
@@ -361,9 +361,9 @@ fn names() {
         twice("Old", "New", &["Old", "New"]),
         &["CODE CHANGE response Answer.y: refers to: Old -> New"],
     );
-    // A name is no meaning: inline or not, it is the same.
+    // A name has no meaning: inline or not, the schema is the same.
     check(
-        answer("Old", tagged("t", "a")),
+        response("Old", tagged("t", "a")),
         json!({ "Answer": { "properties": { "x": tagged("t", "a") } } }),
         &[],
     );

@@ -8,7 +8,7 @@ use super::view::{Form, Node, Object, View};
 use super::walk::Walk;
 use crate::schema::Map;
 
-/// A form, and the component that says it.
+/// A form, and its component.
 type Leaf<'a> = (Option<&'a str>, &'a Form);
 
 /// Whether two branches are the same one.
@@ -63,7 +63,7 @@ impl Walk<'_> {
         self.leaves(site, a, b, (!common.is_empty(), open));
     }
 
-    /// Compares the branches of two unions; `matched` is whether other branches of them have been told to be the same.
+    /// Compares the branches of two unions; `matched` is whether other branches of them are the same.
     fn leaves(&mut self, site: &str, a: Vec<Leaf<'_>>, b: Vec<Leaf<'_>>, (matched, open): (bool, bool)) {
         let before = (a.len(), b.len());
         let union = matched || a.len() > 1;
@@ -196,7 +196,7 @@ impl View {
     }
 }
 
-/// What tells an object from others: the value of its first tag.
+/// What distinguishes an object: the value of its first tag.
 fn label(object: &Object) -> Option<String> {
     let tags = object.tags();
     let tag = tags.get("type").or_else(|| tags.values().next())?;
@@ -212,7 +212,7 @@ fn conflict(a: &BTreeMap<&str, String>, b: &BTreeMap<&str, String>) -> bool {
     a.iter().any(|(name, value)| b.get(name).is_some_and(|other| other != value))
 }
 
-/// Whether a name cannot tell two branches apart.
+/// Whether a name cannot distinguish two branches.
 fn inline(old: &Leaf<'_>, new: &Leaf<'_>) -> bool {
     old.0.is_none() || new.0.is_none()
 }
@@ -233,7 +233,7 @@ fn is_text(leaf: &Leaf<'_>) -> bool {
     matches!(leaf.1, Form::Scalar { kind, .. } if kind == "string")
 }
 
-/// The branches that are no text: the objects, or all else.
+/// The branches that are not texts: the objects, or all else.
 fn others<'a>(leaves: &[Leaf<'a>], objects: bool) -> Vec<Leaf<'a>> {
     let wanted = |leaf: &&Leaf<'_>| !is_text(leaf) && matches!(leaf.1, Form::Object(_)) == objects;
     leaves.iter().filter(wanted).copied().collect()

@@ -17,14 +17,14 @@ pub(crate) struct Node {
     pub(crate) nullable: bool,
     /// Empty where nothing but null is allowed.
     pub(crate) forms: Vec<Form>,
-    /// What is said of the value and not of its shape: `default`, `deprecated`.
+    /// Notes on the value that do not concern its shape: `default`, `deprecated`.
     pub(crate) notes: Map,
 }
 
 /// One form of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Form {
-    /// What the component of that name says.
+    /// The content of the component of that name.
     Named(String),
     Anything(Map),
     /// A string, number, integer or boolean; one of `values`, as JSON texts, where there is a list.
@@ -45,13 +45,13 @@ pub(crate) enum Form {
 pub(crate) struct Object {
     pub(crate) fields: BTreeMap<String, Node>,
     pub(crate) required: BTreeSet<String>,
-    /// What further fields hold, where the document says it.
+    /// The schema of further fields, if the document has one.
     pub(crate) rest: Option<Box<Node>>,
     pub(crate) limits: Map,
 }
 
 impl Object {
-    /// The fields that can have one value only, which tell this object from others.
+    /// The fields that can have one value only, which distinguish this object from others.
     pub(crate) fn tags(&self) -> BTreeMap<&str, String> {
         let constant = |node: &Node| match node.forms.as_slice() {
             [Form::Scalar { values: Some(values), .. }] if values.len() == 1 => values.first().cloned(),
@@ -110,7 +110,7 @@ impl View {
         Self { schemas, operations, sites }
     }
 
-    /// What `node` comes to where it is nothing but a reference, and the name of the component that says it.
+    /// What `node` comes to where it is nothing but a reference, and the name of that component.
     pub(crate) fn resolve<'a>(&'a self, mut node: &'a Node) -> (Option<&'a str>, &'a Node) {
         let mut name = None;
         let mut seen = BTreeSet::new();
@@ -123,7 +123,7 @@ impl View {
         (name, node)
     }
 
-    /// What is said of `node` by itself, or else by what it refers to.
+    /// The notes on `node` itself, or else on what it refers to.
     pub(crate) fn notes(&self, node: &Node) -> Map {
         let (mut notes, mut seen, mut node) = (Map::new(), BTreeSet::new(), node);
         loop {
@@ -140,18 +140,18 @@ impl View {
         }
     }
 
-    /// Whether `node` may be null, by itself or through what it refers to.
+    /// Whether `node` may be null, directly or through what it refers to.
     pub(crate) fn allows_null(&self, node: &Node) -> bool {
         self.leaves(node).1
     }
 
-    /// The forms of a union, unions inside it included, each with the component that says it; and whether it may be null.
+    /// The forms of a union, unions inside it included, each with its component; and whether it may be null.
     pub(crate) fn leaves<'a>(&'a self, node: &'a Node) -> (Vec<(Option<&'a str>, &'a Form)>, bool) {
         let (mut found, mut nullable, mut seen) = (Vec::new(), false, BTreeSet::new());
         let mut open = vec![(None, node)];
         while let Some((name, node)) = open.pop() {
             nullable |= node.nullable;
-            // A name tells no branch of a union from the others.
+            // A name does not distinguish a branch of a union from the others.
             let name = name.filter(|_| node.forms.len() == 1);
             for form in &node.forms {
                 match form {
@@ -196,11 +196,11 @@ impl Reader<'_> {
             request.0.insert(name, schema);
         }
         let mut response = Map::new();
-        for (status, answer) in operation.get("responses").and_then(Value::as_object).into_iter().flatten() {
-            let answer = self.follow(answer);
+        for (status, entry) in operation.get("responses").and_then(Value::as_object).into_iter().flatten() {
+            let entry = self.follow(entry);
             response.insert(status.clone(), json!({}));
             response.extend(
-                contents(answer).into_iter().map(|(media, schema)| (format!("{status}({media})"), schema)),
+                contents(entry).into_iter().map(|(media, schema)| (format!("{status}({media})"), schema)),
             );
         }
         response.insert("error".to_owned(), json!({ "$ref": format!("{SCHEMAS}{ERROR_ROOT}") }));
@@ -224,8 +224,8 @@ impl Reader<'_> {
         let mut rest = object.clone();
         let mut notes = Map::new();
         for key in ["default", "deprecated"] {
-            let said = rest.remove(key).filter(|value| !value.is_null() && *value != json!(false));
-            notes.extend(said.map(|value| (key.to_owned(), value)));
+            let note = rest.remove(key).filter(|value| !value.is_null() && *value != json!(false));
+            notes.extend(note.map(|value| (key.to_owned(), value)));
         }
         for silent in ["title", "discriminator", "$recursiveAnchor", "nullable"] {
             rest.remove(silent);
@@ -249,7 +249,7 @@ impl Reader<'_> {
                 }
             }
         }
-        // `type: object` beside a reference or a union of objects says nothing more.
+        // `type: object` beside a reference or a union of objects adds nothing.
         let bare = !parts.is_empty() && rest.len() == 1 && rest.get("type") == Some(&json!("object"));
         if !rest.is_empty() && !bare {
             parts.push(self.plain(rest, inside));
@@ -263,7 +263,7 @@ impl Reader<'_> {
 
     fn union(&self, branches: &[Value], inside: &mut Vec<String>) -> Node {
         let branches: Vec<Node> = branches.iter().map(|branch| self.read(branch, inside)).collect();
-        // What is said of a branch is said of the value, where all others are null.
+        // Notes on a branch apply to the value, if all other branches are null.
         let alone = branches.iter().filter(|branch| !branch.forms.is_empty()).count() == 1;
         let mut union = Node::default();
         for branch in branches {

@@ -44,13 +44,13 @@ pub(crate) fn compare(old: &View, new: &View) -> Changes {
                 merged.class = Some(merged.class.map_or(class, |before| before.min(class)));
                 merged.operations.insert(id.clone());
                 merged.directions.insert(direction);
-                let absorbed = change.absorbed.filter(|_| class == Class::BreaksResponses);
-                merged.absorbed = merged.absorbed.or(absorbed);
+                let read_as = change.read_as.filter(|_| class == Class::BreaksResponses);
+                merged.read_as = merged.read_as.or(read_as);
             }
         }
     }
     let findings = all.into_iter().filter_map(|((site, aspect, old, new), merged)| {
-        let Merged { class, operations, directions, absorbed } = merged;
+        let Merged { class, operations, directions, read_as } = merged;
         let only = directions.first().copied().filter(|_| directions.len() == 1);
         Some(Finding {
             class: class?,
@@ -61,7 +61,7 @@ pub(crate) fn compare(old: &View, new: &View) -> Changes {
             new,
             operations,
             declared_in: None,
-            absorbed,
+            read_as,
             touches: BTreeMap::new(),
         })
     });
@@ -79,7 +79,7 @@ struct Merged {
     class: Option<Class>,
     operations: BTreeSet<String>,
     directions: BTreeSet<Direction>,
-    absorbed: Option<&'static str>,
+    read_as: Option<&'static str>,
 }
 
 impl<'a> Walk<'a> {
@@ -104,7 +104,7 @@ impl<'a> Walk<'a> {
         let (to, new_body) = self.new.resolve(new);
         let null = (self.old.allows_null(old), self.new.allows_null(new));
         let notes = (self.old.notes(old), self.new.notes(new));
-        // Where the component itself changed, it is the one place to say it.
+        // If the component itself changed, it is reported there alone.
         let component = |same: bool| from.filter(|_| from == to && same).unwrap_or(site);
         if null.0 != null.1 {
             let inner = (self.old.allows_null(old_body), self.new.allows_null(new_body));
@@ -144,7 +144,7 @@ impl<'a> Walk<'a> {
         if first {
             self.forms(site, old, new, open);
         }
-        // What is retyped as a whole says the names already.
+        // A retyped value names both types already.
         let whole = self
             .changes
             .iter()

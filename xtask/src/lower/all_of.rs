@@ -79,9 +79,9 @@ fn resolve(
     Ok(())
 }
 
-/// One schema that says what both say; the later word counts where both describe a property.
+/// One schema with the rules of both; the later one wins if both describe a property.
 fn merge(one: Value, two: Value) -> Result<Value> {
-    let (Value::Object(mut one), Value::Object(two)) = (one, two) else { bail!("a part is no schema") };
+    let (Value::Object(mut one), Value::Object(two)) = (one, two) else { bail!("a part is not a schema") };
     ensure!(!(one.contains_key("oneOf") && two.contains_key("oneOf")), "two unions meet");
     for (key, value) in two {
         match (key.as_str(), one.get_mut(&key)) {

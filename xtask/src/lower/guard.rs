@@ -97,8 +97,8 @@ mod tests {
     #[test]
     fn the_lowering_refuses_such_a_union() {
         let fields = object(json!({ "a": { "type": "string" } }));
-        let answer = object(json!({ "it": { "oneOf": [reference("A"), reference("B")] } }));
-        let error = refused(json!({ "Answer": answer, "A": fields, "B": fields }));
+        let response = object(json!({ "it": { "oneOf": [reference("A"), reference("B")] } }));
+        let error = refused(json!({ "Answer": response, "A": fields, "B": fields }));
         assert!(
             error.starts_with("$.components.schemas.Answer.properties.it: its branch A has no required tag"),
             "{error}"

@@ -1,4 +1,4 @@
-//! R24: `x-codex-*` hints, which the overlay writes and a rule consumes. One that nobody consumes is an error.
+//! R24: `x-codex-*` hints, which the overlay writes and a rule consumes. An unused one is an error.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use crate::schema::{self, Map, Place};
 pub(super) const PREFIX: &str = "x-codex-";
 /// The variant name of a union branch.
 pub(super) const NAME: &str = "x-codex-name";
-/// Properties that are required whatever the document says.
+/// Properties that are required in spite of the document.
 pub(super) const REQUIRED: &str = "x-codex-required";
 /// The properties that an object keeps, beside those that a request requires: a newer one changes no literal of the adapter, and
-/// no answer fails for a field that nobody reads.
+/// no response fails for a field that the adapter does not read.
 pub(super) const KEEP: &str = "x-codex-keep";
 /// Whether a request object carries further fields of the caller.
 pub(super) const EXTRA: &str = "x-codex-extra";
@@ -53,7 +53,7 @@ impl Hints {
                     _ => bail!("{}: no such hint, {key}; openapi/README.md lists them", place.path),
                 };
                 if !fits {
-                    bail!("{}: {key} cannot be {value}; openapi/README.md says what it takes", place.path);
+                    bail!("{}: {key} cannot be {value}; openapi/README.md lists its values", place.path);
                 }
                 let at = format!("{}{}", place.path, schema::step(key));
                 self.seen.insert(at.clone());
@@ -82,7 +82,7 @@ impl Hints {
         self.used.extend(hints);
     }
 
-    /// Hands the derives and types on to build.rs, removes what other copies consumed, and refuses what nobody did.
+    /// Hands the derives and types on to build.rs, removes those that other copies consumed, and refuses unused ones.
     pub(super) fn finish(mut self, components: &mut Components, tally: &mut Tally) -> Result<()> {
         for component in components.values_mut() {
             let Some(object) = component.schema.as_object_mut() else { continue };
@@ -203,11 +203,11 @@ mod tests {
 
     #[test]
     fn r24_a_patch_for_answers_may_bring_hints() {
-        let mut answer = object(json!({ "id": { "type": "string" } }));
-        answer["x-codex-response"] = json!({ "x-codex-required": ["id"] });
-        assert_eq!(lowered(json!({ "Answer": answer }))["Answer"]["required"], json!(["id"]));
-        answer["x-codex-response"] = json!({ "x-codex-color": "red" });
-        let error = refused(json!({ "Answer": answer }));
+        let mut response = object(json!({ "id": { "type": "string" } }));
+        response["x-codex-response"] = json!({ "x-codex-required": ["id"] });
+        assert_eq!(lowered(json!({ "Answer": response }))["Answer"]["required"], json!(["id"]));
+        response["x-codex-response"] = json!({ "x-codex-color": "red" });
+        let error = refused(json!({ "Answer": response }));
         assert!(error.contains("$.components.schemas.Answer: no such hint, x-codex-color"), "{error}");
     }
 

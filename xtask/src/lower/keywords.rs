@@ -94,7 +94,7 @@ pub(super) fn normalise(schema: &mut Value, place: Place<'_>, tally: &mut Tally)
     );
 }
 
-/// R11: the titles and discriminators of unions that are none any more.
+/// R11: the titles and discriminators of former unions.
 pub(super) fn drop_orphans(schema: &mut Value, place: Place<'_>, tally: &mut Tally) {
     let Some(object) = schema.as_object_mut() else { return };
     let title = !place.branch && object.remove("title").is_some();

@@ -20,7 +20,7 @@ pub(super) fn set_nullable(schema: &mut Map) {
 pub(super) fn collapse(schema: &mut Value, place: Place<'_>, tally: &mut Tally) {
     let Some(object) = schema.as_object_mut() else { return };
     if !place.branch && object.get("type") == Some(&json!("null")) {
-        // Nothing but null: there is no such type, and anything includes it.
+        // Only null: Rust has no such type, and every type includes it.
         object.remove("type");
         return tally.add("R2", 1);
     }

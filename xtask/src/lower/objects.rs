@@ -1,4 +1,4 @@
-//! R12, R15, R21, R23: objects. Aliases inlined, maps and extra fields told from structs.
+//! R12, R15, R21, R23: objects. Aliases are inlined, maps and extra fields are separated from structs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,7 +87,7 @@ pub(super) fn settle(
     Ok(())
 }
 
-/// R24: what the adapter writes as a literal keeps its fields, and of an answer only what is read is parsed. What a request
+/// R24: what the adapter writes as a literal keeps its fields, and of a response only what is read is parsed. What a request
 /// requires stays, whether it is listed or not: that is a change that the adapter has to follow.
 fn stable_fields(object: &mut Map, side: Side, place: Place<'_>, hints: &mut Hints) -> Result<()> {
     let kept = object.contains_key(hints::KEEP).then(|| hints.take_list(object, hints::KEEP));
@@ -97,7 +97,7 @@ fn stable_fields(object: &mut Map, side: Side, place: Place<'_>, hints: &mut Hin
     for (hint, name) in named.into_iter().flat_map(|(hint, names)| names.iter().map(move |name| (hint, name)))
     {
         let declared = object.get("properties").is_some_and(|properties| properties.get(name).is_some());
-        ensure!(declared, "{}: {hint} names {name}, which is no property", place.path);
+        ensure!(declared, "{}: {hint} names {name}, which is not a property", place.path);
     }
     for property in &enforced {
         let property = object.get_mut("properties").and_then(|properties| properties.get_mut(property));
@@ -105,7 +105,7 @@ fn stable_fields(object: &mut Map, side: Side, place: Place<'_>, hints: &mut Hin
     }
     if !enforced.is_empty() {
         let required = object.entry("required").or_insert_with(|| json!([])).as_array_mut();
-        let required = required.with_context(|| format!("{}: required is no list", place.path))?;
+        let required = required.with_context(|| format!("{}: required is not a list", place.path))?;
         let missing = enforced.into_iter().map(Value::from).filter(|name| !required.contains(name));
         let missing: Vec<Value> = missing.collect();
         required.extend(missing);
@@ -157,7 +157,7 @@ fn declared_only(object: &mut Map) -> usize {
     dropped
 }
 
-/// R15: an optional list or map is nullable, or an empty one could not be told from none and would not be sent.
+/// R15: an optional list or map is nullable: otherwise an empty one would look like a missing one and would not be sent.
 fn optional_collections(object: &mut Map) -> usize {
     let required = object.get("required").cloned().unwrap_or_default();
     let required =
@@ -302,7 +302,7 @@ mod tests {
         for hint in ["x-codex-keep", "x-codex-required"] {
             let mut question = crate::lower::tests::object(json!({ "a": text }));
             question[hint] = json!(["b"]);
-            let why = format!("$.components.schemas.Question: {hint} names b, which is no property");
+            let why = format!("$.components.schemas.Question: {hint} names b, which is not a property");
             assert_eq!(crate::lower::tests::refused(json!({ "Question": question })), why);
         }
     }

@@ -27,8 +27,8 @@ pub(super) struct Operation {
     success: Success,
     /// Components that the request is made of.
     pub(super) requests: Vec<String>,
-    /// Components that answers are decoded into.
-    pub(super) answers: Vec<String>,
+    /// Components that responses are decoded into.
+    pub(super) responses: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl Reader<'_> {
         };
         let requests =
             parameters.iter().map(|parameter| parameter.schema.clone()).chain(body.iter().cloned()).collect();
-        let answers = json.into_iter().chain(events).chain([ERROR_ROOT.to_owned()]).collect();
+        let responses = json.into_iter().chain(events).chain([ERROR_ROOT.to_owned()]).collect();
         Ok(Operation {
             path: path.to_owned(),
             method: method.to_owned(),
@@ -126,7 +126,7 @@ impl Reader<'_> {
             status: status.clone(),
             success,
             requests,
-            answers,
+            responses,
         })
     }
 
@@ -283,14 +283,14 @@ mod tests {
             ),
             "responses": { "200": content(&[JSON], "Answer") },
         });
-        let mut answer = content(&[JSON], "Answer");
-        answer["description"] = json!("The answer");
+        let mut response = content(&[JSON], "Answer");
+        response["description"] = json!("The answer");
         assert_eq!(
             operation("get", given).unwrap(),
             json!({
                 "operationId": "ask",
                 "parameters": parameters(json!({ "type": "string" }), reference("AskOrder")),
-                "responses": { "200": answer },
+                "responses": { "200": response },
             })
         );
     }

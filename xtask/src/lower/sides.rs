@@ -1,4 +1,4 @@
-//! R19, R20, R23: a schema that requests and answers share becomes two; answers are then read leniently.
+//! R19, R20, R23: a schema that requests and responses share becomes two; responses are then read leniently.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,17 +52,17 @@ pub(super) fn split(
     }
     let requests = operations.iter().flat_map(|operation| operation.requests.iter().cloned());
     let requests = schema::reachable(requests, |name| sent.get(name));
-    let answers = operations.iter().flat_map(|operation| operation.answers.iter().cloned());
-    let answers = schema::reachable(answers, |name| received.get(name));
-    let shared: BTreeSet<&String> = requests.intersection(&answers).collect();
+    let responses = operations.iter().flat_map(|operation| operation.responses.iter().cloned());
+    let responses = schema::reachable(responses, |name| received.get(name));
+    let shared: BTreeSet<&String> = requests.intersection(&responses).collect();
     tally.add("R19", shared.len());
 
-    let taken = |name: &str| requests.contains(name) || answers.contains(name);
+    let taken = |name: &str| requests.contains(name) || responses.contains(name);
     let copies: BTreeMap<&str, String> =
         shared.into_iter().map(|name| (name.as_str(), request_copy(name, &taken))).collect();
     let rename = |name: &str| copies.get(name).cloned().unwrap_or_else(|| name.to_owned());
     let mut components = Components::new();
-    for name in &answers {
+    for name in &responses {
         hints.consume(patches.remove(name).unwrap_or_default());
         let schema = received.remove(name).unwrap_or_default();
         components.insert(name.clone(), component(name, schema, Side::Response));
@@ -92,7 +92,7 @@ fn rename_targets(component: &mut Component, rename: &dyn Fn(&str) -> String) ->
     })
 }
 
-/// R20: answers are read leniently. `tags` says by which property each union tells its members apart.
+/// R20: responses are read leniently. `tags` names the property by which each union distinguishes its members.
 pub(super) fn relax(
     components: &mut Components,
     tags: &Tags,
@@ -124,7 +124,7 @@ pub(super) fn relax(
     Ok(())
 }
 
-/// What an object in an answer must have: what the overlay says, and the tags by which unions know it.
+/// The required properties of an object in a response: those of the overlay, and the tags of unions.
 fn required(
     object: &mut Map,
     tags: impl Iterator<Item = String>,
@@ -138,12 +138,12 @@ fn required(
     for name in &required {
         ensure!(
             properties.contains_key(name),
-            "{path}: {} names {name}, which is no property",
+            "{path}: {} names {name}, which is not a property",
             hints::REQUIRED
         );
     }
     for tag in tags {
-        // A tag that is null tells nothing apart.
+        // A tag that is null distinguishes nothing.
         properties.get_mut(&tag).and_then(Value::as_object_mut).map(|property| property.remove("nullable"));
         required.insert(tag);
     }
@@ -173,7 +173,7 @@ fn optional(object: &mut Map, required: &BTreeSet<String>) -> usize {
     let mut changed = 0;
     for (name, property) in object.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten()
     {
-        // An empty schema takes null as it is.
+        // An empty schema includes null.
         let property =
             property.as_object_mut().filter(|schema| !schema.is_empty() && !required.contains(name));
         if let Some(schema) = property {
@@ -230,32 +230,32 @@ mod tests {
     #[test]
     fn r20_every_field_of_an_answer_may_be_missing_or_null() {
         let list = |nullable: Value| json!({ "type": "array", "items": {}, "nullable": nullable });
-        let mut answer = object(json!({ "a": list(json!(false)), "b": { "type": "string" }, "c": {} }));
-        answer["properties"]["a"].as_object_mut().unwrap().remove("nullable");
-        answer["required"] = json!(["a", "b"]);
+        let mut response = object(json!({ "a": list(json!(false)), "b": { "type": "string" }, "c": {} }));
+        response["properties"]["a"].as_object_mut().unwrap().remove("nullable");
+        response["required"] = json!(["a", "b"]);
         let lenient = json!({ "a": list(json!(true)), "b": { "type": "string", "nullable": true }, "c": {} });
-        assert_eq!(lowered(json!({ "Answer": answer }))["Answer"], object(lenient));
+        assert_eq!(lowered(json!({ "Answer": response }))["Answer"], object(lenient));
     }
 
     #[test]
     fn r20_the_overlay_says_what_stays_required() {
-        let answer = |required: &str| {
-            let mut answer = object(json!({ "id": { "type": "string" } }));
-            answer["x-codex-required"] = json!([required]);
-            json!({ "Answer": answer })
+        let response = |required: &str| {
+            let mut response = object(json!({ "id": { "type": "string" } }));
+            response["x-codex-required"] = json!([required]);
+            json!({ "Answer": response })
         };
         let mut expected = object(json!({ "id": { "type": "string" } }));
         expected["required"] = json!(["id"]);
-        assert_eq!(lowered(answer("id"))["Answer"], expected);
-        let why = "$.components.schemas.Answer: x-codex-required names ID, which is no property";
-        assert_eq!(refused(answer("ID")), why);
+        assert_eq!(lowered(response("id"))["Answer"], expected);
+        let why = "$.components.schemas.Answer: x-codex-required names ID, which is not a property";
+        assert_eq!(refused(response("ID")), why);
     }
 
     #[test]
     fn r20_enums_of_answers_take_further_values() {
         let closed = |values: &[&str]| json!({ "type": "string", "enum": values });
-        let answer = object(json!({ "tier": closed(&["a", "b"]), "object": closed(&["x"]) }));
-        let found = lowered(json!({ "Answer": answer }));
+        let response = object(json!({ "tier": closed(&["a", "b"]), "object": closed(&["x"]) }));
+        let found = lowered(json!({ "Answer": response }));
         assert_eq!(
             found["AnswerTier"],
             json!({ "oneOf": [

@@ -93,7 +93,7 @@ fn check_invariants(lowered: &Lowered) {
     ];
     for (name, root) in schemas {
         if root.get("nullable").is_some() || super::objects::is_alias(root) {
-            wrong.push(format!("{name} is no type of its own"));
+            wrong.push(format!("{name} has no type of its own"));
         }
         schema::walk(root, schema::Place { path: name, branch: false }, &mut |schema, place| {
             let alien = schema.keys().filter(|key| !allowed.contains(&key.as_str()));

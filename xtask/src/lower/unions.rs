@@ -1,4 +1,4 @@
-//! R6, R7, R8: unions cut down to branches that a reader can tell apart, and by what property it does.
+//! R6, R7, R8: unions reduced to branches that a reader can distinguish, and the property by which it does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Component, Components, Side, Tally, rewrite};
 use crate::schema::{self, Map, Place, UNIONS};
 
-/// R6, R8: `anyOf` is read as `oneOf`; a union that only says which fields go together is dropped.
+/// R6, R8: `anyOf` is read as `oneOf`; a union that only lists which fields belong together is dropped.
 pub(super) fn one_of(schema: &mut Value, place: Place<'_>, tally: &mut Tally) -> Result<()> {
     let Some(object) = schema.as_object_mut() else { return Ok(()) };
     for union in UNIONS {
@@ -67,7 +67,7 @@ pub(super) fn simplify(components: &mut Components, tally: &mut Tally) -> Result
     Ok(changed)
 }
 
-/// R7: beside an open string, closed ones say nothing.
+/// R7: beside an open string, closed ones add nothing.
 fn open_strings(branches: &mut Vec<Value>, strings: &BTreeMap<String, bool>) -> usize {
     let openness = |branch: &Value| match schema::target(branch) {
         Some(name) => strings.get(name).copied(),
@@ -91,9 +91,9 @@ fn flatten(branches: &mut Vec<Value>) -> usize {
     nested
 }
 
-/// R8: in answers a union that is a branch of another is spelt out there, or its `Unknown` would take all that comes
+/// R8: in responses a union that is a branch of another is inlined there, or its `Unknown` would take all that comes
 /// after it.
-pub(super) fn flatten_answers(components: &mut Components, tally: &mut Tally) {
+pub(super) fn flatten_responses(components: &mut Components, tally: &mut Tally) {
     let unions: BTreeMap<String, Vec<Value>> = components
         .iter()
         .filter(|(_, item)| item.side == Side::Response)
@@ -164,7 +164,7 @@ fn lone_branch(object: &mut Map) -> usize {
     1
 }
 
-/// By which property each union tells its object members apart.
+/// The property by which each union distinguishes its object members.
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     unions: BTreeMap<String, String>,
@@ -325,12 +325,12 @@ mod tests {
             "Inner": shape(json!([reference("A"), reference("Outer")])),
             "Outer": shape(json!([reference("Inner"), reference("A"), reference("B")])),
         });
-        let mut answers = components(Side::Response, given.clone());
-        flatten_answers(&mut answers, &mut Tally::default());
+        let mut responses = components(Side::Response, given.clone());
+        flatten_responses(&mut responses, &mut Tally::default());
         let flat = shape(json!([reference("A"), reference("B")]));
-        assert_eq!(schemas(&answers).get("Outer"), Some(&flat));
+        assert_eq!(schemas(&responses).get("Outer"), Some(&flat));
         let mut requests = components(Side::Request, given.clone());
-        flatten_answers(&mut requests, &mut Tally::default());
+        flatten_responses(&mut requests, &mut Tally::default());
         assert_eq!(schemas(&requests), given);
     }
 

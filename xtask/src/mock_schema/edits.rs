@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// A place among the schemas of the document, and what stands there instead.
 pub(super) const EDITS: [(&str, &str); 18] = [
-    // An answer may be sent back as it came, with fields that the document lists for answers alone, or not at all.
+    // A response may be sent back unchanged, with fields that the document lists for responses alone, or not at all.
     ("/ChatCompletionRequestAssistantMessage/properties/annotations", "{}"),
     ("/ChatCompletionRequestAssistantMessage/properties/reasoning_content", "{}"),
     // OpenAI's Python library sends back what its `stream` and `parse` have read from the response.
@@ -54,7 +54,7 @@ pub(super) const EDITS: [(&str, &str); 18] = [
 
 /// Puts a value where the document has another one, or a field more.
 pub(super) fn apply(schemas: &mut Value, place: &str, value: &str) -> Result<()> {
-    let (parent, field) = place.rsplit_once('/').context("it is no JSON pointer")?;
+    let (parent, field) = place.rsplit_once('/').context("it is not a JSON pointer")?;
     let parent = schemas.pointer_mut(parent).and_then(Value::as_object_mut);
     parent.context("the document has no such object")?.insert(field.to_owned(), serde_json::from_str(value)?);
     Ok(())

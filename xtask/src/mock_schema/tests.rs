@@ -151,7 +151,7 @@ fn an_edit_needs_its_place() {
     };
     check("/B/properties/c", "the edit of /B/properties/c: the document has no such object");
     check("/A/type/c", "the edit of /A/type/c: the document has no such object");
-    check("A", "the edit of A: it is no JSON pointer");
+    check("A", "the edit of A: it is not a JSON pointer");
 }
 
 #[test]

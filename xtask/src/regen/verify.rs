@@ -12,18 +12,18 @@ use crate::files;
 /// What reads the written files.
 const PACKAGES: [&str; 4] = ["-p", "tachikoma-backend-codex", "-p", "openai-mock"];
 
-/// The test that shows what the generated items became: its difference is to be reviewed, and no failure.
+/// The test that lists the generated items: its difference is to be reviewed, and is not a failure.
 const SURFACE: &str = "surface::";
 
 /// Builds and tests what reads the written files; what failed, if anything did.
 pub(super) fn failure(step: &dyn Fn(&str)) -> Result<Option<String>> {
     step("building");
     if let Some(output) = cargo(&["build", "--message-format", "short"], &[])? {
-        return Ok(Some(told("does not build", &output)));
+        return Ok(Some(report("does not build", &output)));
     }
     step("testing");
     if let Some(output) = cargo(&["test", "--no-fail-fast"], &["--skip", SURFACE])? {
-        return Ok(Some(told("fails its tests", &output)));
+        return Ok(Some(report("fails its tests", &output)));
     }
     if cargo(&["test", "--test", "it"], &[SURFACE])?.is_some() {
         println!(
@@ -46,7 +46,7 @@ fn cargo(command: &[&str], tests: &[&str]) -> Result<Option<String>> {
 }
 
 /// What failed, with the files that it concerns, out of cargo's output.
-fn told(what: &str, output: &str) -> String {
+fn report(what: &str, output: &str) -> String {
     let mut text = format!("With the new document the crate {what}.");
     let failed: BTreeSet<&str> = output.lines().filter(|line| is_failure(line)).map(str::trim).collect();
     failed.iter().for_each(|line| _ = write!(text, "\n  {line}"));
@@ -81,8 +81,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_failed_is_named_with_its_file() {
-        let check = |output: &str, expected: &str| assert_eq!(told("fails", output), expected);
+    fn failures_are_named_with_their_files() {
+        let check = |output: &str, expected: &str| assert_eq!(report("fails", output), expected);
         check("", "With the new document the crate fails.");
         check(
             "   Compiling x\nsrc/chat/request.rs:12:5: error[E0609]: no field `seed` on type `T`\nerror: could not compile `x`",

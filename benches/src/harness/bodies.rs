@@ -1,14 +1,14 @@
-//! What the server answers: the same bytes in every run, with the fields that OpenAI's server writes.
+//! The bodies of the server's responses: the same bytes in every run, with the fields that OpenAI's server writes.
 
 use std::iter;
 
-/// An answer. Its parts are made as they are asked for, so that one that wants to know only what is said needs no memory.
-pub(crate) struct Answer {
+/// The body of a response. Its parts are made on demand, so that its text can be measured without memory for the whole.
+pub(crate) struct Body {
     pub(crate) content_type: &'static str,
     /// The events, each with the blank line that ends it, or the one body.
     pub(crate) parts: Box<dyn Iterator<Item = String> + Send>,
-    /// How many bytes of text and arguments it holds: what a client must have found in it.
-    pub(crate) said: usize,
+    /// The length of the text and the arguments in it, in bytes: what a client must find.
+    pub(crate) text_length: usize,
 }
 
 const WORDS: &[&str] = &[
@@ -48,13 +48,13 @@ fn length(word: &str) -> usize {
     if word == "\\n" { 1 } else { word.len() }
 }
 
-fn streamed(events: impl Iterator<Item = String> + Send + 'static, said: usize) -> Answer {
-    Answer { content_type: "text/event-stream; charset=utf-8", parts: Box::new(events), said }
+fn streamed(events: impl Iterator<Item = String> + Send + 'static, text_length: usize) -> Body {
+    Body { content_type: "text/event-stream; charset=utf-8", parts: Box::new(events), text_length }
 }
 
 /// Chat Completions' chunk with this delta.
 fn chunk(index: usize, delta: &str, finish_reason: &str) -> String {
-    // The server pads events, so that their lengths tell nothing.
+    // The server pads events, so that their lengths reveal nothing.
     let padding = "a7Xk2mQ9vR4t".get(..12 - index % 7).unwrap_or_default();
     format!(
         "data: {{\"id\":\"chatcmpl-CkT2vWq8Zs5YdL0nHr3BxPfMgJ1aE\",\"object\":\"chat.completion.chunk\",\
@@ -68,8 +68,8 @@ fn chunk(index: usize, delta: &str, finish_reason: &str) -> String {
 fn chat(
     deltas: impl Iterator<Item = String> + Send + 'static,
     finish_reason: &'static str,
-    said: usize,
-) -> Answer {
+    text_length: usize,
+) -> Body {
     let role = "{\"role\":\"assistant\",\"content\":null,\"refusal\":null}";
     let usage = format!(
         "data: {{\"id\":\"chatcmpl-CkT2vWq8Zs5YdL0nHr3BxPfMgJ1aE\",\"object\":\"chat.completion.chunk\",\
@@ -83,17 +83,17 @@ fn chat(
         usage,
         "data: [DONE]\n\n".to_owned(),
     ]);
-    streamed(events, said)
+    streamed(events, text_length)
 }
 
 /// A stream of words.
-pub(crate) fn text(events: usize) -> Answer {
-    let said = (0..events).map(|index| length(word(index))).sum();
-    chat((0..events).map(|index| format!("{{\"content\":\"{}\"}}", word(index))), "\"stop\"", said)
+pub(crate) fn text(events: usize) -> Body {
+    let text_length = (0..events).map(|index| length(word(index))).sum();
+    chat((0..events).map(|index| format!("{{\"content\":\"{}\"}}", word(index))), "\"stop\"", text_length)
 }
 
 /// A stream of calls of one tool, each in 5,000 pieces.
-pub(crate) fn tools(events: usize) -> Answer {
+pub(crate) fn tools(events: usize) -> Body {
     const PIECES: usize = 5000;
     let piece = move |index: usize| match index % PIECES {
         0 => "",
@@ -119,7 +119,7 @@ pub(crate) fn tools(events: usize) -> Answer {
 }
 
 /// A stream of words over the Responses API.
-pub(crate) fn responses(events: usize) -> Answer {
+pub(crate) fn responses(events: usize) -> Body {
     let event = |kind: &str, number: usize, fields: &str| {
         format!("event: {kind}\ndata: {{\"type\":\"{kind}\",\"sequence_number\":{number},{fields}}}\n\n")
     };
@@ -174,12 +174,12 @@ pub(crate) fn responses(events: usize) -> Answer {
         event("response.output_item.done", number + 2, &format!("\"output_index\":0,\"item\":{done}")),
         event("response.completed", number + 3, &response("completed", &done, usage)),
     ];
-    let said = (0..events).map(|index| length(word(index))).sum();
-    streamed(first.into_iter().chain(deltas).chain(last), said)
+    let text_length = (0..events).map(|index| length(word(index))).sum();
+    streamed(first.into_iter().chain(deltas).chain(last), text_length)
 }
 
 /// Arguments of this many bytes in one event.
-fn large(bytes: usize) -> Answer {
+fn large(bytes: usize) -> Body {
     let text: String = (0..)
         .map(word)
         .scan(0, |length, word| {
@@ -187,20 +187,20 @@ fn large(bytes: usize) -> Answer {
             (*length <= bytes).then_some(word)
         })
         .collect();
-    let said = text.len() - text.matches('\\').count();
-    chat(iter::once(format!("{{\"content\":\"{text}\"}}")), "\"stop\"", said)
+    let text_length = text.len() - text.matches('\\').count();
+    chat(iter::once(format!("{{\"content\":\"{text}\"}}")), "\"stop\"", text_length)
 }
 
-pub(crate) fn one_megabyte(_: usize) -> Answer {
+pub(crate) fn one_megabyte(_: usize) -> Body {
     large(1 << 20)
 }
 
-pub(crate) fn two_megabytes(_: usize) -> Answer {
+pub(crate) fn two_megabytes(_: usize) -> Body {
     large(2 << 20)
 }
 
-/// An answer that is not streamed, of this text.
-fn plain(text: &str) -> Answer {
+/// A response with this text that is not streamed.
+fn plain(text: &str) -> Body {
     let body = format!(
         "{{\"id\":\"chatcmpl-CkT2vWq8Zs5YdL0nHr3BxPfMgJ1aE\",\"object\":\"chat.completion\",\"created\":1790000000,\
         \"model\":\"{MODEL}\",\"choices\":[{{\"index\":0,\"message\":{{\"role\":\"assistant\",\"content\":\"{text}\",\
@@ -210,17 +210,17 @@ fn plain(text: &str) -> Answer {
         \"audio_tokens\":0,\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}}},\
         \"service_tier\":\"default\",\"system_fingerprint\":\"fp_51e1070cf2\"}}"
     );
-    let said = text.len() - text.matches('\\').count();
-    Answer { content_type: "application/json", parts: Box::new(iter::once(body)), said }
+    let text_length = text.len() - text.matches('\\').count();
+    Body { content_type: "application/json", parts: Box::new(iter::once(body)), text_length }
 }
 
-/// An answer of 200 KB.
-pub(crate) fn whole(_: usize) -> Answer {
+/// A response of 200 KB.
+pub(crate) fn whole(_: usize) -> Body {
     let text: String = (0..38_000).map(word).collect();
     plain(&text)
 }
 
-/// An answer of one word.
-pub(crate) fn short(_: usize) -> Answer {
+/// A response of one word.
+pub(crate) fn short(_: usize) -> Body {
     plain("Yes.")
 }
