@@ -10,6 +10,7 @@ mod connect;
 mod count;
 mod embed;
 mod exchange;
+mod health;
 mod observer;
 mod prepare;
 mod preview;
@@ -31,7 +32,6 @@ use self::spans::Spans;
 use crate::CodexError;
 use crate::config::CodexBackendConfig;
 use crate::models::OpenAIModel;
-use crate::openai;
 use crate::runtime::{
     transport::{Attempt, Transport},
     unknown::UnknownFieldCounts,
@@ -140,19 +140,6 @@ impl Backend for CodexBackend {
     /// one that answers but has no such list, unless it is OpenAI's or Azure's, which have one. That an Azure deployment
     /// exists is not looked at.
     async fn health_check(&self) -> Result<bool, BackendError> {
-        let base = self.server.base(None)?;
-        let operation = |attempt: Attempt| async move { openai::client(attempt).list_models().await };
-        match self.transport.send(&base, Some(0), operation).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_rate_limit() => Ok(true),
-            Err(error) if matches!(error.status(), Some(404 | 405 | 501)) => {
-                if self.server.lists_models() {
-                    Err(error.into())
-                } else {
-                    Ok(true)
-                }
-            }
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.is_healthy().await?)
     }
 }

@@ -12,7 +12,7 @@ mod json_schema;
     expect(unreachable_pub, reason = "the generated types, which hold it, are public with that feature")
 )]
 pub use self::json_schema::JsonSchema;
-use crate::runtime::transport::{Attempt, FromResponse};
+use crate::runtime::transport::Attempt;
 
 include!(concat!(env!("OUT_DIR"), "/openai.rs"));
 
@@ -38,10 +38,4 @@ impl ClientHooks<Attempt> for Client {
 /// The client of one attempt.
 pub(crate) fn client(attempt: Attempt) -> Client {
     Client::new_with_client(&attempt.base.clone(), attempt.http.clone(), attempt)
-}
-
-impl FromResponse for types::ListModelsResponse {
-    async fn from_response(response: reqwest::Response) -> Result<ResponseValue<Self>, Error<()>> {
-        ResponseValue::from_response(response).await
-    }
 }

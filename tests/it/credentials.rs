@@ -315,8 +315,8 @@ fn wrong_configurations_are_told_when_a_backend_is_made() {
     let azure = |endpoint: &str| Azure::new(endpoint);
     check("k".into_config().with_azure(azure("nowhere")), "the Azure endpoint is not a valid URL");
     let good = azure("https://r.openai.azure.com");
-    check("k".into_config().with_azure(good.clone().with_api_version("")), "no version of Azure's API");
-    check("k".into_config().with_azure(good.clone().with_deployment("..")), "no name of a deployment");
+    check("k".into_config().with_azure(good.clone().with_api_version("")), "not a version of Azure's API");
+    check("k".into_config().with_azure(good.clone().with_deployment("..")), "not a name of a deployment");
     check("k".into_config().with_azure(good.clone()).with_project("p"), "the project is OpenAI's");
     check(new(Credentials::none()).with_azure(good), "https://r.openai.azure.com needs credentials");
     check("k".into_config().with_base_url("https://r.openai.azure.com"), "the base URL is Azure's");

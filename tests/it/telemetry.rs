@@ -240,9 +240,7 @@ async fn what_is_unknown_is_counted_by_name() {
         list(&responses),
         [
             "event response.sung 1",
-            "field frequency_penalty 2",
             "field odd 1",
-            "field presence_penalty 2",
             "value finish_reason: dream 1",
             "value output[].type: dream 1"
         ]
