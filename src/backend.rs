@@ -32,10 +32,7 @@ use self::spans::Spans;
 use crate::CodexError;
 use crate::config::CodexBackendConfig;
 use crate::models::OpenAIModel;
-use crate::runtime::{
-    transport::{Attempt, Transport},
-    unknown::UnknownFieldCounts,
-};
+use crate::runtime::{transport::Transport, unknown::UnknownFieldCounts};
 use crate::server::Server;
 
 /// The OpenAI backend.

@@ -193,12 +193,10 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
+    /// The text of [`Display`](fmt::Display) and its causes, since that is what a `main` which returns the error prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("category", &self.0.category)
-            .field("details", &self.0.details)
-            .field("source", &self.0.source)
-            .finish()
+        write!(f, "{self}")?;
+        causes(self).skip(1).try_for_each(|cause| write!(f, "\ncaused by: {cause}"))
     }
 }
 
