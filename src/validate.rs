@@ -139,8 +139,8 @@ fn conversation(request: &CompletionRequest, wrong: &mut Vec<String>, refused: &
 fn tools(request: &CompletionRequest, found: &mut Vec<String>) {
     let mut names = BTreeSet::new();
     for tool in &request.tools {
-        if let Err(BackendError::InvalidRequest(message)) = tool.validate() {
-            found.push(message);
+        if let Err(BackendError::InvalidRequest(details)) = tool.validate() {
+            found.push(details.message);
         }
         if !names.insert(tool.name.as_str()) {
             found.push(format!("two tools have the name {:?}: give each a name of its own", tool.name));

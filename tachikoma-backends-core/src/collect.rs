@@ -8,7 +8,7 @@ use futures::{Stream, StreamExt};
 use thiserror::Error;
 
 use crate::{
-    BackendError, CompletionChunk, CompletionResponse, CompletionStream, ErrorDetails, FinishReason, Phase,
+    BackendError, CompletionChunk, CompletionResponse, CompletionStream, FinishReason, Phase,
     ToolCallAccumulator,
 };
 
@@ -128,8 +128,7 @@ fn append(text: &mut Option<String>, delta: &str) {
 }
 
 fn no_end() -> BackendError {
-    let message = "the stream ended without a final chunk: the answer is not whole".to_owned();
-    BackendError::TruncatedStream(Box::new(ErrorDetails { message, retryable: true, ..Default::default() }))
+    BackendError::TruncatedStream("the stream ended without a final chunk: the answer is not whole".into())
 }
 
 impl Stream for CollectingStream {

@@ -2,6 +2,7 @@
 
 mod backend;
 mod backend_ext;
+mod backoff;
 mod collect;
 mod error;
 mod message;
@@ -23,6 +24,7 @@ mod tool_runner;
 pub use async_trait::async_trait;
 pub use backend::{Backend, BackendCapabilities, BackendInfo};
 pub use backend_ext::BackendExt;
+pub use backoff::Backoff;
 pub use collect::{CollectError, CollectingStream};
 pub use error::{BackendError, ErrorCategory, ErrorDetails};
 pub use message::{

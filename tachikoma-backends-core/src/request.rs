@@ -270,7 +270,8 @@ macro_rules! words {
                 Self::ALL.iter().copied().find(|known| known.as_str() == word).ok_or_else(|| {
                     let known: Vec<_> = Self::ALL.iter().map(|known| known.as_str()).collect();
                     let name = stringify!($name);
-                    BackendError::InvalidRequest(format!("{word:?} is no {name}; use one of {}", known.join(", ")))
+                    let message = format!("{word:?} is no {name}; use one of {}", known.join(", "));
+                    BackendError::InvalidRequest(message.into())
                 })
             }
         }

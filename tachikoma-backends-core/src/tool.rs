@@ -93,11 +93,10 @@ impl ToolDefinition {
     /// As [`strict_schema`].
     pub fn into_strict(mut self) -> Result<Self, BackendError> {
         let schema = Value::Object(std::mem::take(&mut self.parameters).into_json_schema());
-        let strict = strict_schema(schema).map_err(|error| match error {
-            BackendError::InvalidRequest(what) => {
-                BackendError::InvalidRequest(format!("tool {:?}: {what}", self.name))
-            }
-            other => other,
+        let strict = strict_schema(schema).map_err(|mut error| {
+            let message = &mut error.details_mut().message;
+            *message = format!("tool {:?}: {message}", self.name);
+            error
         })?;
         let added_nulls = Some(strict.added_nulls());
         if let Value::Object(schema) = strict.schema {
@@ -140,7 +139,7 @@ impl ToolDefinition {
     /// required parameter that does not exist.
     pub fn validate(&self) -> Result<(), BackendError> {
         let Self { name, parameters, .. } = self;
-        let wrong = |what: String| Err(BackendError::InvalidRequest(format!("tool {name:?}: {what}")));
+        let wrong = |what: String| Err(BackendError::InvalidRequest(format!("tool {name:?}: {what}").into()));
         if name.is_empty() {
             return wrong("the name is empty".into());
         }
@@ -308,9 +307,11 @@ impl TryFrom<Value> for ToolParameters {
     fn try_from(schema: Value) -> Result<Self, BackendError> {
         match schema {
             Value::Object(schema) => Ok(schema.into()),
-            other => Err(BackendError::InvalidRequest(format!(
-                "a tool's parameters are a JSON Schema of type \"object\", not {other}"
-            ))),
+            other => {
+                let message =
+                    format!("a tool's parameters are a JSON Schema of type \"object\", not {other}");
+                Err(BackendError::InvalidRequest(message.into()))
+            }
         }
     }
 }

@@ -81,7 +81,7 @@ pub struct ToolArgumentsError {
 
 impl From<ToolArgumentsError> for BackendError {
     fn from(error: ToolArgumentsError) -> Self {
-        Self::Parsing(error.to_string())
+        Self::Parsing(error.to_string().into())
     }
 }
 
