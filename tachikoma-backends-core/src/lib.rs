@@ -13,6 +13,7 @@ mod retry;
 mod schema;
 #[cfg(any(test, feature = "test-util"))]
 mod scripted;
+mod setters;
 mod stream;
 mod structured;
 mod tool;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::schema::{AddedNulls, schema_of, strict_schema};
+use crate::setters::optional_setters;
 use crate::{BackendError, ToolArgumentsError, ToolCall};
 
 /// A function that a model may ask to be called.
@@ -23,6 +24,7 @@ use crate::{BackendError, ToolArgumentsError, ToolCall};
 /// # Ok::<(), tachikoma_backends_core::BackendError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ToolDefinition {
     /// Letters, digits, `_` and `-`; 64 characters at most.
     pub name: String,
@@ -43,6 +45,10 @@ impl ToolDefinition {
     /// A tool of this name, description and parameters.
     pub fn new(name: impl Into<String>, description: impl Into<String>, parameters: ToolParameters) -> Self {
         Self { name: name.into(), description: description.into(), parameters, strict: None }
+    }
+
+    optional_setters! {
+        with_strict(strict: bool);
     }
 
     /// A tool whose parameters are the fields of `Arguments`; its doc comments become their descriptions.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::ErrorCategory;
 use super::text::{self, EscapedText};
+use crate::setters::{optional_setters, setters};
 
 /// What is known of a failure.
 ///
@@ -64,67 +65,19 @@ impl ErrorDetails {
         Self { message: message.into(), ..Self::default() }
     }
 
-    /// Sets [`status`](Self::status).
-    #[must_use]
-    pub fn with_status(mut self, status: u16) -> Self {
-        self.status = Some(status);
-        self
+    setters! {
+        with_attempts(attempts: u32);
+        with_maybe_processed(maybe_processed: bool);
     }
 
-    /// Sets [`code`](Self::code).
-    #[must_use]
-    pub fn with_code(mut self, code: impl Into<String>) -> Self {
-        self.code = Some(code.into());
-        self
-    }
-
-    /// Sets [`param`](Self::param).
-    #[must_use]
-    pub fn with_param(mut self, param: impl Into<String>) -> Self {
-        self.param = Some(param.into());
-        self
-    }
-
-    /// Sets [`request_id`](Self::request_id).
-    #[must_use]
-    pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {
-        self.request_id = Some(request_id.into());
-        self
-    }
-
-    /// Sets [`attempts`](Self::attempts).
-    #[must_use]
-    pub fn with_attempts(mut self, attempts: u32) -> Self {
-        self.attempts = attempts;
-        self
-    }
-
-    /// Sets [`retryable`](Self::retryable).
-    #[must_use]
-    pub fn with_retryable(mut self, retryable: bool) -> Self {
-        self.retryable = Some(retryable);
-        self
-    }
-
-    /// Sets [`retry_after`](Self::retry_after).
-    #[must_use]
-    pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
-        self.retry_after = Some(retry_after);
-        self
-    }
-
-    /// Sets [`hint`](Self::hint).
-    #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    /// Sets [`maybe_processed`](Self::maybe_processed).
-    #[must_use]
-    pub fn with_maybe_processed(mut self, maybe_processed: bool) -> Self {
-        self.maybe_processed = maybe_processed;
-        self
+    optional_setters! {
+        with_status(status: u16);
+        with_code(code: impl Into<String>);
+        with_param(param: impl Into<String>);
+        with_request_id(request_id: impl Into<String>);
+        with_retryable(retryable: bool);
+        with_retry_after(retry_after: Duration);
+        with_hint(hint: impl Into<String>);
     }
 
     /// Adds an earlier failure of the same request, and what failed before it, to
