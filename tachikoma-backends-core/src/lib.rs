@@ -4,6 +4,8 @@ mod backend;
 mod backend_ext;
 mod backoff;
 mod collect;
+#[cfg(any(test, feature = "conformance"))]
+mod conformance;
 mod error;
 mod message;
 mod parse;
@@ -27,6 +29,8 @@ pub use backend::{Backend, BackendCapabilities, BackendInfo};
 pub use backend_ext::BackendExt;
 pub use backoff::Backoff;
 pub use collect::{CollectError, CollectingStream};
+#[cfg(any(test, feature = "conformance"))]
+pub use conformance::{Conformance, ConformanceReport};
 pub use error::{BackendError, ErrorCategory, ErrorDetails};
 pub use message::{
     ContentPart, FileSource, ImageDetail, ImageSource, Message, MessageContent, ProviderState, Role,
