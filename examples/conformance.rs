@@ -133,7 +133,7 @@ fn shown(response: CompletionResponse) -> Value {
         FinishReason::Length => "length",
         FinishReason::ToolUse => "tool_use",
         FinishReason::ContentFilter => "content_filter",
-        FinishReason::Error | FinishReason::Other => "other",
+        _ => "other",
     };
     let usage = response.usage.map(|usage| {
         json!({"prompt": usage.prompt_tokens, "completion": usage.completion_tokens, "total": usage.total_tokens})

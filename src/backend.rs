@@ -56,13 +56,10 @@ impl CodexBackend {
     pub fn new(config: CodexBackendConfig) -> Result<Self, CodexError> {
         let server = config.server()?;
         let transport = connect::connect(&config, &server)?;
-        let info = BackendInfo {
-            name: "codex".to_owned(),
-            version: "v1".to_owned(),
-            default_model: config.model().to_string(),
-            available_models: OpenAIModel::all().iter().map(OpenAIModel::to_string).collect(),
-            capabilities: config.model().capabilities(),
-        };
+        let info = BackendInfo::new("codex", config.model().to_string())
+            .with_version("v1")
+            .with_available_models(OpenAIModel::all().iter().map(OpenAIModel::to_string))
+            .with_capabilities(config.model().capabilities());
         let redactor = transport.redactor();
         let spans = Spans::new(&server, redactor, config.record_content());
         let unknown_fields = Arc::new(UnknownFieldCounts::new(Arc::clone(redactor)));

@@ -139,8 +139,8 @@ fn conversation(request: &CompletionRequest, wrong: &mut Vec<String>, refused: &
 fn tools(request: &CompletionRequest, found: &mut Vec<String>) {
     let mut names = BTreeSet::new();
     for tool in &request.tools {
-        if let Err(BackendError::InvalidRequest(message)) = tool.validate() {
-            found.push(message);
+        if let Err(BackendError::InvalidRequest(details)) = tool.validate() {
+            found.push(details.message);
         }
         if !names.insert(tool.name.as_str()) {
             found.push(format!("two tools have the name {:?}: give each a name of its own", tool.name));
@@ -312,10 +312,7 @@ mod tests {
         check_openai(of([Message::tool_result("call_1", "noon"), calls()]), &[orphan]);
         check_openai(of([Message::tool_result("call_1", "noon")]).with_extra("conversation", "conv_1"), &[]);
         let no_id = "messages[1] is a tool result without the id of its call: make it with `Message::tool_result(id, ...)`";
-        check_everywhere(
-            of([calls(), Message { tool_call_id: None, ..Message::tool_result("", "noon") }]),
-            &[no_id],
-        );
+        check_everywhere(of([calls(), Message::new(Role::Tool, "noon")]), &[no_id]);
         check_everywhere(of([calls(), Message::tool_result("", "noon")]), &[no_id]);
         check_everywhere(of([image("image/svg+xml", "AAAA")]), &[]);
         for wrong in ["", "png", "image/", "image/png;base64", "text/plain"] {
@@ -512,10 +509,8 @@ mod tests {
             api: WireApi,
             expected: &[&str],
         ) {
-            let request = CompletionRequest {
-                reasoning_effort: effort,
-                ..request().with_tools(with_tool.then(|| tool("now")))
-            };
+            let mut request = request().with_tools(with_tool.then(|| tool("now")));
+            request.reasoning_effort = effort;
             assert_eq!(messages(&request, model, api, MODEL), expected, "{model}");
         }
         check(Some(High), false, "gpt-5.1", Chat, &[]);
@@ -640,7 +635,7 @@ mod tests {
                 assert_eq!(request.parallel_tool_calls, expected, "{model}");
             }
         }
-        let mut request = CompletionRequest { reasoning_effort: Some(ReasoningEffort::None), ..request() };
+        let mut request = request().with_reasoning_effort(ReasoningEffort::None);
         assert_eq!(adapt(&mut request, &target("gpt-4o", WireApi::ChatCompletions, false)), [""; 0]);
         assert_eq!(request.reasoning_effort, None);
     }

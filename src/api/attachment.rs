@@ -2,12 +2,13 @@
 
 use tachikoma_backends_core::{ContentPart, FileSource, ImageSource};
 
-/// An image as a URL, which both APIs take.
-pub(crate) fn image_url(source: ImageSource) -> String {
-    match source {
+/// An image as a URL, which both APIs take. `None` of a source that this release does not know.
+pub(crate) fn image_url(source: ImageSource) -> Option<String> {
+    Some(match source {
         ImageSource::Url { url } => url,
         ImageSource::Base64 { media_type, data } => data_url(&media_type, &data),
-    }
+        _ => return None,
+    })
 }
 
 fn data_url(media_type: &str, data: &str) -> String {

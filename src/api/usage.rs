@@ -35,14 +35,12 @@ pub(crate) fn read(usage: &Value, names: &UsageNames) -> Option<Usage> {
     let [input, output, total] = [names.input, names.output, "total_tokens"].map(count);
     input.or(output).or(total)?;
     let (prompt_tokens, completion_tokens) = (input.unwrap_or_default(), output.unwrap_or_default());
-    Some(Usage {
-        prompt_tokens,
-        completion_tokens,
-        total_tokens: total.unwrap_or(prompt_tokens.saturating_add(completion_tokens)),
-        cached_tokens: detail(names.input_details, "cached_tokens"),
-        cache_write_tokens: cache_write(usage, names.input_details),
-        reasoning_tokens: detail(names.output_details, "reasoning_tokens"),
-    })
+    let mut found = Usage::new(prompt_tokens, completion_tokens);
+    found.total_tokens = total.unwrap_or(found.total_tokens);
+    found.cached_tokens = detail(names.input_details, "cached_tokens");
+    found.cache_write_tokens = cache_write(usage, names.input_details);
+    found.reasoning_tokens = detail(names.output_details, "reasoning_tokens");
+    Some(found)
 }
 
 /// The tokens that were written to the cache, in the spelling of OpenAI and OpenRouter, of LiteLLM, or of Anthropic, within the

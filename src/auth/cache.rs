@@ -234,13 +234,13 @@ impl TokenCache {
                     ErrorCategory::Authentication,
                     format!("no credentials for the request: {error}"),
                 );
-                told.details_mut().retryable = error.is_temporary();
+                told.details_mut().retryable = Some(error.is_temporary());
                 told
             }
             Failure::Cancelled => {
                 let message = "no credentials for the request: the runtime of the token provider has ended";
                 let mut error = CodexError::unsent(ErrorCategory::Authentication, message);
-                error.details_mut().retryable = true;
+                error.details_mut().retryable = Some(true);
                 error
             }
             Failure::TimedOut => {

@@ -51,8 +51,9 @@ impl CodexBackend {
         let Prepared { body, target, context, warnings } = self.prepare(request, false)?;
         warn(&warnings, &target);
         let outgoing = Outgoing { model_in_path: target.model_in_path(), body, max_retries };
-        let (response, request_id) = self.exchange(target.api.protocol(), outgoing, context).await?;
-        Ok(CompletionResponse { request_id, ..response })
+        let (mut response, request_id) = self.exchange(target.api.protocol(), outgoing, context).await?;
+        response.request_id = request_id;
+        Ok(response)
     }
 
     /// Begins a stream whose errors are handed out as `E`. What waits for the response holds the prepared request alone.
@@ -73,8 +74,8 @@ impl CodexBackend {
                 if body.holds_events().await? {
                     return Ok((Opened::Stream(Box::new(body)), protocol.decoder(context)));
                 }
-                let (response, request_id) = self.read(protocol, body, context.clone()).await?;
-                let response = CompletionResponse { request_id, ..response };
+                let (mut response, request_id) = self.read(protocol, body, context.clone()).await?;
+                response.request_id = request_id;
                 Ok((Opened::Whole(Box::new(response)), protocol.decoder(context)))
             };
             let opened = opened.instrument(observer.span()).await;

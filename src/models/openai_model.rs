@@ -91,14 +91,13 @@ impl OpenAIModel {
         let limit = |limit: fn(&ModelSpec) -> Option<u32>, usual| {
             limit(&spec).or_else(|| limit(&family(self.as_str())?)).unwrap_or(usual)
         };
-        BackendCapabilities {
-            streaming: spec.streaming.is_possible(),
-            tool_calling: spec.tools.is_possible(),
-            vision: spec.image_input.is_possible(),
-            json_mode: spec.json_mode.is_possible(),
-            max_context_tokens: limit(|spec| spec.context_window, USUAL_CONTEXT_WINDOW),
-            max_output_tokens: limit(|spec| spec.max_output_tokens, USUAL_MAX_OUTPUT_TOKENS),
-        }
+        BackendCapabilities::new()
+            .with_streaming(spec.streaming.is_possible())
+            .with_tool_calling(spec.tools.is_possible())
+            .with_vision(spec.image_input.is_possible())
+            .with_json_mode(spec.json_mode.is_possible())
+            .with_max_context_tokens(limit(|spec| spec.context_window, USUAL_CONTEXT_WINDOW))
+            .with_max_output_tokens(limit(|spec| spec.max_output_tokens, USUAL_MAX_OUTPUT_TOKENS))
     }
 
     /// What a response cost in the standard tier, in USD: [`cost_at`](Self::cost_at).
@@ -106,7 +105,7 @@ impl OpenAIModel {
     /// ```
     /// # use tachikoma_backend_codex::OpenAIModel;
     /// # use tachikoma_backends_core::Usage;
-    /// let usage = Usage { prompt_tokens: 100_000, completion_tokens: 10_000, ..Usage::default() };
+    /// let usage = Usage::new(100_000, 10_000);
     /// assert_eq!(OpenAIModel::GPT_5_6_TERRA.cost(&usage)?, 0.32);
     /// # Ok::<(), tachikoma_backend_codex::CodexError>(())
     /// ```

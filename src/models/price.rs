@@ -271,13 +271,10 @@ mod tests {
     fn cost_follows_tier_cache_and_length() {
         /// Input with cached and written tokens in it, and output.
         fn usage(input: u32, cached: u32, written: u32, output: u32) -> Usage {
-            Usage {
-                prompt_tokens: input,
-                completion_tokens: output,
-                cached_tokens: Some(cached).filter(|count| *count > 0),
-                cache_write_tokens: Some(written).filter(|count| *count > 0),
-                ..Usage::default()
-            }
+            let mut usage = Usage::new(input, output).with_total_tokens(0);
+            usage.cached_tokens = Some(cached).filter(|count| *count > 0);
+            usage.cache_write_tokens = Some(written).filter(|count| *count > 0);
+            usage
         }
         #[track_caller]
         fn check(id: &str, tier: ServiceTier, usage: Usage, expected: Result<f64, PriceError>) {

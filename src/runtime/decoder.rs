@@ -106,14 +106,13 @@ impl Piece {
 impl From<Piece> for CompletionChunk {
     fn from(piece: Piece) -> Self {
         let Piece { text, phase, tool_calls, refusal, reasoning } = piece;
-        Self {
-            delta: text,
-            phase,
-            tool_calls,
-            refusal: some(refusal),
-            reasoning: some(reasoning),
-            ..Self::default()
-        }
+        let mut chunk = Self::default();
+        chunk.delta = text;
+        chunk.phase = phase;
+        chunk.tool_calls = tool_calls;
+        chunk.refusal = some(refusal);
+        chunk.reasoning = some(reasoning);
+        chunk
     }
 }
 
@@ -139,19 +138,15 @@ pub(crate) fn whole(
     append(&mut response.reasoning, last.reasoning.unwrap_or_default());
     append(&mut response.refusal, last.refusal.unwrap_or_default());
     let finish_reason = last.finish_reason.unwrap_or_default();
-    let (tool_calls, incomplete_tool_calls) = calls.finish(finish_reason.ends_turn());
-    Ok(CompletionResponse {
-        tool_calls,
-        incomplete_tool_calls,
-        finish_reason,
-        finish_reason_text: last.finish_reason_text,
-        usage: last.usage,
-        model: last.model.unwrap_or_default(),
-        id: last.id,
-        service_tier: last.service_tier,
-        provider_state: last.provider_state,
-        ..response
-    })
+    (response.tool_calls, response.incomplete_tool_calls) = calls.finish(finish_reason.ends_turn());
+    response.finish_reason = finish_reason;
+    response.finish_reason_text = last.finish_reason_text;
+    response.usage = last.usage;
+    response.model = last.model.unwrap_or_default();
+    response.id = last.id;
+    response.service_tier = last.service_tier;
+    response.provider_state = last.provider_state;
+    Ok(response)
 }
 
 /// Adds a piece, which is mostly the only one and is then taken as it is.

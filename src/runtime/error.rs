@@ -23,8 +23,7 @@ struct Inner {
 
 impl Error {
     pub(crate) fn new(category: ErrorCategory, message: impl Into<String>) -> Self {
-        let retryable = category.is_retryable();
-        let details = ErrorDetails { retryable, ..ErrorDetails::new(message) };
+        let details = ErrorDetails::new(message).with_retryable(category.is_retryable());
         Self(Box::new(Inner { category, details, source: None }))
     }
 
@@ -63,14 +62,9 @@ impl Error {
     }
 
     /// Adds an earlier failure of the same request, after which it was sent once more in another form.
-    pub(crate) fn after(mut self, mut earlier: Self) -> Self {
-        let text = format!("{}: {}", earlier.category(), earlier.message());
-        let mut failures = std::mem::take(&mut earlier.details_mut().earlier_failures);
-        failures.push(text);
-        let details = self.details_mut();
-        failures.append(&mut details.earlier_failures);
-        details.earlier_failures = failures;
-        details.attempts = details.attempts.saturating_add(earlier.attempts());
+    pub(crate) fn after(mut self, earlier: Self) -> Self {
+        let Inner { category, details, .. } = *earlier.0;
+        self.0.details = self.0.details.with_earlier_failure(category, details);
         self
     }
 
@@ -82,22 +76,7 @@ impl Error {
     /// Puts every text that it holds, those of its causes included, through `rewrite`. A cause that stays the same remains
     /// the original error.
     pub(crate) fn rewrite(mut self, rewrite: &dyn Fn(&str) -> Cow<'_, str>) -> Self {
-        // Without `..`, so that a field more cannot be forgotten.
-        let ErrorDetails {
-            message,
-            status: _,
-            code,
-            param,
-            request_id,
-            attempts: _,
-            retryable: _,
-            retry_after: _,
-            hint,
-            earlier_failures,
-            maybe_processed: _,
-        } = &mut self.0.details;
-        let optional = [code, param, request_id, hint].into_iter().flatten();
-        for text in [message].into_iter().chain(optional).chain(earlier_failures) {
+        for text in self.0.details.texts_mut() {
             if let Cow::Owned(rewritten) = rewrite(text) {
                 *text = rewritten;
             }
@@ -162,7 +141,7 @@ impl Error {
 
     /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
-        self.0.details.retryable
+        self.0.details.retryable.unwrap_or(self.0.category.is_retryable())
     }
 
     /// Whether a timeout ended it.
@@ -251,8 +230,33 @@ mod tests {
         assert!(error.is_rate_limit() && error.is_retryable() && !error.is_timeout());
         assert_eq!(error.to_string(), "rate_limit: Slow down. (request id req_1). Wait.");
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the cause"));
+        let details = error.details().clone();
         let error = BackendError::from(error);
-        let message = "Slow down. (request id req_1). Wait.".to_owned();
-        assert_eq!(error, BackendError::RateLimit { retry_after: Some(Duration::from_secs(2)), message });
+        assert_eq!(error, BackendError::RateLimit(details.into()));
+    }
+
+    #[test]
+    fn the_trait_keeps_request_id_code_and_attempts_of_every_category() {
+        for &category in ErrorCategory::ALL {
+            for retryable in [None, Some(false), Some(true)] {
+                let mut error = Error::new(category, "m").maybe_processed().with_hint("Wait.");
+                let details = error.details_mut();
+                details.status = Some(500);
+                details.code = Some("code".into());
+                details.param = Some("param".into());
+                details.request_id = Some("req_1".into());
+                details.attempts = 3;
+                details.retryable = retryable;
+                details.retry_after = Some(Duration::from_secs(1));
+                details.earlier_failures = vec!["network: reset".into()];
+                let details = details.clone();
+                let is_retryable = error.is_retryable();
+                let error = BackendError::from(error);
+                assert_eq!((error.category(), error.details()), (category, &details));
+                if category != ErrorCategory::Server || retryable.is_some() {
+                    assert_eq!(error.is_retryable(), is_retryable, "{category}, {retryable:?}");
+                }
+            }
+        }
     }
 }

@@ -67,7 +67,7 @@ impl ErrorTable {
         if let Some(should_retry) = rate_limit::should_retry(headers)
             && can_be_retried(error.category())
         {
-            error.details_mut().retryable = should_retry;
+            error.details_mut().retryable = Some(should_retry);
         }
         if let Some(wait) = rate_limit::retry_after(headers, now) {
             error.details_mut().retry_after = Some(wait);
@@ -258,7 +258,7 @@ impl ErrorTable {
         details.status = status;
         details.param = parsed.param;
         details.request_id = parsed.request_id;
-        details.retryable = retryable;
+        details.retryable = Some(retryable);
         details.retry_after = wait;
         details.hint = self.hint(category).map(str::to_owned);
         if self.is_stale_state(&error) {

@@ -239,8 +239,8 @@ impl<S: EventSource, D: Decoder, O> Connection<S, D, O> {
 
     /// The final chunk.
     fn final_chunk(&mut self) -> Result<CompletionChunk, Error> {
-        let chunk = self.decoder.finish()?;
-        let request_id = self.source.request_id().map(str::to_owned);
-        Ok(CompletionChunk { request_id, ..chunk })
+        let mut chunk = self.decoder.finish()?;
+        chunk.request_id = self.source.request_id().map(str::to_owned);
+        Ok(chunk)
     }
 }

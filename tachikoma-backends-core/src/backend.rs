@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::setters::setters;
 use crate::{BackendError, CompletionRequest, CompletionResponse, CompletionStream};
 
 /// An LLM provider behind one interface.
@@ -127,6 +128,7 @@ type BoxedFuture<'f, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> +
 
 /// Who a backend is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct BackendInfo {
     /// Short name, for example `codex`.
     pub name: String,
@@ -140,8 +142,28 @@ pub struct BackendInfo {
     pub capabilities: BackendCapabilities,
 }
 
+impl BackendInfo {
+    /// A backend of this name whose configured model is this one.
+    pub fn new(name: impl Into<String>, default_model: impl Into<String>) -> Self {
+        Self { name: name.into(), default_model: default_model.into(), ..Self::default() }
+    }
+
+    setters! {
+        with_version(version: impl Into<String>);
+        with_capabilities(capabilities: BackendCapabilities);
+    }
+
+    /// Sets [`available_models`](Self::available_models).
+    #[must_use]
+    pub fn with_available_models(mut self, models: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.available_models = models.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
 /// What a model can do behind a backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct BackendCapabilities {
     /// Answers can be streamed.
     pub streaming: bool,
@@ -155,6 +177,22 @@ pub struct BackendCapabilities {
     pub max_context_tokens: u32,
     /// The answer, in tokens.
     pub max_output_tokens: u32,
+}
+
+impl BackendCapabilities {
+    /// No capability yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        with_streaming(streaming: bool);
+        with_tool_calling(tool_calling: bool);
+        with_vision(vision: bool);
+        with_json_mode(json_mode: bool);
+        with_max_context_tokens(max_context_tokens: u32);
+        with_max_output_tokens(max_output_tokens: u32);
+    }
 }
 
 #[cfg(test)]

@@ -15,14 +15,16 @@ pub trait BackendExt: Backend {
     /// Like [`Backend::complete`], tried again up to `max_retries` times while the error is
     /// [retryable](BackendError::is_retryable).
     ///
-    /// The request is sent at most `max_retries + 1` times in all: the backend is asked not to retry by itself
-    /// ([`CompletionRequest::max_retries`]), and the attempts of one that does so nevertheless are counted where its
-    /// error states them. The wait is 0.5 s, doubled every time up to 8 s, up to a quarter of it taken off at random;
-    /// or what the server asks for, up to a quarter added, where that is longer. A server that asks for more than 60 s is
+    /// The request is sent at most `max_retries + 1` times: the backend is asked not to retry
+    /// ([`CompletionRequest::max_retries`]), and where it does so nevertheless, the attempts that its error
+    /// [states](crate::ErrorDetails::attempts) are counted. A call that sent nothing counts as one retry. [`Backoff`] decides how
+    /// long to wait: 0.5 s, doubled every time up to 8 s, or what the server asks for. A server that asks for more than 60 s is
     /// not waited for, and nothing is waited for outside of a Tokio runtime: the error is returned.
     ///
     /// # Errors
-    /// The last attempt's.
+    /// The last attempt's, with the number of all attempts and the earlier failures.
+    ///
+    /// [`Backoff`]: crate::Backoff
     async fn complete_with_retry(
         &self,
         request: CompletionRequest,

@@ -8,7 +8,7 @@ use futures::{Stream, StreamExt};
 use thiserror::Error;
 
 use crate::{
-    BackendError, CompletionChunk, CompletionResponse, CompletionStream, ErrorDetails, FinishReason, Phase,
+    BackendError, CompletionChunk, CompletionResponse, CompletionStream, FinishReason, Phase,
     ToolCallAccumulator,
 };
 
@@ -19,7 +19,7 @@ use crate::{
 /// # use futures::{StreamExt, stream};
 /// # use tachikoma_backends_core::*;
 /// # futures::executor::block_on(async {
-/// # let chunks = [Ok(CompletionChunk { delta: "Hi".into(), ..Default::default() }),
+/// # let chunks = [Ok(CompletionChunk::text("Hi")),
 /// #     Ok(CompletionChunk::last(FinishReason::Stop, None))];
 /// # let stream = stream::iter(chunks).boxed();
 /// let mut stream = CollectingStream::new(stream);
@@ -57,8 +57,8 @@ impl CollectingStream {
         while self.next().await.is_some() {}
         match self.end.take() {
             Some(Ok(())) => Ok(self.into_response(true)),
-            Some(Err(error)) => Err(CollectError { error, partial: Box::new(self.into_response(false)) }),
-            None => Err(CollectError { error: no_end(), partial: Box::new(self.into_response(false)) }),
+            Some(Err(error)) => Err(CollectError::new(error, self.into_response(false))),
+            None => Err(CollectError::new(no_end(), self.into_response(false))),
         }
     }
 
@@ -128,8 +128,7 @@ fn append(text: &mut Option<String>, delta: &str) {
 }
 
 fn no_end() -> BackendError {
-    let message = "the stream ended without a final chunk: the answer is not whole".to_owned();
-    BackendError::TruncatedStream(Box::new(ErrorDetails { message, retryable: true, ..Default::default() }))
+    BackendError::TruncatedStream("the stream ended without a final chunk: the answer is not whole".into())
 }
 
 impl Stream for CollectingStream {
@@ -169,12 +168,20 @@ impl fmt::Debug for CollectingStream {
 /// A streamed answer that failed, with what had arrived of it.
 #[derive(Clone, Debug, Error)]
 #[error("{error}")]
+#[non_exhaustive]
 pub struct CollectError {
     /// What went wrong.
     #[source]
     pub error: BackendError,
     /// The text so far; tool calls that the provider has not stated to be complete are in `incomplete_tool_calls`.
     pub partial: Box<CompletionResponse>,
+}
+
+impl CollectError {
+    /// This error, after this much of the response had arrived.
+    pub fn new(error: BackendError, partial: CompletionResponse) -> Self {
+        Self { error, partial: Box::new(partial) }
+    }
 }
 
 impl From<CollectError> for BackendError {

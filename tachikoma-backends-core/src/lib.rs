@@ -2,7 +2,10 @@
 
 mod backend;
 mod backend_ext;
+mod backoff;
 mod collect;
+#[cfg(any(test, feature = "conformance"))]
+mod conformance;
 mod error;
 mod message;
 mod parse;
@@ -12,6 +15,7 @@ mod retry;
 mod schema;
 #[cfg(any(test, feature = "test-util"))]
 mod scripted;
+mod setters;
 mod stream;
 mod structured;
 mod tool;
@@ -23,7 +27,10 @@ mod tool_runner;
 pub use async_trait::async_trait;
 pub use backend::{Backend, BackendCapabilities, BackendInfo};
 pub use backend_ext::BackendExt;
+pub use backoff::Backoff;
 pub use collect::{CollectError, CollectingStream};
+#[cfg(any(test, feature = "conformance"))]
+pub use conformance::{Conformance, ConformanceReport};
 pub use error::{BackendError, ErrorCategory, ErrorDetails};
 pub use message::{
     ContentPart, FileSource, ImageDetail, ImageSource, Message, MessageContent, ProviderState, Role,

@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ToolCall;
+use crate::setters::{optional_setters, setters};
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Role {
     /// Instructions to the model.
     System,
@@ -34,6 +36,7 @@ impl Role {
 
 /// One turn of a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Message {
     /// Who speaks.
     pub role: Role,
@@ -58,23 +61,24 @@ pub struct Message {
 }
 
 impl Message {
-    fn of(role: Role, content: impl Into<MessageContent>) -> Self {
+    /// A message of this role.
+    pub fn new(role: Role, content: impl Into<MessageContent>) -> Self {
         Self { role, content: content.into(), ..Self::default() }
     }
 
     /// Instructions to the model.
     pub fn system(content: impl Into<MessageContent>) -> Self {
-        Self::of(Role::System, content)
+        Self::new(Role::System, content)
     }
 
     /// A question or a request.
     pub fn user(content: impl Into<MessageContent>) -> Self {
-        Self::of(Role::User, content)
+        Self::new(Role::User, content)
     }
 
     /// An answer of the model.
     pub fn assistant(content: impl Into<MessageContent>) -> Self {
-        Self::of(Role::Assistant, content)
+        Self::new(Role::Assistant, content)
     }
 
     /// An assistant turn with tool calls. `content` is often empty: `""`.
@@ -84,7 +88,7 @@ impl Message {
 
     /// The result of the tool call with this id.
     pub fn tool_result(tool_call_id: impl Into<String>, content: impl Into<MessageContent>) -> Self {
-        Self { tool_call_id: Some(tool_call_id.into()), ..Self::of(Role::Tool, content) }
+        Self { tool_call_id: Some(tool_call_id.into()), ..Self::new(Role::Tool, content) }
     }
 
     /// All the text in it, without images.
@@ -92,13 +96,20 @@ impl Message {
         self.content.to_text()
     }
 
-    /// The same message with the speaker's name.
-    pub fn with_name(self, name: impl Into<String>) -> Self {
-        Self { name: Some(name.into()), ..self }
+    setters! {
+        with_tool_calls(tool_calls: Vec<ToolCall>);
+    }
+
+    optional_setters! {
+        with_name(name: impl Into<String>);
+        with_tool_call_id(tool_call_id: impl Into<String>);
+        with_refusal(refusal: impl Into<String>);
+        with_provider_state(provider_state: ProviderState);
     }
 }
 
-/// Text, or a list of parts. In serde a string or an array.
+/// Text, or a list of parts. In serde a string or an array. It has no further variants: what a message can hold besides text is a
+/// [`ContentPart`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum MessageContent {
@@ -254,6 +265,7 @@ impl ContentPart {
 /// Where an image is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ImageSource {
     /// Within the request.
     Base64 {
@@ -308,11 +320,19 @@ pub enum ImageDetail {
 
 /// What a backend needs back in the next request, opaque to everyone else: reasoning items, signatures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ProviderState {
     /// The name of the backend (and its API) that made it; others leave it out.
     pub origin: String,
     /// Its own data.
     pub data: Value,
+}
+
+impl ProviderState {
+    /// This data of the backend that is called `origin`.
+    pub fn new(origin: impl Into<String>, data: impl Into<Value>) -> Self {
+        Self { origin: origin.into(), data: data.into() }
+    }
 }
 
 #[cfg(test)]

@@ -7,11 +7,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::setters::{optional_setters, setters};
 use crate::{BackendError, Message, MessageContent, ToolDefinition};
 
 /// A request for one answer. What is not set is left to the provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct CompletionRequest {
     /// The conversation, oldest turn first.
     pub messages: Vec<Message>,
@@ -81,16 +83,6 @@ pub struct CompletionRequest {
     pub max_retries: Option<u32>,
 }
 
-/// Writes the builder methods of plain optional fields: one row a field.
-macro_rules! with {
-    ($($(#[$doc:meta])* $method:ident($field:ident: $type:ty);)*) => {
-        $($(#[$doc])* #[must_use] pub fn $method(mut self, $field: $type) -> Self {
-            self.$field = Some($field.into());
-            self
-        })*
-    };
-}
-
 impl CompletionRequest {
     /// A request for the answer to this conversation.
     pub fn new(messages: Vec<Message>) -> Self {
@@ -102,38 +94,26 @@ impl CompletionRequest {
         Self::new(vec![Message::user(content)])
     }
 
-    with! {
-        /// Sets [`model`](Self::model).
+    setters! {
+        with_messages(messages: Vec<Message>);
+    }
+
+    optional_setters! {
         with_model(model: impl Into<String>);
-        /// Sets [`max_tokens`](Self::max_tokens).
         with_max_tokens(max_tokens: u32);
-        /// Sets [`temperature`](Self::temperature).
         with_temperature(temperature: f64);
-        /// Sets [`top_p`](Self::top_p).
         with_top_p(top_p: f64);
-        /// Sets [`tool_choice`](Self::tool_choice).
         with_tool_choice(tool_choice: ToolChoice);
-        /// Sets [`parallel_tool_calls`](Self::parallel_tool_calls).
         with_parallel_tool_calls(parallel_tool_calls: bool);
-        /// Sets [`response_format`](Self::response_format).
         with_response_format(response_format: ResponseFormat);
-        /// Sets [`reasoning_effort`](Self::reasoning_effort).
         with_reasoning_effort(reasoning_effort: ReasoningEffort);
-        /// Sets [`verbosity`](Self::verbosity).
         with_verbosity(verbosity: Verbosity);
-        /// Sets [`seed`](Self::seed).
         with_seed(seed: i64);
-        /// Sets [`frequency_penalty`](Self::frequency_penalty).
         with_frequency_penalty(frequency_penalty: f64);
-        /// Sets [`presence_penalty`](Self::presence_penalty).
         with_presence_penalty(presence_penalty: f64);
-        /// Sets [`service_tier`](Self::service_tier).
         with_service_tier(service_tier: impl Into<String>);
-        /// Sets [`store`](Self::store).
         with_store(store: bool);
-        /// Sets [`user`](Self::user).
         with_user(user: impl Into<String>);
-        /// Sets [`max_retries`](Self::max_retries).
         with_max_retries(max_retries: u32);
     }
 
@@ -193,6 +173,7 @@ impl CompletionRequest {
 /// Whether and which tool a model must call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ToolChoice {
     /// The model decides.
     #[default]
@@ -218,6 +199,7 @@ impl ToolChoice {
 /// The form of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ResponseFormat {
     /// Text.
     #[default]
@@ -270,7 +252,8 @@ macro_rules! words {
                 Self::ALL.iter().copied().find(|known| known.as_str() == word).ok_or_else(|| {
                     let known: Vec<_> = Self::ALL.iter().map(|known| known.as_str()).collect();
                     let name = stringify!($name);
-                    BackendError::InvalidRequest(format!("{word:?} is no {name}; use one of {}", known.join(", ")))
+                    let message = format!("{word:?} is no {name}; use one of {}", known.join(", "));
+                    BackendError::InvalidRequest(message.into())
                 })
             }
         }

@@ -5,11 +5,13 @@ use std::ops::{Add, AddAssign};
 
 use serde::{Deserialize, Serialize};
 
+use crate::setters::{optional_setters, setters};
 use crate::{CompletionChunk, Message, MessageContent, Phase, ProviderState, ToolCall, ToolCallDelta};
 
 /// A whole answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct CompletionResponse {
     /// The text of the answer; `None` where there is none, as with most tool calls. Several messages are paragraphs.
     pub content: Option<String>,
@@ -56,6 +58,26 @@ impl CompletionResponse {
     /// A response of this text that has ended its turn.
     pub fn new(content: impl Into<String>) -> Self {
         Self { content: Some(content.into()), ..Self::default() }
+    }
+
+    setters! {
+        with_tool_calls(tool_calls: Vec<ToolCall>);
+        with_incomplete_tool_calls(incomplete_tool_calls: Vec<ToolCall>);
+        with_finish_reason(finish_reason: FinishReason);
+        with_usage(usage: impl Into<Option<Usage>>);
+        with_model(model: impl Into<String>);
+    }
+
+    optional_setters! {
+        with_content(content: impl Into<String>);
+        with_commentary(commentary: impl Into<String>);
+        with_finish_reason_text(finish_reason_text: impl Into<String>);
+        with_refusal(refusal: impl Into<String>);
+        with_reasoning(reasoning: impl Into<String>);
+        with_id(id: impl Into<String>);
+        with_request_id(request_id: impl Into<String>);
+        with_service_tier(service_tier: impl Into<String>);
+        with_provider_state(provider_state: ProviderState);
     }
 
     /// The assistant turn to append to the conversation: text (commentary and answer as paragraphs), refusal, tool calls and
@@ -122,6 +144,7 @@ impl From<CompletionResponse> for Message {
 /// Why an answer ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum FinishReason {
     /// The model was done, or met a stop text.
     #[default]
@@ -166,6 +189,7 @@ impl FinishReason {
 /// What an answer cost, in tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Usage {
     /// Tokens of the prompt, cached ones included.
     pub prompt_tokens: u32,
@@ -190,6 +214,16 @@ impl Usage {
     pub fn new(prompt_tokens: u32, completion_tokens: u32) -> Self {
         let total_tokens = prompt_tokens.saturating_add(completion_tokens);
         Self { prompt_tokens, completion_tokens, total_tokens, ..Self::default() }
+    }
+
+    setters! {
+        with_total_tokens(total_tokens: u32);
+    }
+
+    optional_setters! {
+        with_cached_tokens(cached_tokens: u32);
+        with_cache_write_tokens(cache_write_tokens: u32);
+        with_reasoning_tokens(reasoning_tokens: u32);
     }
 }
 

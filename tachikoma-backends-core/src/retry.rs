@@ -4,16 +4,10 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::{Backend, BackendError, CompletionRequest, CompletionResponse};
+use crate::{Backend, BackendError, Backoff, CompletionRequest, CompletionResponse};
 
-/// The first wait where the server states none; each further one doubles.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// No wait of our own is longer.
-const LONGEST_WAIT: Duration = Duration::from_secs(8);
 /// A server that asks for a longer wait gets no further attempt here: the caller decides.
 const LONGEST_STATED_WAIT: Duration = Duration::from_secs(60);
-/// How much of a wait is random, so that clients that failed together do not come back together.
-const JITTER: f64 = 0.25;
 
 /// See [`BackendExt::complete_with_retry`](crate::BackendExt::complete_with_retry).
 pub(crate) async fn complete(
@@ -22,32 +16,33 @@ pub(crate) async fn complete(
     max_retries: u32,
 ) -> Result<CompletionResponse, BackendError> {
     let request = request.with_max_retries(0);
-    let mut attempts = 0;
+    let mut earlier: Option<BackendError> = None;
+    // The attempts that count: a failure before anything was sent is one of them, so that these end too.
+    let mut attempts: u32 = 0;
     loop {
-        let error = match backend.complete(request.clone()).await {
+        let mut error = match backend.complete(request.clone()).await {
             Ok(response) => return Ok(response),
             Err(error) => error,
         };
-        attempts += error.details().map_or(1, |details| details.attempts.max(1));
-        let too_long = error.retry_after().is_some_and(|wait| wait > LONGEST_STATED_WAIT);
-        let cannot_wait = Handle::try_current().is_err();
-        if !error.is_retryable() || attempts > max_retries || too_long || cannot_wait {
+        attempts = attempts.saturating_add(error.details().attempts.max(1));
+        let (retry_after, category) = (error.retry_after(), error.category());
+        let is_retryable = error.is_retryable()
+            && attempts <= max_retries
+            && retry_after.is_none_or(|wait| wait <= LONGEST_STATED_WAIT)
+            && Handle::try_current().is_ok();
+        if let Some(earlier) = earlier.take() {
+            let details = std::mem::take(error.details_mut());
+            *error.details_mut() = details.with_earlier_failure(earlier.category(), earlier.into_details());
+        }
+        if !is_retryable {
             return Err(error);
         }
-        let wait = wait(error.retry_after(), attempts, fastrand::f64());
-        tracing::info!(%error, attempts, ?wait, "trying again");
+        let wait = Backoff::new().wait(attempts - 1, retry_after, fastrand::f64());
+        // Without the server's message, which may quote the prompt.
+        tracing::info!(category = category.as_str(), attempts, ?wait, "trying again");
+        earlier = Some(error);
         tokio::time::sleep(wait).await;
     }
-}
-
-/// The wait after this many attempts. A stated wait becomes up to a quarter longer, never shorter. Our own, which doubles with
-/// each attempt and becomes up to a quarter shorter, is the least.
-fn wait(stated: Option<Duration>, attempts: u32, random: f64) -> Duration {
-    let random = random.clamp(0.0, 1.0) * JITTER;
-    let doubled =
-        FIRST_WAIT.saturating_mul(2u32.saturating_pow(attempts.saturating_sub(1))).min(LONGEST_WAIT);
-    let own = doubled.saturating_sub(doubled.mul_f64(random));
-    stated.map_or(own, |stated| stated.saturating_add(stated.mul_f64(random)).max(own))
 }
 
 #[cfg(test)]
@@ -65,10 +60,8 @@ mod tests {
     }
 
     fn limited(seconds: u64) -> BackendError {
-        BackendError::RateLimit {
-            retry_after: Some(Duration::from_secs(seconds)),
-            message: "slow down".into(),
-        }
+        let details = ErrorDetails::new("slow down").with_retry_after(Duration::from_secs(seconds));
+        BackendError::RateLimit(details.into())
     }
 
     /// Runs on a paused clock and checks the outcome, the number of calls and the range of time that passed.
@@ -92,10 +85,8 @@ mod tests {
     async fn retries() {
         let network = || BackendError::Network("reset".into());
         let invalid = || BackendError::InvalidRequest("no".into());
-        let thrice = BackendError::from_details(
-            ErrorCategory::Timeout,
-            ErrorDetails { attempts: 3, retryable: true, ..ErrorDetails::new("slow") },
-        );
+        let thrice =
+            BackendError::from_details(ErrorCategory::Timeout, ErrorDetails::new("slow").with_attempts(3));
         check(vec![], 2, true, 1, (0.0, 0.0)).await;
         check(vec![network()], 2, true, 2, (0.375, 0.501)).await;
         check(vec![network(), network()], 2, true, 3, (1.125, 1.502)).await;
@@ -105,30 +96,40 @@ mod tests {
         check(vec![limited(7)], 2, true, 2, (7.0, 8.76)).await;
         check(vec![limited(0), limited(0)], 2, true, 3, (1.125, 1.502)).await;
         check(vec![limited(61)], 2, false, 1, (0.0, 0.0)).await;
-        // A backend that made three attempts by itself has used up two retries.
+        // A backend that made three attempts of its own has used up two retries.
         check(vec![thrice.clone()], 2, false, 1, (0.0, 0.0)).await;
         check(vec![thrice], 3, true, 2, (1.5, 2.01)).await;
     }
 
-    #[test]
-    fn waits_double_up_to_a_limit_and_stated_ones_are_spread() {
-        for (stated, attempts, random, milliseconds) in [
-            (None, 1, 0.0, 500),
-            (None, 2, 0.0, 1000),
-            (None, 3, 0.0, 2000),
-            (None, 5, 0.0, 8000),
-            (None, 40, 0.0, 8000),
-            (None, 1, 1.0, 375),
-            (Some(0), 1, 0.0, 500),
-            (Some(0), 3, 1.0, 1500),
-            (Some(1), 1, 0.0, 1000),
-            (Some(1), 1, 1.0, 1250),
-            (Some(60), 1, 1.0, 75_000),
-            (Some(60), 9, 0.5, 67_500),
-        ] {
-            let wait = wait(stated.map(Duration::from_secs), attempts, random);
-            assert_eq!(wait.as_millis(), milliseconds, "{stated:?} after {attempts}");
-        }
+    #[tokio::test(start_paused = true)]
+    async fn the_last_error_reports_all_attempts() {
+        let round = |category, attempts: u32| {
+            let details = ErrorDetails::new(format!("{category} {attempts}")).with_attempts(attempts);
+            BackendError::from_details(category, details.with_request_id("req_1"))
+        };
+        let unsent = round(ErrorCategory::Network, 0);
+        let own = ErrorDetails::new("busy").with_attempts(3).with_request_id("req_2");
+        let own =
+            own.with_earlier_failure(ErrorCategory::Timeout, ErrorDetails::new("slow").with_attempts(0));
+        let own = BackendError::from_details(ErrorCategory::Overloaded, own);
+        let backend = backend(vec![unsent, round(ErrorCategory::RateLimit, 2), own]);
+        let outcome = backend.complete_with_retry(CompletionRequest::default(), 5).await;
+        let error = outcome.unwrap_err();
+        let expected = "server overloaded: busy (request id req_2, 5 attempts; before: network: network 0; \
+                        rate_limit: rate_limit 2; timeout: slow)";
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.details().attempts, 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_before_sending_end_too() {
+        let details = ErrorDetails::new("no route").with_attempts(0);
+        let unsent = BackendError::from_details(ErrorCategory::Network, details);
+        let backend = ScriptedBackend::new().with_default_reply(unsent);
+        let outcome = backend.complete_with_retry(CompletionRequest::default(), 2).await;
+        let error = outcome.unwrap_err();
+        assert_eq!(backend.requests().len(), 3);
+        assert_eq!((error.details().attempts, error.details().earlier_failures.len()), (0, 2));
     }
 
     #[test]

@@ -113,7 +113,8 @@ impl fmt::Display for SchemaChange {
 /// larger than OpenAI accepts.
 pub fn strict_schema(schema: Value) -> Result<StrictSchema, BackendError> {
     strict::make_strict(&schema).map_err(|problems| {
-        BackendError::InvalidRequest(format!("the schema cannot be made strict: {}", problems.join("; ")))
+        let message = format!("the schema cannot be made strict: {}", problems.join("; "));
+        BackendError::InvalidRequest(message.into())
     })
 }
 

@@ -186,10 +186,11 @@ impl ScriptedBackend {
         script.requests.push(request.clone());
         let number = script.requests.len();
         script.replies.pop_front().or_else(|| self.default_reply.clone()).ok_or_else(|| {
-            BackendError::Configuration(format!(
+            let message = format!(
                 "the scripted backend has no reply left for request {number}; add one with_reply, or set \
                  with_default_reply"
-            ))
+            );
+            BackendError::Configuration(message.into())
         })
     }
 }

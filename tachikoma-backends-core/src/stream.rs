@@ -5,6 +5,7 @@ use std::pin::Pin;
 use futures::Stream;
 use serde::{Deserialize, Serialize};
 
+use crate::setters::{optional_setters, setters};
 use crate::{BackendError, FinishReason, ProviderState, ToolCallDelta, Usage};
 
 /// An answer as it arrives: any number of delta chunks, then exactly one final chunk or exactly one error, then the end.
@@ -15,6 +16,7 @@ pub type CompletionStream = Pin<Box<dyn Stream<Item = Result<CompletionChunk, Ba
 /// A piece of a streamed answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct CompletionChunk {
     /// The next piece of text, often empty.
     pub delta: String,
@@ -83,6 +85,25 @@ impl CompletionChunk {
     /// The chunk that ends a stream, whether the server states the usage or not.
     pub fn last(finish_reason: FinishReason, usage: Option<Usage>) -> Self {
         Self { is_final: true, finish_reason: Some(finish_reason), usage, ..Self::default() }
+    }
+
+    setters! {
+        with_delta(delta: impl Into<String>);
+        with_tool_calls(tool_calls: Vec<ToolCallDelta>);
+        with_usage(usage: impl Into<Option<Usage>>);
+    }
+
+    optional_setters! {
+        with_phase(phase: Phase);
+        with_refusal(refusal: impl Into<String>);
+        with_reasoning(reasoning: impl Into<String>);
+        with_finish_reason(finish_reason: FinishReason);
+        with_finish_reason_text(finish_reason_text: impl Into<String>);
+        with_model(model: impl Into<String>);
+        with_id(id: impl Into<String>);
+        with_request_id(request_id: impl Into<String>);
+        with_service_tier(service_tier: impl Into<String>);
+        with_provider_state(provider_state: ProviderState);
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::schema::{AddedNulls, schema_of, strict_schema};
+use crate::setters::optional_setters;
 use crate::{BackendError, ToolArgumentsError, ToolCall};
 
 /// A function that a model may ask to be called.
@@ -23,6 +24,7 @@ use crate::{BackendError, ToolArgumentsError, ToolCall};
 /// # Ok::<(), tachikoma_backends_core::BackendError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ToolDefinition {
     /// Letters, digits, `_` and `-`; 64 characters at most.
     pub name: String,
@@ -43,6 +45,10 @@ impl ToolDefinition {
     /// A tool of this name, description and parameters.
     pub fn new(name: impl Into<String>, description: impl Into<String>, parameters: ToolParameters) -> Self {
         Self { name: name.into(), description: description.into(), parameters, strict: None }
+    }
+
+    optional_setters! {
+        with_strict(strict: bool);
     }
 
     /// A tool whose parameters are the fields of `Arguments`; its doc comments become their descriptions.
@@ -93,11 +99,10 @@ impl ToolDefinition {
     /// As [`strict_schema`].
     pub fn into_strict(mut self) -> Result<Self, BackendError> {
         let schema = Value::Object(std::mem::take(&mut self.parameters).into_json_schema());
-        let strict = strict_schema(schema).map_err(|error| match error {
-            BackendError::InvalidRequest(what) => {
-                BackendError::InvalidRequest(format!("tool {:?}: {what}", self.name))
-            }
-            other => other,
+        let strict = strict_schema(schema).map_err(|mut error| {
+            let message = &mut error.details_mut().message;
+            *message = format!("tool {:?}: {message}", self.name);
+            error
         })?;
         let added_nulls = Some(strict.added_nulls());
         if let Value::Object(schema) = strict.schema {
@@ -140,7 +145,7 @@ impl ToolDefinition {
     /// required parameter that does not exist.
     pub fn validate(&self) -> Result<(), BackendError> {
         let Self { name, parameters, .. } = self;
-        let wrong = |what: String| Err(BackendError::InvalidRequest(format!("tool {name:?}: {what}")));
+        let wrong = |what: String| Err(BackendError::InvalidRequest(format!("tool {name:?}: {what}").into()));
         if name.is_empty() {
             return wrong("the name is empty".into());
         }
@@ -308,9 +313,11 @@ impl TryFrom<Value> for ToolParameters {
     fn try_from(schema: Value) -> Result<Self, BackendError> {
         match schema {
             Value::Object(schema) => Ok(schema.into()),
-            other => Err(BackendError::InvalidRequest(format!(
-                "a tool's parameters are a JSON Schema of type \"object\", not {other}"
-            ))),
+            other => {
+                let message =
+                    format!("a tool's parameters are a JSON Schema of type \"object\", not {other}");
+                Err(BackendError::InvalidRequest(message.into()))
+            }
         }
     }
 }

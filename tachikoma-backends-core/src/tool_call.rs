@@ -10,9 +10,11 @@ use thiserror::Error;
 use crate::BackendError;
 use crate::parse::{ParseError, parse};
 use crate::schema::AddedNulls;
+use crate::setters::{optional_setters, setters};
 
 /// A call that a model asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ToolCall {
     /// The call's id, to which its result refers.
     pub id: String,
@@ -70,6 +72,7 @@ impl ToolCall {
 /// Arguments that are not JSON, or not what the tool takes. The text is fit to be sent back to the model.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("the arguments of {tool} are wrong: {reason}")]
+#[non_exhaustive]
 pub struct ToolArgumentsError {
     /// The tool's name.
     pub tool: String,
@@ -79,14 +82,22 @@ pub struct ToolArgumentsError {
     pub reason: String,
 }
 
+impl ToolArgumentsError {
+    /// This reason why these arguments of this tool are wrong.
+    pub fn new(tool: impl Into<String>, arguments: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { tool: tool.into(), arguments: arguments.into(), reason: reason.into() }
+    }
+}
+
 impl From<ToolArgumentsError> for BackendError {
     fn from(error: ToolArgumentsError) -> Self {
-        Self::Parsing(error.to_string())
+        Self::Parsing(error.to_string().into())
     }
 }
 
 /// A piece of a streamed call, as backends hand it out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ToolCallDelta {
     /// Which call of this response it belongs to, counted from 0 in the order in which they began.
     pub index: usize,
@@ -105,8 +116,26 @@ pub struct ToolCallDelta {
     pub is_complete: bool,
 }
 
+impl ToolCallDelta {
+    /// An empty piece of the call of this index.
+    pub fn new(index: usize) -> Self {
+        Self { index, ..Self::default() }
+    }
+
+    setters! {
+        with_arguments_delta(arguments_delta: impl Into<String>);
+        with_is_complete(is_complete: bool);
+    }
+
+    optional_setters! {
+        with_id(id: impl Into<String>);
+        with_name(name: impl Into<String>);
+    }
+}
+
 /// A piece of a streamed call, as servers send it: anything may be missing, empty or repeated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ToolCallFragment<'a> {
     /// The server's own number for the call.
     pub index: Option<usize>,
@@ -116,6 +145,18 @@ pub struct ToolCallFragment<'a> {
     pub name: Option<&'a str>,
     /// The next piece of the arguments' JSON text; one that is owned is passed on without a copy.
     pub arguments: Cow<'a, str>,
+}
+
+impl<'a> ToolCallFragment<'a> {
+    /// A piece with these fields.
+    pub fn new(
+        index: Option<usize>,
+        id: Option<&'a str>,
+        name: Option<&'a str>,
+        arguments: impl Into<Cow<'a, str>>,
+    ) -> Self {
+        Self { index, id, name, arguments: arguments.into() }
+    }
 }
 
 /// Puts streamed calls together.

@@ -6,6 +6,7 @@ use crate::{ContentPart, Message, MessageContent, ToolCall};
 
 /// The result of a tool call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ToolResult {
     /// The id of the call.
     pub tool_call_id: String,

@@ -228,16 +228,14 @@ fn invisible() -> impl Iterator<Item = char> {
 fn control_characters_reach_no_terminal() {
     for c in invisible() {
         let text = format!("a{c}b");
-        let details = ErrorDetails {
-            status: Some(400),
-            code: Some(format!("1{text}")),
-            param: Some(format!("2{text}")),
-            request_id: Some(format!("3{text}")),
-            hint: Some(format!("4{text}")),
-            earlier_failures: vec![format!("5{text}")],
-            attempts: 2,
-            ..ErrorDetails::new(text.clone())
-        };
+        let mut details = ErrorDetails::new(text.clone())
+            .with_status(400)
+            .with_code(format!("1{text}"))
+            .with_param(format!("2{text}"))
+            .with_request_id(format!("3{text}"))
+            .with_hint(format!("4{text}"))
+            .with_attempts(2);
+        details.earlier_failures = vec![format!("5{text}")];
         let mut errors: Vec<String> = vec![details.to_string()];
         for category in [
             ErrorCategory::Authentication,
@@ -250,8 +248,8 @@ fn control_characters_reach_no_terminal() {
         ] {
             errors.push(BackendError::from_details(category, details.clone()).to_string());
         }
-        errors.push(BackendError::Configuration(text.clone()).to_string());
-        errors.push(BackendError::Api { status: 500, message: text.clone() }.to_string());
+        errors.push(BackendError::Configuration(text.clone().into()).to_string());
+        errors.push(BackendError::Api(text.clone().into()).to_string());
         let body = json!({"error": {"message": text, "code": text, "param": text}}).to_string();
         let error = internals::error_response(400, body.as_bytes());
         assert!(error.message().contains(c), "{c:?} is unchanged in the details");

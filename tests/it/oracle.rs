@@ -85,7 +85,7 @@ fn weather() -> ToolDefinition {
         "required": ["city"],
         "additionalProperties": false,
     });
-    ToolDefinition { strict: Some(true), ..ToolDefinition::new("get_weather", "w", parameters(schema)) }
+    ToolDefinition::new("get_weather", "w", parameters(schema)).with_strict(true)
 }
 
 fn with_weather() -> CompletionRequest {
@@ -195,10 +195,7 @@ fn calls() -> Vec<Call> {
         call("chat_parse_pydantic", request().with_response_format(json_schema("W", None, class()))),
         call(
             "chat_pydantic_tool",
-            request().with_tools([ToolDefinition {
-                strict: Some(true),
-                ..ToolDefinition::new("w", "", parameters(class()))
-            }]),
+            request().with_tools([ToolDefinition::new("w", "", parameters(class())).with_strict(true)]),
         ),
         Call {
             configure: |config| config.with_organization("org-1").with_project("proj_1"),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, CodexError};
 use tachikoma_backends_core::{
     Backend, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, FinishReason, Message,
-    ToolCall, ToolDefinition, ToolParameters,
+    ToolCall, ToolDefinition, ToolParameters, Usage,
 };
 
 use crate::server;
@@ -194,23 +194,23 @@ impl Said {
         let is_whole =
             |call: &ToolCall| self.cut.is_none() || api == Api::Responses && call.parse_arguments().is_ok();
         let (tool_calls, incomplete_tool_calls) = calls.partition(is_whole);
-        CompletionResponse {
-            content: some(self.text),
-            tool_calls,
-            incomplete_tool_calls,
-            finish_reason: match self.chat_reason() {
+        let usage: Usage = serde_json::from_value(chat_usage_of_core()).unwrap();
+        let mut response = CompletionResponse::default()
+            .with_tool_calls(tool_calls)
+            .with_incomplete_tool_calls(incomplete_tool_calls)
+            .with_finish_reason(match self.chat_reason() {
                 "length" => FinishReason::Length,
                 "content_filter" => FinishReason::ContentFilter,
                 "tool_calls" => FinishReason::ToolUse,
                 _ => FinishReason::Stop,
-            },
-            usage: Some(serde_json::from_value(chat_usage_of_core()).unwrap()),
-            model: "m".to_owned(),
-            refusal: some(self.refusal),
-            reasoning: some(self.reasoning),
-            service_tier: Some("default".to_owned()),
-            ..CompletionResponse::default()
-        }
+            })
+            .with_usage(usage)
+            .with_model("m")
+            .with_service_tier("default");
+        response.content = some(self.text);
+        response.refusal = some(self.refusal);
+        response.reasoning = some(self.reasoning);
+        response
     }
 }
 
@@ -269,10 +269,10 @@ async fn the_same_answer_arrives() {
         for (api, stream) in BOTH.into_iter().flat_map(|api| [(api, false), (api, true)]) {
             let kind = if stream { "text/event-stream" } else { "application/json" };
             let answer = server::http(200, kind, said.body(api, stream).as_bytes());
-            let read = ask(api, answer, stream).await.unwrap();
+            let mut read = ask(api, answer, stream).await.unwrap();
             assert!(read.id.is_some() && read.request_id.is_some(), "{read:?}");
             // Ids are the API's own, and so is what only one of them needs back.
-            let read = CompletionResponse { id: None, request_id: None, provider_state: None, ..read };
+            (read.id, read.request_id, read.provider_state) = (None, None, None);
             assert_eq!(read, said.expected(api), "{api:?}, streamed: {stream}");
         }
     }

@@ -260,12 +260,11 @@ async fn a_response_has_a_price_or_the_reason_why_not() {
         });
         assert_eq!(found.as_deref().map_err(String::as_str), expected);
     }
-    let usage = Some(Usage { prompt_tokens: 1_000_000, cached_tokens: Some(1_000_000), ..Usage::default() });
-    let response = |model: &str, tier: Option<&str>| CompletionResponse {
-        model: model.into(),
-        usage,
-        service_tier: tier.map(str::to_owned),
-        ..CompletionResponse::default()
+    let usage = Usage::new(1_000_000, 0).with_cached_tokens(1_000_000);
+    let response = |model: &str, tier: Option<&str>| {
+        let mut response = CompletionResponse::default().with_model(model).with_usage(usage);
+        response.service_tier = tier.map(str::to_owned);
+        response
     };
     check(&backend, response("gpt-4o-2024-08-06", None), Ok("1.250000 USD"));
     check(&backend, response("", Some("default")), Ok("1.250000 USD"));
@@ -279,10 +278,10 @@ async fn a_response_has_a_price_or_the_reason_why_not() {
     let long = "the price of long inputs in the service tier \"priority\" is not known: \"gpt-5.5\"";
     check(&backend, response("gpt-5.5", Some("priority")), Err(long));
     let none = "the server did not report how many tokens the response cost";
-    check(&backend, CompletionResponse { usage: None, ..response("gpt-4o", None) }, Err(none));
-    let writes = Some(Usage { prompt_tokens: 10, cache_write_tokens: Some(1), ..Usage::default() });
+    check(&backend, response("gpt-4o", None).with_usage(None), Err(none));
+    let writes = Usage::new(10, 0).with_cache_write_tokens(1);
     let unknown = "the price of writing to the cache is not known: \"chat-latest\"";
-    check(&backend, CompletionResponse { usage: writes, ..response("chat-latest", None) }, Err(unknown));
+    check(&backend, response("chat-latest", None).with_usage(writes), Err(unknown));
     // Fees beside the tokens.
     let audio = "at least 2.500000 USD, without the unknown fees of audio tokens";
     check(&backend, response("gpt-audio-1.5", None), Ok(audio));

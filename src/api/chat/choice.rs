@@ -130,12 +130,9 @@ impl Choices {
                 let function = function.unwrap_or_default();
                 // A list of several numbers its calls by itself.
                 let index = index.and_then(json::to_index).or(is_unnumbered.then_some(position));
-                let fragment = ToolCallFragment {
-                    index: index.map(|index| index.saturating_add(ordinal * CALLS_OF_A_CHOICE)),
-                    id: id.as_deref(),
-                    name: function.name.as_deref(),
-                    arguments: function.arguments.unwrap_or_default().into(),
-                };
+                let index = index.map(|index| index.saturating_add(ordinal * CALLS_OF_A_CHOICE));
+                let (name, arguments) = (function.name.as_deref(), function.arguments.unwrap_or_default());
+                let fragment = ToolCallFragment::new(index, id.as_deref(), name, arguments);
                 piece.tool_calls.extend(self.calls.push(fragment)?);
             }
         }

@@ -89,10 +89,11 @@ pub(super) const fn severity(reason: FinishReason) -> u8 {
     match reason {
         FinishReason::Stop => 0,
         FinishReason::ToolUse => 1,
-        FinishReason::Other => 2,
         FinishReason::Length => 3,
         FinishReason::ContentFilter => 4,
         FinishReason::Error => 5,
+        // `Other`, and a reason that this release does not know.
+        _ => 2,
     }
 }
 

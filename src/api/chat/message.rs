@@ -22,6 +22,7 @@ pub(super) fn convert(message: Message, instruction_role: InstructionRole) -> Re
         refusal,
         // Chat Completions has nothing to send back.
         provider_state: _,
+        ..
     } = message;
     Ok(match role {
         Role::System if instruction_role != InstructionRole::UserOnly => {
@@ -72,6 +73,7 @@ pub(super) fn convert(message: Message, instruction_role: InstructionRole) -> Re
                 .with_hint("Make it with Message::tool_result or ToolResult::to_message.")
             })?,
         }),
+        _ => return Err(unknown("role")),
     })
 }
 
@@ -134,7 +136,7 @@ fn user_part(part: ContentPart) -> Result<types::ChatCompletionRequestUserMessag
         ContentPart::File { source, name } => return file(source, name),
         _ => return Err(unknown("kind of content")),
     };
-    let url = attachment::image_url(source);
+    let url = attachment::image_url(source).ok_or_else(|| unknown("source of an image"))?;
     let detail = match detail {
         None => None,
         Some(ImageDetail::Auto) => Some(Detail::Auto),
@@ -173,13 +175,13 @@ fn file(
     ))
 }
 
-fn unknown(what: &str) -> CodexError {
+pub(super) fn unknown(what: &str) -> CodexError {
     let message = format!("Chat Completions has no such {what}");
     CodexError::unsent(ErrorCategory::InvalidRequest, message)
 }
 
 fn tool_call(call: ToolCall) -> types::ChatCompletionRequestAssistantMessageToolCallsItem {
-    let ToolCall { id, name, arguments } = call;
+    let ToolCall { id, name, arguments, .. } = call;
     types::ChatCompletionRequestAssistantMessageToolCallsItem::Function(
         types::ChatCompletionMessageToolCall {
             function: types::ChatCompletionMessageToolCallFunction { arguments, name },

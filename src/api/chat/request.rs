@@ -1,5 +1,5 @@
-//! From the core request to the generated one. Where do I add a request field? Here: the core request is taken apart
-//! exhaustively, so that the compiler asks for it.
+//! From the core request to the generated one. Where do I add a request field? Here: a test compares the fields that are
+//! converted with those of the core request (`tests/it/core_fields.rs`).
 
 use serde_json::Value;
 use tachikoma_backends_core::{
@@ -7,6 +7,7 @@ use tachikoma_backends_core::{
 };
 
 use super::conversation;
+use super::message::unknown;
 use crate::CodexError;
 use crate::api::extra::{self, word};
 use crate::models::TokenParameter;
@@ -47,6 +48,7 @@ pub(crate) fn convert(
         mut extra,
         // The transport's.
         max_retries: _,
+        ..
     } = request;
 
     extra::take_single_choice(&mut extra)?;
@@ -66,7 +68,7 @@ pub(crate) fn convert(
         top_p,
         stop: (!stop.is_empty()).then_some(types::StopConfiguration::Array(stop)),
         tools: has_tools.then(|| tools.into_iter().map(tool).collect()),
-        tool_choice: tool_choice.map(choice),
+        tool_choice: tool_choice.map(choice).transpose()?,
         parallel_tool_calls,
         response_format: response_format.map(format).transpose()?,
         reasoning_effort: word(reasoning_effort.map(ReasoningEffort::as_str), "reasoning_effort", &mut extra),
@@ -96,7 +98,7 @@ pub(crate) fn convert(
 }
 
 fn tool(tool: ToolDefinition) -> types::CreateChatCompletionRequestToolsItem {
-    let ToolDefinition { name, description, parameters, strict } = tool;
+    let ToolDefinition { name, description, parameters, strict, .. } = tool;
     types::CreateChatCompletionRequestToolsItem::Function(types::ChatCompletionTool {
         function: types::FunctionObject {
             name,
@@ -108,20 +110,21 @@ fn tool(tool: ToolDefinition) -> types::CreateChatCompletionRequestToolsItem {
     })
 }
 
-fn choice(choice: ToolChoice) -> types::ChatCompletionToolChoiceOption {
+fn choice(choice: ToolChoice) -> Result<types::ChatCompletionToolChoiceOption, CodexError> {
     use types::ChatCompletionToolChoiceOptionMode as Mode;
     let mode = match choice {
         ToolChoice::Auto => Mode::Auto,
         ToolChoice::Required => Mode::Required,
         ToolChoice::None => Mode::None,
         ToolChoice::Tool { name } => {
-            return types::ChatCompletionToolChoiceOption::Function(types::ChatCompletionNamedToolChoice {
-                function: types::ChatCompletionNamedToolChoiceFunction { name },
-                type_: types::ChatCompletionNamedToolChoiceType::Function,
-            });
+            let function = types::ChatCompletionNamedToolChoiceFunction { name };
+            let type_ = types::ChatCompletionNamedToolChoiceType::Function;
+            let choice = types::ChatCompletionNamedToolChoice { function, type_ };
+            return Ok(types::ChatCompletionToolChoiceOption::Function(choice));
         }
+        _ => return Err(unknown("tool choice")),
     };
-    types::ChatCompletionToolChoiceOption::Mode(mode)
+    Ok(types::ChatCompletionToolChoiceOption::Mode(mode))
 }
 
 fn format(format: ResponseFormat) -> Result<types::CreateChatCompletionRequestResponseFormat, CodexError> {
@@ -149,5 +152,6 @@ fn format(format: ResponseFormat) -> Result<types::CreateChatCompletionRequestRe
                 type_: types::ResponseFormatJsonSchemaType::JsonSchema,
             })
         }
+        _ => return Err(unknown("response format")),
     })
 }

@@ -322,16 +322,15 @@ impl Decoder for ChatStream {
         let (reason, word) = self.finish_reason()?;
         self.choices.end(reason)?;
         let (text, reasoning, refusal) = self.choices.take_alternative();
-        Ok(CompletionChunk {
-            delta: text,
-            reasoning: decoder::some(reasoning),
-            refusal: decoder::some(refusal),
-            finish_reason_text: word,
-            id: json::into_text(self.meta.id.take()),
-            model: json::into_text(self.meta.model.take()),
-            service_tier: json::into_text(self.meta.service_tier.take()),
-            ..CompletionChunk::last(reason, self.usage)
-        })
+        let mut chunk = CompletionChunk::last(reason, self.usage);
+        chunk.delta = text;
+        chunk.reasoning = decoder::some(reasoning);
+        chunk.refusal = decoder::some(refusal);
+        chunk.finish_reason_text = word;
+        chunk.id = json::into_text(self.meta.id.take());
+        chunk.model = json::into_text(self.meta.model.take());
+        chunk.service_tier = json::into_text(self.meta.service_tier.take());
+        Ok(chunk)
     }
 
     fn unknown(&mut self) -> UnknownFields {

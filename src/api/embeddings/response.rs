@@ -175,7 +175,7 @@ mod tests {
         let body = json!({"data": [{"embedding": [1]}], "model": "m", "usage": {"prompt_tokens": 2, "total_tokens": 2}});
         let answer =
             decode(body.to_string().as_bytes(), Embeddings { vectors: 1, dimensions: None }).unwrap();
-        let usage = Usage { prompt_tokens: 2, total_tokens: 2, ..Usage::default() };
+        let usage = Usage::new(2, 0);
         assert_eq!((answer.model.as_str(), answer.usage), ("m", Some(usage)));
     }
 

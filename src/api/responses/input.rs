@@ -69,7 +69,8 @@ fn push(
     instruction_role: InstructionRole,
 ) -> Result<(), CodexError> {
     // The Responses API has no place for a name; a state from elsewhere is left out.
-    let Message { role, content, name: _, tool_call_id, tool_calls, refusal, provider_state: _ } = message;
+    let Message { role, content, name: _, tool_call_id, tool_calls, refusal, provider_state: _, .. } =
+        message;
     match role {
         Role::System => {
             let speaker = match instruction_role {
@@ -94,6 +95,7 @@ fn push(
             input.extend(tool_calls.into_iter().map(call));
         }
         Role::Tool => input.push(result(tool_call_id, content)?),
+        _ => return Err(unknown("role")),
     }
     Ok(())
 }
@@ -105,7 +107,7 @@ fn said(role: Speaker, content: Content) -> InputItem {
 }
 
 fn call(call: ToolCall) -> InputItem {
-    let ToolCall { id, name, arguments } = call;
+    let ToolCall { id, name, arguments, .. } = call;
     InputItem::FunctionCall(types::FunctionToolCall {
         arguments,
         call_id: id,
@@ -149,7 +151,7 @@ fn text_only(content: MessageContent, whose: &str) -> Result<String, CodexError>
     })
 }
 
-fn unknown(what: &str) -> CodexError {
+pub(super) fn unknown(what: &str) -> CodexError {
     let message = format!("the Responses API has no such {what}");
     CodexError::unsent(ErrorCategory::InvalidRequest, message)
 }
@@ -190,7 +192,7 @@ fn part(part: ContentPart) -> Result<types::InputContent, CodexError> {
     };
     Ok(types::InputContent::Image(types::InputImageContent {
         detail,
-        image_url: Some(attachment::image_url(source)),
+        image_url: Some(attachment::image_url(source).ok_or_else(|| unknown("source of an image"))?),
         type_: types::InputImageContentType::InputImage,
     }))
 }

@@ -255,7 +255,7 @@ impl Items {
         open.arguments.add(arguments);
         let name = name.filter(|name| !name.is_empty() && !open.has_name);
         open.has_name |= name.is_some();
-        let fragment = ToolCallFragment { index: None, id, name, arguments: arguments.into() };
+        let fragment = ToolCallFragment::new(None, id, name, arguments);
         let is_new = |delta: &ToolCallDelta| {
             delta.id.is_some() || delta.name.is_some() || !delta.arguments_delta.is_empty()
         };

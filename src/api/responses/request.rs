@@ -1,12 +1,12 @@
-//! From the core request to the generated one. Where do I add a request field? Here: the core request is taken apart
-//! exhaustively, so that the compiler asks for it.
+//! From the core request to the generated one. Where do I add a request field? Here: a test compares the fields that are
+//! converted with those of the core request (`tests/it/core_fields.rs`).
 
 use serde_json::{Map, Value, json};
 use tachikoma_backends_core::{
     CompletionRequest, ErrorCategory, ReasoningEffort, ResponseFormat, ToolChoice, ToolDefinition, Verbosity,
 };
 
-use super::input::Input;
+use super::input::{Input, unknown};
 use crate::CodexError;
 use crate::api::extra::{self, word};
 use crate::openai::types;
@@ -46,6 +46,7 @@ pub(crate) fn convert(
         mut extra,
         // The transport's.
         max_retries: _,
+        ..
     } = request;
 
     extra::take_single_choice(&mut extra)?;
@@ -62,7 +63,8 @@ pub(crate) fn convert(
     pass_on(&mut extra, "logit_bias", (!logit_bias.is_empty()).then_some(logit_bias))?;
     if let Some(format) = response_format.as_ref().filter(|_| !target.is_official) {
         // llama.cpp reads the format only where Chat Completions has it.
-        extra.entry("response_format").or_insert_with(|| format_of_chat(format));
+        let format = format_of_chat(format)?;
+        extra.entry("response_format").or_insert(format);
     }
     let body = types::CreateResponse {
         model: Some(target.model_in_body.clone()),
@@ -74,7 +76,7 @@ pub(crate) fn convert(
         temperature,
         top_p,
         tools: (!tools.is_empty()).then(|| tools.into_iter().map(tool).collect()),
-        tool_choice: tool_choice.map(choice),
+        tool_choice: tool_choice.map(choice).transpose()?,
         parallel_tool_calls,
         text: text(response_format, verbosity)?,
         reasoning: reasoning_effort.and_then(|effort| reasoning(effort, &mut extra)),
@@ -103,14 +105,15 @@ fn pass_on(
     Ok(())
 }
 
-fn format_of_chat(format: &ResponseFormat) -> Value {
-    match format {
+fn format_of_chat(format: &ResponseFormat) -> Result<Value, CodexError> {
+    Ok(match format {
         ResponseFormat::Text => json!({"type": "text"}),
         ResponseFormat::JsonObject => json!({"type": "json_object"}),
         ResponseFormat::JsonSchema { name, schema, strict, .. } => {
             json!({"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": strict.unwrap_or(false)}})
         }
-    }
+        _ => return Err(unknown("response format")),
+    })
 }
 
 /// An effort that the document does not know yet travels as it is.
@@ -124,7 +127,7 @@ fn reasoning(effort: ReasoningEffort, extra: &mut Map<String, Value>) -> Option<
 }
 
 fn tool(tool: ToolDefinition) -> types::FunctionTool {
-    let ToolDefinition { name, description, parameters, strict } = tool;
+    let ToolDefinition { name, description, parameters, strict, .. } = tool;
     types::FunctionTool {
         description: (!description.is_empty()).then_some(description),
         name,
@@ -135,17 +138,18 @@ fn tool(tool: ToolDefinition) -> types::FunctionTool {
     }
 }
 
-fn choice(choice: ToolChoice) -> types::ToolChoiceParam {
+fn choice(choice: ToolChoice) -> Result<types::ToolChoiceParam, CodexError> {
     use types::ToolChoiceOptions as Mode;
-    types::ToolChoiceParam::Mode(match choice {
+    Ok(types::ToolChoiceParam::Mode(match choice {
         ToolChoice::Auto => Mode::Auto,
         ToolChoice::Required => Mode::Required,
         ToolChoice::None => Mode::None,
         ToolChoice::Tool { name } => {
             let type_ = types::ToolChoiceFunctionType::Function;
-            return types::ToolChoiceParam::Function(types::ToolChoiceFunction { name, type_ });
+            return Ok(types::ToolChoiceParam::Function(types::ToolChoiceFunction { name, type_ }));
         }
-    })
+        _ => return Err(unknown("tool choice")),
+    }))
 }
 
 fn text(
@@ -188,5 +192,6 @@ fn format(format: ResponseFormat) -> Result<types::TextResponseFormatConfigurati
                 type_: types::TextResponseFormatJsonSchemaType::JsonSchema,
             })
         }
+        _ => return Err(unknown("response format")),
     })
 }

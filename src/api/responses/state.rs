@@ -27,7 +27,7 @@ pub(super) fn new(items: Vec<Value>, origin: &str) -> Option<ProviderState> {
         }
     }
     let items: Vec<Value> = items.into_iter().map(Value::Object).collect();
-    (!items.is_empty()).then(|| ProviderState { origin: origin.to_owned(), data: Value::Array(items) })
+    (!items.is_empty()).then(|| ProviderState::new(origin, items))
 }
 
 /// The items that cost tokens alone: texts, and calls that the client runs.

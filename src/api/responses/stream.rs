@@ -218,25 +218,21 @@ impl ResponsesStream {
             .with_items(&items, has_content, !self.items.calls.is_empty())
             .with_calls(self.items.is_contradictory());
         if end.is_evidence_needed() {
-            let complete = |index| ToolCallDelta { index, is_complete: true, ..ToolCallDelta::default() };
+            let complete = |index| ToolCallDelta::new(index).with_is_complete(true);
             let tool_calls: Vec<_> = self.items.done_calls().map(complete).collect();
             self.pieces.extend(Piece { tool_calls, ..Piece::default() }.if_any());
         }
         let StreamEnd { finish_reason, finish_reason_text, .. } = end;
         self.items.calls.finish(finish_reason.ends_turn())?;
         self.is_done = true;
-        self.last = Some(CompletionChunk {
-            finish_reason_text,
-            id: self.id.take(),
-            model: self.model.take(),
-            service_tier: json::into_text(service_tier).filter(|tier| !tier.is_empty()),
-            provider_state: if finish_reason.is_cut() {
-                None
-            } else {
-                state::new(items, &self.context.state_origin)
-            },
-            ..CompletionChunk::last(finish_reason, usage)
-        });
+        let last = self.last.insert(CompletionChunk::last(finish_reason, usage));
+        last.finish_reason_text = finish_reason_text;
+        last.id = self.id.take();
+        last.model = self.model.take();
+        last.service_tier = json::into_text(service_tier).filter(|tier| !tier.is_empty());
+        if !finish_reason.is_cut() {
+            last.provider_state = state::new(items, &self.context.state_origin);
+        }
         Ok(())
     }
 

@@ -2,15 +2,9 @@
 
 use std::time::Duration;
 
-use tachikoma_backends_core::ErrorCategory;
+use tachikoma_backends_core::{Backoff, ErrorCategory};
 
 use crate::runtime::{Error, Reliability};
-
-/// No wait of our own is longer, unless the first one is.
-const LONGEST_WAIT: Duration = Duration::from_secs(8);
-
-/// How much of a wait is random, so that clients that failed together do not come back together.
-const JITTER: f64 = 0.25;
 
 /// What to do after an attempt failed.
 #[derive(Debug)]
@@ -25,7 +19,7 @@ pub(super) enum Decision {
 #[derive(Debug)]
 pub(super) struct Policy {
     max_retries: u32,
-    first_wait: Duration,
+    backoff: Backoff,
     max_wait: Duration,
     if_maybe_processed: bool,
     retries: u32,
@@ -38,7 +32,7 @@ impl Policy {
     pub(super) fn new(reliability: Reliability, max_retries: Option<u32>) -> Self {
         Self {
             max_retries: max_retries.unwrap_or(reliability.max_retries),
-            first_wait: reliability.min_retry_wait,
+            backoff: Backoff::default().with_first_wait(reliability.min_retry_wait),
             max_wait: reliability.max_retry_wait,
             if_maybe_processed: reliability.retry_if_maybe_processed,
             retries: 0,
@@ -55,20 +49,20 @@ impl Policy {
         random: f64,
         take_retry: impl FnOnce(u32) -> bool,
     ) -> Decision {
-        let (retries, category) = (self.retries, error.category());
+        let (retries, category, retryable) = (self.retries, error.category(), error.is_retryable());
         let details = error.details_mut();
-        let again = details.retryable
+        let again = retryable
             && retries < self.max_retries
             && details.retry_after.is_none_or(|wait| wait <= self.max_wait)
             && (self.if_maybe_processed || !details.maybe_processed);
         // A server that limits the rate and states when to come back has room for each client once.
         let is_scheduled = category == ErrorCategory::RateLimit
             && retries == 0
-            && details.retry_after.is_some_and(|wait| wait >= self.first_wait);
+            && details.retry_after.is_some_and(|wait| wait >= self.backoff.first_wait);
         // What was not sent adds no load.
         let is_free = is_scheduled || details.attempts == 0;
         if again && (is_free || take_retry(self.max_retries)) {
-            let wait = wait(details.retry_after, self.first_wait, retries, random);
+            let wait = self.backoff.wait(retries, details.retry_after, random);
             // Without the server's words, which may quote the prompt.
             tracing::info!(
                 category = error.category().as_str(),
@@ -116,15 +110,6 @@ impl Policy {
         self.sent = self.sent.saturating_add(error.attempts());
         self.failures.push(format!("{}: {}", error.category(), error.message()));
     }
-}
-
-/// The wait before a retry. A stated wait becomes up to a quarter longer, never shorter. Our own, which doubles with each retry
-/// and becomes up to a quarter shorter, is the least.
-fn wait(stated: Option<Duration>, first: Duration, retries: u32, random: f64) -> Duration {
-    let random = random.clamp(0.0, 1.0) * JITTER;
-    let doubled = first.saturating_mul(2_u32.saturating_pow(retries)).min(LONGEST_WAIT.max(first));
-    let own = doubled.saturating_sub(doubled.mul_f64(random));
-    stated.map_or(own, |stated| stated.saturating_add(stated.mul_f64(random)).max(own))
 }
 
 /// Whether an error code is one, and not a sentence.
@@ -196,44 +181,6 @@ mod tests {
     }
 
     #[test]
-    fn a_stated_wait_is_spread_and_never_below_our_own() {
-        #[track_caller]
-        fn check(stated: u64, retries: u32, random: f64, expected: u64) {
-            let first = Duration::from_millis(500);
-            let waits = wait(Some(Duration::from_millis(stated)), first, retries, random);
-            assert_eq!(waits, Duration::from_millis(expected));
-        }
-        check(1000, 0, 0.0, 1000);
-        check(1000, 0, 0.5, 1125);
-        check(1000, 0, 1.0, 1250);
-        check(60_000, 0, 1.0, 75_000);
-        check(0, 0, 0.0, 500);
-        check(0, 0, 1.0, 375);
-        check(0, 1, 0.0, 1000);
-        check(1, 2, 0.5, 1750);
-        check(0, 40, 0.0, 8000);
-        for stated in [0, 1, 400, 1000, 7000, 60_000] {
-            for retries in 0..9 {
-                for random in [0.0, 0.3, 1.0] {
-                    let stated = Duration::from_millis(stated);
-                    let own = wait(None, Duration::from_millis(500), retries, random);
-                    let wait = wait(Some(stated), Duration::from_millis(500), retries, random);
-                    assert!(wait >= stated && wait >= own && wait <= own.max(stated.mul_f64(1.25)));
-                }
-            }
-        }
-        for longest in [Duration::MAX, Duration::from_secs(1 << 40)] {
-            wait(Some(longest), longest, u32::MAX, 1.0);
-        }
-        // As many clients as there are, each has a wait of its own.
-        let random = || fastrand::f64();
-        let waits: Vec<_> =
-            (0..200).map(|_| wait(Some(Duration::from_secs(1)), Duration::ZERO, 0, random())).collect();
-        let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
-        assert!(*most - *least > Duration::from_millis(150), "{least:?} to {most:?}");
-    }
-
-    #[test]
     fn an_exhausted_budget_ends_the_retries() {
         let mut policy = Policy::new(retries(2), None);
         let hinted = || error(Overloaded, None).with_hint("Ask later.");
@@ -249,7 +196,7 @@ mod tests {
     fn the_budget_is_asked_only_for_what_would_be_sent_again() {
         let unsent = || {
             let mut error = error(Authentication, None);
-            (error.details_mut().attempts, error.details_mut().retryable) = (0, true);
+            (error.details_mut().attempts, error.details_mut().retryable) = (0, Some(true));
             error
         };
         let scheduled = || error(RateLimit, Some(500));

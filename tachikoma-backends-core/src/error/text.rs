@@ -1,24 +1,23 @@
-//! Texts of a server as they are shown: on a terminal and in a log, where they must not do anything, nor fill it.
+//! Texts of a server as errors display them: without control characters, which a terminal or a log would obey, and cut where they
+//! are too long.
 
 use std::fmt::{self, Write};
 
-/// The longest texts that are shown, in characters as they are written.
+/// The longest texts, in characters after escaping.
 const MAX_MESSAGE: usize = 2_000;
 const MAX_HINT: usize = 1_000;
 const MAX_FAILURE: usize = 300;
 const MAX_NAME: usize = 200;
-/// The longest text of an error as a whole: the parts above fit in.
-const MAX_WHOLE: usize = 10_000;
-/// How many earlier failures are shown; of the others, how many there are.
+/// How many earlier failures are listed; the others are counted.
 const MAX_FAILURES: usize = 10;
 
-/// A text that is cut where it is too long, and whose control characters are visible.
-pub(super) struct Shown<'a> {
+/// A text that is displayed with its control characters escaped, and cut where it is too long.
+pub(super) struct EscapedText<'a> {
     text: &'a str,
     max: usize,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> EscapedText<'a> {
     pub(super) fn message(text: &'a str) -> Self {
         Self { text, max: MAX_MESSAGE }
     }
@@ -30,14 +29,9 @@ impl<'a> Shown<'a> {
     pub(super) fn name(text: &'a str) -> Self {
         Self { text, max: MAX_NAME }
     }
-
-    /// A text that may already be one of this kind.
-    pub(super) fn whole(text: &'a str) -> Self {
-        Self { text, max: MAX_WHOLE }
-    }
 }
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for EscapedText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut left = self.max;
         for c in self.text.chars() {
@@ -62,14 +56,14 @@ impl fmt::Display for Shown<'_> {
 
 /// The earlier failures in one text.
 pub(super) fn failures(failures: &[String]) -> String {
-    let shown = failures.iter().take(MAX_FAILURES);
-    let shown = shown.map(|text| Shown { text, max: MAX_FAILURE }.to_string());
+    let listed = failures.iter().take(MAX_FAILURES);
+    let listed = listed.map(|text| EscapedText { text, max: MAX_FAILURE }.to_string());
     let more = failures.len().saturating_sub(MAX_FAILURES);
     let more = (more > 0).then(|| format!("and {more} more"));
-    shown.chain(more).collect::<Vec<_>>().join("; ")
+    listed.chain(more).collect::<Vec<_>>().join("; ")
 }
 
-/// Whether a character steers a terminal or the order of a text, or takes no room in it.
+/// Whether a character controls a terminal or the order of a text, or has no width.
 fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -98,7 +92,7 @@ mod tests {
     fn control_characters_are_visible() {
         #[track_caller]
         fn check(text: &str, expected: &str) {
-            assert_eq!(Shown::message(text).to_string(), expected);
+            assert_eq!(EscapedText::message(text).to_string(), expected);
         }
         check("plain 余额 é", "plain 余额 é");
         check("\u{1b}[31mred", "\\u{1b}[31mred");
@@ -111,9 +105,9 @@ mod tests {
 
     #[test]
     fn long_texts_are_cut() {
-        assert_eq!(Shown::name(&"é".repeat(200)).to_string(), "é".repeat(200));
+        assert_eq!(EscapedText::name(&"é".repeat(200)).to_string(), "é".repeat(200));
         assert_eq!(
-            Shown::name(&"é".repeat(201)).to_string(),
+            EscapedText::name(&"é".repeat(201)).to_string(),
             format!("{}... (201 characters)", "é".repeat(200))
         );
         let many: Vec<String> = (0..12).map(|n| format!("{n}")).collect();
@@ -122,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shown_text_stays_the_same() {
+    fn the_text_of_an_error_has_a_limit() {
         let details = crate::ErrorDetails {
             code: Some("\u{1b}".repeat(500)),
             param: Some("\u{1b}".repeat(500)),
@@ -133,7 +127,7 @@ mod tests {
             earlier_failures: vec!["\u{1b}".repeat(500); 20],
             ..crate::ErrorDetails::new("\u{e0001}".repeat(50_000))
         };
-        let text = details.to_string();
-        assert_eq!(Shown::whole(&text).to_string(), text);
+        let length = details.to_string().chars().count();
+        assert!((3_000..10_000).contains(&length), "{length}");
     }
 }

@@ -24,12 +24,12 @@ impl Backend for Echo {
     async fn complete(&self, request: CompletionRequest) -> Result<CompletionResponse, BackendError> {
         let message =
             request.messages.last().ok_or_else(|| BackendError::InvalidRequest("no messages".into()))?;
-        Ok(CompletionResponse { content: Some(message.content.to_text()), ..Default::default() })
+        Ok(CompletionResponse::new(message.text()))
     }
 
     async fn complete_stream(&self, request: CompletionRequest) -> Result<CompletionStream, BackendError> {
         let delta = self.complete(request).await?.content.unwrap_or_default();
-        let text = CompletionChunk { delta, ..Default::default() };
+        let text = CompletionChunk::text(delta);
         Ok(stream::iter([Ok(text), Ok(CompletionChunk::last(FinishReason::Stop, None))]).boxed())
     }
 

@@ -121,14 +121,8 @@ pub(super) fn made() -> Vec<(String, String, Reading)> {
             json!({"id": "chatcmpl-2", "object": "chat.completion.chunk", "choices": [], "usage": usage}),
         )
     };
-    let counted = Some(Usage {
-        prompt_tokens: 19,
-        completion_tokens: 14,
-        total_tokens: 33,
-        cached_tokens: Some(8),
-        cache_write_tokens: Some(3),
-        reasoning_tokens: Some(5),
-    });
+    let counted =
+        Some(Usage::new(19, 14).with_cached_tokens(8).with_cache_write_tokens(3).with_reasoning_tokens(5));
     let streams = [
         (
             "reasoning, text and two calls",

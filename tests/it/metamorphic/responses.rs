@@ -209,14 +209,8 @@ pub(super) fn made() -> Vec<(String, String, Reading)> {
         });
         maker.response("response.completed", "completed", usage);
         let finish = if expected.calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolUse };
-        let usage = Usage {
-            prompt_tokens: 19,
-            completion_tokens: 14,
-            total_tokens: 33,
-            cached_tokens: Some(8),
-            cache_write_tokens: Some(3),
-            reasoning_tokens: Some(5),
-        };
+        let usage =
+            Usage::new(19, 14).with_cached_tokens(8).with_cache_write_tokens(3).with_reasoning_tokens(5);
         let expected = Reading { finish, usage: Some(usage), ..expected };
         (format!("made: {name}"), serialize(&maker.events), expected)
     };

@@ -216,12 +216,8 @@ impl Choices {
     ) -> Result<(), CodexError> {
         let ChatCompletionResponseFunction { name, arguments, input, parameters } = function;
         let name = json::into_text(name);
-        let fragment = ToolCallFragment {
-            index,
-            id: id.as_deref(),
-            name: name.as_deref(),
-            arguments: calls::arguments(arguments.or(input).or(parameters)).into(),
-        };
+        let arguments = calls::arguments(arguments.or(input).or(parameters));
+        let fragment = ToolCallFragment::new(index, id.as_deref(), name.as_deref(), arguments);
         let delta = match form {
             Form::Delta => self.calls.push(fragment)?,
             Form::Snapshot | Form::Message { .. } => self.calls.push_whole(fragment)?,

@@ -130,12 +130,11 @@ pub(in super::super) fn usage_retyped(input: &Input, random: &mut Rng) -> Option
             }
             // Anthropic's spelling of it is beside the details.
             let is_beside = chunk["usage"]["cache_creation_input_tokens"].is_number();
-            expected.usage = Some(tachikoma_backends_core::Usage {
-                cached_tokens: None,
-                cache_write_tokens: usage.cache_write_tokens.filter(|_| is_beside),
-                reasoning_tokens: None,
-                ..usage
-            });
+            let mut usage = usage;
+            usage.cached_tokens = None;
+            usage.cache_write_tokens = usage.cache_write_tokens.filter(|_| is_beside);
+            usage.reasoning_tokens = None;
+            expected.usage = Some(usage);
         }
         _ => {
             for name in ["prompt_tokens", "completion_tokens", "total_tokens"] {

@@ -318,12 +318,8 @@ pub(in super::super) fn usage_retyped(input: &Input, random: &mut Rng) -> Option
             *usage = other.clone();
         }
     });
-    expected.usage = details.then_some(Usage {
-        cached_tokens: None,
-        cache_write_tokens: None,
-        reasoning_tokens: None,
-        ..usage
-    });
+    let without_details = Usage::new(usage.prompt_tokens, usage.completion_tokens);
+    expected.usage = details.then_some(without_details.with_total_tokens(usage.total_tokens));
     Some(Transformed::same(events).expecting(expected))
 }
 
