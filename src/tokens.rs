@@ -8,6 +8,7 @@
 mod estimate;
 mod file;
 mod image;
+mod limit;
 mod schema;
 mod text;
 
@@ -17,8 +18,9 @@ use tachikoma_backends_core::{
 };
 
 pub(crate) use self::estimate::Estimate;
+pub(crate) use self::limit::too_long;
 pub(crate) use self::text::Measure;
-use crate::models::{Encoding, OpenAIModel};
+use crate::models::{Encoding, ImageTokens, OpenAIModel};
 use crate::target::{Target, WireApi};
 
 /// What a message costs beside its texts: the marks around it, and its role.
@@ -84,27 +86,27 @@ impl TokenCount {
 /// The tokens of a text as this model's encoding has them; of a model whose encoding is not known as `o200k_base` has them.
 /// Without the feature `tokens`, a quarter of the bytes.
 pub(crate) fn of_text(model: &OpenAIModel, text: &str) -> u32 {
-    Measure::of(&model.spec()).count(text).tokens()
+    Measure::of(model.spec().encoding).count(text).tokens()
 }
 
 /// The tokens of a request to this target.
 pub(crate) fn of_request(request: &CompletionRequest, target: &Target) -> TokenCount {
-    count(Measure::of(&target.spec), request, target)
+    count(Measure::of(target.spec.encoding), request, target)
 }
 
 /// A number of tokens that the request surely does not exceed, which takes no time to find.
-pub(crate) fn ceiling(request: &CompletionRequest, target: &Target) -> u32 {
+fn ceiling(request: &CompletionRequest, target: &Target) -> u32 {
     count(Measure::Bytes, request, target).at_most()
 }
 
 fn count(measure: Measure, request: &CompletionRequest, target: &Target) -> TokenCount {
-    let Target { model, spec, api, .. } = target;
+    let Target { spec, api, .. } = target;
     let mut messages = ANSWER;
     if spec.encoding == Some(Encoding::O200kHarmony) {
         messages += HARMONY;
     }
     let (mut images, mut files) = (Estimate::default(), Estimate::default());
-    let rule = image::Rule::of(model);
+    let rule = ImageTokens::of(spec);
     for message in &request.messages {
         messages += of_message(measure, message, *api);
         if let MessageContent::Parts(parts) = &message.content {

@@ -36,7 +36,7 @@ const PROVIDER_WORDS: &[&str] =
 const MAX_LINES: usize = 400;
 
 /// Files that are tables: as long as the data.
-const TABLES: &[&str] = &["src/models.rs", "src/runtime/error_body/tables.rs"];
+const TABLES: &[&str] = &["src/models/table.rs", "src/runtime/error_body/tables.rs"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
