@@ -165,7 +165,7 @@ fn of_message(measure: Measure, message: &Message, api: WireApi) -> Estimate {
     all
 }
 
-/// Reasoning that goes back encrypted. Whether the model reads it again, and how long it is, only the server knows: a token
+/// Reasoning that goes back encrypted. Whether the model reads it again, and how long it is, is unknown outside the server: a token
 /// was reported for some 25 characters, and four characters of base64 hold no more than three of text.
 fn of_reasoning(state: &Value) -> Estimate {
     match state {
@@ -192,7 +192,7 @@ fn of_tools(measure: Measure, tools: &[ToolDefinition], begins_with_instructions
     heading + measure.count(&schema::namespace(tools)).give_or_take(10)
 }
 
-/// Models read the schema of their answer as JSON, without what every strict schema says.
+/// Models read the schema of their answer as JSON, without what every strict schema has.
 fn of_format(measure: Measure, format: Option<&ResponseFormat>) -> Estimate {
     let Some(ResponseFormat::JsonSchema { name, description, schema, .. }) = format else {
         return Estimate::default();

@@ -31,7 +31,7 @@ const MAX_SCHEMA_NAME: usize = 64;
 /// Why something is taken to be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Basis {
-    /// It can be right nowhere.
+    /// No server can accept it.
     Request,
     /// OpenAI's API or this model refuses it, by what is known of them. Another server may have other rules.
     OpenAI,
@@ -76,7 +76,7 @@ pub(crate) fn validate(request: &CompletionRequest, target: &Target) -> Vec<Find
         && let Some(limit @ 1..MIN_OUTPUT_TOKENS) = request.max_tokens
     {
         over_limits.push(format!(
-            "max_tokens is {limit}: the Responses API takes {MIN_OUTPUT_TOKENS} at least, use as many"
+            "max_tokens is {limit}: the Responses API takes {MIN_OUTPUT_TOKENS} at least, raise it to that"
         ));
     }
     let (name, basis) = match by {
@@ -126,7 +126,7 @@ fn conversation(request: &CompletionRequest, wrong: &mut Vec<String>, refused: &
                 "messages[{i}] is a tool result without the id of its call: make it with `Message::tool_result(id, ...)`"
             )),
             (Role::Tool, Some(id)) if !calls.contains(id) && !continued => refused.push(format!(
-                "messages[{i}] is the result of the tool call {id:?}, which no earlier message makes: \
+                "messages[{i}] is the result of the tool call {id:?}, which no earlier message contains: \
                  put the assistant's turn with that call before it"
             )),
             _ => {}

@@ -27,14 +27,6 @@ pub enum PriceError {
 }
 
 impl ModelSpec {
-    /// What a response cost in the standard tier, in USD: [`cost_at`](Self::cost_at).
-    ///
-    /// # Errors
-    /// As [`cost_at`](Self::cost_at).
-    pub fn cost(&self, usage: &Usage) -> Result<f64, PriceError> {
-        self.cost_at(usage, ServiceTier::Standard)
-    }
-
     /// What the tokens of a response cost in this tier, in USD: cached ones, writes to the cache and the higher price of long
     /// inputs included. Fees of hosted tools are not tokens, and not included.
     ///
@@ -149,9 +141,6 @@ mod tests {
             let cost = lookup(id).spec.cost_at(&usage, tier);
             let text = |cost: Result<f64, PriceError>| cost.map(|usd| format!("{usd:.6}"));
             assert_eq!(text(cost), text(expected), "{id} {tier} {usage:?}");
-            if tier == Standard {
-                assert_eq!(lookup(id).spec.cost(&usage), cost);
-            }
         }
         let terra = "gpt-5.6-terra";
         check(terra, Standard, usage(100_000, 0, 0, 10_000), Ok(0.2 + 0.12));

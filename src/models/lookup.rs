@@ -1,4 +1,4 @@
-//! From an id, as people and servers write it, to what the table says of it.
+//! From an id, as people and servers write it, to the facts in the table.
 
 use super::ModelSpec;
 use super::table::{FAMILIES, MODELS};
@@ -20,7 +20,7 @@ pub enum Match {
     Unknown,
 }
 
-/// What the table says of an id.
+/// The facts that the table has for an id.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Lookup {
@@ -30,7 +30,7 @@ pub struct Lookup {
     pub by: Match,
 }
 
-/// Looks up an id: as it is, as an alias, a dated snapshot, a fine-tuned model, one of a family. A provider's name in front
+/// Looks up an id: unchanged, as an alias, a dated snapshot, a fine-tuned model, one of a family. A provider's name in front
 /// (`openai/...`) does not matter.
 pub(crate) fn lookup(id: &str) -> Lookup {
     let id = without_provider(id);

@@ -48,12 +48,12 @@ impl OpenAIModel {
         &self.0
     }
 
-    /// What the table says of this model, and how it found it: by id, alias, dated snapshot, fine-tuned model or family.
+    /// The facts that the table has for this model, and how it found them: by id, alias, dated snapshot, fine-tuned model or family.
     pub fn lookup(&self) -> Lookup {
         lookup(self.as_str())
     }
 
-    /// What the table says of this model.
+    /// The facts that the table has for this model.
     pub fn spec(&self) -> ModelSpec {
         self.lookup().spec
     }
@@ -73,12 +73,12 @@ impl OpenAIModel {
         limit(&spec).filter(|_| by != Match::Family)
     }
 
-    /// Whether images can be sent. True where nobody knows.
+    /// Whether images can be sent. True where it is unknown.
     pub fn supports_vision(&self) -> bool {
         self.spec().image_input.is_possible()
     }
 
-    /// Whether tools can be offered. True where nobody knows.
+    /// Whether tools can be offered. True where it is unknown.
     pub fn supports_tools(&self) -> bool {
         self.spec().tools.is_possible()
     }
@@ -100,7 +100,7 @@ impl OpenAIModel {
         }
     }
 
-    /// What to tell the user of this model's end: `None` unless it has been shut down, or will be within 90 days.
+    /// A warning of this model's shutdown: `None` unless it has been shut down, or will be within 90 days.
     pub fn shutdown_warning(&self, today: Date) -> Option<String> {
         let shutdown = self.spec().shutdown?;
         let advice = format!("use another model, for example {}", Self::default());

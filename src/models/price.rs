@@ -18,8 +18,8 @@ pub enum ServiceTier {
 }
 
 impl ServiceTier {
-    /// The tier that a server names in its response; `None` where the word is unknown, as are `auto` and `scale`: these say
-    /// nothing of the price.
+    /// The tier that a server names in its response; `None` where the name is unknown, as are `auto` and `scale`: the
+    /// price does not follow from these.
     pub fn from_response(name: &str) -> Option<Self> {
         Some(match name {
             "" | "default" | "standard" | "on_demand" => Self::Standard,
@@ -30,7 +30,7 @@ impl ServiceTier {
         })
     }
 
-    /// The API's word for it.
+    /// Its name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Standard => "default",
@@ -53,7 +53,7 @@ impl fmt::Display for ServiceTier {
 pub struct Price {
     /// Input.
     pub input: f64,
-    /// Input that the server had cached; as [`input`](Self::input) where there is no discount or none is known.
+    /// Input that the server had cached; as [`input`](Self::input) where no discount is known.
     pub cached_input: Option<f64>,
     /// Input that the server wrote to its cache, where the source states what that costs. It is the price at the usual lifetime
     /// of the cache (30 minutes).
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn service_tiers_have_the_words_of_servers() {
+    fn service_tiers_have_the_names_of_servers() {
         for (name, expected) in [
             ("", Some(Standard)),
             ("default", Some(Standard)),

@@ -13,7 +13,7 @@ pub enum Support {
     Yes,
     /// It cannot.
     No,
-    /// Nobody has said, or the sources contradict each other. Taken as yes: the server decides.
+    /// No source states it, or the sources contradict each other. Taken as yes: the server decides.
     Unknown,
 }
 
@@ -44,14 +44,14 @@ pub enum Sampling {
     Rejected,
 }
 
-/// Who speaks the instructions to a model.
+/// The role of the instructions to a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InstructionRole {
     /// `system`.
     System,
     /// `developer`. `system` is taken for it, but not both in one request.
     Developer,
-    /// The model knows no such role: instructions go into a `user` turn.
+    /// The model has no such role: instructions go into a `user` turn.
     UserOnly,
 }
 
@@ -98,9 +98,9 @@ pub struct ModelSpec {
     pub json_mode: Support,
     /// Streams its answer.
     pub streaming: Support,
-    /// Thinks before it answers.
+    /// Reasons before it answers.
     pub reasoning: Support,
-    /// The efforts it knows, ascending. Empty where it does not reason, and where nobody has said.
+    /// The efforts it supports, ascending. Empty where it does not reason, and where they are unknown.
     pub efforts: &'static [ReasoningEffort],
     /// Its effort where a request names none.
     pub default_effort: Option<ReasoningEffort>,
@@ -118,7 +118,7 @@ pub struct ModelSpec {
     pub penalties: Support,
     /// Takes stop texts.
     pub stop: Support,
-    /// Who speaks its instructions.
+    /// The role of its instructions.
     pub instruction_role: InstructionRole,
     /// How it counts tokens.
     pub encoding: Option<Encoding>,
@@ -145,6 +145,8 @@ pub struct LongContext {
     /// How many times its usual price all output costs.
     pub output_factor: f64,
 }
+
+const NONE: ReasoningEffort = ReasoningEffort::None;
 
 impl ModelSpec {
     /// A model of which nothing is known: everything is left to the server.
@@ -187,7 +189,7 @@ impl ModelSpec {
         self.max_input_tokens.or(self.context_window)
     }
 
-    /// Whether it knows this reasoning effort.
+    /// Whether it supports this reasoning effort.
     pub fn takes_effort(&self, effort: ReasoningEffort) -> Support {
         match (self.efforts.contains(&effort), self.efforts.is_empty(), self.reasoning) {
             (true, _, _) => Support::Yes,
@@ -204,7 +206,6 @@ impl ModelSpec {
     /// Whether it takes tools on Chat Completions together with this effort, which the request states. Where only the effort
     /// `none` will do and the model does not take that, it takes no tools there at all.
     pub fn takes_chat_tools(&self, effort: Option<ReasoningEffort>) -> Support {
-        const NONE: ReasoningEffort = ReasoningEffort::None;
         match self.reasoning {
             _ if !self.chat_tools_require_effort_none => Support::Yes,
             _ if effort == Some(NONE) && self.takes_effort(NONE).is_possible() => Support::Yes,
@@ -216,7 +217,6 @@ impl ModelSpec {
     /// The effort to send: the one that was asked for, or `none` where tools are offered on Chat Completions that the model
     /// takes only so. To a model that does not reason, `none` is not sent.
     pub fn effort(&self, asked: Option<ReasoningEffort>, chat_tools: bool) -> Option<ReasoningEffort> {
-        const NONE: ReasoningEffort = ReasoningEffort::None;
         let takes = |effort| self.takes_chat_tools(effort) == Support::Yes;
         match asked {
             None if chat_tools && !takes(None) => takes(Some(NONE)).then_some(NONE),
@@ -229,7 +229,7 @@ impl ModelSpec {
     pub fn takes_temperature(&self, effort: Option<ReasoningEffort>) -> bool {
         match self.sampling {
             Sampling::Allowed => true,
-            Sampling::OnlyWithoutReasoning => effort.or(self.default_effort) == Some(ReasoningEffort::None),
+            Sampling::OnlyWithoutReasoning => effort.or(self.default_effort) == Some(NONE),
             Sampling::Rejected => false,
         }
     }

@@ -47,7 +47,7 @@ macro_rules! models {
         /// Every model of which something is known.
         pub(crate) const MODELS: &[ModelSpec] = &[$(ModelSpec { id: $id, $($cells)* }),*];
 
-        #[allow(missing_docs, reason = "the id says all")]
+        #[allow(missing_docs, reason = "the id is the documentation")]
         impl OpenAIModel {
             $($(
                 #[doc = concat!("`", $id, "`")]
@@ -69,13 +69,13 @@ macro_rules! models {
 mod base {
     use super::*;
 
-    /// The rules of what answers at once.
-    pub(super) const ANSWERS: ModelSpec = ModelSpec {
+    /// The rules of models that answer without reasoning.
+    pub(super) const PLAIN_RULES: ModelSpec = ModelSpec {
         reasoning: No, token_parameter: Some(TokenParameter::MaxTokens), sampling: Allowed, penalties: Yes, stop: Yes,
         instruction_role: InstructionRole::System, encoding: Some(O200kBase), ..UNKNOWN
     };
     pub(super) const CLASSIC: ModelSpec = ModelSpec {
-        audio_input: No, json_mode: Yes, streaming: Yes, chat: Yes, responses: Yes, ..ANSWERS
+        audio_input: No, json_mode: Yes, streaming: Yes, chat: Yes, responses: Yes, ..PLAIN_RULES
     };
     pub(super) const GPT_3_5: ModelSpec = ModelSpec {
         context_window: Some(16_385), max_input_tokens: Some(16_385), max_output_tokens: Some(4_096), image_input: No, file_input: No,
@@ -100,17 +100,17 @@ mod base {
         image_input: No, file_input: No, audio_input: Yes, structured_outputs: No, json_mode: Unknown, ..GPT_4O
     };
 
-    /// The rules of what thinks before it answers.
-    pub(super) const THINKS: ModelSpec = ModelSpec {
+    /// The rules of models that reason before they answer.
+    pub(super) const REASONING_RULES: ModelSpec = ModelSpec {
         token_parameter: Some(TokenParameter::MaxCompletionTokens), sampling: Rejected, penalties: No, stop: No,
         instruction_role: InstructionRole::Developer, encoding: Some(O200kBase), ..UNKNOWN
     };
     pub(super) const REASONING: ModelSpec = ModelSpec {
         image_input: Yes, file_input: Yes, audio_input: No, tools: Yes, structured_outputs: Yes, json_mode: Yes, streaming: Yes,
-        reasoning: Yes, chat: Yes, responses: Yes, ..THINKS
+        reasoning: Yes, chat: Yes, responses: Yes, ..REASONING_RULES
     };
     pub(super) const O_RULES: ModelSpec = ModelSpec {
-        stop: Unknown, context_window: Some(200_000), max_input_tokens: Some(200_000), max_output_tokens: Some(100_000), ..THINKS
+        stop: Unknown, context_window: Some(200_000), max_input_tokens: Some(200_000), max_output_tokens: Some(100_000), ..REASONING_RULES
     };
     pub(super) const O_SERIES: ModelSpec = ModelSpec {
         context_window: Some(200_000), max_input_tokens: Some(200_000), max_output_tokens: Some(100_000), parallel_tool_calls: No,
@@ -118,9 +118,9 @@ mod base {
     };
     pub(super) const O1_MINI: ModelSpec = ModelSpec {
         context_window: Some(128_000), image_input: No, file_input: Unknown, audio_input: No, tools: No, structured_outputs: No, json_mode: No,
-        streaming: Yes, reasoning: Yes, chat: Yes, responses: No, stop: Unknown, instruction_role: InstructionRole::UserOnly, ..THINKS
+        streaming: Yes, reasoning: Yes, chat: Yes, responses: No, stop: Unknown, instruction_role: InstructionRole::UserOnly, ..REASONING_RULES
     };
-    /// Its efforts are unverified, hence none is named.
+    /// Its efforts are unverified, hence not listed.
     pub(super) const DEEP_RESEARCH: ModelSpec = ModelSpec {
         tools: Unknown, structured_outputs: No, json_mode: Unknown, efforts: &[], default_effort: None, chat: No, ..O_SERIES
     };
@@ -128,9 +128,9 @@ mod base {
         context_window: Some(400_000), max_input_tokens: Some(272_000), max_output_tokens: Some(128_000), parallel_tool_calls: Yes,
         efforts: &[Minimal, Low, Medium, High], default_effort: Some(Medium), ..REASONING
     };
-    /// Answers at once, although it is called GPT-5.
+    /// Does not reason, although it is called GPT-5.
     pub(super) const GPT_5_CHAT: ModelSpec = ModelSpec { token_parameter: Some(TokenParameter::MaxCompletionTokens), ..GPT_4O };
-    /// The effort is fixed. OpenAI's page denies that it thinks, but it rejects what the others reject.
+    /// The effort is fixed. OpenAI's page denies that it reasons, but it rejects what the others reject.
     /// The page's `max_input_tokens` of 272,000 is more than its context window; LiteLLM's number fits.
     pub(super) const CHAT_LATEST: ModelSpec = ModelSpec {
         context_window: Some(128_000), max_input_tokens: Some(128_000), max_output_tokens: Some(16_384),
@@ -149,11 +149,11 @@ mod base {
     pub(super) const GPT_5_6: ModelSpec = ModelSpec { efforts: &[OFF, Low, Medium, High, XHigh, Max], ..GPT_5_5 };
     pub(super) const CYBER_5_5: ModelSpec = ModelSpec {
         reasoning: Yes, efforts: &[OFF, Low, Medium, High, XHigh], default_effort: Some(Medium), sampling: OnlyWithoutReasoning,
-        chat_tools_require_effort_none: true, ..THINKS
+        chat_tools_require_effort_none: true, ..REASONING_RULES
     };
     /// Cannot do without reasoning.
     pub(super) const ASTRA: ModelSpec = ModelSpec { efforts: &[Low, Medium, High, XHigh, Max], sampling: Rejected, ..GPT_5_6 };
-    /// Responses only; thinks long.
+    /// Responses only; reasons long.
     pub(super) const PRO: ModelSpec = ModelSpec {
         efforts: &[Medium, High, XHigh], default_effort: None, sampling: Rejected, chat: No, ..GPT_5
     };
@@ -162,11 +162,11 @@ mod base {
     };
     /// Of these little more than the id is known. What others of the series reject they may take.
     pub(super) const GPT_6_ID_ONLY: ModelSpec = ModelSpec {
-        chat_tools_require_effort_none: true, sampling: OnlyWithoutReasoning, penalties: Unknown, stop: Unknown, ..THINKS
+        chat_tools_require_effort_none: true, sampling: OnlyWithoutReasoning, penalties: Unknown, stop: Unknown, ..REASONING_RULES
     };
     /// What is sure of all models of a family, also of those without a row.
     pub(super) const FAMILY_5: ModelSpec = ModelSpec {
-        image_tokens: ImageTokens::tiles(70, 140), sampling: OnlyWithoutReasoning, ..THINKS
+        image_tokens: ImageTokens::tiles(70, 140), sampling: OnlyWithoutReasoning, ..REASONING_RULES
     };
     pub(super) const FAMILY_5_4: ModelSpec = ModelSpec { max_output_tokens: Some(128_000), penalties: No, stop: No, ..GPT_6_ID_ONLY };
     pub(super) const FAMILY_5_5: ModelSpec = ModelSpec {
@@ -197,7 +197,7 @@ pub(crate) const FAMILIES: &[ModelSpec] = &[
     ModelSpec { id: "gpt-5", ..FAMILY_5 },
     ModelSpec { id: "gpt-5-mini", image_tokens: ImageTokens::small_patches(120, 162), ..FAMILY_5 },
     ModelSpec { id: "gpt-5-nano", image_tokens: ImageTokens::small_patches(150, 246), ..FAMILY_5 },
-    ModelSpec { id: "gpt-5-chat", image_tokens: FAMILY_5.image_tokens, max_output_tokens: Some(16_384), token_parameter: Some(TokenParameter::MaxCompletionTokens), ..ANSWERS },
+    ModelSpec { id: "gpt-5-chat", image_tokens: FAMILY_5.image_tokens, max_output_tokens: Some(16_384), token_parameter: Some(TokenParameter::MaxCompletionTokens), ..PLAIN_RULES },
     ModelSpec { id: "o1", ..O_RULES },
     ModelSpec { id: "o1-mini", ..O1_MINI },
     ModelSpec { id: "o1-preview", ..O1_MINI },
@@ -206,16 +206,16 @@ pub(crate) const FAMILIES: &[ModelSpec] = &[
     ModelSpec { id: "o4-mini", image_tokens: ImageTokens::small_patches(172, 172), ..O_RULES },
     ModelSpec { id: "gpt-oss", ..GPT_OSS },
     ModelSpec { id: "gpt-audio", responses: Unknown, ..AUDIO },
-    ModelSpec { id: "chatgpt-4o", image_tokens: TILES_85, ..ANSWERS },
-    ModelSpec { id: "gpt-4.5", image_tokens: TILES_85, ..ANSWERS },
+    ModelSpec { id: "chatgpt-4o", image_tokens: TILES_85, ..PLAIN_RULES },
+    ModelSpec { id: "gpt-4.5", image_tokens: TILES_85, ..PLAIN_RULES },
     ModelSpec { id: "gpt-4.1", image_tokens: TILES_85, ..GPT_4_1 },
     ModelSpec { id: "gpt-4.1-mini", image_tokens: ImageTokens::small_patches(162, 162), ..GPT_4_1 },
     ModelSpec { id: "gpt-4.1-nano", image_tokens: ImageTokens::small_patches(246, 246), ..GPT_4_1 },
-    ModelSpec { id: "gpt-4o", image_tokens: TILES_85, context_window: Some(128_000), ..ANSWERS },
-    ModelSpec { id: "gpt-4o-mini", image_tokens: ImageTokens::tiles(2_833, 5_667), context_window: Some(128_000), ..ANSWERS },
-    ModelSpec { id: "gpt-4", image_tokens: TILES_85, encoding: Some(Cl100kBase), ..ANSWERS },
-    ModelSpec { id: "gpt-3.5", image_input: No, encoding: Some(Cl100kBase), ..ANSWERS },
-    ModelSpec { id: "gpt-35", image_input: No, encoding: Some(Cl100kBase), ..ANSWERS },
+    ModelSpec { id: "gpt-4o", image_tokens: TILES_85, context_window: Some(128_000), ..PLAIN_RULES },
+    ModelSpec { id: "gpt-4o-mini", image_tokens: ImageTokens::tiles(2_833, 5_667), context_window: Some(128_000), ..PLAIN_RULES },
+    ModelSpec { id: "gpt-4", image_tokens: TILES_85, encoding: Some(Cl100kBase), ..PLAIN_RULES },
+    ModelSpec { id: "gpt-3.5", image_input: No, encoding: Some(Cl100kBase), ..PLAIN_RULES },
+    ModelSpec { id: "gpt-35", image_input: No, encoding: Some(Cl100kBase), ..PLAIN_RULES },
 ];
 
 models! {
@@ -260,7 +260,7 @@ models! {
     GPT_5_SEARCH_API      = "gpt-5-search-api"      { searches_web: true, snapshots: &["2025-10-14"], prices: usd(1.25, Some(0.125), 10.0, FREE_WRITES), context_window: None, json_mode: Unknown, streaming: Unknown, reasoning: Unknown, efforts: &[], default_effort: None, chat: Unknown, responses: Unknown, ..GPT_5 }
 
     // Reasoning, GPT-5, shut down or never served
-    "gpt-5.1-mini"         { prices: usd(0.25, Some(0.025), 2.0, FREE_WRITES), context_window: Some(400_000), efforts: &[OFF, Low, Medium, High], sampling: OnlyWithoutReasoning, chat: Yes, responses: Yes, ..THINKS }
+    "gpt-5.1-mini"         { prices: usd(0.25, Some(0.025), 2.0, FREE_WRITES), context_window: Some(400_000), efforts: &[OFF, Low, Medium, High], sampling: OnlyWithoutReasoning, chat: Yes, responses: Yes, ..REASONING_RULES }
     "gpt-5.1-chat-latest"  { prices: usd(1.25, Some(0.125), 10.0, FREE_WRITES), shutdown: on(2026, 7, 23), ..CHAT_LATEST }
     "gpt-5.2-chat-latest"  { prices: usd(1.75, Some(0.175), 14.0, FREE_WRITES), shutdown: on(2026, 8, 10), ..CHAT_LATEST }
     "gpt-5.3-chat-latest"  { prices: usd(1.75, Some(0.175), 14.0, FREE_WRITES), shutdown: on(2026, 8, 10), ..CHAT_LATEST }
@@ -288,7 +288,7 @@ models! {
     GPT_OSS_120B = "gpt-oss-120b" { prices: usd(0.039, None, 0.18, STANDARD_ONLY), ..GPT_OSS }
     GPT_OSS_20B  = "gpt-oss-20b"  { prices: usd(0.029, None, 0.14, STANDARD_ONLY), ..GPT_OSS }
 
-    // Without reasoning. Whether chat-latest thinks is disputed, so that what thinking models reject is not sent to it.
+    // Without reasoning. Whether chat-latest reasons is disputed, so that what reasoning models reject is not sent to it.
     CHAT_LATEST            = "chat-latest"                     { prices: usd(5.0, Some(0.5), 30.0, STANDARD_ONLY), reasoning: Unknown, efforts: &[], default_effort: None, stop: Unknown, penalties: Unknown, instruction_role: InstructionRole::System, ..GPT_5 }
     GPT_4_1                = "gpt-4.1"                         { snapshots: &["2025-04-14"], prices: usd(2.0, Some(0.5), 8.0, Terms { priority: Some(1.75), ..BATCH }), shutdown: on(2027, 1, 14), ..GPT_4_1 }
     GPT_4_1_MINI           = "gpt-4.1-mini"                    { snapshots: &["2025-04-14"], prices: usd(0.4, Some(0.1), 1.6, Terms { priority: Some(1.75), ..BATCH }), shutdown: on(2027, 1, 14), ..GPT_4_1 }
@@ -315,13 +315,13 @@ models! {
                              "gpt-4-turbo-preview"             { aliases: &["gpt-4-0125-preview"], prices: usd(10.0, None, 30.0, FREE_WRITES), shutdown: on(2026, 3, 26), image_input: No, tools: Yes, ..GPT_4_PREVIEW }
                              "gpt-4-1106-preview"              { prices: usd(10.0, None, 30.0, FREE_WRITES), shutdown: on(2026, 10, 23), max_input_tokens: Some(128_000), image_input: No, file_input: No, tools: Yes, parallel_tool_calls: Yes, ..GPT_4_PREVIEW }
                              "gpt-4-1106-vision-preview"       { prices: usd(10.0, None, 30.0, FREE_WRITES), shutdown: on(2024, 12, 6), image_input: Yes, tools: No, ..GPT_4_PREVIEW }
-                             "gpt-4-vision-preview"            { prices: usd(10.0, None, 30.0, FREE_WRITES), shutdown: on(2024, 12, 6), context_window: Some(128_000), json_mode: No, streaming: Yes, chat: Yes, responses: Yes, encoding: Some(Cl100kBase), ..ANSWERS }
-                             "gpt-4-32k"                       { snapshots: &["0314", "0613"], prices: usd(60.0, None, 120.0, FREE_WRITES), shutdown: on(2025, 6, 6), context_window: Some(32_000), json_mode: No, streaming: Yes, chat: Yes, responses: Yes, encoding: Some(Cl100kBase), ..ANSWERS }
+                             "gpt-4-vision-preview"            { prices: usd(10.0, None, 30.0, FREE_WRITES), shutdown: on(2024, 12, 6), context_window: Some(128_000), json_mode: No, streaming: Yes, chat: Yes, responses: Yes, encoding: Some(Cl100kBase), ..PLAIN_RULES }
+                             "gpt-4-32k"                       { snapshots: &["0314", "0613"], prices: usd(60.0, None, 120.0, FREE_WRITES), shutdown: on(2025, 6, 6), context_window: Some(32_000), json_mode: No, streaming: Yes, chat: Yes, responses: Yes, encoding: Some(Cl100kBase), ..PLAIN_RULES }
                              "gpt-4"                           { snapshots: &["0613"], prices: usd(30.0, None, 60.0, BATCH), shutdown: on(2026, 10, 23), ..GPT_4 }
                              "gpt-4-0314"                      { prices: usd(30.0, None, 60.0, FREE_WRITES), shutdown: on(2026, 3, 26), max_input_tokens: None, file_input: Unknown, tools: No, ..GPT_4 }
                              "gpt-3.5-turbo"                   { aliases: &["gpt-35-turbo"], snapshots: &["0125"], prices: usd(0.5, None, 1.5, BATCH), shutdown: on(2026, 10, 23), parallel_tool_calls: Yes, ..GPT_3_5 }
                              "gpt-3.5-turbo-1106"              { prices: usd(1.0, None, 2.0, Terms { batch: Some(1.0), ..FREE_WRITES }), shutdown: on(2026, 9, 28), parallel_tool_calls: Yes, ..GPT_3_5 }
-                             "gpt-3.5-turbo-0613"              { prices: usd(1.5, None, 2.0, FREE_WRITES), shutdown: on(2024, 9, 13), tools: Yes, json_mode: No, streaming: Yes, chat: Yes, responses: Yes, encoding: Some(Cl100kBase), ..ANSWERS }
-                             "gpt-3.5-turbo-0301"              { prices: usd(1.5, None, 2.0, FREE_WRITES), shutdown: on(2024, 9, 13), json_mode: No, streaming: Yes, chat: Yes, responses: Yes, encoding: Some(Cl100kBase), ..ANSWERS }
+                             "gpt-3.5-turbo-0613"              { prices: usd(1.5, None, 2.0, FREE_WRITES), shutdown: on(2024, 9, 13), tools: Yes, json_mode: No, streaming: Yes, chat: Yes, responses: Yes, encoding: Some(Cl100kBase), ..PLAIN_RULES }
+                             "gpt-3.5-turbo-0301"              { prices: usd(1.5, None, 2.0, FREE_WRITES), shutdown: on(2024, 9, 13), json_mode: No, streaming: Yes, chat: Yes, responses: Yes, encoding: Some(Cl100kBase), ..PLAIN_RULES }
                              "gpt-3.5-turbo-16k"               { snapshots: &["0613"], prices: usd(3.0, None, 4.0, FREE_WRITES), shutdown: on(2024, 9, 13), json_mode: No, ..GPT_3_5 }
 }

@@ -6,52 +6,31 @@ use super::{TokenCount, ceiling, of_request};
 use crate::models::Match;
 use crate::target::Target;
 
-/// What is wrong with the size of a request. Only where its bytes do not settle that it fits is it counted, which takes time.
-/// Nothing is wrong where the model's own limits are not known.
+/// What is wrong with the size of a request; nothing where the model's own limits are not known. Counting takes time, so that a
+/// request is not counted whose bytes settle that it fits.
 pub(crate) fn too_long(request: &CompletionRequest, target: &Target) -> Option<String> {
-    let limits = Limits::of(target, request.max_tokens)?;
-    if !limits.are_exceeded(ceiling(request, target)) {
-        return None;
-    }
-    limits.check(&of_request(request, target))
+    let most = TokenCount { tokens: ceiling(request, target), ..TokenCount::default() };
+    check(target, request.max_tokens, &most)?;
+    check(target, request.max_tokens, &of_request(request, target))
 }
 
-struct Limits<'a> {
-    target: &'a Target,
-    input: u32,
-    /// Input and answer together.
-    total: u32,
-    max_tokens: u32,
-}
-
-impl<'a> Limits<'a> {
-    fn of(target: &'a Target, max_tokens: Option<u32>) -> Option<Self> {
-        let spec = Some(target.spec).filter(|_| target.by != Match::Family)?;
-        let (input, total) = (spec.input_limit()?, spec.context_window.unwrap_or(u32::MAX));
-        Some(Self { target, input, total, max_tokens: max_tokens.unwrap_or_default() })
+fn check(target: &Target, max_tokens: Option<u32>, count: &TokenCount) -> Option<String> {
+    let Target { model, spec, by, .. } = target;
+    let input = spec.input_limit().filter(|_| *by != Match::Family)?;
+    let total = spec.context_window.unwrap_or(u32::MAX);
+    let answer = max_tokens.unwrap_or_default();
+    let counted = describe(count);
+    if count.tokens > input {
+        return Some(format!(
+            "the input has {counted}, but {model} reads {input} at most: shorten the conversation"
+        ));
     }
-
-    fn are_exceeded(&self, tokens: u32) -> bool {
-        tokens > self.input || tokens.saturating_add(self.max_tokens) > self.total
-    }
-
-    fn check(&self, count: &TokenCount) -> Option<String> {
-        let Self { target: Target { model, .. }, input, total, max_tokens } = self;
-        if count.tokens > *input {
-            Some(format!(
-                "the input has {}, but {model} reads {input} at most: shorten the conversation",
-                describe(count)
-            ))
-        } else if self.are_exceeded(count.tokens) {
-            Some(format!(
-                "the input has {}, and max_tokens is {max_tokens}, but {model} reads and writes {total} together at most: \
-                 shorten the conversation, or ask for fewer",
-                describe(count)
-            ))
-        } else {
-            None
-        }
-    }
+    (count.tokens.saturating_add(answer) > total).then(|| {
+        format!(
+            "the input has {counted}, and max_tokens is {answer}, but {model} reads and writes {total} together at most: \
+             shorten the conversation, or ask for fewer"
+        )
+    })
 }
 
 fn describe(count: &TokenCount) -> String {
@@ -73,8 +52,7 @@ mod tests {
     fn check(model: &str, max_tokens: Option<u32>, tokens: u32, expected: Option<&str>) {
         let count = TokenCount { tokens, exact_texts: true, ..TokenCount::default() };
         let target = Target::of(model, WireApi::Responses);
-        let found = Limits::of(&target, max_tokens).and_then(|limits| limits.check(&count));
-        assert_eq!(found.as_deref(), expected);
+        assert_eq!(super::check(&target, max_tokens, &count).as_deref(), expected);
     }
 
     #[test]

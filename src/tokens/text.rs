@@ -28,7 +28,7 @@ impl Measure {
         }
     }
 
-    /// Whether texts have exactly as many tokens as it says.
+    /// Whether its counts of texts are exact.
     pub(crate) fn is_exact(self) -> bool {
         #[cfg(feature = "tokens")]
         return matches!(self, Self::Encoding { is_own: true, .. });

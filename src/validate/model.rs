@@ -104,11 +104,14 @@ impl ModelChecks<'_> {
         let Self { spec, name, api } = *self;
         let sent = effort(request, spec, api);
         if let Some(effort) = sent.filter(|effort| spec.takes_effort(*effort) == Support::No) {
-            let known: Vec<_> = spec.efforts.iter().map(|effort| effort.as_str()).collect();
-            found.push(if known.is_empty() {
+            let supported: Vec<_> = spec.efforts.iter().map(|effort| effort.as_str()).collect();
+            found.push(if supported.is_empty() {
                 format!("{name} does not reason: leave reasoning_effort ({effort}) out")
             } else {
-                format!("{name} does not know the reasoning effort {effort}: use one of {}", known.join(", "))
+                format!(
+                    "{name} does not support the reasoning effort {effort}: use one of {}",
+                    supported.join(", ")
+                )
             });
         }
     }
@@ -130,7 +133,7 @@ impl ModelChecks<'_> {
             } else {
                 ": leave them out"
             };
-            found.push(format!("{name} gives no logprobs{only}"));
+            found.push(format!("{name} does not return logprobs{only}"));
         }
     }
 }

@@ -68,7 +68,7 @@ fn conversations() {
     check_openai(of([]), &["the conversation is empty: add a message, for example `Message::user(\"...\")`"]);
     check_openai(of([]).with_extra("previous_response_id", "resp_1"), &[]);
     check_everywhere(of([calls(), Message::tool_result("call_1", "noon")]), &[]);
-    let orphan = "messages[0] is the result of the tool call \"call_1\", which no earlier message makes: \
+    let orphan = "messages[0] is the result of the tool call \"call_1\", which no earlier message contains: \
                   put the assistant's turn with that call before it";
     check_openai(of([Message::tool_result("call_1", "noon")]), &[orphan]);
     check_openai(of([Message::tool_result("call_1", "noon"), calls()]), &[orphan]);
@@ -243,10 +243,16 @@ fn what_a_model_cannot_do() {
     check(request().with_stop(["END"]), "gpt-4o", Chat, &[]);
     let no_bias = "gpt-5.1 does not take logit_bias: leave it out";
     check(request().with_logit_bias([("7", 1)]), "gpt-5.1", Chat, &[no_bias]);
-    check(request().with_extra("logprobs", true), "o3", Chat, &["o3 gives no logprobs: leave them out"]);
+    check(
+        request().with_extra("logprobs", true),
+        "o3",
+        Chat,
+        &["o3 does not return logprobs: leave them out"],
+    );
     check(request().with_extra("logprobs", false), "o3", Chat, &[]);
-    let thinks = "gpt-5.5 gives no logprobs with reasoning: leave them out, or set reasoning_effort to none";
-    check(request().with_extra("top_logprobs", 2), "gpt-5.5", Chat, &[thinks]);
+    let with_reasoning =
+        "gpt-5.5 does not return logprobs with reasoning: leave them out, or set reasoning_effort to none";
+    check(request().with_extra("top_logprobs", 2), "gpt-5.5", Chat, &[with_reasoning]);
     check(request().with_extra("logprobs", true).with_tools([tool("now")]), "gpt-5.5", Chat, &[]);
 }
 
@@ -264,7 +270,7 @@ fn efforts_and_tools() {
         assert_eq!(messages(&request, model, api, MODEL), expected, "{model}");
     }
     check(Some(High), false, "gpt-5.1", Chat, &[]);
-    let unknown = "gpt-5.1 does not know the reasoning effort xhigh: use one of none, low, medium, high";
+    let unknown = "gpt-5.1 does not support the reasoning effort xhigh: use one of none, low, medium, high";
     check(Some(XHigh), false, "gpt-5.1", Chat, &[unknown]);
     check(Some(Low), false, "gpt-4o", Chat, &["gpt-4o does not reason: leave reasoning_effort (low) out"]);
     check(Some(NONE), false, "gpt-4o", Chat, &[]);
@@ -353,8 +359,8 @@ fn tools_go_without_reasoning_where_they_must() {
     fn check(model: &str, api: WireApi, expected: Option<ReasoningEffort>, notes: usize) {
         let mut request =
             request().with_tools([tool("now")]).with_temperature(0.2).with_parallel_tool_calls(false);
-        let told = adapt(&mut request, &target(model, api, false));
-        assert_eq!((request.reasoning_effort, told.len()), (expected, notes), "{model}: {told:?}");
+        let warnings = adapt(&mut request, &target(model, api, false));
+        assert_eq!((request.reasoning_effort, warnings.len()), (expected, notes), "{model}: {warnings:?}");
     }
     // With the effort none, temperature stays.
     check("gpt-5.6-terra", WireApi::ChatCompletions, Some(ReasoningEffort::None), 1);

@@ -24,6 +24,7 @@ mod limits;
 mod live;
 mod llmock;
 mod metamorphic;
+mod model_facts;
 mod oracle;
 mod parity;
 mod properties;
