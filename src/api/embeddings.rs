@@ -10,12 +10,9 @@ pub use self::response::EmbeddingResponse;
 pub(crate) use self::response::Embeddings;
 use crate::CodexError;
 use crate::api::{encode, extra};
-use crate::models::OpenAIModel;
+use crate::models::{EmbeddingModel, OpenAIModel};
 use crate::openai::types;
 use crate::runtime::transport::Bytes;
-
-/// The model of requests that name none.
-const DEFAULT_MODEL: &str = "text-embedding-3-small";
 
 /// What is to be embedded: one text, several, or texts that are tokens already. Anything that becomes one will do:
 ///
@@ -119,7 +116,7 @@ impl EmbeddingRequest {
     pub fn new(input: impl Into<EmbeddingInput>) -> Self {
         Self {
             input: input.into(),
-            model: DEFAULT_MODEL.into(),
+            model: EmbeddingModel::DEFAULT.id.into(),
             dimensions: None,
             user: None,
             encoding: VectorEncoding::default(),

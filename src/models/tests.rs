@@ -2,8 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use tachikoma_backends_core::ReasoningEffort::{self, High, Low, Max, XHigh};
+
+use super::Encoding::{Cl100kBase, O200kBase, O200kHarmony};
+use super::Sampling::{Allowed, OnlyWithoutReasoning, Rejected};
+use super::Support::{No, Unknown, Yes};
 use super::lookup::{family, lookup, split_date};
 use super::*;
+
+const OFF: ReasoningEffort = ReasoningEffort::None;
 
 /// The day on which the table was compared with its sources.
 const COMPARED: Date = Date { year: 2026, month: 11, day: 22 };
@@ -204,8 +211,8 @@ fn families_claim_nothing_that_a_member_denies() {
                     || (family.sampling, row.sampling) == (OnlyWithoutReasoning, Rejected),
             ),
             (
-                "chat_tools_need_no_reasoning",
-                family.chat_tools_need_no_reasoning == row.chat_tools_need_no_reasoning || row.chat == No,
+                "chat_tools_require_effort_none",
+                family.chat_tools_require_effort_none == row.chat_tools_require_effort_none || row.chat == No,
             ),
         ];
         let denied: Vec<_> = denied.iter().filter(|(_, agrees)| !agrees).map(|(cell, _)| cell).collect();

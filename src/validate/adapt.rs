@@ -6,7 +6,7 @@ use crate::models::{ModelSpec, Support};
 use crate::target::{Target, WireApi};
 
 /// Leaves out of a request what its model rejects and can be done without, and asks for no reasoning where the model takes tools
-/// only so. Returns what the user should be told. It is for OpenAI's and Azure's hosts; other servers have their own rules.
+/// only so. Returns warnings for the user. It is for OpenAI's and Azure's hosts; other servers have their own rules.
 pub(crate) fn adapt(request: &mut CompletionRequest, target: &Target) -> Vec<String> {
     let Target { model, spec, api, .. } = target;
     let api = *api;
@@ -19,7 +19,7 @@ pub(crate) fn adapt(request: &mut CompletionRequest, target: &Target) -> Vec<Str
              use the Responses API for both"
         ));
     }
-    // A value that is the default anyway goes without a word.
+    // A value that is the default anyway is left out without a warning.
     let mut left_out = Vec::new();
     let mut leave_out = |name: &'static str, field: &mut Option<f64>, default: f64| {
         left_out.extend(field.take().filter(|value| *value != default).map(|_| name));
@@ -59,7 +59,7 @@ fn unknown_to_responses(request: &mut CompletionRequest) -> Vec<&'static str> {
         ("seed", request.seed.take().is_some()),
         ("name of a speaker", has_name),
     ];
-    left_out.into_iter().filter(|(_, told)| *told).map(|(name, _)| name).collect()
+    left_out.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
 }
 
 /// The effort that is sent, beside the one in `extra`.
@@ -71,7 +71,7 @@ pub(super) fn effort(request: &CompletionRequest, spec: &ModelSpec, api: WireApi
     spec.effort(request.reasoning_effort, tools)
 }
 
-/// The effort that the caller asks for, where it is one that this crate knows.
+/// The effort that the caller asks for, where this crate has a name for it.
 pub(crate) fn asked_effort(request: &CompletionRequest) -> Option<ReasoningEffort> {
     request.reasoning_effort.or_else(|| effort_in_extra(request)?.parse().ok())
 }

@@ -7,14 +7,14 @@ use super::attachments::{has_files, has_images};
 use crate::models::{ModelSpec, OpenAIModel, Support};
 use crate::target::WireApi;
 
-/// A model on an API.
-pub(super) struct Of<'a> {
+/// The checks of a request against its model on an API.
+pub(super) struct ModelChecks<'a> {
     pub(super) spec: &'a ModelSpec,
     pub(super) name: &'a str,
     pub(super) api: WireApi,
 }
 
-impl Of<'_> {
+impl ModelChecks<'_> {
     pub(super) fn abilities(&self, request: &CompletionRequest, stream: bool, found: &mut Vec<String>) {
         let Self { spec, name, .. } = *self;
         let another = OpenAIModel::default();
@@ -59,35 +59,34 @@ impl Of<'_> {
     pub(super) fn api(&self, request: &CompletionRequest, found: &mut Vec<String>) {
         let Self { spec, name, api } = *self;
         let asked = asked_effort(request);
-        let has_tools = !request.tools.is_empty();
         match api {
             WireApi::ChatCompletions if spec.chat == Support::No => {
                 found.push(format!("{name} does not answer on Chat Completions: use the Responses API"));
             }
-            WireApi::ChatCompletions
-                if asked == Some(ReasoningEffort::Max) && spec.efforts.contains(&ReasoningEffort::Max) =>
-            {
-                found.push(format!(
-                    "{name} takes the effort max only on the Responses API: use that, or a lower effort"
-                ));
+            WireApi::ChatCompletions => {
+                if let Some(effort) = asked.filter(|effort| ModelSpec::is_responses_only(*effort))
+                    && spec.takes_effort(effort) == Support::Yes
+                {
+                    found.push(format!(
+                        "{name} takes the effort {effort} only on the Responses API: use that, or a lower effort"
+                    ));
+                }
             }
             WireApi::Responses if spec.responses == Support::No => {
                 found.push(format!("{name} does not answer on the Responses API: use Chat Completions"));
             }
             _ => {}
         }
-        let is_known = spec.reasoning == Support::Yes;
-        if api == WireApi::ChatCompletions && spec.chat_tools_need_no_reasoning && is_known && has_tools {
-            match asked {
-                _ if !spec.takes_effort(ReasoningEffort::None).is_possible() => {
-                    found.push(format!("{name} takes no tools on Chat Completions: use the Responses API"));
-                }
-                None | Some(ReasoningEffort::None) => {}
-                Some(effort) => found.push(format!(
+        let has_tools = api == WireApi::ChatCompletions && !request.tools.is_empty();
+        let effort = spec.effort(asked, has_tools);
+        if has_tools && spec.takes_chat_tools(effort) == Support::No {
+            found.push(match effort.filter(|_| spec.takes_effort(ReasoningEffort::None).is_possible()) {
+                None => format!("{name} takes no tools on Chat Completions: use the Responses API"),
+                Some(effort) => format!(
                     "{name} takes tools on Chat Completions only with the reasoning effort none, not {effort}: \
                      set it to none, or use the Responses API"
-                )),
-            }
+                ),
+            });
         }
         if api == WireApi::Responses && !request.stop.is_empty() && spec.stop != Support::No {
             found.push(
@@ -105,11 +104,14 @@ impl Of<'_> {
         let Self { spec, name, api } = *self;
         let sent = effort(request, spec, api);
         if let Some(effort) = sent.filter(|effort| spec.takes_effort(*effort) == Support::No) {
-            let known: Vec<_> = spec.efforts.iter().map(|effort| effort.as_str()).collect();
-            found.push(if known.is_empty() {
+            let supported: Vec<_> = spec.efforts.iter().map(|effort| effort.as_str()).collect();
+            found.push(if supported.is_empty() {
                 format!("{name} does not reason: leave reasoning_effort ({effort}) out")
             } else {
-                format!("{name} does not know the reasoning effort {effort}: use one of {}", known.join(", "))
+                format!(
+                    "{name} does not support the reasoning effort {effort}: use one of {}",
+                    supported.join(", ")
+                )
             });
         }
     }
@@ -131,7 +133,7 @@ impl Of<'_> {
             } else {
                 ": leave them out"
             };
-            found.push(format!("{name} gives no logprobs{only}"));
+            found.push(format!("{name} does not return logprobs{only}"));
         }
     }
 }
