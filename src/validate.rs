@@ -62,7 +62,7 @@ impl Finding {
 /// Everything wrong with a request, as its model and its API have it. Of temperature, top_p and penalties
 /// only the range is judged: where the model rejects them, [`adapt`] leaves them out.
 pub(crate) fn validate(request: &CompletionRequest, target: &Target) -> Vec<Finding> {
-    let Target { model, spec, by, api, stream, .. } = target;
+    let Target { model, spec, by, api, .. } = target;
     let (mut wrong, mut over_limits, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     conversation(request, &mut wrong, &mut over_limits);
     attachments::sources(request, &mut wrong);
@@ -83,15 +83,15 @@ pub(crate) fn validate(request: &CompletionRequest, target: &Target) -> Vec<Find
         Match::Family => (format!("{model} (as the {} family)", spec.id), Basis::Family),
         _ => (model.to_string(), Basis::OpenAI),
     };
-    let checks = ModelChecks { spec, name: &name, api: *api };
+    let checks = ModelChecks { request, target, name: &name };
     let (mut by_api, mut by_file) = (Vec::new(), Vec::new());
     if *api == WireApi::ChatCompletions {
         attachments::chat_files(request, &mut by_file);
     }
-    checks.api(request, &mut by_api);
-    checks.abilities(request, *stream, &mut refused);
-    checks.effort(request, &mut refused);
-    checks.rejected_fields(request, &mut refused);
+    checks.api(&mut by_api);
+    checks.abilities(&mut refused);
+    checks.effort(&mut refused);
+    checks.rejected_fields(&mut refused);
     [
         (Basis::Request, false, wrong),
         (Basis::OpenAI, false, over_limits),

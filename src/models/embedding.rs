@@ -15,23 +15,21 @@ pub(crate) struct EmbeddingModel {
     pub(crate) encoding: Encoding,
 }
 
-const SMALL: EmbeddingModel = EmbeddingModel {
-    id: "text-embedding-3-small",
-    dimensions: 1_536,
-    can_shorten: true,
-    max_input_tokens: 8_192,
-    encoding: Encoding::Cl100kBase,
-};
-
 const MODELS: &[EmbeddingModel] = &[
-    SMALL,
-    EmbeddingModel { id: "text-embedding-3-large", dimensions: 3_072, ..SMALL },
-    EmbeddingModel { id: "text-embedding-ada-002", can_shorten: false, ..SMALL },
+    EmbeddingModel::DEFAULT,
+    EmbeddingModel { id: "text-embedding-3-large", dimensions: 3_072, ..EmbeddingModel::DEFAULT },
+    EmbeddingModel { id: "text-embedding-ada-002", can_shorten: false, ..EmbeddingModel::DEFAULT },
 ];
 
 impl EmbeddingModel {
     /// The model of requests that name none.
-    pub(crate) const DEFAULT: Self = SMALL;
+    pub(crate) const DEFAULT: Self = Self {
+        id: "text-embedding-3-small",
+        dimensions: 1_536,
+        can_shorten: true,
+        max_input_tokens: 8_192,
+        encoding: Encoding::Cl100kBase,
+    };
 
     /// The model with this id, where it is one of OpenAI's.
     pub(crate) fn find(id: &str) -> Option<&'static Self> {

@@ -73,16 +73,6 @@ impl OpenAIModel {
         limit(&spec).filter(|_| by != Match::Family)
     }
 
-    /// Whether images can be sent. True where it is unknown.
-    pub fn supports_vision(&self) -> bool {
-        self.spec().image_input.is_possible()
-    }
-
-    /// Whether tools can be offered. True where it is unknown.
-    pub fn supports_tools(&self) -> bool {
-        self.spec().tools.is_possible()
-    }
-
     /// What the model can do. What is not known is taken as possible; an unknown limit is the one that its family has,
     /// else 128,000 tokens of context and 16,384 of output.
     pub fn capabilities(&self) -> BackendCapabilities {
@@ -150,12 +140,6 @@ impl From<String> for OpenAIModel {
 impl AsRef<str> for OpenAIModel {
     fn as_ref(&self) -> &str {
         self.as_str()
-    }
-}
-
-impl PartialEq<str> for OpenAIModel {
-    fn eq(&self, id: &str) -> bool {
-        self.as_str() == id
     }
 }
 

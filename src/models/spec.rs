@@ -184,6 +184,12 @@ impl ModelSpec {
         image_tokens: None,
     };
 
+    /// All names in its row: the id, the aliases, the dated snapshots.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let dated = self.snapshots.iter().map(|date| format!("{}-{date}", self.id));
+        [self.id].into_iter().chain(self.aliases.iter().copied()).map(str::to_owned).chain(dated)
+    }
+
     /// The most input that it reads, in tokens, where it is known.
     pub fn input_limit(&self) -> Option<u32> {
         self.max_input_tokens.or(self.context_window)
@@ -239,10 +245,5 @@ impl ModelSpec {
     pub fn takes_stop(&self, effort: Option<ReasoningEffort>) -> Support {
         let is_open = self.sampling == Sampling::OnlyWithoutReasoning && self.takes_temperature(effort);
         if self.stop == Support::No && is_open { Support::Unknown } else { self.stop }
-    }
-
-    /// Whether it takes `presence_penalty`, `frequency_penalty` and `logit_bias`.
-    pub fn takes_penalties(&self) -> bool {
-        self.penalties.is_possible()
     }
 }

@@ -36,16 +36,12 @@ impl ImageTokens {
         detail: Option<ImageDetail>,
         measure: Measure,
     ) -> Estimate {
+        let most = self.most(detail);
         if measure == Measure::Bytes {
-            return Estimate::exactly(self.most(detail));
+            return Estimate::exactly(most);
         }
-        match size(source) {
-            Some((width, height)) => self.sized(width, height, detail),
-            None => {
-                let most = self.most(detail);
-                Estimate { tokens: most, error: most }
-            }
-        }
+        let unknown = Estimate { tokens: most, error: most };
+        size(source).map_or(unknown, |(width, height)| self.sized(width, height, detail))
     }
 
     fn most(self, detail: Option<ImageDetail>) -> u64 {

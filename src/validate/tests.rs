@@ -195,15 +195,17 @@ fn limits_of_openai_hold_for_every_model() {
     );
 }
 
-const MODEL: Basis = Basis::OpenAI;
-
 #[test]
 fn what_a_model_cannot_do() {
     use WireApi::{ChatCompletions as Chat, Responses};
     #[track_caller]
     fn check(request: CompletionRequest, model: &str, api: WireApi, expected: &[&str]) {
-        assert_eq!(messages(&request, model, api, MODEL), expected, "{model}");
-        assert_eq!(messages(&request, "my-deployment", api, MODEL), [""; 0], "unknown models refuse nothing");
+        assert_eq!(messages(&request, model, api, Basis::OpenAI), expected, "{model}");
+        assert_eq!(
+            messages(&request, "my-deployment", api, Basis::OpenAI),
+            [""; 0],
+            "unknown models refuse nothing"
+        );
     }
     let picture = || of([image("image/png", "AAAA")]);
     check(picture(), "gpt-4o", Chat, &[]);
@@ -265,7 +267,7 @@ fn efforts_and_tools() {
     fn check(effort: Option<ReasoningEffort>, with_tool: bool, model: &str, api: WireApi, expected: &[&str]) {
         let mut request = request().with_tools(with_tool.then(|| tool("now")));
         request.reasoning_effort = effort;
-        assert_eq!(messages(&request, model, api, MODEL), expected, "{model}");
+        assert_eq!(messages(&request, model, api, Basis::OpenAI), expected, "{model}");
     }
     check(Some(High), false, "gpt-5.1", Chat, &[]);
     let unknown = "gpt-5.1 does not support the reasoning effort xhigh: use one of none, low, medium, high";

@@ -39,15 +39,10 @@ pub(super) fn rows() -> Result<Vec<Row>> {
     table::MODELS
         .iter()
         .map(|row| {
-            let names = row.aliases.iter().map(|alias| (*alias).to_owned());
-            let dated = row.snapshots.iter().map(|date| format!("{}-{date}", row.id));
             let shutdown = row.shutdown.map(|date::Date { year, month, day }| -> Result<Date> {
                 Ok(Date::new(i16::try_from(year)?, i8::try_from(month)?, i8::try_from(day)?)?)
             });
-            Ok(Row {
-                names: [row.id.to_owned()].into_iter().chain(names).chain(dated).collect(),
-                shutdown: shutdown.transpose()?,
-            })
+            Ok(Row { names: row.names().collect(), shutdown: shutdown.transpose()? })
         })
         .collect()
 }
