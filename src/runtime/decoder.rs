@@ -97,6 +97,15 @@ impl Piece {
         tool_calls.len() + text.len() + refusal.len() + reasoning.len()
     }
 
+    /// Appends another piece, without its phase.
+    pub(crate) fn append(&mut self, other: Self) {
+        let Self { text, phase: _, tool_calls, refusal, reasoning } = other;
+        append(&mut self.text, text);
+        append(&mut self.refusal, refusal);
+        append(&mut self.reasoning, reasoning);
+        self.tool_calls.extend(tool_calls);
+    }
+
     /// Itself, if there is anything in it.
     pub(crate) fn if_any(self) -> Option<Self> {
         (!self.is_empty()).then_some(self)
@@ -125,22 +134,26 @@ pub(crate) fn whole(
     pieces: impl IntoIterator<Item = Piece>,
     decoder: &mut impl Decoder,
 ) -> Result<CompletionResponse, Error> {
-    let mut response = CompletionResponse::default();
-    let mut calls = ToolCallAccumulator::default();
-    for Piece { text, phase, tool_calls, refusal, reasoning } in pieces {
-        let is_commentary = phase == Some(Phase::Commentary);
-        append(if is_commentary { &mut response.commentary } else { &mut response.content }, text);
-        append(&mut response.refusal, refusal);
-        append(&mut response.reasoning, reasoning);
-        tool_calls.iter().for_each(|delta| calls.push(delta));
+    let (mut whole, mut commentary) = (Piece::default(), String::new());
+    for mut piece in pieces {
+        if piece.phase == Some(Phase::Commentary) {
+            append(&mut commentary, std::mem::take(&mut piece.text));
+        }
+        whole.append(piece);
     }
     let last = decoder.finish()?;
-    append(&mut response.content, last.delta);
-    append(&mut response.reasoning, last.reasoning.unwrap_or_default());
-    append(&mut response.refusal, last.refusal.unwrap_or_default());
+    append(&mut whole.text, last.delta);
+    append(&mut whole.reasoning, last.reasoning.unwrap_or_default());
+    append(&mut whole.refusal, last.refusal.unwrap_or_default());
+    let mut calls = ToolCallAccumulator::default();
+    whole.tool_calls.iter().for_each(|delta| calls.push(delta));
     let finish_reason = last.finish_reason.unwrap_or_default();
     let (tool_calls, incomplete_tool_calls) = calls.finish(finish_reason.ends_turn());
     Ok(CompletionResponse {
+        content: some(whole.text),
+        commentary: some(commentary),
+        reasoning: some(whole.reasoning),
+        refusal: some(whole.refusal),
         tool_calls,
         incomplete_tool_calls,
         finish_reason,
@@ -150,16 +163,16 @@ pub(crate) fn whole(
         id: last.id,
         service_tier: last.service_tier,
         provider_state: last.provider_state,
-        ..response
+        ..CompletionResponse::default()
     })
 }
 
-/// Adds a piece, which is mostly the only one and is then taken as it is.
-fn append(text: &mut Option<String>, piece: String) {
-    match text {
-        _ if piece.is_empty() => {}
-        Some(text) => text.push_str(&piece),
-        None => *text = Some(piece),
+/// Appends a piece of text, which is mostly the first one and is then not copied.
+pub(crate) fn append(text: &mut String, piece: String) {
+    if text.is_empty() {
+        *text = piece;
+    } else {
+        text.push_str(&piece);
     }
 }
 

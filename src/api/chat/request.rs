@@ -1,4 +1,4 @@
-//! From the core request to the generated one. Where do I add a request field? Here: the core request is taken apart
+//! Converts the core request to the generated one. A new request field is added here: the core request is destructured
 //! exhaustively, so that the compiler asks for it.
 
 use serde_json::Value;
@@ -8,23 +8,23 @@ use tachikoma_backends_core::{
 
 use super::conversation;
 use crate::CodexError;
-use crate::api::extra::{self, word};
+use crate::api::extra::{self, parse_enum};
 use crate::models::TokenParameter;
 use crate::openai::types;
 use crate::target::Target;
 
-/// Fields of the body that this crate sets by itself.
+/// Fields of the body that this crate sets.
 const RESERVED: &[&str] = &["messages", "model", "stream"];
 
 /// # Errors
-/// The request cannot be said in Chat Completions; nothing of it is left out.
+/// The request cannot be expressed in Chat Completions; no part of it is dropped.
 pub(crate) fn convert(
     request: CompletionRequest,
     target: &Target,
 ) -> Result<types::CreateChatCompletionRequest, CodexError> {
     let CompletionRequest {
         messages,
-        // The caller has resolved it against the configuration.
+        // It is resolved in `target`.
         model: _,
         max_tokens,
         temperature,
@@ -45,7 +45,7 @@ pub(crate) fn convert(
         metadata,
         user,
         mut extra,
-        // The transport's.
+        // For the transport.
         max_retries: _,
     } = request;
 
@@ -69,9 +69,13 @@ pub(crate) fn convert(
         tool_choice: tool_choice.map(choice),
         parallel_tool_calls,
         response_format: response_format.map(format).transpose()?,
-        reasoning_effort: word(reasoning_effort.map(ReasoningEffort::as_str), "reasoning_effort", &mut extra),
-        verbosity: word(verbosity.map(Verbosity::as_str), "verbosity", &mut extra),
-        service_tier: word(service_tier.as_deref(), "service_tier", &mut extra),
+        reasoning_effort: parse_enum(
+            reasoning_effort.map(ReasoningEffort::as_str),
+            "reasoning_effort",
+            &mut extra,
+        ),
+        verbosity: parse_enum(verbosity.map(Verbosity::as_str), "verbosity", &mut extra),
+        service_tier: parse_enum(service_tier.as_deref(), "service_tier", &mut extra),
         seed,
         frequency_penalty,
         presence_penalty,
@@ -86,7 +90,7 @@ pub(crate) fn convert(
         ..Default::default()
     };
     if !extra.is_empty() {
-        // The conversation is not needed to tell which fields are set, and may be large.
+        // The conversation is not needed to find duplicate fields, and may be large.
         let messages = std::mem::take(&mut body.messages);
         extra::reject_duplicate_fields(&extra, &body, RESERVED)?;
         body.messages = messages;
@@ -136,7 +140,7 @@ fn format(format: ResponseFormat) -> Result<types::CreateChatCompletionRequestRe
         ResponseFormat::JsonSchema { name, description, schema, strict } => {
             let Value::Object(schema) = schema else {
                 let message =
-                    format!("the schema {name:?} of the response format is no JSON object: {schema}");
+                    format!("the schema {name:?} of the response format is not a JSON object: {schema}");
                 return Err(CodexError::unsent(ErrorCategory::InvalidRequest, message));
             };
             Format::JsonSchema(types::ResponseFormatJsonSchema {
