@@ -1,5 +1,5 @@
-//! JSON with duplicate fields. It is ambiguous which of the two counts, so duplicate content is an error; of other fields the last
-//! one counts.
+//! JSON with duplicate fields. It is ambiguous which of the two counts, so duplicate content is an error; of other fields the
+//! last one counts.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Encodes requests as JSON, as `serde_json` does, but searches strings for characters to escape eight bytes at a time: in a long
-//! conversation, looking at each byte is nearly all the work.
+//! Encodes requests as JSON, as `serde_json` does, but searches strings for characters to escape eight bytes at a time: in a
+//! long conversation, looking at each byte is nearly all the work.
 
 mod strings;
 

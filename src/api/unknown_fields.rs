@@ -80,38 +80,8 @@ const CHAT: KnownFields = &[
             "native_finish_reason",
         ],
     ),
-    (
-        "choices[].message",
-        &[
-            "annotations",
-            "audio",
-            "content",
-            "function_call",
-            "images",
-            "reasoning",
-            "reasoning_content",
-            "reasoning_details",
-            "refusal",
-            "role",
-            "tool_calls",
-        ],
-    ),
-    (
-        "choices[].delta",
-        &[
-            "annotations",
-            "audio",
-            "content",
-            "function_call",
-            "images",
-            "reasoning",
-            "reasoning_content",
-            "reasoning_details",
-            "refusal",
-            "role",
-            "tool_calls",
-        ],
-    ),
+    ("choices[].message", MESSAGE),
+    ("choices[].delta", MESSAGE),
     (
         "usage",
         &[
@@ -122,6 +92,21 @@ const CHAT: KnownFields = &[
             "total_tokens",
         ],
     ),
+];
+
+/// A message of a chat completion, and a delta of one.
+const MESSAGE: &[&str] = &[
+    "annotations",
+    "audio",
+    "content",
+    "function_call",
+    "images",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_details",
+    "refusal",
+    "role",
+    "tool_calls",
 ];
 
 /// A response.

@@ -1,5 +1,5 @@
-//! The content of a response's choices. One is requested, so all that arrive are parts of one response: some gateways put the text
-//! into the first and the tool calls into the second.
+//! The content of a response's choices. One is requested, so all that arrive are parts of one response: some gateways put the
+//! text into the first and the tool calls into the second.
 
 mod lenient;
 
@@ -65,8 +65,8 @@ impl Choices {
         }
     }
 
-    /// Registers the choices of an event, before their content is added: of all that have arrived by then, the one with the lowest
-    /// index is the response.
+    /// Registers the choices of an event, before their content is added: of all that have arrived by then, the one with the
+    /// lowest index is the response.
     ///
     /// # Errors
     /// There are too many.

@@ -1,5 +1,5 @@
-//! Normalizes a response that is not of the documented form, as far as nothing is lost: a single value becomes a list where one is
-//! expected, text becomes the object that holds it, and empty values are removed.
+//! Normalizes a response that is not of the documented form, as far as nothing is lost: a single value becomes a list where one
+//! is expected, text becomes the object that holds it, and empty values are removed.
 
 use serde_json::{Map, Value, json};
 

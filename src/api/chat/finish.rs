@@ -79,10 +79,8 @@ pub(super) fn meaning(word: &str, has_calls: bool) -> FinishReason {
     // Gemini's endpoint writes "function_call_filter: MALFORMED_FUNCTION_CALL".
     let last = lower.rsplit_once(":_").map_or(lower.as_str(), |(_, last)| last);
     let last = last.strip_prefix("finish_reason_").unwrap_or(last);
-    let found = FINISH_REASONS
-        .iter()
-        .find(|(known, _)| *known == last)
-        .map_or(FinishReason::Other, |(_, reason)| *reason);
+    let row = FINISH_REASONS.iter().find(|(word, _)| *word == last);
+    let found = row.map_or(FinishReason::Other, |(_, reason)| *reason);
     if found == FinishReason::Stop && has_calls { FinishReason::ToolUse } else { found }
 }
 

@@ -15,20 +15,26 @@ use crate::server::ERRORS;
 /// # Errors
 /// The body is not JSON, is an error object, or holds no response.
 pub(crate) fn decode(body: &[u8], max_tool_calls: usize) -> Result<CompletionResponse, CodexError> {
-    let new_stream = || ChatStream::new(max_tool_calls, usize::MAX);
+    let mut stream = ChatStream::new(max_tool_calls, usize::MAX);
     if decoder::begins_with_events(body) {
-        return decoder::whole_of_events(body, new_stream());
+        return decoder::whole_of_events(body, stream);
     }
     let text = body::utf8(body)?;
-    let response = match serde_json::from_str(text) {
+    let mut response: CreateChatCompletionResponse = match serde_json::from_str(text) {
         Ok(response) => response,
         // The server appends events to a whole response, or sends a chunk per line.
         Err(reason) if body::is_followed_by_more(text, &reason) => {
-            return decoder::whole_of_events(&body::lines_as_events(text), new_stream());
+            return decoder::whole_of_events(&body::lines_as_events(text), stream);
         }
         Err(reason) => undocumented(text, reason)?,
     };
-    convert(response, text, new_stream())
+    // Servers count from different numbers; the choice with the lowest index is the response.
+    response
+        .choices
+        .iter_mut()
+        .for_each(|choices| choices.sort_by_key(|choice| json::index(choice.index.as_ref())));
+    let piece = stream.whole(response, text)?;
+    decoder::whole([piece], &mut stream)
 }
 
 /// Parses JSON that is not of the documented form.
@@ -38,18 +44,4 @@ fn undocumented(text: &str, reason: serde_json::Error) -> Result<CreateChatCompl
     // Text, a web page, an array: what is not a response may still be an error.
     let error = ERRORS.inside_success(&value);
     body::read(value).map_err(|reason| error.unwrap_or(reason))
-}
-
-fn convert(
-    mut response: CreateChatCompletionResponse,
-    text: &str,
-    mut stream: ChatStream,
-) -> Result<CompletionResponse, CodexError> {
-    // Servers count from different numbers; the choice with the lowest index is the response.
-    response
-        .choices
-        .iter_mut()
-        .for_each(|choices| choices.sort_by_key(|choice| json::index(choice.index.as_ref())));
-    let piece = stream.whole(response, text)?;
-    decoder::whole([piece], &mut stream)
 }

@@ -24,8 +24,8 @@ pub(super) enum ItemKind {
     Other,
 }
 
-/// The calls that the client has to run and that this crate does not return, with the items of their output: a response with a call
-/// but no output is not finished. Shells, searches and the like that the server runs come with their output.
+/// The calls that the client has to run and that this crate does not return, with the items of their output: a response with a
+/// call but no output is not finished. Shells, searches and the like that the server runs come with their output.
 const CLIENT_CALLS: &[(&str, &str)] = &[
     ("apply_patch_call", "apply_patch_call_output"),
     ("computer_call", "computer_call_output"),

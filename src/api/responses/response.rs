@@ -72,8 +72,8 @@ pub(super) struct StreamEnd {
 }
 
 impl StreamEnd {
-    /// `incomplete` is the reason of an incomplete response, where the server reports one. Since llama.cpp never reports a response
-    /// as incomplete, one with as many tokens as the limit of `context` was cut.
+    /// `incomplete` is the reason of an incomplete response, where the server reports one. Since llama.cpp never reports a
+    /// response as incomplete, one with as many tokens as the limit of `context` was cut.
     pub(super) fn new(
         incomplete: Option<Option<String>>,
         status: &str,

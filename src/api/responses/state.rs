@@ -1,5 +1,5 @@
-//! The state of a response for the next turn: its items, above all the reasoning, which no plain message can hold. It is sent back
-//! only to the same server, account and model.
+//! The state of a response for the next turn: its items, above all the reasoning, which no plain message can hold. It is sent
+//! back only to the same server, account and model.
 
 use serde_json::{Map, Value};
 use tachikoma_backends_core::{Message, ProviderState};

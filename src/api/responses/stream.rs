@@ -94,15 +94,11 @@ impl ResponsesStream {
             EventKind::PartDone | EventKind::PartAdded | EventKind::SummaryPart => {
                 let is_begun = kind == EventKind::PartAdded;
                 let part = event.part.take().unwrap_or_default();
-                let kinds = match kind {
-                    EventKind::PartDone | EventKind::PartAdded => {
-                        [("text", TextKind::Text), ("refusal", TextKind::Refusal)]
-                    }
-                    _ => [("text", TextKind::Summary), ("refusal", TextKind::Refusal)],
-                };
+                let is_summary = kind == EventKind::SummaryPart;
+                let text_kind = if is_summary { TextKind::Summary } else { TextKind::Text };
                 // Some servers send the text of reasoning as a part too.
                 let is_reasoning = Item(&part).text("type").contains("reasoning");
-                for (field, text_kind) in kinds {
+                for (field, text_kind) in [("text", text_kind), ("refusal", TextKind::Refusal)] {
                     let text_kind = if is_reasoning { TextKind::Reasoning } else { text_kind };
                     let (place, text) = (Place::from_event(&event), Item(&part).text(field));
                     self.items.text_done(&place, text_kind, text, &mut piece)?;
@@ -139,11 +135,9 @@ impl ResponsesStream {
                 };
                 self.end(response, kind == EventKind::Incomplete)?;
             }
-            EventKind::Failed => {
-                return Err(response::failed(response::failure_details(event.response, data), "failed"));
-            }
-            EventKind::Cancelled => {
-                return Err(response::failed(response::failure_details(event.response, data), "cancelled"));
+            EventKind::Failed | EventKind::Cancelled => {
+                let status = if kind == EventKind::Failed { "failed" } else { "cancelled" };
+                return Err(response::failed(response::failure_details(event.response, data), status));
             }
             EventKind::Error => return Err(body::absent_in(data, "output")),
         }
@@ -331,12 +325,12 @@ impl Decoder for ResponsesStream {
             kind => kind,
         };
         self.has_event = true;
-        let Some(known) = EventKind::from_name(kind) else {
+        let Some(event_kind) = EventKind::from_name(kind) else {
             return self.other(kind, data).map(|()| self.next_piece());
         };
         let piece = match parsed.map_or_else(|| serde_json::from_str(data), Ok) {
-            Ok(event) => self.read(known, event, data)?,
-            Err(reason) => self.undocumented(known, data, &reason)?,
+            Ok(event) => self.read(event_kind, event, data)?,
+            Err(reason) => self.undocumented(event_kind, data, &reason)?,
         };
         Ok(piece.if_any().or_else(|| self.next_piece()))
     }

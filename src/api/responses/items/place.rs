@@ -44,8 +44,8 @@ impl Items {
         }
     }
 
-    /// The item at a place: by id, by index, by the id of its call. A place that names no item so far is in the last item of the
-    /// kind, unless its index is new: some servers make up an id for each event.
+    /// The item at a place: by id, by index, by the id of its call. A place that names no item so far is in the last item of
+    /// the kind, unless its index is new: some servers make up an id for each event.
     pub(super) fn find(&self, place: &Place, kind: ItemKind, call_id: Option<&str>) -> Option<usize> {
         let position = |is: &dyn Fn(&OpenItem) -> bool| self.items.iter().rposition(is);
         let id = place.id.as_deref();

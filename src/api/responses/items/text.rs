@@ -124,8 +124,8 @@ impl Items {
         }
     }
 
-    /// Passes text on. Another message, or another `part` of reasoning, begins a paragraph; without a part, the text continues its
-    /// item.
+    /// Passes text on. Another message, or another `part` of reasoning, begins a paragraph; without a part, the text continues
+    /// its item.
     fn emit(
         &mut self,
         item: usize,
