@@ -68,9 +68,10 @@ impl Protocol for Embeddings {
 /// # Errors
 /// It is an error object, or does not hold one vector of the right length for each text.
 fn decode(body: &[u8], expected: Embeddings) -> Result<EmbeddingResponse, CodexError> {
+    let Embeddings { vectors, dimensions } = expected;
     let types::CreateEmbeddingResponse { data, model, usage } = body::read_body(body)?;
     let data = data.ok_or_else(|| body::absent(&serde_json::from_slice(body).unwrap_or_default(), "data"))?;
-    let mut found: Vec<Option<Vec<f32>>> = vec![None; expected.vectors];
+    let mut found: Vec<Option<Vec<f32>>> = vec![None; vectors];
     for (position, item) in data.into_iter().enumerate() {
         let index = match item.index {
             // Servers that do not number vectors keep the order.
@@ -79,10 +80,7 @@ fn decode(body: &[u8], expected: Embeddings) -> Result<EmbeddingResponse, CodexE
                 .ok_or_else(|| invalid(format!("data[{position}] has the invalid index {index}")))?,
         };
         let place = found.get_mut(index).ok_or_else(|| {
-            invalid(format!(
-                "it has a vector with the index {index}, but {} were requested",
-                expected.vectors
-            ))
+            invalid(format!("it has a vector with the index {index}, but {vectors} were requested"))
         })?;
         if place.is_some() {
             return Err(invalid(format!("it has two vectors with the index {index}")));
@@ -96,7 +94,7 @@ fn decode(body: &[u8], expected: Embeddings) -> Result<EmbeddingResponse, CodexE
         let vector =
             vector.ok_or_else(|| invalid(format!("the vector with the index {index} is missing")))?;
         let length = vector.len();
-        let requested = expected.dimensions.and_then(|length| usize::try_from(length).ok());
+        let requested = dimensions.and_then(|length| usize::try_from(length).ok());
         if let Some(requested) = requested.filter(|requested| *requested != length) {
             return Err(invalid(format!(
                 "the vector {index} has {length} numbers, but {requested} were requested"
