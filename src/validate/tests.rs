@@ -74,10 +74,7 @@ fn conversations() {
     check_openai(of([Message::tool_result("call_1", "noon"), calls()]), &[orphan]);
     check_openai(of([Message::tool_result("call_1", "noon")]).with_extra("conversation", "conv_1"), &[]);
     let no_id = "messages[1] is a tool result without the id of its call: make it with `Message::tool_result(id, ...)`";
-    check_everywhere(
-        of([calls(), Message::new(Role::Tool, "noon")]),
-        &[no_id],
-    );
+    check_everywhere(of([calls(), Message::new(Role::Tool, "noon")]), &[no_id]);
     check_everywhere(of([calls(), Message::tool_result("", "noon")]), &[no_id]);
     check_everywhere(of([image("image/svg+xml", "AAAA")]), &[]);
     for wrong in ["", "png", "image/", "image/png;base64", "text/plain"] {
