@@ -1,4 +1,4 @@
-//! What a conversation is made of.
+//! Messages and their content.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::ToolCall;
 use crate::setters::{optional_setters, setters};
 
-/// Who speaks.
+/// The author of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -23,7 +23,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The word for it, as in serde.
+    /// Its name, as in serde.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",
@@ -38,24 +38,24 @@ impl Role {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Message {
-    /// Who speaks.
+    /// Its author.
     pub role: Role,
-    /// What is said.
+    /// Text, or a list of parts.
     #[serde(default)]
     pub content: MessageContent,
-    /// The speaker's name, to tell participants of the same role apart; on a tool result, the tool's name.
+    /// The author's name, to distinguish participants of the same role; on a tool result, the tool's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// On a tool result: the call that it answers.
+    /// On a tool result: the id of the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<String>,
     /// On an assistant turn: the calls that the model made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
-    /// On an assistant turn: the words with which the model declined.
+    /// On an assistant turn: the text with which the model refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
-    /// On an assistant turn: what the backend that made it wants back in the next request.
+    /// On an assistant turn: the state that the backend that made it needs in the next request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_state: Option<ProviderState>,
 }
@@ -76,7 +76,7 @@ impl Message {
         Self::new(Role::User, content)
     }
 
-    /// An answer of the model.
+    /// A response of the model.
     pub fn assistant(content: impl Into<MessageContent>) -> Self {
         Self::new(Role::Assistant, content)
     }
@@ -131,7 +131,7 @@ impl MessageContent {
         }
     }
 
-    /// All the text in it, the parts joined as they are; images and files are left out.
+    /// All the text in it, the parts joined without a separator; images and files are left out.
     pub fn to_text(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -145,7 +145,7 @@ impl MessageContent {
         }
     }
 
-    /// Whether nothing is said: no part, or no text.
+    /// Whether there is no part, or no text.
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Text(text) => text.is_empty(),
@@ -184,7 +184,7 @@ impl From<Vec<ContentPart>> for MessageContent {
     }
 }
 
-/// A piece of a message.
+/// A part of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -213,7 +213,7 @@ pub enum ContentPart {
 }
 
 impl ContentPart {
-    /// A piece of text.
+    /// A part that is text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text { text: text.into() }
     }
@@ -223,13 +223,13 @@ impl ContentPart {
         Self::Image { source: ImageSource::Url { url: url.into() }, detail: None }
     }
 
-    /// An image that travels within the request. `media_type` is for example `image/png`, `data` is base64.
+    /// An image that is part of the request. `media_type` is for example `image/png`, `data` is base64.
     pub fn image_base64(media_type: impl Into<String>, data: impl Into<String>) -> Self {
         let source = ImageSource::Base64 { media_type: media_type.into(), data: data.into() };
         Self::Image { source, detail: None }
     }
 
-    /// A file that travels within the request. `media_type` is for example `application/pdf`, `data` is base64.
+    /// A file that is part of the request. `media_type` is for example `application/pdf`, `data` is base64.
     pub fn file_base64(media_type: impl Into<String>, data: impl Into<String>) -> Self {
         let source = FileSource::Base64 { media_type: media_type.into(), data: data.into() };
         Self::File { source, name: None }
@@ -245,7 +245,7 @@ impl ContentPart {
         Self::File { source: FileSource::Id { id: id.into() }, name: None }
     }
 
-    /// The same part, an image looked at with this much care. Other parts stay unchanged.
+    /// The same part, an image with this detail. Other parts stay unchanged.
     pub fn with_detail(self, detail: ImageDetail) -> Self {
         match self {
             Self::Image { source, .. } => Self::Image { source, detail: Some(detail) },
@@ -253,7 +253,7 @@ impl ContentPart {
         }
     }
 
-    /// The same part, a file of this name. Other parts stay unchanged.
+    /// The same part, a file with this name. Other parts stay unchanged.
     pub fn with_name(self, name: impl Into<String>) -> Self {
         match self {
             Self::File { source, .. } => Self::File { source, name: Some(name.into()) },
@@ -318,11 +318,11 @@ pub enum ImageDetail {
     High,
 }
 
-/// What a backend needs back in the next request, opaque to everyone else: reasoning items, signatures.
+/// State that a backend needs in the next request, opaque to all other code: reasoning items, signatures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ProviderState {
-    /// The name of the backend (and its API) that made it; others leave it out.
+    /// The name of the backend (and its API) that made it; other backends ignore it.
     pub origin: String,
     /// Its own data.
     pub data: Value,
@@ -336,69 +336,4 @@ impl ProviderState {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[track_caller]
-    fn check(message: Message, expected: Value) {
-        assert_eq!(serde_json::to_value(&message).unwrap(), expected);
-        assert_eq!(serde_json::from_value::<Message>(expected).unwrap(), message);
-    }
-
-    #[test]
-    fn messages_survive_serde() {
-        check(Message::system("Be brief."), json!({"role": "system", "content": "Be brief."}));
-        check(Message::user("Hi").with_name("ann"), json!({"role": "user", "content": "Hi", "name": "ann"}));
-        check(
-            Message::user(vec![
-                ContentPart::text("What is this?"),
-                ContentPart::image_url("https://example.org/a.png").with_detail(ImageDetail::Low),
-                ContentPart::image_base64("image/png", "AAAA"),
-                ContentPart::file_base64("application/pdf", "AAAA").with_name("a.pdf"),
-                ContentPart::file_url("https://example.org/a.pdf"),
-                ContentPart::file_id("file-1"),
-            ]),
-            json!({"role": "user", "content": [
-                {"type": "text", "text": "What is this?"},
-                {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}, "detail": "low"},
-                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
-                {"type": "file", "source": {"type": "base64", "media_type": "application/pdf", "data": "AAAA"},
-                    "name": "a.pdf"},
-                {"type": "file", "source": {"type": "url", "url": "https://example.org/a.pdf"}},
-                {"type": "file", "source": {"type": "id", "id": "file-1"}},
-            ]}),
-        );
-        check(
-            Message::assistant_with_tool_calls("", vec![ToolCall::new("call_1", "now", "{}")]),
-            json!({"role": "assistant", "content": "", "tool_calls":
-                [{"id": "call_1", "name": "now", "arguments": "{}"}]}),
-        );
-        check(
-            Message::tool_result("call_1", "noon"),
-            json!({"role": "tool", "content": "noon", "tool_call_id": "call_1"}),
-        );
-    }
-
-    #[test]
-    fn text_of_content() {
-        let image = || ContentPart::image_url("https://example.org/a.png");
-        let one = MessageContent::from(vec![ContentPart::text("a")]);
-        let file = ContentPart::file_id("file-1");
-        let mixed = MessageContent::from(vec![ContentPart::text("a"), image(), file, ContentPart::text("b")]);
-        for (content, as_text, to_text, is_empty) in [
-            (MessageContent::from("a"), Some("a"), "a", false),
-            (MessageContent::from(&"a".to_owned()), Some("a"), "a", false),
-            (one, Some("a"), "a", false),
-            (mixed, None, "ab", false),
-            (MessageContent::from(vec![image()]), None, "", false),
-            (MessageContent::default(), Some(""), "", true),
-        ] {
-            assert_eq!(content.as_text(), as_text, "{content:?}");
-            assert_eq!(content.to_text(), to_text, "{content:?}");
-            assert_eq!(Message::user(content.clone()).text(), to_text, "{content:?}");
-            assert_eq!(content.is_empty(), is_empty, "{content:?}");
-        }
-    }
-}
+mod tests;

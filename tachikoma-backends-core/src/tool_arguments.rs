@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{ToolArgumentsError, ToolCall};
 
-/// Arguments one by one. Where there are several, [`parse_arguments_as`](ToolCall::parse_arguments_as) reads them all at once.
+/// Arguments one by one. [`parse_arguments_as`](ToolCall::parse_arguments_as) parses several at once.
 ///
 /// ```
 /// # use tachikoma_backends_core::ToolCall;
@@ -33,18 +33,18 @@ impl ToolCall {
         self.argument_opt(name)
     }
 
-    /// The argument of this name, a whole number.
+    /// The argument of this name, an integer.
     ///
     /// # Errors
-    /// It is missing or not a whole number, or the arguments are not a JSON object.
+    /// It is missing or not an integer, or the arguments are not a JSON object.
     pub fn get_int(&self, name: &str) -> Result<i64, ToolArgumentsError> {
         self.argument(name)
     }
 
-    /// The argument of this name, a whole number; `None` where it is missing or null.
+    /// The argument of this name, an integer; `None` where it is missing or null.
     ///
     /// # Errors
-    /// It is not a whole number, or the arguments are not a JSON object.
+    /// It is not an integer, or the arguments are not a JSON object.
     pub fn get_int_opt(&self, name: &str) -> Result<Option<i64>, ToolArgumentsError> {
         self.argument_opt(name)
     }

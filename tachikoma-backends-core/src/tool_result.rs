@@ -1,4 +1,4 @@
-//! What a tool returned for a call.
+//! The results of tool calls.
 
 use serde::{Deserialize, Serialize};
 

@@ -9,10 +9,16 @@ use tachikoma_backends_core::{
     CompletionStream, FinishReason, async_trait,
 };
 
-/// A backend that says the last message again.
-#[derive(Debug, Default)]
+/// A backend that repeats the last message.
+#[derive(Debug)]
 pub struct Echo {
     info: BackendInfo,
+}
+
+impl Default for Echo {
+    fn default() -> Self {
+        Self { info: BackendInfo::new("echo", "echo-1") }
+    }
 }
 
 #[async_trait]
@@ -59,7 +65,7 @@ pub fn backend(choice: BackendChoice) -> Result<Arc<dyn Backend>, BackendError> 
 
 #[cfg(test)]
 mod tests {
-    use tachikoma_backends_core::{BackendExt, ErrorCategory, Message};
+    use tachikoma_backends_core::{BackendExt, Conformance, ErrorCategory, Message};
 
     use super::*;
 
@@ -82,5 +88,15 @@ mod tests {
         assert_eq!(stream.next().await.unwrap().unwrap().delta, "Hi");
         assert!(stream.next().await.unwrap().unwrap().is_final);
         assert!(stream.next().await.is_none());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn the_echo_keeps_the_contract() {
+        let report = Conformance::new()
+            .with_text(CompletionRequest::user("Hi"), "Hi")
+            .with_error(CompletionRequest::default(), BackendError::InvalidRequest("no messages".into()))
+            .run(&Echo::default())
+            .await;
+        assert!(report.is_ok(), "{report}");
     }
 }
