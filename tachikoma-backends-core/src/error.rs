@@ -76,7 +76,7 @@ pub enum BackendError {
     #[error("quota exhausted: {0}")]
     Quota(Box<ErrorDetails>),
     /// The server failed, or responded with a status that has no variant of its own.
-    #[error("server error: {0}")]
+    #[error("{}: {}", if .0.status.is_some() { "server error" } else { "server" }, .0)]
     Api(Box<ErrorDetails>),
     /// The server has too much to do.
     #[error("server overloaded: {0}")]
