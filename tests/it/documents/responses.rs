@@ -10,13 +10,13 @@ use super::generator::Generator;
 
 const NEEDED: &[&str] = &[
     "/output",
-    // A call that cannot be told from others by name cannot be made.
+    // A call without a name cannot be made.
     "/output/*/name",
-    // Events that say nothing.
+    // Events without content.
     "/events",
     "/events/*/response",
     "/events/*/item",
-    // What is left of these is of unknown type.
+    // Without these the type is unknown.
     "/output/*/type",
     "/output/*/content/*/type",
     "/events/*/type",
@@ -72,14 +72,14 @@ pub(super) const STREAM: Kind = Kind {
     labels: LABELS,
 };
 
-/// A response that is completed, with a message, and for each item an id, and for each call a name of its own.
+/// A completed response with a message, an id for each item, and a unique name for each call.
 fn make(generator: &mut Generator<'_>) -> Value {
     let mut response = generator.make("Response");
     response["status"] = json!("completed");
     for name in ["error", "incomplete_details"] {
         response[name] = Value::Null;
     }
-    // Settings of the request say nothing here, and are long.
+    // Settings of the request are irrelevant here, and long.
     for name in ["tools", "instructions", "prompt", "text", "tool_choice", "output_text"] {
         response.as_object_mut().unwrap().remove(name);
     }
@@ -160,7 +160,7 @@ fn events(response: Value) -> Vec<Value> {
     events
 }
 
-/// What is read is what the whole document says, unless the damage was done to that very thing.
+/// The parsed response equals the undamaged document, apart from the damaged field.
 fn difference(read: CompletionResponse, path: &str, whole: &Value) -> Option<String> {
     let is_content = LABELS.contains(&path) || NEEDED.contains(&path) || CONTENT.contains(&path);
     if is_content || path.ends_with("/phase") {
