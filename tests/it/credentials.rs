@@ -14,10 +14,9 @@ use std::time::Duration;
 
 use openai_mock::{MockConfig, MockServer, Reply};
 use tachikoma_backend_codex::{
-    AccessToken, Api, ApiKey, Azure, CodexBackend, CodexBackendConfig, CodexError, Credentials, SecretString,
-    TokenError,
+    AccessToken, ApiKey, CodexBackend, CodexBackendConfig, CodexError, Credentials, SecretString, TokenError,
 };
-use tachikoma_backends_core::{Backend, CollectingStream, CompletionRequest, ErrorCategory, Message};
+use tachikoma_backends_core::{CompletionRequest, ErrorCategory, Message};
 
 use crate::server;
 
@@ -29,13 +28,13 @@ async fn start(settings: MockConfig) -> MockServer {
     settings.start().await.unwrap()
 }
 
-fn at(mock: &MockServer, credentials: impl Into<Credentials>) -> CodexBackendConfig {
+fn config_for(mock: &MockServer, credentials: impl Into<Credentials>) -> CodexBackendConfig {
     CodexBackendConfig::new(credentials)
         .with_base_url(mock.base_url())
         .with_min_retry_wait(Duration::from_millis(1))
 }
 
-async fn ask(config: CodexBackendConfig) -> Result<String, CodexError> {
+async fn send(config: CodexBackendConfig) -> Result<String, CodexError> {
     let response = CodexBackend::new(config)?.try_complete(request()).await?;
     Ok(response.content.unwrap_or_default())
 }
@@ -81,7 +80,7 @@ impl Drop for TemporaryFile {
 async fn a_rejected_token_is_replaced_once() {
     let mock = start(MockServer::builder().with_reply(unauthorised())).await;
     let calls = Arc::new(AtomicUsize::new(0));
-    let backend = CodexBackend::new(at(&mock, numbered(&calls)).with_max_retries(0)).unwrap();
+    let backend = CodexBackend::new(config_for(&mock, numbered(&calls)).with_max_retries(0)).unwrap();
     backend.try_complete(request()).await.unwrap();
     backend.try_complete(request()).await.unwrap();
     assert_eq!(sent_credentials(&mock), ["Bearer token***01", "Bearer token***02", "Bearer token***02"]);
@@ -107,7 +106,7 @@ async fn a_new_token_does_not_count_as_a_retry() {
         mock.push_reply(reply);
     }
     let calls = Arc::new(AtomicUsize::new(0));
-    let error = ask(at(&mock, numbered(&calls)).with_max_retries(2)).await.unwrap_err();
+    let error = send(config_for(&mock, numbered(&calls)).with_max_retries(2)).await.unwrap_err();
     assert_eq!((error.category(), error.attempts()), (ErrorCategory::Server, 4), "{error}");
     assert_eq!(error.details().earlier_failures.len(), 3, "{error}");
 }
@@ -124,7 +123,7 @@ async fn both_failures_are_reported_if_no_new_token_can_be_fetched() {
             Err(TokenError::new("the identity is gone"))
         })
     });
-    let error = ask(at(&mock, credentials)).await.unwrap_err();
+    let error = send(config_for(&mock, credentials)).await.unwrap_err();
     assert_eq!((error.category(), error.attempts()), (ErrorCategory::Authentication, 1));
     let words =
         "authentication: no credentials for the request: the identity is gone (before: authentication: No)";
@@ -135,7 +134,7 @@ async fn both_failures_are_reported_if_no_new_token_can_be_fetched() {
 async fn concurrent_requests_share_one_token() {
     let mock = start(MockServer::builder()).await;
     let calls = Arc::new(AtomicUsize::new(0));
-    let backend = CodexBackend::new(at(&mock, numbered(&calls))).unwrap();
+    let backend = CodexBackend::new(config_for(&mock, numbered(&calls))).unwrap();
     let outcomes = futures::future::join_all((0..8).map(|_| backend.try_complete(request()))).await;
     assert!(outcomes.iter().all(Result::is_ok));
     assert_eq!(calls.load(Ordering::SeqCst), 1);
@@ -159,7 +158,7 @@ async fn token_providers_that_fail_or_hang() {
             .with_base_url("http://127.0.0.1:1")
             .with_token_timeout(Duration::from_secs(2));
         async move {
-            let error = ask(config).await.unwrap_err();
+            let error = send(config).await.unwrap_err();
             let calls = calls.load(Ordering::SeqCst);
             assert_eq!((error.category(), error.is_retryable(), calls), expected, "{error}");
             assert_eq!(error.attempts(), 0, "{error}");
@@ -186,7 +185,7 @@ async fn token_providers_that_fail_or_hang() {
 async fn a_key_file_is_read_again_once_its_key_is_rejected() {
     let mock = start(MockServer::builder().with_key("sk-0123456789-02")).await;
     let file = TemporaryFile::new("rotated", "sk-0123456789-01\r\n");
-    let backend = CodexBackend::new(at(&mock, Credentials::key_file(&file.0))).unwrap();
+    let backend = CodexBackend::new(config_for(&mock, Credentials::key_file(&file.0))).unwrap();
     let error = backend.try_complete(request()).await.unwrap_err();
     assert!(error.to_string().contains(&format!("Check the API key in {}", file.0.display())), "{error}");
     fs::write(&file.0, "sk-0123456789-02\n").unwrap();
@@ -199,11 +198,11 @@ async fn a_key_file_is_read_again_once_its_key_is_rejected() {
 #[tokio::test]
 async fn servers_that_need_no_credentials() {
     let mock = start(MockServer::builder().without_key()).await;
-    ask(at(&mock, Credentials::none())).await.unwrap();
+    send(config_for(&mock, Credentials::none())).await.unwrap();
     assert_eq!(sent_credentials(&mock), ["-"]);
 
     let strict = start(MockServer::builder()).await;
-    let error = ask(at(&strict, Credentials::none())).await.unwrap_err();
+    let error = send(config_for(&strict, Credentials::none())).await.unwrap_err();
     assert!(error.is_authentication() && error.to_string().contains("No credentials were sent"), "{error}");
 }
 
@@ -212,7 +211,7 @@ async fn any_successful_status_with_a_body_is_a_success() {
     let body = br#"{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}"#;
     for status in [200, 201, 202, 203] {
         let url = server::start(server::http(status, "application/json", body)).await;
-        assert_eq!(ask(CodexBackendConfig::new("k").with_base_url(url)).await.unwrap(), "Hi", "{status}");
+        assert_eq!(send(CodexBackendConfig::new("k").with_base_url(url)).await.unwrap(), "Hi", "{status}");
     }
 }
 
@@ -229,18 +228,18 @@ async fn a_token_provider_must_not_call_its_own_backend() {
             outcome.map(|_| AccessToken::new("t")).map_err(TokenError::new)
         }
     });
-    own.set(CodexBackend::new(at(&mock, credentials)).unwrap()).unwrap();
+    own.set(CodexBackend::new(config_for(&mock, credentials)).unwrap()).unwrap();
     let error = own.get().unwrap().try_complete(request()).await.unwrap_err();
     assert!(error.to_string().contains("through the backend that it gives tokens to"), "{error}");
     assert_eq!((error.attempts(), mock.requests().len()), (0, 0));
     // Another backend is fine.
-    let other = CodexBackend::new(at(&mock, "sk-other")).unwrap();
+    let other = CodexBackend::new(config_for(&mock, "sk-other")).unwrap();
     let other = Arc::new(other);
     let credentials = Credentials::from_async_fn(move || {
         let other = Arc::clone(&other);
         async move { other.try_complete(request()).await.map(|_| AccessToken::new("t")).map_err(TokenError::new) }
     });
-    ask(at(&mock, credentials)).await.unwrap();
+    send(config_for(&mock, credentials)).await.unwrap();
 }
 
 /// A caller's `SecretString` is accepted without exposing it.
@@ -262,10 +261,10 @@ async fn secret_strings_are_accepted_where_strings_are() {
         (Credentials::token(text.clone()), token),
     ] {
         assert_eq!(format!("{credentials:?}"), debug);
-        ask(at(&mock, credentials)).await.unwrap();
+        send(config_for(&mock, credentials)).await.unwrap();
     }
     let config = CodexBackendConfig::new(secret()).with_credentials(secret());
-    ask(config.with_base_url(mock.base_url())).await.unwrap();
+    send(config.with_base_url(mock.base_url())).await.unwrap();
     assert_eq!(sent_credentials(&mock), ["Bearer sk-01***01"; 10]);
 }
 
@@ -277,11 +276,11 @@ async fn the_callers_headers_win() {
     headers.append("x-team", "b".parse().unwrap());
     let calls = Arc::new(AtomicUsize::new(0));
     for credentials in [Credentials::from(ApiKey::new("sk-0123456789-01")), numbered(&calls)] {
-        let config = at(&mock, credentials)
+        let config = config_for(&mock, credentials)
             .with_default_headers(headers.clone())
             .with_header("Authorization", "Bearer sk-mine-0123456789");
         assert!(!format!("{config:?}").contains("0123456789"), "{config:?}");
-        ask(config).await.unwrap();
+        send(config).await.unwrap();
         let sent = mock.requests().pop().unwrap();
         let all: Vec<_> =
             sent.headers.iter().filter(|(name, _)| name == "x-team").map(|(_, value)| value).collect();

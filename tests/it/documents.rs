@@ -19,7 +19,7 @@ struct Kind {
     name: &'static str,
     /// How many documents are generated; each gets every kind of damage.
     documents: u64,
-    make: fn(&mut Generator<'_>) -> Value,
+    generate: fn(&mut Generator<'_>) -> Value,
     read: fn(&Value) -> Result<CompletionResponse, BackendError>,
     /// How the parsed response differs from the document. The path is that of the damage; the other document is undamaged.
     difference: fn(&Value, CompletionResponse, &str, &Value) -> Option<String>,
@@ -112,7 +112,7 @@ fn random_responses_are_read_whatever_field_is_damaged() {
     let (vendored, mut failures) = (vendored(), Failures::new());
     for (kind, seed) in KINDS.iter().flat_map(|kind| (0..kind.documents).map(move |seed| (kind, seed))) {
         let mut generator = Generator::new(&vendored, seed);
-        let document = (kind.make)(&mut generator);
+        let document = (kind.generate)(&mut generator);
         if let Err(wrong) = kind.check(&document, "", &document) {
             record(&mut failures, format!("{} undamaged", kind.name), seed, &document, wrong.into_text());
             continue;
@@ -134,9 +134,9 @@ fn random_responses_are_read_whatever_field_is_damaged() {
 #[test]
 fn a_seed_reproduces_its_document() {
     let vendored = vendored();
-    let make = |seed| (KINDS[0].make)(&mut Generator::new(&vendored, seed));
-    assert_eq!(make(7), make(7));
-    assert_ne!(make(7), make(8));
+    let generate = |seed| (KINDS[0].generate)(&mut Generator::new(&vendored, seed));
+    assert_eq!(generate(7), generate(7));
+    assert_ne!(generate(7), generate(8));
 }
 
 /// Every construct that the generator supports, one schema each.
@@ -146,36 +146,41 @@ fn generated_documents_follow_the_schema() {
     fn check(schema: Value, is_one: impl Fn(&Value) -> bool) {
         let document = json!({"components": {"schemas": {"A": schema, "Word": {"enum": ["a", "b"]}}}});
         for seed in 0..100 {
-            let made = Generator::new(&document, seed).make("A");
-            assert!(is_one(&made), "seed {seed}: {made} of {schema}");
+            let generated = Generator::new(&document, seed).generate("A");
+            assert!(is_one(&generated), "seed {seed}: {generated} of {schema}");
         }
     }
     let word = json!({"$ref": "#/components/schemas/Word"});
     let is_word = |value: &Value| *value == "a" || *value == "b";
-    check(json!({"const": 7}), |made| *made == 7);
+    check(json!({"const": 7}), |generated| *generated == 7);
     check(word.clone(), is_word);
     check(json!({"type": "null"}), Value::is_null);
-    check(json!({"type": ["boolean", "null"]}), |made| made.is_boolean() || made.is_null());
-    check(json!({"type": "string", "nullable": true}), |made| made.is_string() || made.is_null());
-    check(json!({"type": "string", "minLength": 3, "maxLength": 4}), |made| {
-        (3..=4).contains(&made.as_str().unwrap().chars().count())
+    check(json!({"type": ["boolean", "null"]}), |generated| generated.is_boolean() || generated.is_null());
+    check(json!({"type": "string", "nullable": true}), |generated| {
+        generated.is_string() || generated.is_null()
     });
-    check(json!({"type": "integer", "minimum": -2, "maximum": 5}), |made| {
-        (-2.0..=5.0).contains(&made.as_f64().unwrap()) && made.as_f64().unwrap().fract() == 0.0
+    check(json!({"type": "string", "minLength": 3, "maxLength": 4}), |generated| {
+        (3..=4).contains(&generated.as_str().unwrap().chars().count())
     });
-    check(json!({"type": "number", "minimum": 0, "maximum": 1}), |made| {
-        (0.0..=1.0).contains(&made.as_f64().unwrap())
+    check(json!({"type": "integer", "minimum": -2, "maximum": 5}), |generated| {
+        (-2.0..=5.0).contains(&generated.as_f64().unwrap()) && generated.as_f64().unwrap().fract() == 0.0
     });
-    check(json!({"type": "array", "items": word, "minItems": 1, "maxItems": 2}), |made| {
-        (1..=2).contains(&made.as_array().unwrap().len()) && made.as_array().unwrap().iter().all(is_word)
+    check(json!({"type": "number", "minimum": 0, "maximum": 1}), |generated| {
+        (0.0..=1.0).contains(&generated.as_f64().unwrap())
     });
-    check(json!({"anyOf": [word, {"type": "null"}]}), |made| is_word(made) || made.is_null());
-    check(json!({"type": "object", "additionalProperties": word}), |made| {
-        made.as_object().unwrap().values().all(is_word)
+    check(json!({"type": "array", "items": word, "minItems": 1, "maxItems": 2}), |generated| {
+        (1..=2).contains(&generated.as_array().unwrap().len())
+            && generated.as_array().unwrap().iter().all(is_word)
+    });
+    check(json!({"anyOf": [word, {"type": "null"}]}), |generated| is_word(generated) || generated.is_null());
+    check(json!({"type": "object", "additionalProperties": word}), |generated| {
+        generated.as_object().unwrap().values().all(is_word)
     });
     let object = json!({"properties": {"a": word, "b": word}, "required": ["a"]});
-    check(object.clone(), |made| is_word(&made["a"]) && (made.get("b").is_none() || is_word(&made["b"])));
-    check(json!({"allOf": [object, {"properties": {"c": word}, "required": ["c"]}]}), |made| {
-        is_word(&made["a"]) && is_word(&made["c"])
+    check(object.clone(), |generated| {
+        is_word(&generated["a"]) && (generated.get("b").is_none() || is_word(&generated["b"]))
+    });
+    check(json!({"allOf": [object, {"properties": {"c": word}, "required": ["c"]}]}), |generated| {
+        is_word(&generated["a"]) && is_word(&generated["c"])
     });
 }

@@ -33,7 +33,7 @@ const MATRIX: &[(&str, [&str; 4])] = &[
     ("status=429,retry-after=inf,retry-after-ms=NaN,times=1",    ["rate_limit 1", "response 2", "rate_limit 1", "response 2"]),
     ("status=500,x-should-retry=false",                          ["server 1"; 4]),
     ("status=400,x-should-retry=true,retry-after-ms=1,times=1",  ["invalid_request 1", "response 2", "invalid_request 1", "response 2"]),
-    // Once an answer has begun it is never asked for again by itself.
+    // Once a response has begun, the request is not retried automatically.
     ("truncate=2",                                               ["truncated_stream 1", "truncated_stream 1", "truncated_stream 1 Hello!", "truncated_stream 1 Hello!"]),
     ("truncate=2,reset",                                         ["network 1", "network 1", "network 1 Hello!", "network 1 Hello!"]),
     ("stall=2",                                                  ["timeout 1", "timeout 1", "timeout 1 Hello!", "timeout 1 Hello!"]),

@@ -3,9 +3,7 @@
 mod limits;
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +12,7 @@ use flate2::write::GzEncoder;
 use futures::{Stream, StreamExt};
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, CodexError};
-use tachikoma_backends_core::{CompletionRequest, ErrorCategory, Message};
+use tachikoma_backends_core::{CompletionRequest, Message};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 

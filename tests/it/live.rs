@@ -37,7 +37,7 @@ fn weather() -> ToolDefinition {
 }
 
 /// Sends the request twice, whole and streamed, and returns both responses.
-async fn ask(config: &CodexBackendConfig, request: &CompletionRequest) -> [CompletionResponse; 2] {
+async fn send(config: &CodexBackendConfig, request: &CompletionRequest) -> [CompletionResponse; 2] {
     let backend: Arc<dyn Backend> = Arc::new(CodexBackend::new(config.clone()).unwrap());
     let whole = backend.complete(request.clone()).await.unwrap();
     let stream = backend.complete_stream(request.clone()).await.unwrap();
@@ -61,7 +61,7 @@ async fn fail(config: CodexBackendConfig, request: CompletionRequest, category: 
 #[tokio::test]
 async fn text() {
     for config in configs("plain text") {
-        for response in ask(&config, &request("Say hello")).await {
+        for response in send(&config, &request("Say hello")).await {
             assert_eq!(response.content.as_deref(), Some(GREETING));
             assert_eq!(response.finish_reason, FinishReason::Stop);
             let usage = response.usage.unwrap();
@@ -75,7 +75,7 @@ async fn tool_calls_and_their_results() {
     for config in configs("tool calls") {
         for (text, calls) in [("Weather?", 1), ("TWO of them, please", 2)] {
             let mut request = request(text).with_tools([weather()]);
-            for response in ask(&config, &request).await {
+            for response in send(&config, &request).await {
                 assert_eq!(response.finish_reason, FinishReason::ToolUse, "{response:?}");
                 assert_eq!(response.tool_calls.len(), calls, "{response:?}");
                 for call in &response.tool_calls {
@@ -83,12 +83,12 @@ async fn tool_calls_and_their_results() {
                     assert!(call.parse_arguments().unwrap()["city"].is_string(), "{call:?}");
                 }
             }
-            let [response, _] = ask(&config, &request).await;
+            let [response, _] = send(&config, &request).await;
             request.messages.push(response.to_message());
             request
                 .messages
                 .extend(response.tool_calls.iter().map(|call| Message::tool_result(&call.id, "Snow")));
-            for response in ask(&config, &request).await {
+            for response in send(&config, &request).await {
                 assert_eq!(response.finish_reason, FinishReason::Stop, "{response:?}");
                 assert!(response.content.is_some(), "{response:?}");
             }
@@ -99,7 +99,7 @@ async fn tool_calls_and_their_results() {
 #[tokio::test]
 async fn reasoning_is_apart_from_the_text() {
     for config in configs("reasoning") {
-        for response in ask(&config, &request("THINK")).await {
+        for response in send(&config, &request("THINK")).await {
             assert_eq!(response.content.as_deref(), Some("The answer is 42."));
             assert!(response.reasoning.as_deref().is_some_and(|text| text.contains("think")), "{response:?}");
         }
@@ -109,7 +109,7 @@ async fn reasoning_is_apart_from_the_text() {
 #[tokio::test]
 async fn an_endless_text_is_cut_by_length() {
     for config in configs("finish reason length") {
-        for response in ask(&config, &request("LONG").with_max_tokens(20)).await {
+        for response in send(&config, &request("LONG").with_max_tokens(20)).await {
             assert_eq!(response.finish_reason, FinishReason::Length, "{response:?}");
             assert!(response.content.is_some_and(|text| !text.is_empty()));
         }
@@ -131,7 +131,7 @@ async fn a_response_by_a_schema() {
             strict: Some(true),
         };
         for response in
-            ask(&config, &request("Where?").with_temperature(0.0).with_response_format(format)).await
+            send(&config, &request("Where?").with_temperature(0.0).with_response_format(format)).await
         {
             let json: Value = serde_json::from_str(&response.content.unwrap()).unwrap();
             assert!(json["city"] == "Oslo" || json["city"] == "Rome", "{json}");

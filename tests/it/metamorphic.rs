@@ -1,6 +1,6 @@
 //! Real responses, transformed in ways that servers are known for, are read as before or fail: nothing is lost silently.
 //!
-//! A transformation makes another body of a response and declares what it demands of the reading. The inputs are the
+//! A transformation changes the body of a response and declares what it demands of the reading. The inputs are the
 //! scenarios and, if present, recorded exchanges. `METAMORPHIC_SEED` sets the seed of the random choices.
 
 mod any;
@@ -14,7 +14,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
-use serde_json::Value;
 use tachikoma_backend_codex::internals;
 
 use self::outcome::{Demand, Outcome, Reader, Reading, Tolerance, judge};
@@ -61,7 +60,7 @@ impl Input {
     }
 }
 
-/// A transformed response, with what is demanded of its reading.
+/// A transformed response, with the demand on its reading.
 #[derive(Clone, Debug)]
 struct Transformed {
     body: Body,
@@ -258,16 +257,16 @@ fn check_one(api: &Api, input: &Input, transformed: Transformed) -> Result<(), (
 }
 
 /// The scenarios and the streams written for these tests.
-fn inputs(api: &Api, made: Vec<(String, String, Reading)>) -> Vec<Input> {
+fn inputs(api: &Api, extra: Vec<(String, String, Reading)>) -> Vec<Input> {
     let mut inputs = api.scenarios();
-    inputs.extend(made.into_iter().map(|(name, body, _)| api.input(name, &body, false).unwrap()));
+    inputs.extend(extra.into_iter().map(|(name, body, _)| api.input(name, &body, false).unwrap()));
     inputs
 }
 
 #[test]
 fn streams_written_for_these_tests_are_read_as_expected() {
-    for (api, made) in [(CHAT, chat::made()), (RESPONSES, responses::made())] {
-        for (name, body, expected) in made {
+    for (api, extra) in [(CHAT, chat::extra_streams()), (RESPONSES, responses::extra_streams())] {
+        for (name, body, expected) in extra {
             let input = api.input(name.clone(), &body, false).unwrap();
             assert_eq!(input.base, Ok(expected), "{} {name}", api.folder);
         }
@@ -276,12 +275,12 @@ fn streams_written_for_these_tests_are_read_as_expected() {
 
 #[test]
 fn transformed_chat_scenarios_are_read_the_same() {
-    check(&CHAT, &inputs(&CHAT, chat::made()), ROUNDS, true);
+    check(&CHAT, &inputs(&CHAT, chat::extra_streams()), ROUNDS, true);
 }
 
 #[test]
 fn transformed_responses_scenarios_are_read_the_same() {
-    check(&RESPONSES, &inputs(&RESPONSES, responses::made()), ROUNDS, true);
+    check(&RESPONSES, &inputs(&RESPONSES, responses::extra_streams()), ROUNDS, true);
 }
 
 #[test]

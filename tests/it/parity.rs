@@ -6,8 +6,8 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, CodexError};
 use tachikoma_backends_core::{
-    Backend, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, FinishReason, Message,
-    ToolCall, ToolDefinition, ToolParameters,
+    Backend, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, Message, ToolDefinition,
+    ToolParameters,
 };
 
 use self::turn::{Turn, chat_usage, responses_usage, sse};
@@ -20,7 +20,7 @@ fn tool() -> ToolDefinition {
 }
 
 /// Sends a request to a server that always returns this response.
-async fn ask(api: Api, response: Vec<u8>, stream: bool) -> Result<CompletionResponse, Box<CodexError>> {
+async fn send(api: Api, response: Vec<u8>, stream: bool) -> Result<CompletionResponse, Box<CodexError>> {
     let url = server::start(response).await;
     let config = CodexBackendConfig::new("k").with_base_url(url).with_api(api).with_max_retries(0);
     let backend = CodexBackend::new(config).unwrap();
@@ -63,7 +63,7 @@ async fn the_same_response_arrives() {
         for (api, stream) in BOTH.into_iter().flat_map(|api| [(api, false), (api, true)]) {
             let kind = if stream { "text/event-stream" } else { "application/json" };
             let response = server::http(200, kind, turn.body(api, stream).as_bytes());
-            let read = ask(api, response, stream).await.unwrap();
+            let read = send(api, response, stream).await.unwrap();
             assert!(read.id.is_some() && read.request_id.is_some(), "{read:?}");
             // Ids differ by API, and only one of them needs its state back.
             let read = CompletionResponse { id: None, request_id: None, provider_state: None, ..read };
@@ -103,7 +103,7 @@ async fn writes_to_the_cache_are_counted_over_both_apis() {
                 let body = Turn { text: "Hi", ..Turn::default() }.body(api, stream);
                 let body = body.replace(&usual.to_string(), &usage.to_string());
                 let kind = if stream { "text/event-stream" } else { "application/json" };
-                let read = ask(api, server::http(200, kind, body.as_bytes()), stream).await.unwrap();
+                let read = send(api, server::http(200, kind, body.as_bytes()), stream).await.unwrap();
                 let found = read.usage.unwrap();
                 let of = format!("{api:?}, streamed: {stream}: {usage}");
                 assert_eq!(found.cache_write_tokens, expected, "{of}");
@@ -131,14 +131,14 @@ async fn the_same_errors_arrive() {
     ] {
         let error = json!({"error": {"message": "No.", "code": code}});
         for api in BOTH {
-            let refused = server::http(status, "application/json", error.to_string().as_bytes());
+            let rejected = server::http(status, "application/json", error.to_string().as_bytes());
             let inside = server::http(200, "application/json", error.to_string().as_bytes());
             let event = server::http(200, "text/event-stream", sse([error.clone()]).as_bytes());
             for (response, stream) in
-                [(&refused, false), (&refused, true), (&inside, false), (&inside, true), (&event, true)]
+                [(&rejected, false), (&rejected, true), (&inside, false), (&inside, true), (&event, true)]
             {
                 same(
-                    ask(api, response.clone(), stream).await,
+                    send(api, response.clone(), stream).await,
                     category,
                     &format!("{code}, {api:?}, {stream}"),
                 );
@@ -149,9 +149,9 @@ async fn the_same_errors_arrive() {
         let body = Turn { text: "Hello, world", ..Turn::default() }.body(api, true);
         let half: String = body.split_inclusive("\n\n").take(3).collect();
         let cut = server::http(200, "text/event-stream", half.as_bytes());
-        same(ask(api, cut, true).await, ErrorCategory::TruncatedStream, "cut");
+        same(send(api, cut, true).await, ErrorCategory::TruncatedStream, "cut");
         let broken = server::cut(server::http(200, "text/event-stream", body.as_bytes()), body.len() / 2);
-        same(ask(api, broken, true).await, ErrorCategory::Network, "broken");
+        same(send(api, broken, true).await, ErrorCategory::Network, "broken");
     }
 }
 

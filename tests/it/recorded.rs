@@ -25,7 +25,7 @@ struct Contents {
     /// Id (empty if the server sends none), name, and arguments as JSON (as text if they are not JSON).
     calls: Vec<(String, String, Value)>,
     finish: Option<FinishReason>,
-    /// Tokens of the prompt, of the answer, both, cached, written to the cache, of reasoning.
+    /// Tokens: prompt, completion, total, cached, written to the cache, reasoning.
     usage: Option<[Option<u64>; 6]>,
 }
 

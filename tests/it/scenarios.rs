@@ -57,7 +57,7 @@ fn requests() {
 }
 
 #[test]
-fn answers() {
+fn whole_responses() {
     insta::glob!("../scenarios", "*/*/response.json", |path| {
         let read = match api(path) {
             Api::Responses => internals::responses_response,

@@ -11,7 +11,7 @@ use openai_mock::{MockServer, Reply};
 use tachikoma_backend_codex::{
     AccessToken, Api, ApiKey, Azure, CodexBackend, CodexBackendConfig, CodexError, Credentials, TokenError,
 };
-use tachikoma_backends_core::{Backend, BackendError, CompletionRequest, Message};
+use tachikoma_backends_core::{Backend, CompletionRequest, Message};
 use tracing::Level;
 
 use self::channels::{Channel, Log, Observations};

@@ -3,25 +3,15 @@
 mod retries;
 mod runtimes;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use futures::executor::block_on;
-use futures::future::join_all;
-use futures::{FutureExt, StreamExt};
-use openai_mock::{MockServer, Reply};
+use openai_mock::MockServer;
 use serde_json::{Value, json};
-use tachikoma_backend_codex::{
-    Api, Azure, CodexBackend, CodexBackendConfig, CodexError, Credentials, EmbeddingRequest, WireApi,
-};
+use tachikoma_backend_codex::{Api, Azure, CodexBackend, CodexBackendConfig, WireApi};
 use tachikoma_backends_core::{
-    Backend, BackendExt, CollectingStream, CompletionRequest, ErrorCategory, Message, ToolDefinition,
-    ToolParameters,
+    Backend, CollectingStream, CompletionRequest, ErrorCategory, Message, ToolDefinition, ToolParameters,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio::sync::Barrier;
 
 use crate::server;
 

@@ -48,7 +48,7 @@ pub(crate) fn as_openai(mock: &MockServer, api: Api) -> CodexBackend {
 }
 
 /// Requests the same reply over both APIs, whole and streamed, and checks that all agree.
-async fn ask<T: DeserializeOwned + JsonSchema + Debug + Send>(
+async fn send<T: DeserializeOwned + JsonSchema + Debug + Send>(
     reply: impl Fn() -> Option<Reply>,
     request: CompletionRequest,
 ) -> Result<Structured<T>, String> {
@@ -92,7 +92,7 @@ async fn ask<T: DeserializeOwned + JsonSchema + Debug + Send>(
 #[tokio::test]
 async fn a_response_is_a_value_or_an_error_with_the_reason() {
     let check = async |reply: Reply, expected: Result<City, &str>| {
-        let found = ask::<City>(|| Some(reply.clone()), request()).await;
+        let found = send::<City>(|| Some(reply.clone()), request()).await;
         assert_eq!(
             found.as_ref().map(|found| &found.value).map_err(String::as_str),
             expected.as_ref().map_err(|e| *e)
@@ -140,7 +140,7 @@ async fn a_response_is_a_value_or_an_error_with_the_reason() {
 
 #[tokio::test]
 async fn cut_responses_and_tool_calls_have_their_own_errors() {
-    let error = ask::<City>(|| None, request().with_max_tokens(16)).await.unwrap_err();
+    let error = send::<City>(|| None, request().with_max_tokens(16)).await.unwrap_err();
     assert!(
         error.starts_with(
             "the response was cut by the limit on tokens; raise max_tokens or ask for less | Some(\"{"
@@ -149,7 +149,7 @@ async fn cut_responses_and_tool_calls_have_their_own_errors() {
     );
     let tool = ToolDefinition::builder("look").build().unwrap();
     let call = || Some(Reply::tool_call("look", json!({})));
-    let error = ask::<City>(call, request().with_tools([tool])).await.unwrap_err();
+    let error = send::<City>(call, request().with_tools([tool])).await.unwrap_err();
     assert_eq!(error, "the model called look before it answered; run the tools and ask again | None None");
 }
 
@@ -205,7 +205,7 @@ enum Layout {
 #[tokio::test]
 async fn enums_of_all_taggings_are_requested_and_parsed() {
     // The mock rejects the schemas that OpenAI rejects, and generates a value that fits the schema.
-    ask::<Plan>(|| None, request()).await.unwrap();
+    send::<Plan>(|| None, request()).await.unwrap();
     let written = json!({
         "steps": [
             {"kind": "Read", "area": "a", "lines": null},
@@ -217,7 +217,7 @@ async fn enums_of_all_taggings_are_requested_and_parsed() {
         "pick": {"type": "All"},
         "layout": [{"name": "n", "area": "d"}, {"area": "e", "size": 2}],
     });
-    let plan = ask::<Plan>(|| Some(Reply::json(written.clone())), request()).await.unwrap().value;
+    let plan = send::<Plan>(|| Some(Reply::json(written.clone())), request()).await.unwrap().value;
     let file = |area: &str, lines| File { area: area.into(), lines };
     let expected = Plan {
         steps: vec![
@@ -240,7 +240,7 @@ async fn enums_of_all_taggings_are_requested_and_parsed() {
 async fn text_before_a_call_is_not_a_value() {
     let reply = || Some(Reply::text("Let me look.").and_tool_call("look", json!({})));
     let tool = ToolDefinition::builder("look").build().unwrap();
-    let error = ask::<City>(reply, request().with_tools([tool])).await.unwrap_err();
+    let error = send::<City>(reply, request().with_tools([tool])).await.unwrap_err();
     let expected =
         "the model called look before it answered; run the tools and ask again | Some(\"Let me look.\") None";
     assert_eq!(error, expected);

@@ -359,7 +359,7 @@ async fn a_cancelled_run_can_be_continued() {
 #[tokio::test]
 async fn the_cost_of_a_run_is_limited() {
     for setup in Setup::all().await {
-        setup.replies([Reply::tool_call("look", "{}"), Reply::text("not asked for")]);
+        setup.replies([Reply::tool_call("look", "{}"), Reply::text("not requested")]);
         let price = Arc::clone(&setup.backend);
         let runner = ToolRunner::new()
             .with_tool(look(), |_: Value| "seen")

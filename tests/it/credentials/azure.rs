@@ -4,7 +4,7 @@ use openai_mock::{MockServer, Reply};
 use tachikoma_backend_codex::{Api, Azure, CodexBackend, CodexBackendConfig, Credentials};
 use tachikoma_backends_core::{Backend, CollectingStream, ErrorCategory};
 
-use super::{ask, request, start};
+use super::{request, send, start};
 
 const VERSION: &str = "2024-10-21";
 
@@ -73,7 +73,7 @@ async fn azure_errors_carry_hints_for_azure() {
         let azure = Azure::new(mock.azure_endpoint()).with_api_version(VERSION);
         let config = CodexBackendConfig::new(credentials.clone()).with_azure(azure);
         mock.push_reply(Reply::http(status, "{}"));
-        let error = ask(config).await.unwrap_err();
+        let error = send(config).await.unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Credentials, Azure endpoints and headers that are refused when a backend is built.
+//! Credentials, Azure endpoints and headers that are rejected when a backend is built.
 
 use tachikoma_backend_codex::{Azure, CodexBackend, CodexBackendConfig, Credentials};
 use tachikoma_backends_core::ErrorCategory;

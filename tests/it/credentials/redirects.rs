@@ -7,7 +7,7 @@ use openai_mock::MockServer;
 use tachikoma_backend_codex::{Azure, CodexBackendConfig};
 use tachikoma_backends_core::ErrorCategory;
 
-use super::{ask, start};
+use super::{send, start};
 use crate::server;
 
 #[tokio::test]
@@ -20,12 +20,12 @@ async fn no_redirect_leads_to_another_server() {
         CodexBackendConfig::new("k").with_base_url(&elsewhere),
         CodexBackendConfig::new("k").with_azure(azure),
     ] {
-        let error = ask(config).await.unwrap_err();
+        let error = send(config).await.unwrap_err();
         assert_eq!((error.category(), error.status()), (ErrorCategory::Configuration, Some(307)), "{error}");
     }
     assert_eq!(mock.requests(), []);
     let in_a_loop = CodexBackendConfig::new("k").with_base_url(server::start(moved("/v1/again")).await);
-    let error = ask(in_a_loop).await.unwrap_err();
+    let error = send(in_a_loop).await.unwrap_err();
     assert!(error.to_string().contains("more than 10 redirects"), "{error}");
     assert_eq!((error.category(), error.attempts()), (ErrorCategory::Configuration, 11), "{error}");
 }
@@ -61,7 +61,7 @@ async fn redirecting(status: u16) -> (String, Arc<AtomicUsize>) {
 async fn no_redirect_turns_a_request_into_another() {
     for (status, follows) in [(301, false), (302, false), (303, false), (307, true), (308, true)] {
         let (url, requests) = redirecting(status).await;
-        let outcome = ask(CodexBackendConfig::new("k").with_base_url(&url)).await;
+        let outcome = send(CodexBackendConfig::new("k").with_base_url(&url)).await;
         assert_eq!(requests.load(Ordering::SeqCst), 1 + usize::from(follows), "{status}");
         match outcome {
             Ok(text) => assert_eq!((text.as_str(), follows), ("Hi", true), "{status}"),
@@ -89,11 +89,11 @@ async fn a_response_from_another_server_is_not_read() {
         .with_base_url(&elsewhere)
         .with_header("api-key", "0123456789")
         .with_http_client(reqwest::Client::new());
-    let error = ask(config).await.unwrap_err();
+    let error = send(config).await.unwrap_err();
     assert_eq!((error.category(), error.attempts()), (ErrorCategory::Configuration, 1), "{error}");
     let words = format!("followed a redirect from {}", elsewhere.trim_end_matches("/v1"));
     assert!(error.to_string().contains(&words), "{error}");
     assert!(error.to_string().contains("Policy::none()"), "{error}");
     assert!(!format!("{error} {error:?}").contains("0123456789"), "{error:?}");
-    assert_eq!(mock.requests().len(), 1, "the redirect was not followed: what is tested here?");
+    assert_eq!(mock.requests().len(), 1, "the client did not follow the redirect");
 }

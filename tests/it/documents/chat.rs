@@ -32,7 +32,7 @@ const CONTENT: &[&str] = &[
 pub(super) const BODY: Kind = Kind {
     name: "CreateChatCompletionResponse",
     documents: 1000,
-    make: |generator| make(generator, "CreateChatCompletionResponse", "message"),
+    generate: |generator| generate(generator, "CreateChatCompletionResponse", "message"),
     read: |document| Ok(internals::chat_response(document.to_string().as_bytes())?),
     difference: |document, read, _, _| difference(document, "message", read),
     path: str::to_owned,
@@ -44,7 +44,7 @@ pub(super) const BODY: Kind = Kind {
 pub(super) const STREAM: Kind = Kind {
     name: "CreateChatCompletionStreamResponse",
     documents: 1000,
-    make: |generator| make(generator, "CreateChatCompletionStreamResponse", "delta"),
+    generate: |generator| generate(generator, "CreateChatCompletionStreamResponse", "delta"),
     read: |document| {
         let body = format!("data: {document}\n\ndata: [DONE]\n\n");
         Ok(block_on(CollectingStream::new(internals::chat_stream([body.as_bytes()])).collect())?)
@@ -58,8 +58,8 @@ pub(super) const STREAM: Kind = Kind {
 
 /// A document with the parts of every response: a first choice with content and a finish reason, and for each call a name
 /// and a unique id.
-fn make(generator: &mut Generator<'_>, schema: &str, message: &str) -> Value {
-    let mut document = generator.make(schema);
+fn generate(generator: &mut Generator<'_>, schema: &str, message: &str) -> Value {
+    let mut document = generator.generate(schema);
     let choices = document["choices"].as_array_mut().unwrap();
     if choices.is_empty() {
         choices.push(json!({message: {}}));

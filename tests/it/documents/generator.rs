@@ -36,7 +36,7 @@ impl<'a> Generator<'a> {
     }
 
     /// A document of the component schema of this name.
-    pub(super) fn make(&mut self, name: &str) -> Value {
+    pub(super) fn generate(&mut self, name: &str) -> Value {
         self.value(&json!({"$ref": format!("#/components/schemas/{name}")}), 0)
     }
 
@@ -66,8 +66,8 @@ impl<'a> Generator<'a> {
         for union in ["anyOf", "oneOf"] {
             if let Some(branches) = keywords.get(union) {
                 let branch = self.random.choice(branches.as_array().unwrap()).unwrap().clone();
-                let made = self.value(&branch, depth);
-                return self.with_fields(keywords, made, depth);
+                let generated = self.value(&branch, depth);
+                return self.with_fields(keywords, generated, depth);
             }
         }
         if let Some(parts) = keywords.get("allOf") {
@@ -106,14 +106,14 @@ impl<'a> Generator<'a> {
     }
 
     /// Adds the fields beside a union or an `allOf`.
-    fn with_fields(&mut self, keywords: &Map<String, Value>, made: Value, depth: usize) -> Value {
-        match (made, keywords.get("properties")) {
+    fn with_fields(&mut self, keywords: &Map<String, Value>, generated: Value, depth: usize) -> Value {
+        match (generated, keywords.get("properties")) {
             (Value::Object(mut fields), Some(_)) => {
                 let Value::Object(beside) = self.object(keywords, depth) else { unreachable!() };
                 fields.extend(beside);
                 Value::Object(fields)
             }
-            (made, _) => made,
+            (generated, _) => generated,
         }
     }
 

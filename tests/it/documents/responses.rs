@@ -44,7 +44,7 @@ const LABELS: &[&str] =
 pub(super) const BODY: Kind = Kind {
     name: "Response",
     documents: 500,
-    make,
+    generate,
     read: |document| Ok(internals::responses_response(document.to_string().as_bytes())?),
     difference: |_, read, path, whole| difference(read, path, whole),
     path: str::to_owned,
@@ -56,7 +56,7 @@ pub(super) const BODY: Kind = Kind {
 pub(super) const STREAM: Kind = Kind {
     name: "ResponseStreamEvent",
     documents: 300,
-    make: |generator| json!({"events": events(make(generator))}),
+    generate: |generator| json!({"events": events(generate(generator))}),
     read: |document| {
         let events = document["events"].as_array().into_iter().flatten();
         let body: String = events.map(|event| format!("data: {event}\n\n")).collect();
@@ -73,8 +73,8 @@ pub(super) const STREAM: Kind = Kind {
 };
 
 /// A completed response with a message, an id for each item, and a unique name for each call.
-fn make(generator: &mut Generator<'_>) -> Value {
-    let mut response = generator.make("Response");
+fn generate(generator: &mut Generator<'_>) -> Value {
+    let mut response = generator.generate("Response");
     response["status"] = json!("completed");
     for name in ["error", "incomplete_details"] {
         response[name] = Value::Null;

@@ -93,7 +93,7 @@ pub(super) const TRANSFORMATIONS: &[Transformation] = &[
 ];
 
 /// Streams with features that the scenarios lack, and their expected readings.
-pub(super) fn made() -> Vec<(String, String, Reading)> {
+pub(super) fn extra_streams() -> Vec<(String, String, Reading)> {
     let chunk = |delta: Value, finish: Value| {
         Event::json(json!({
             "id": "chatcmpl-2", "object": "chat.completion.chunk", "created": 1_760_000_000, "model": "gpt-x",
@@ -211,10 +211,10 @@ pub(super) fn made() -> Vec<(String, String, Reading)> {
             },
         ),
     ];
-    let made = streams
+    let extra = streams
         .into_iter()
-        .map(|(name, events, reading)| (format!("made: {name}"), serialize(&events), reading));
-    made.collect()
+        .map(|(name, events, reading)| (format!("extra stream: {name}"), serialize(&events), reading));
+    extra.collect()
 }
 
 /// The choices of a chunk or a body.

@@ -42,7 +42,7 @@ pub(super) const TRANSFORMATIONS: &[Transformation] = &[
     ("usage retyped", fields::usage_retyped),
     ("counts as floats or text", fields::counts_respelled),
     ("unneeded fields twice", fields::doubled),
-    // What the events of an item leave out or repeat
+    // Events of an item that are left out or repeated
     ("first events removed", pieces::first_events_removed),
     ("events of parts removed", pieces::part_events_removed),
     ("output_item.added removed", pieces::added_removed),
@@ -198,7 +198,7 @@ impl StreamBuilder {
 }
 
 /// Streams with features that the scenarios lack, and their expected readings.
-pub(super) fn made() -> Vec<(String, String, Reading)> {
+pub(super) fn extra_streams() -> Vec<(String, String, Reading)> {
     let stream = |name: &str, make: &dyn Fn(&mut StreamBuilder), expected: Reading| {
         let mut builder = StreamBuilder::default();
         builder.response("response.created", "in_progress", Value::Null);
@@ -218,7 +218,7 @@ pub(super) fn made() -> Vec<(String, String, Reading)> {
             reasoning_tokens: Some(5),
         };
         let expected = Reading { finish, usage: Some(usage), ..expected };
-        (format!("made: {name}"), serialize(&builder.events), expected)
+        (format!("extra stream: {name}"), serialize(&builder.events), expected)
     };
     vec![
         stream(

@@ -78,7 +78,7 @@ pub(super) fn body(body: &Value) -> Reading {
         ));
     }
     let function = &message["function_call"];
-    // Snowflake sends a call without a name where there is no call.
+    // Snowflake sends a call without a name if there is no call.
     if contents.calls.is_empty() && !text(&function["name"]).is_empty() {
         contents.calls.push((
             String::new(),

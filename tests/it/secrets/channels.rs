@@ -54,7 +54,7 @@ impl Log {
     }
 
     pub(super) fn listen(&self, level: Level) -> tracing::subscriber::DefaultGuard {
-        // What the HTTP crates write goes through `log`.
+        // The HTTP crates log through `log`.
         let _ = tracing_log::LogTracer::init();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(level)

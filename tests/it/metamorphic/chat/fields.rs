@@ -201,7 +201,7 @@ pub(in super::super) fn error_falsy(input: &Input, random: &mut Rng) -> Option<T
     Some(Transformed::same(events))
 }
 
-/// Names that a server writes twice in one object: JSON leaves open what that means.
+/// Fields that occur twice in one object, whose meaning JSON leaves open.
 pub(in super::super) fn doubled(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let name = random.choice(["id", "model", "created", "x_new"])?;
     let events = input.events.iter().map(|event| match event {
