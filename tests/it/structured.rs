@@ -35,7 +35,7 @@ fn request() -> CompletionRequest {
     CompletionRequest::new(vec![Message::user("The capital of Norway?")])
 }
 
-/// A backend whose client resolves OpenAI's host to the mock: other servers get the format in the prompt as well.
+/// A backend whose client resolves OpenAI's host to the mock, since other servers get the format in a second field as well.
 pub(crate) fn as_openai(mock: &MockServer, api: Api) -> CodexBackend {
     let port = mock.base_url().trim_start_matches("http://127.0.0.1:");
     let client = reqwest::Client::builder().no_proxy().resolve("api.openai.com", ([127, 0, 0, 1], 0).into());
