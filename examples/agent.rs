@@ -64,7 +64,7 @@ fn tools(directory: &Path) -> [Tool; 3] {
         .exclusive(),
         Tool::new(run, move |Run { command }: Run| {
             let mut shell = Command::new("sh");
-            // A command that is not waited for any more ends with its future.
+            // The command is killed when its future is dropped.
             shell.args(["-c", &command]).current_dir(&run_in).stdin(Stdio::null()).kill_on_drop(true);
             async move { shell.output().await.map(|output| format!("{output:?}")) }
         })

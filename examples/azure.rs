@@ -11,29 +11,29 @@ use tachikoma_backend_codex::{
 };
 use tachikoma_backends_core::{CompletionRequest, Message};
 
-/// Asks a deployment of Azure OpenAI, and says where the request went.
+/// Sends a prompt to a deployment of Azure OpenAI, and prints the URL of the request.
 ///
-/// With AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY (or AZURE_OPENAI_AD_TOKEN) set, it is yours; without them, a mock
-/// server inside this process, which needs no network.
+/// With AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY (or AZURE_OPENAI_AD_TOKEN) set, the request goes to your resource; without
+/// them, to a mock server inside this process, which needs no network.
 #[derive(Parser)]
 struct Arguments {
-    /// What to ask
+    /// The prompt
     #[arg(default_value = "Say hello")]
     prompt: String,
-    /// The deployment; by default the one of AZURE_OPENAI_DEPLOYMENT or OPENAI_MODEL
+    /// The deployment [default: AZURE_OPENAI_DEPLOYMENT or OPENAI_MODEL]
     #[arg(long)]
     deployment: Option<String>,
     /// The version of Azure's API; without one the newer URLs, below /openai/v1, are used
     #[arg(long)]
     api_version: Option<String>,
-    /// Show the mock tokens of a (mock) identity instead of a key. It refuses the first one, as if it had been revoked
+    /// Send tokens of a mock identity instead of a key; the mock rejects the first one, as if it had been revoked
     #[arg(long)]
     entra: bool,
 }
 
-/// Stands for a call of an identity library, for the scope https://cognitiveservices.azure.com/.default.
+/// Placeholder for a call of an identity library, for the scope https://cognitiveservices.azure.com/.default.
 async fn entra_id() -> Result<AccessToken, TokenError> {
-    eprintln!("asking for a token");
+    eprintln!("requesting a token");
     Ok(AccessToken::new("eyJ-mock-token").expires_in(Duration::from_secs(3600)))
 }
 
@@ -61,7 +61,7 @@ async fn run(Arguments { prompt, deployment, api_version, entra }: Arguments) ->
         let azure = Azure::new(mock.azure_endpoint());
         CodexBackendConfig::new(credentials).with_azure(azure).with_model("gpt-4o")
     };
-    let azure = config.azure().cloned().ok_or("the environment is not Azure's")?;
+    let azure = config.azure().cloned().ok_or("Azure is not configured in the environment")?;
     let azure = match api_version {
         Some(version) => azure.with_api_version(version),
         None => azure,

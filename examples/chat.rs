@@ -16,10 +16,10 @@ use tachikoma_backends_core::{Backend, CompletionRequest, Message};
 /// process, which needs no network. OPENAI_MODEL names the model.
 #[derive(Parser)]
 struct Arguments {
-    /// What to ask
+    /// The prompt
     #[arg(default_value = "Say hello")]
     prompt: String,
-    /// Instructions to the model
+    /// The system message
     #[arg(long)]
     system: Option<String>,
 }
@@ -62,7 +62,7 @@ async fn run(Arguments { prompt, system }: Arguments) -> Result<(), Box<dyn Erro
             println!();
             let reason = chunk.finish_reason.unwrap_or_default();
             let usage = chunk.usage.map_or_else(
-                || "no usage stated".to_owned(),
+                || "no usage reported".to_owned(),
                 |usage| format!("{} + {} tokens", usage.prompt_tokens, usage.completion_tokens),
             );
             eprintln!("{dim}[{reason:?}, {usage}]{plain}");

@@ -1,6 +1,6 @@
-//! Drives this crate through the cases of a replay server and prints what it gave back, one JSON object a line.
+//! Runs the cases of a replay server and prints the outcome of each as a line of JSON.
 //!
-//! The server lists its cases at `BASE/_manifest`; each is a server of its own at `BASE/case/NAME/v1`.
+//! The server lists its cases at `BASE/_manifest`; each has its own base URL, `BASE/case/NAME/v1`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -15,12 +15,12 @@ use tachikoma_backends_core::{
     ToolDefinition, ToolParameter,
 };
 
-/// Drives this crate through the cases of a replay server, one JSON object a line.
+/// Runs the cases of a replay server and prints the outcome of each as a line of JSON.
 #[derive(Parser)]
 struct Arguments {
     /// Base URL of the replay server
     base: String,
-    /// Only the cases whose name holds this
+    /// Only the cases whose name contains this
     #[arg(long, default_value = "")]
     only: String,
 }
@@ -42,7 +42,7 @@ struct Settings {
     idle_timeout_ms: Option<u64>,
 }
 
-/// Panics anywhere in the process: none may pass for a mere error.
+/// Panics anywhere in the process, so that a panic is not reported as an ordinary error.
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 #[tokio::main(flavor = "current_thread")]
@@ -105,7 +105,7 @@ async fn run(base: &str, case: &Case, start: Instant) -> Map<String, Value> {
     }
     if case.kind == "complete" {
         return match Backend::complete(&backend, request).await {
-            Ok(response) => line("ok", shown(response)),
+            Ok(response) => line("ok", response_json(response)),
             Err(error) => failed(&error, None),
         };
     }
@@ -120,14 +120,14 @@ async fn run(base: &str, case: &Case, start: Instant) -> Map<String, Value> {
         }
     }
     let mut outcome = match stream.collect().await {
-        Ok(response) => line("ok", shown(response)),
+        Ok(response) => line("ok", response_json(response)),
         Err(error) => failed(&error.error, error.partial.content.as_deref()),
     };
     outcome.insert("first_text_ms".to_owned(), json!(first_text));
     outcome
 }
 
-fn shown(response: CompletionResponse) -> Value {
+fn response_json(response: CompletionResponse) -> Value {
     let finish = match response.finish_reason {
         FinishReason::Stop => "stop",
         FinishReason::Length => "length",

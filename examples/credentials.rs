@@ -1,4 +1,4 @@
-//! Every way to be known to a server, one after the other, against a mock server inside this process.
+//! Every kind of credentials, one after the other, against a mock server inside this process.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -11,11 +11,11 @@ use tachikoma_backend_codex::{
 };
 use tachikoma_backends_core::{CompletionRequest, Message};
 
-/// Asks a mock server, inside this process and without network, with an API key, a key file, a key command, tokens, further
-/// headers and nothing, and tells what it was shown.
+/// Sends requests to a mock server inside this process, without network, with an API key, a key file, a key command, tokens and
+/// no credentials, and prints the headers that it received.
 #[derive(Parser)]
 struct Arguments {
-    /// The key to show; only its masked form is printed
+    /// The key to send; only its masked form is printed
     #[arg(long, default_value = "sk-proj-0123456789abcdefwxyz")]
     key: String,
     /// Print the key alone, as a password manager does
@@ -42,19 +42,19 @@ async fn run(Arguments { key, print_key }: Arguments) -> Result<(), Box<dyn Erro
     std::fs::write(&file, format!("{key}\n"))?;
     let this_program = std::env::current_exe()?;
     let tokens = || async {
-        // Here an identity service would be asked; a failure that may pass is tried again.
+        // A real program calls an identity service here; temporary failures are retried.
         let token = std::future::ready(Ok::<_, std::io::Error>("eyJ-a-mock-token")).await;
         Ok(AccessToken::new(token.map_err(TokenError::temporary)?).expires_in(Duration::from_secs(3600)))
     };
-    let ways = [
+    let kinds = [
         ("a key", Credentials::from(api_key)),
         ("a key file", Credentials::key_file(&file)),
-        // This program stands for a password manager.
+        // This program takes the place of a password manager.
         ("a key command", Credentials::key_command(this_program, ["--print-key"])),
         ("tokens", Credentials::from_async_fn(tokens)),
-        ("nothing", Credentials::none()),
+        ("no credentials", Credentials::none()),
     ];
-    for (way, credentials) in ways {
+    for (kind, credentials) in kinds {
         let config = CodexBackendConfig::new(credentials)
             .with_base_url(mock.base_url())
             .with_header("x-team", "a")
@@ -63,10 +63,11 @@ async fn run(Arguments { key, print_key }: Arguments) -> Result<(), Box<dyn Erro
         match backend.try_complete(CompletionRequest::new(vec![Message::user("Say hello")])).await {
             Ok(_) => {
                 let sent = mock.requests().pop().ok_or("nothing was sent")?;
-                let [shown, team] = ["authorization", "x-team"].map(|name| sent.header(name).unwrap_or("-"));
-                println!("{way}: authorization {shown}, x-team {team}");
+                let [authorization, team] =
+                    ["authorization", "x-team"].map(|name| sent.header(name).unwrap_or("-"));
+                println!("{kind}: authorization {authorization}, x-team {team}");
             }
-            Err(error) => println!("{way}: {error}"),
+            Err(error) => println!("{kind}: {error}"),
         }
     }
     std::fs::remove_file(&file)?;

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, EmbeddingRequest};
 
-/// Tells how alike texts are to the first one: the cosine of the angle between their embeddings, 1 for the same direction.
+/// Prints the similarity of texts to the first one: the cosine of the angle between their embeddings, 1 for the same direction.
 ///
 /// With OPENAI_API_KEY set, the request goes to OpenAI or to OPENAI_BASE_URL; without it, to a mock server inside this
-/// process, whose vectors follow from the text but mean nothing.
+/// process, whose vectors are deterministic but have no meaning.
 #[derive(Parser)]
 struct Arguments {
     /// The texts
@@ -18,7 +18,7 @@ struct Arguments {
     /// The model
     #[arg(long, default_value = "text-embedding-3-small")]
     model: String,
-    /// How many numbers a vector has
+    /// The length of the vectors
     #[arg(long)]
     dimensions: Option<u32>,
 }
@@ -46,14 +46,14 @@ async fn run(Arguments { texts, model, dimensions }: Arguments) -> Result<(), Bo
     };
     let mut request = EmbeddingRequest::new(texts.as_slice()).with_model(model);
     request.dimensions = dimensions;
-    let answer = CodexBackend::new(config)?.embed(request).await?;
+    let response = CodexBackend::new(config)?.embed(request).await?;
 
-    let Some(first) = answer.embeddings.first() else { return Ok(()) };
-    for (text, vector) in texts.iter().zip(&answer.embeddings) {
+    let Some(first) = response.embeddings.first() else { return Ok(()) };
+    for (text, vector) in texts.iter().zip(&response.embeddings) {
         println!("{:6.3}  {text}", cosine(first, vector));
     }
-    let tokens = answer.usage.map_or_else(|| "unknown".to_owned(), |usage| usage.total_tokens.to_string());
-    eprintln!("[{}, {} dimensions, {tokens} tokens]", answer.model, first.len());
+    let tokens = response.usage.map_or_else(|| "unknown".to_owned(), |usage| usage.total_tokens.to_string());
+    eprintln!("[{}, {} dimensions, {tokens} tokens]", response.model, first.len());
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! What operators see of an answer: its span, its cost, the limits on the account, and what nobody here knows of it. Without a
-//! key all this is offline.
+//! Telemetry of a response: its span, its cost, the rate limits and its unknown fields. Without a key it talks to a mock server
+//! inside this process.
 
 use std::{error::Error, process::ExitCode};
 
@@ -9,16 +9,16 @@ use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{CompletionRequest, Message};
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// Asks a model, and shows on standard error the span of the call as a tracing subscriber gets it.
+/// Sends a prompt, and prints the span of the call, as a tracing subscriber gets it, on standard error.
 ///
-/// With OPENAI_API_KEY set, the answer comes from OpenAI or from OPENAI_BASE_URL; without it, from a mock server inside this
-/// process, with a field that no API document knows.
+/// With OPENAI_API_KEY set, the request goes to OpenAI or to OPENAI_BASE_URL; without it, to a mock server inside this process,
+/// whose response has an undocumented field.
 #[derive(Parser)]
 struct Arguments {
-    /// What to ask
+    /// The prompt
     #[arg(default_value = "Say hello")]
     prompt: String,
-    /// Record what is said in the span as well
+    /// Record prompt and response in the span
     #[arg(long)]
     content: bool,
 }
@@ -39,16 +39,16 @@ async fn run(Arguments { prompt, content }: Arguments) -> Result<(), Box<dyn Err
     let config = match std::env::var_os("OPENAI_API_KEY") {
         Some(_) => CodexBackendConfig::from_env()?,
         None => {
-            let answer = r#"{"model": "gpt-5.6-terra", "mood": "glad", "choices": [{"index": 0, "message": {"content": "Hello!"},
+            let response = r#"{"model": "gpt-5.6-terra", "mood": "glad", "choices": [{"index": 0, "message": {"content": "Hello!"},
                 "finish_reason": "stop"}], "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}}"#;
-            mock.push_reply(Reply::http(200, answer).with_header("x-ratelimit-remaining-requests", "4999"));
+            mock.push_reply(Reply::http(200, response).with_header("x-ratelimit-remaining-requests", "4999"));
             CodexBackendConfig::new("sk-mock").with_base_url(mock.base_url())
         }
     };
     let backend = CodexBackend::new(config.with_record_content(content))?;
-    let answer = backend.try_complete(CompletionRequest::new(vec![Message::user(prompt)])).await?;
-    println!("{}", answer.content.as_deref().unwrap_or_default());
-    match backend.cost(&answer) {
+    let response = backend.try_complete(CompletionRequest::new(vec![Message::user(prompt)])).await?;
+    println!("{}", response.content.as_deref().unwrap_or_default());
+    match backend.cost(&response) {
         Ok(cost) => println!("cost: {cost}"),
         Err(error) => println!("cost: {error}"),
     }
@@ -58,8 +58,8 @@ async fn run(Arguments { prompt, content }: Arguments) -> Result<(), Box<dyn Err
             limits.requests.remaining, limits.tokens.remaining
         );
     }
-    for absorbed in backend.unknown_fields() {
-        println!("unknown {} {}, {} times", absorbed.kind, absorbed.name, absorbed.count);
+    for field in backend.unknown_fields() {
+        println!("unknown {} {}, {} times", field.kind, field.name, field.count);
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Reads the settings from a TOML file and asks with them. Without `--send` a mock server inside this process answers.
+//! Reads the settings from a TOML file and sends a request. Without `--send` it goes to a mock server inside this process.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -9,13 +9,13 @@ use openai_mock::MockServer;
 use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{CompletionRequest, Message};
 
-/// Reads the settings of a backend from a TOML file, writes them as they are understood, without secrets, and asks.
+/// Reads the settings of a backend from a TOML file, prints them as parsed, without secrets, and sends a request.
 #[derive(Parser)]
 struct Arguments {
-    /// The file
+    /// The settings file
     #[arg(default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/settings.toml"))]
     file: PathBuf,
-    /// Ask the server that the file names, in place of the mock inside this process
+    /// Send the request to the server that the file names, instead of the mock inside this process
     #[arg(long)]
     send: bool,
 }
@@ -34,9 +34,9 @@ async fn run(Arguments { file, send }: Arguments) -> Result<(), Box<dyn Error>> 
 
     let mock = MockServer::builder().without_key().start().await?;
     let config = if send { config } else { config.with_base_url(mock.base_url()) };
-    let answer = CodexBackend::new(config)?
+    let response = CodexBackend::new(config)?
         .try_complete(CompletionRequest::new(vec![Message::user("Say hello")]))
         .await?;
-    println!("{}", answer.content.unwrap_or_default());
+    println!("{}", response.content.unwrap_or_default());
     Ok(())
 }

@@ -1,5 +1,4 @@
-//! Drives many streams at once through a mock server that makes random faults, and reports what came of them and what
-//! was left behind.
+//! Runs many concurrent streams against a mock server with random faults, and reports outcomes and leaks.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -14,10 +13,10 @@ use tachikoma_backends_core::{Backend, CompletionRequest, Message};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 
-/// Drives many streams at once through a mock server with random faults, and reports outcomes and leaks.
+/// Runs many concurrent streams against a mock server with random faults, and reports outcomes and leaks.
 #[derive(Parser)]
 struct Arguments {
-    /// Streams at once
+    /// Concurrent streams
     #[arg(long, default_value_t = 1000)]
     streams: usize,
     /// How long to start new ones
@@ -25,7 +24,7 @@ struct Arguments {
     seconds: u64,
 }
 
-/// A part of the requests meets each of these.
+/// Faults, each for a share of the requests.
 const FAULTS: &[&str] = &[
     "status=429,retry-after-ms=50,probability=0.05,seed=1",
     "status=500,retry-after-ms=50,probability=0.05,seed=2",
@@ -58,7 +57,7 @@ fn main() -> Result<(), Failure> {
     for (outcome, count) in &outcomes {
         println!("  {outcome:<20} {count}");
     }
-    // What was dropped still has to be noticed by the other side.
+    // The server needs time to notice dropped streams.
     let until = Instant::now() + Duration::from_secs(5);
     let left = || (client_runtime.metrics().num_alive_tasks(), *mock.open_streams().borrow());
     while left() != (0, 0) && Instant::now() < until {
@@ -70,7 +69,7 @@ fn main() -> Result<(), Failure> {
         println!("memory: {before} KiB at the start, {after} KiB at the end (client and server together)");
     }
     server_runtime.block_on(mock.shutdown());
-    if (tasks, connections) == (0, 0) { Ok(()) } else { Err("something was left behind".into()) }
+    if (tasks, connections) == (0, 0) { Ok(()) } else { Err("tasks or connections leaked".into()) }
 }
 
 async fn drive(base_url: &str, streams: usize, time: Duration) -> Result<BTreeMap<String, usize>, Failure> {
@@ -101,7 +100,7 @@ async fn drive(base_url: &str, streams: usize, time: Duration) -> Result<BTreeMa
     Ok(outcomes)
 }
 
-/// Asks one request after the other until the end; every seventh caller loses interest.
+/// Sends one request after the other until the end; every seventh stream is dropped midway.
 async fn work(backend: Arc<dyn Backend>, worker: usize, end: Instant) -> BTreeMap<String, usize> {
     let mut outcomes = BTreeMap::new();
     let mut turn = 0;
@@ -118,7 +117,7 @@ async fn work(backend: Arc<dyn Backend>, worker: usize, end: Instant) -> BTreeMa
                 let mut outcome = "no end".to_owned();
                 while let Some(item) = stream.next().await {
                     outcome = match item {
-                        Ok(chunk) if chunk.is_final => "answer".to_owned(),
+                        Ok(chunk) if chunk.is_final => "response".to_owned(),
                         Ok(_) => outcome,
                         Err(error) => error.category().to_string(),
                     };
@@ -131,7 +130,7 @@ async fn work(backend: Arc<dyn Backend>, worker: usize, end: Instant) -> BTreeMa
     outcomes
 }
 
-/// The memory of this process that is in use, where the system says so.
+/// The resident memory of this process, if the system reports it.
 fn resident_kilobytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     status

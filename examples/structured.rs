@@ -1,4 +1,4 @@
-//! An answer as a Rust type, by a schema that the model has to keep to. Without a key all this is offline.
+//! A response as a Rust type, by a schema that the model must follow. Without a key it talks to a mock server inside this process.
 
 use std::{error::Error, process::ExitCode};
 
@@ -6,10 +6,10 @@ use clap::Parser;
 use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{BackendExt, CompletionRequest, Message, StructuredError, strict_schema_of};
 
-/// Asks a model for a recipe, and reads it as a struct.
+/// Asks a model for a recipe, and parses it as a struct.
 ///
-/// With OPENAI_API_KEY set, the answer comes from OpenAI or from OPENAI_BASE_URL; without it, from a mock server inside this
-/// process, which makes up what fits the schema.
+/// With OPENAI_API_KEY set, the request goes to OpenAI or to OPENAI_BASE_URL; without it, to a mock server inside this process,
+/// which generates a value that fits the schema.
 #[derive(Parser)]
 struct Arguments {
     /// What to cook
@@ -62,8 +62,8 @@ async fn run(Arguments { prompt, schema }: Arguments) -> Result<(), Box<dyn Erro
     let backend = CodexBackend::new(config)?;
     let request = CompletionRequest::new(vec![Message::user(prompt)]);
     match backend.complete_as::<Recipe>(request).await {
-        Ok(answer) => {
-            let Recipe { title, ingredients, duration } = answer.value;
+        Ok(response) => {
+            let Recipe { title, ingredients, duration } = response.value;
             println!(
                 "{title}{}",
                 duration.map_or_else(String::new, |minutes| format!(" ({minutes} minutes)"))
@@ -72,7 +72,7 @@ async fn run(Arguments { prompt, schema }: Arguments) -> Result<(), Box<dyn Erro
                 println!("- {amount} {unit:?} of {name}");
             }
         }
-        // What the model said instead is not lost.
+        // The text of the model is part of the error.
         Err(StructuredError::Mismatch { path, reason, response }) => {
             println!("at {path:?}: {reason}\n{}", response.content.unwrap_or_default());
         }

@@ -12,10 +12,10 @@ use tachikoma_backends_core::{CompletionRequest, ContentPart, Message, ToolDefin
 /// Counts the tokens of a text and of a request with a tool and an image, without sending anything.
 #[derive(Parser)]
 struct Arguments {
-    /// What to count
+    /// The text to count
     #[arg(default_value = "The quick brown fox jumps over the lazy dog. 速い茶色の狐 👩‍💻")]
     text: String,
-    /// The model whose tokens they are
+    /// The model to count for
     #[arg(long, default_value_t = OpenAIModel::default())]
     model: OpenAIModel,
 }
@@ -47,7 +47,7 @@ fn run(Arguments { text, model }: Arguments) -> Result<(), Box<dyn Error>> {
     ];
     let request = CompletionRequest::new(vec![Message::system("Be brief."), Message::user(question)]);
     let count = backend.count_request_tokens(&request.with_tools([tool]));
-    println!("{} tokens in a request, give or take {}", count.tokens, count.error);
+    println!("{} tokens in a request, with a margin of {}", count.tokens, count.error);
     println!("  {} in messages, {} in tools, {} in images", count.messages, count.tools, count.images);
     if !count.exact_texts {
         println!(
@@ -57,8 +57,8 @@ fn run(Arguments { text, model }: Arguments) -> Result<(), Box<dyn Error>> {
 
     let endless = CompletionRequest::new(vec![Message::user(text.repeat(200_000))]);
     match backend.preview(&endless) {
-        Ok(_) => println!("200,000 times the text: {model} reads that, or nobody knows its limit"),
-        Err(refused) => println!("200,000 times the text: {refused}"),
+        Ok(_) => println!("200,000 times the text: {model} reads that, or its limit is unknown"),
+        Err(error) => println!("200,000 times the text: {error}"),
     }
     Ok(())
 }

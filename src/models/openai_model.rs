@@ -73,6 +73,16 @@ impl OpenAIModel {
         limit(&spec).filter(|_| by != Match::Family)
     }
 
+    /// Whether images can be sent. True where it is unknown.
+    pub fn supports_vision(&self) -> bool {
+        self.spec().image_input.is_possible()
+    }
+
+    /// Whether tools can be offered. True where it is unknown.
+    pub fn supports_tools(&self) -> bool {
+        self.spec().tools.is_possible()
+    }
+
     /// What the model can do. What is not known is taken as possible; an unknown limit is the one that its family has,
     /// else 128,000 tokens of context and 16,384 of output.
     pub fn capabilities(&self) -> BackendCapabilities {

@@ -38,7 +38,7 @@ fn weather() -> ToolDefinition {
 }
 
 #[tokio::test]
-async fn whole_and_streamed_answers_are_the_same() {
+async fn whole_and_streamed_responses_are_the_same() {
     let mock = MockServer::start().await.unwrap();
     let backend = backend(&mock);
     for request in [
@@ -52,7 +52,7 @@ async fn whole_and_streamed_answers_are_the_same() {
         let whole = backend.complete(request.clone()).await.unwrap();
         let stream = backend.complete_stream(request.clone()).await.unwrap();
         let mut streamed = CollectingStream::new(stream).collect().await.unwrap();
-        // Everything but the ids, which name two different requests.
+        // The ids differ, since these are two requests.
         streamed.id.clone_from(&whole.id);
         streamed.request_id.clone_from(&whole.request_id);
         for (call, other) in streamed.tool_calls.iter_mut().zip(&whole.tool_calls) {
@@ -69,21 +69,21 @@ async fn a_tool_loop() {
     let mock = MockServer::start().await.unwrap();
     let backend = backend(&mock);
     let mut request = request("TWO cities").with_tools([weather()]);
-    let answer = backend.complete(request.clone()).await.unwrap();
-    assert_eq!(answer.finish_reason, FinishReason::ToolUse);
-    assert_eq!(answer.tool_calls.len(), 2);
-    request.messages.push(answer.to_message());
-    for call in &answer.tool_calls {
+    let response = backend.complete(request.clone()).await.unwrap();
+    assert_eq!(response.finish_reason, FinishReason::ToolUse);
+    assert_eq!(response.tool_calls.len(), 2);
+    request.messages.push(response.to_message());
+    for call in &response.tool_calls {
         assert!(call.parse_arguments().unwrap().get("city").is_some(), "{call:?}");
         request.messages.push(Message::tool_result(&call.id, "Snow"));
     }
-    let answer = backend.complete(request).await.unwrap();
-    assert_eq!(answer.finish_reason, FinishReason::Stop);
-    assert!(answer.content.as_deref().is_some_and(|text| text.contains("Snow")), "{answer:?}");
+    let response = backend.complete(request).await.unwrap();
+    assert_eq!(response.finish_reason, FinishReason::Stop);
+    assert!(response.content.as_deref().is_some_and(|text| text.contains("Snow")), "{response:?}");
 }
 
 #[tokio::test]
-async fn requests_carry_the_credentials_and_nothing_odd() {
+async fn requests_carry_the_credentials_and_no_other_headers() {
     let mock = MockServer::start().await.unwrap();
     let config = config(&mock).with_organization("org-1").with_project("proj_1").with_model("m");
     let backend = CodexBackend::new(config).unwrap();
@@ -117,7 +117,7 @@ async fn requests_carry_the_credentials_and_nothing_odd() {
 }
 
 #[tokio::test]
-async fn a_preview_is_what_is_sent_and_sends_nothing() {
+async fn a_preview_equals_the_request_and_sends_nothing() {
     let mock = MockServer::start().await.unwrap();
     let backend = CodexBackend::new(config(&mock).with_max_tokens(50)).unwrap();
     let request = request("Hi").with_model("gpt-5.6-terra").with_tools([weather()]);
@@ -156,13 +156,13 @@ async fn retries() {
     check(&[invalid()], 2, false, 1).await;
     check(&[busy().with_header("x-should-retry", "false")], 2, false, 1).await;
     check(&[invalid().with_header("x-should-retry", "true")], 2, true, 2).await;
-    // A wait that is too long to sleep is the caller's to decide on.
+    // The caller decides on a wait above the limit.
     check(&[Reply::error(429, "rate_limit_exceeded", "Later").with_header("retry-after", "61")], 2, false, 1)
         .await;
 }
 
 #[tokio::test]
-async fn retries_on_top_of_retries_add_up_to_what_was_asked_for() {
+async fn complete_with_retry_does_not_multiply_retries() {
     let mock = MockServer::start().await.unwrap();
     for _ in 0..9 {
         mock.push_reply(Reply::error(500, "server_error", "Oops").with_header("retry-after-ms", "1"));
@@ -221,7 +221,7 @@ async fn a_stream_ends_with_its_final_chunk() {
     assert!(stream.next().await.is_none());
 }
 
-/// The names of a program that depends on this crate alone.
+/// A program that depends on this crate alone.
 #[tokio::test]
 async fn the_core_is_part_of_this_crate() {
     use tachikoma_backend_codex::tachikoma_backends_core as core;

@@ -1,4 +1,4 @@
-//! Bad settings and bad answers: a clear error each, by category, and never a panic.
+//! Bad settings and bad responses: a clear error each, by category, and never a panic.
 
 use std::time::Duration;
 
@@ -36,9 +36,9 @@ fn settings_that_cannot_work() {
     check(new("sk-secret").with_organization("org\n1"), "the organization holds a line break");
 }
 
-/// What both `complete` and `complete_stream` make of an answer.
-async fn check(answer: Vec<u8>, category: ErrorCategory, words: &str) {
-    let url = server::start(answer).await;
+/// Checks the error of both `complete` and `complete_stream` for a response.
+async fn check(response: Vec<u8>, category: ErrorCategory, words: &str) {
+    let url = server::start(response).await;
     let config = CodexBackendConfig::new("sk-secret").with_base_url(url).with_max_retries(0);
     let backend = CodexBackend::new(config).unwrap();
     assert_error(&backend.complete(request()).await.unwrap_err(), category, words);
@@ -50,7 +50,7 @@ async fn check(answer: Vec<u8>, category: ErrorCategory, words: &str) {
 }
 
 #[tokio::test]
-async fn answers_that_are_none() {
+async fn bodies_that_are_not_a_response() {
     use ErrorCategory::{Network, Parse, Server, TruncatedStream};
     let ok = |body: &[u8]| http(200, "application/json", body);
     check(ok(b"Hello?"), Parse, "the server's answer is not JSON").await;
@@ -89,7 +89,7 @@ async fn error_statuses() {
 }
 
 #[tokio::test]
-async fn a_stream_that_lies() {
+async fn broken_streams() {
     async fn check(body: &[u8], category: ErrorCategory, words: &str, partial: Option<&str>) {
         let url = server::start(http(200, "text/event-stream", body)).await;
         let config = CodexBackendConfig::new("sk-secret").with_base_url(url);
@@ -120,8 +120,8 @@ async fn a_stream_that_lies() {
 }
 
 #[tokio::test]
-async fn nobody_there() {
-    // A port that was free a moment ago, and that nobody listens on.
+async fn no_server() {
+    // A port that was free a moment ago: no server listens on it.
     let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let config = CodexBackendConfig::new("sk-secret")
         .with_base_url(format!("http://127.0.0.1:{port}"))

@@ -1,23 +1,23 @@
-//! Collects the request bodies of the scenarios for a validator that knows OpenAI's document, which is too slow and too large for
-//! a test: two files of JSON Lines, one whose bodies must all be valid, one whose bodies must all be invalid.
+//! Collects the request bodies of the scenarios for a validator of OpenAI's document, which is too slow and too large for a
+//! test: two files of JSON Lines, one whose bodies must all be valid, one whose bodies must all be invalid.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// The scenarios whose bodies the document does not know, and why they are sent all the same.
+/// The scenarios whose bodies are not valid by the document, and why they are sent anyway.
 const NEWER_THAN_THE_DOCUMENT: &[(&str, &str)] = &[
-    ("chat/request_extra", "a field for other servers (top_k), which the caller asked for"),
+    ("chat/request_extra", "a field for other servers (top_k), which the caller has set"),
     ("responses/request_effort_max", "the document does not list the effort yet"),
-    ("responses/request_extra", "a field for other servers (top_k), which the caller asked for"),
+    ("responses/request_extra", "a field for other servers (top_k), which the caller has set"),
     (
         "responses/request_words_newer_than_the_document",
-        "words for enumerations that a later server may know travel as they are",
+        "enum values that a later server may support are sent unchanged",
     ),
     (
         "chat/request_words_newer_than_the_document",
-        "words for enumerations that a later server may know travel as they are",
+        "enum values that a later server may support are sent unchanged",
     ),
 ];
 
@@ -45,7 +45,7 @@ fn scenario(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios").join(name)
 }
 
-/// What stands in a snapshot behind its header.
+/// The content of a snapshot after its header.
 fn snapshot(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let (_, json) = text.trim_start_matches("---\n").split_once("\n---\n").unwrap();
@@ -58,14 +58,14 @@ fn write(name: &str, bodies: &[Value]) {
 }
 
 #[test]
-fn the_bodies_of_either_api_are_collected() {
+fn the_bodies_of_both_apis_are_collected() {
     for api in ["chat", "responses"] {
         collect(api);
     }
 }
 
 fn collect(api: &str) {
-    let (mut valid, mut newer, mut refused) = (Vec::new(), Vec::new(), 0);
+    let (mut valid, mut newer, mut rejected) = (Vec::new(), Vec::new(), 0);
     let is_of_api = |name: &&str| name.split('/').next() == Some(api);
     let scenarios: Vec<_> = scenarios().into_iter().filter(|name| is_of_api(&name.as_str())).collect();
     for name in &scenarios {
@@ -73,7 +73,7 @@ fn collect(api: &str) {
         match outcome["body"].take() {
             Value::Null => {
                 assert!(outcome["error"].is_string(), "{name} has neither a body nor an error");
-                refused += 1;
+                rejected += 1;
             }
             body if NEWER_THAN_THE_DOCUMENT.iter().any(|(newer, _)| newer == name) => newer.push(body),
             body => valid.push(body),
@@ -81,8 +81,8 @@ fn collect(api: &str) {
     }
     let listed = NEWER_THAN_THE_DOCUMENT.iter().map(|(name, _)| *name).filter(is_of_api).count();
     assert_eq!(newer.len(), listed, "a scenario of NEWER_THAN_THE_DOCUMENT has no body");
-    assert_eq!(valid.len() + newer.len() + refused, scenarios.len());
-    assert!(valid.len() > 15, "the scenarios are not found any more: {scenarios:?}");
+    assert_eq!(valid.len() + newer.len() + rejected, scenarios.len());
+    assert!(valid.len() > 15, "the scenarios are no longer found: {scenarios:?}");
     write(&format!("{api}-bodies-valid.jsonl"), &valid);
     write(&format!("{api}-bodies-newer-than-the-document.jsonl"), &newer);
 }

@@ -1,4 +1,4 @@
-//! Embeddings against the mock and against servers that answer otherwise.
+//! Embeddings against the mock and against servers with other responses.
 
 use openai_mock::MockServer;
 use serde_json::{Value, json};
@@ -14,8 +14,8 @@ fn backend(url: impl Into<String>) -> CodexBackend {
     CodexBackend::new(CodexBackendConfig::new("sk-test").with_base_url(url).with_max_retries(0)).unwrap()
 }
 
-/// What comes of a server that answers with these bytes.
-async fn answered(body: &Value) -> Result<EmbeddingResponse, CodexError> {
+/// The outcome for a server that returns this body.
+async fn embed_from(body: &Value) -> Result<EmbeddingResponse, CodexError> {
     let url = server::start(server::http(200, "application/json", body.to_string().as_bytes())).await;
     backend(url).embed(["a", "b"]).await
 }
@@ -42,15 +42,15 @@ async fn base64_and_numbers_are_the_same_vectors() {
 }
 
 #[tokio::test]
-async fn every_field_travels() {
+async fn every_field_is_sent() {
     let mock = MockServer::builder().with_schema_check(false).start().await.unwrap();
     let request = EmbeddingRequest::new(EmbeddingInput::Tokens(vec![vec![1, 2], vec![3]]))
         .with_model("text-embedding-3-large")
         .with_dimensions(256)
         .with_user("someone")
         .with_extra("input_type", "query");
-    let answer = backend(mock.base_url()).embed(request).await.unwrap();
-    assert_eq!(answer.embeddings.iter().map(Vec::len).collect::<Vec<_>>(), [256, 256]);
+    let response = backend(mock.base_url()).embed(request).await.unwrap();
+    assert_eq!(response.embeddings.iter().map(Vec::len).collect::<Vec<_>>(), [256, 256]);
     let requests = mock.requests();
     let expected = json!({"input": [[1, 2], [3]], "model": "text-embedding-3-large", "dimensions": 256,
         "user": "someone", "encoding_format": "base64", "input_type": "query"});
@@ -59,19 +59,19 @@ async fn every_field_travels() {
 }
 
 #[tokio::test]
-async fn answers_that_say_little_or_more() {
-    let least = answered(&json!({"data": [{"embedding": [1]}, {"embedding": [2]}]})).await.unwrap();
+async fn minimal_responses_and_unknown_fields() {
+    let least = embed_from(&json!({"data": [{"embedding": [1]}, {"embedding": [2]}]})).await.unwrap();
     assert_eq!((least.embeddings, least.usage), (vec![vec![1.0], vec![2.0]], None));
     let nulls = json!({"object": null, "data": [{"index": 1, "embedding": [2], "object": null}, {"index": 0, "embedding": [1]}],
         "model": null, "usage": {"prompt_tokens": null, "total_tokens": 3.0, "cost": "0.1"}, "extra": {}});
-    let nulls = answered(&nulls).await.unwrap();
+    let nulls = embed_from(&nulls).await.unwrap();
     assert_eq!(nulls.embeddings, [[1.0], [2.0]]);
     assert_eq!(nulls.usage.map(|usage| usage.total_tokens), Some(3));
     assert_eq!(nulls.request_id.as_deref(), Some("req_raw"));
 }
 
 #[tokio::test]
-async fn wrong_answers_are_errors_that_say_so() {
+async fn wrong_responses_are_errors() {
     for (body, category, message) in [
         (
             json!({"data": [{"embedding": [1]}]}),
@@ -85,7 +85,7 @@ async fn wrong_answers_are_errors_that_say_so() {
             "Slow down.",
         ),
     ] {
-        let error = answered(&body).await.unwrap_err();
+        let error = embed_from(&body).await.unwrap_err();
         assert_eq!(error.category(), category, "{error}");
         assert!(error.message().contains(message), "{error}");
         assert_eq!(error.request_id(), Some("req_raw"));
@@ -93,7 +93,7 @@ async fn wrong_answers_are_errors_that_say_so() {
 }
 
 #[tokio::test]
-async fn failures_are_those_of_text() {
+async fn failures_are_as_those_of_completions() {
     let body = br#"{"error": {"message": "Busy.", "code": "server_is_overloaded"}}"#;
     let url = server::start(server::http(503, "application/json", body)).await;
     let error = backend(url).embed(EmbeddingRequest::new("a").with_max_retries(1)).await.unwrap_err();
@@ -101,12 +101,12 @@ async fn failures_are_those_of_text() {
 }
 
 #[tokio::test]
-async fn what_cannot_succeed_is_not_sent() {
+async fn invalid_requests_are_not_sent() {
     let mock = MockServer::start().await.unwrap();
     let local = backend(mock.base_url());
     let error = local.embed(Vec::<String>::new()).await.unwrap_err();
     assert_eq!((error.category(), error.attempts()), (ErrorCategory::InvalidRequest, 0));
-    // Nobody listens there: what is refused never gets that far.
+    // The request is rejected before it is sent to the official server.
     let official = CodexBackend::new(CodexBackendConfig::new("sk-test")).unwrap();
     for (request, message) in [
         (EmbeddingRequest::new(""), "input[0] is empty"),

@@ -1,5 +1,5 @@
-//! Every event that the decoder takes as it is, it must take as a parser would: `eventsource-stream`, fed one complete event at a
-//! time, is the reference. However the bytes arrive, the events are the same.
+//! The decoder must yield the events of a reference parser (`eventsource-stream`, given one complete event at a time), however
+//! the bytes are split.
 
 use eventsource_stream::EventStream;
 use futures::executor::block_on;
@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 use proptest::prelude::*;
 use tachikoma_backend_codex::internals;
 
-/// Valid streams, with the ends of lines written as `\n`.
+/// Valid streams, with line endings written as `\n`.
 const STREAMS: &[&str] = &[
     "data: a\n\ndata: b\n\n",
     "data:a\n\ndata:  b\n\ndata:\n\ndata: \n\ndata\n\ndata: c\n\n",
@@ -23,7 +23,7 @@ const STREAMS: &[&str] = &[
     "data: event: e\n\ndata: data: a\n\nevent: data: a\ndata: b\n\nevent: e\ndata: : c\n\n",
 ];
 
-/// The events in a stream as the specification has them, but without those that have no data.
+/// The events of a stream by the specification, without those that have no data.
 fn reference(text: &str) -> Vec<(String, String)> {
     let lines = text.replace("\r\n", "\n").replace('\r', "\n");
     let lines = lines.strip_prefix('\u{feff}').unwrap_or(&lines);
@@ -41,7 +41,7 @@ fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<(String, String)>
     internals::sse_events(pieces).into_iter().map(Result::unwrap).collect()
 }
 
-/// The same stream with every end of lines, with a byte-order mark, and without its last line ends.
+/// The same stream with every line ending, with a byte order mark, and without its last line endings.
 fn variants(text: &str) -> Vec<String> {
     let mut variants = Vec::new();
     for end in ["\n", "\r\n", "\r"] {
@@ -81,7 +81,7 @@ fn every_kind_of_event_in_every_split() {
 }
 
 #[test]
-fn events_larger_than_the_parts_that_are_looked_at() {
+fn events_larger_than_the_blocks_that_are_scanned() {
     let long = "0123456789abcdef".repeat(5000);
     let text = format!(
         "data: {long}\n\nevent: e\ndata: {long}\r\n\r\n: {long}\n\ndata: {long}\ndata: b\n\ndata: c\n\n"
@@ -110,7 +110,7 @@ proptest! {
         end in prop_oneof![Just("\n"), Just("\r\n"), Just("\r")],
         sizes in proptest::collection::vec(1usize..9, 1..6),
     ) {
-        // A line that is no field is bare text to this crate, as servers write errors; the specification ignores it.
+        // This crate reads a line that is not a field as text, since servers send errors so; the specification ignores it.
         let lines: Vec<_> = stream.iter().filter(|line| line.is_empty() || line.contains(':')).cloned().collect();
         let text = lines.join(end) + end + end;
         let expected = reference(&text);

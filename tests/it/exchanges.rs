@@ -1,4 +1,4 @@
-//! Recorded exchanges with real servers, where they are there.
+//! Recorded exchanges with real servers, if present.
 
 use std::io::Read;
 use std::path::Path;
@@ -28,11 +28,11 @@ impl Exchange {
     }
 }
 
-/// All recorded exchanges; none where there are no recordings, which is said on standard error.
+/// All recorded exchanges; without recordings none, with a note on standard error.
 pub(crate) fn read() -> Vec<Exchange> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/recorded/exchanges.jsonl.gz");
     let Ok(packed) = std::fs::read(&path) else {
-        eprintln!("skipped: {} is not there", path.display());
+        eprintln!("skipped: {} does not exist", path.display());
         return Vec::new();
     };
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! Every fault against whole and streamed answers, with and without retries.
+//! Every fault against whole and streamed responses, with and without retries.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use tachikoma_backends_core::{
     Backend, BackendError, CollectingStream, CompletionRequest, Message, ToolDefinition, ToolParameters,
 };
 
-/// A fault, and what comes of it: whole without retries, whole with two, streamed without, streamed with two. The number is
-/// that of the requests that the server saw.
+/// A fault and its outcomes: whole without retries, whole with two, streamed without, streamed with two. The number is that of
+/// the requests that the server received.
 #[rustfmt::skip]
 const MATRIX: &[(&str, [&str; 4])] = &[
-    // A status is final, or is tried again.
+    // A status is final, or is retried.
     ("status=400",                                               ["invalid_request 1"; 4]),
     ("status=401",                                               ["authentication 1"; 4]),
     ("status=402",                                               ["quota 1"; 4]),
@@ -27,24 +27,24 @@ const MATRIX: &[(&str, [&str; 4])] = &[
     ("status=502,retry-after-ms=1",                              ["server 1", "server 3", "server 1", "server 3"]),
     ("status=503,retry-after-ms=1",                              ["overloaded 1", "overloaded 3", "overloaded 1", "overloaded 3"]),
     ("status=529,retry-after-ms=1",                              ["overloaded 1", "overloaded 3", "overloaded 1", "overloaded 3"]),
-    ("status=500,retry-after-ms=1,times=2",                      ["server 1", "answer 3", "server 1", "answer 3"]),
-    ("status=503,retry-after=0,times=1",                         ["overloaded 1", "answer 2", "overloaded 1", "answer 2"]),
+    ("status=500,retry-after-ms=1,times=2",                      ["server 1", "response 3", "server 1", "response 3"]),
+    ("status=503,retry-after=0,times=1",                         ["overloaded 1", "response 2", "overloaded 1", "response 2"]),
     ("status=503,retry-after=61",                                ["overloaded 1"; 4]),
-    ("status=429,retry-after=inf,retry-after-ms=NaN,times=1",    ["rate_limit 1", "answer 2", "rate_limit 1", "answer 2"]),
+    ("status=429,retry-after=inf,retry-after-ms=NaN,times=1",    ["rate_limit 1", "response 2", "rate_limit 1", "response 2"]),
     ("status=500,x-should-retry=false",                          ["server 1"; 4]),
-    ("status=400,x-should-retry=true,retry-after-ms=1,times=1",  ["invalid_request 1", "answer 2", "invalid_request 1", "answer 2"]),
-    // Once an answer has begun it is never asked for again by itself.
+    ("status=400,x-should-retry=true,retry-after-ms=1,times=1",  ["invalid_request 1", "response 2", "invalid_request 1", "response 2"]),
+    // Once a response has begun, the request is not retried automatically.
     ("truncate=2",                                               ["truncated_stream 1", "truncated_stream 1", "truncated_stream 1 Hello!", "truncated_stream 1 Hello!"]),
     ("truncate=2,reset",                                         ["network 1", "network 1", "network 1 Hello!", "network 1 Hello!"]),
     ("stall=2",                                                  ["timeout 1", "timeout 1", "timeout 1 Hello!", "timeout 1 Hello!"]),
     ("garbage=2",                                                ["parse 1", "parse 1", "truncated_stream 1 Hello!", "truncated_stream 1 Hello!"]),
     ("error=2",                                                  ["server 1", "server 1", "server 1 Hello!", "server 1 Hello!"]),
     ("error=2,code=rate_limit_exceeded",                         ["rate_limit 1", "rate_limit 1", "rate_limit 1 Hello!", "rate_limit 1 Hello!"]),
-    // What is only odd does no harm.
-    ("split=1",                                                  ["answer 1"; 4]),
-    ("slow=10ms",                                                ["answer 1"; 4]),
-    ("content-type=text/plain",                                  ["answer 1"; 4]),
-    ("duplicate=index",                                          ["answer 1"; 4]),
+    // Unusual but valid responses are read.
+    ("split=1",                                                  ["response 1"; 4]),
+    ("slow=10ms",                                                ["response 1"; 4]),
+    ("content-type=text/plain",                                  ["response 1"; 4]),
+    ("duplicate=index",                                          ["response 1"; 4]),
 ];
 
 async fn run(fault: &str, streamed: bool, retries: u32) -> String {
@@ -72,14 +72,14 @@ async fn run(fault: &str, streamed: bool, retries: u32) -> String {
     };
     let requests = mock.requests().len();
     match outcome {
-        Ok(answer) => {
+        Ok(response) => {
             let calls = if fault.starts_with("duplicate") { 2 } else { 0 };
-            assert_eq!(answer.tool_calls.len(), calls, "{fault}: {answer:?}");
+            assert_eq!(response.tool_calls.len(), calls, "{fault}: {response:?}");
             assert!(
-                calls > 0 || answer.content.as_deref().is_some_and(|text| text.ends_with('?')),
-                "{answer:?}"
+                calls > 0 || response.content.as_deref().is_some_and(|text| text.ends_with('?')),
+                "{response:?}"
             );
-            format!("answer {requests}")
+            format!("response {requests}")
         }
         Err((error, partial)) => {
             assert!(!error.to_string().contains("sk-test"));

@@ -1,4 +1,4 @@
-//! Responses in the shapes that servers of the field send, one row each in `tests/field/`, with what has to be read of them.
+//! Responses in the shapes that servers in the field send, one row each in `tests/field/`, with the expected reading.
 //!
 //! A row begins with `# name`. Lines of a stream of Chat Completions: `d DELTA`, `c CHOICE` and `f WORD` make a chunk of that delta, that
 //! choice and that finish reason. In any stream `j JSON` is an event of that data, `D` is `[DONE]` and `r TEXT` a line that is
@@ -11,7 +11,7 @@ use tachikoma_backends_core::{
     BackendError, CollectingStream, CompletionResponse, CompletionStream, ToolCall,
 };
 
-/// A row: its name, what the server sent, whether that is a whole body, and the reading.
+/// A row: its name, the body, whether that is a whole body, and the expected reading.
 struct Row<'a> {
     name: &'a str,
     body: String,
@@ -78,7 +78,7 @@ fn failure(error: &BackendError) -> String {
 
 fn is_expected(found: &str, expected: &str) -> bool {
     match (found.starts_with("error "), expected.split_once(": ")) {
-        // The words of an error are a part of it.
+        // An expected error holds a part of the message.
         (true, Some((kind, words))) => {
             found.split_once(": ").is_some_and(|(found, text)| found == kind && text.contains(words))
         }

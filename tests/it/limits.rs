@@ -1,4 +1,4 @@
-//! Limits on time and size, each with an error that names the setting that raises it; and a consumer that takes its time.
+//! Limits on time and size, each with an error that names the setting that raises it; and a slow consumer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,7 +31,7 @@ async fn stream(config: CodexBackendConfig) -> Result<(), BackendError> {
     Ok(())
 }
 
-/// A server that sends `start` and then a comment every few milliseconds, for ever.
+/// A server that sends `start` and then a comment every few milliseconds, forever.
 async fn keep_alive(start: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -70,7 +70,7 @@ async fn time() {
             "kept the connection alive but sent no content within 100ms",
         ),
         (some_text, |config, limit| config.with_progress_timeout(limit), "with_progress_timeout"),
-        // Comments are life: only the first of these limits was met.
+        // Comments reset the idle timeout, but not the progress timeout.
         (
             some_text,
             |config, limit| config.with_idle_timeout(limit).with_progress_timeout(limit * 3),
@@ -83,7 +83,7 @@ async fn time() {
         assert!(error.is_retryable() && error.to_string().contains(words), "{words:?} is not in {error}");
         assert!(error.to_string().contains("may have been processed and billed"), "{error}");
     }
-    // Each byte would be life for a limit on silence alone.
+    // Each byte would reset an idle timeout.
     for head in [&b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"[..], HEAD]
     {
         let config = config(&keep_alive(head).await).with_response_timeout(limit);
@@ -142,11 +142,11 @@ async fn a_slow_consumer_slows_the_sender() {
     let backend = CodexBackend::new(config(&url)).unwrap();
     let mut stream = backend.complete_stream(request()).await.unwrap();
     assert_eq!(stream.next().await.unwrap().unwrap().delta, "Hel");
-    // However long the consumer does nothing: the sender gets no further than the sockets' buffers.
+    // While the consumer does nothing, the sender can only fill the buffers of the sockets.
     assert!(
         tokio::time::timeout(Duration::from_millis(500), server).await.is_err(),
-        "nothing held the sender back"
+        "the sender was not slowed down"
     );
     let sent = sent.load(Ordering::Relaxed);
-    assert!(sent < 16 << 20, "{sent} bytes were taken before anybody wanted them");
+    assert!(sent < 16 << 20, "{sent} bytes were received before the consumer asked for them");
 }

@@ -1,5 +1,5 @@
 //! Against a real server: llama.cpp's, with a small deterministic model. Its base URL and key come from `OPENAI_BASE_URL`
-//! and `OPENAI_API_KEY`; without them these tests say that they skip.
+//! and `OPENAI_API_KEY`; without them these tests print that they are skipped.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tachikoma_backends_core::{
 
 const GREETING: &str = "Hello from a real é你😀 server.";
 
-/// The server's settings, once for each API, or none after saying what is skipped.
+/// The server's settings, once for each API; without a server none, and a line that names the skipped test.
 fn configs(what: &str) -> Vec<CodexBackendConfig> {
     if std::env::var_os("OPENAI_BASE_URL").is_none() {
         println!("skipped, since OPENAI_BASE_URL is not set: {what}");
@@ -36,8 +36,8 @@ fn weather() -> ToolDefinition {
         .unwrap()
 }
 
-/// Asks twice, whole and streamed, and returns both answers.
-async fn ask(config: &CodexBackendConfig, request: &CompletionRequest) -> [CompletionResponse; 2] {
+/// Sends the request twice, whole and streamed, and returns both responses.
+async fn send(config: &CodexBackendConfig, request: &CompletionRequest) -> [CompletionResponse; 2] {
     let backend: Arc<dyn Backend> = Arc::new(CodexBackend::new(config.clone()).unwrap());
     let whole = backend.complete(request.clone()).await.unwrap();
     let stream = backend.complete_stream(request.clone()).await.unwrap();
@@ -61,10 +61,10 @@ async fn fail(config: CodexBackendConfig, request: CompletionRequest, category: 
 #[tokio::test]
 async fn text() {
     for config in configs("plain text") {
-        for answer in ask(&config, &request("Say hello")).await {
-            assert_eq!(answer.content.as_deref(), Some(GREETING));
-            assert_eq!(answer.finish_reason, FinishReason::Stop);
-            let usage = answer.usage.unwrap();
+        for response in send(&config, &request("Say hello")).await {
+            assert_eq!(response.content.as_deref(), Some(GREETING));
+            assert_eq!(response.finish_reason, FinishReason::Stop);
+            let usage = response.usage.unwrap();
             assert!(usage.prompt_tokens > 0 && usage.completion_tokens > 0, "{usage:?}");
         }
     }
@@ -75,33 +75,33 @@ async fn tool_calls_and_their_results() {
     for config in configs("tool calls") {
         for (text, calls) in [("Weather?", 1), ("TWO of them, please", 2)] {
             let mut request = request(text).with_tools([weather()]);
-            for answer in ask(&config, &request).await {
-                assert_eq!(answer.finish_reason, FinishReason::ToolUse, "{answer:?}");
-                assert_eq!(answer.tool_calls.len(), calls, "{answer:?}");
-                for call in &answer.tool_calls {
+            for response in send(&config, &request).await {
+                assert_eq!(response.finish_reason, FinishReason::ToolUse, "{response:?}");
+                assert_eq!(response.tool_calls.len(), calls, "{response:?}");
+                for call in &response.tool_calls {
                     assert_eq!(call.name, "get_weather");
                     assert!(call.parse_arguments().unwrap()["city"].is_string(), "{call:?}");
                 }
             }
-            let [answer, _] = ask(&config, &request).await;
-            request.messages.push(answer.to_message());
+            let [response, _] = send(&config, &request).await;
+            request.messages.push(response.to_message());
             request
                 .messages
-                .extend(answer.tool_calls.iter().map(|call| Message::tool_result(&call.id, "Snow")));
-            for answer in ask(&config, &request).await {
-                assert_eq!(answer.finish_reason, FinishReason::Stop, "{answer:?}");
-                assert!(answer.content.is_some(), "{answer:?}");
+                .extend(response.tool_calls.iter().map(|call| Message::tool_result(&call.id, "Snow")));
+            for response in send(&config, &request).await {
+                assert_eq!(response.finish_reason, FinishReason::Stop, "{response:?}");
+                assert!(response.content.is_some(), "{response:?}");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn thinking_stays_apart() {
+async fn reasoning_is_apart_from_the_text() {
     for config in configs("reasoning") {
-        for answer in ask(&config, &request("THINK")).await {
-            assert_eq!(answer.content.as_deref(), Some("The answer is 42."));
-            assert!(answer.reasoning.as_deref().is_some_and(|text| text.contains("think")), "{answer:?}");
+        for response in send(&config, &request("THINK")).await {
+            assert_eq!(response.content.as_deref(), Some("The answer is 42."));
+            assert!(response.reasoning.as_deref().is_some_and(|text| text.contains("think")), "{response:?}");
         }
     }
 }
@@ -109,15 +109,15 @@ async fn thinking_stays_apart() {
 #[tokio::test]
 async fn an_endless_text_is_cut_by_length() {
     for config in configs("finish reason length") {
-        for answer in ask(&config, &request("LONG").with_max_tokens(20)).await {
-            assert_eq!(answer.finish_reason, FinishReason::Length, "{answer:?}");
-            assert!(answer.content.is_some_and(|text| !text.is_empty()));
+        for response in send(&config, &request("LONG").with_max_tokens(20)).await {
+            assert_eq!(response.finish_reason, FinishReason::Length, "{response:?}");
+            assert!(response.content.is_some_and(|text| !text.is_empty()));
         }
     }
 }
 
 #[tokio::test]
-async fn an_answer_by_a_schema() {
+async fn a_response_by_a_schema() {
     for config in configs("structured outputs") {
         let format = ResponseFormat::JsonSchema {
             name: "place".to_owned(),
@@ -130,17 +130,17 @@ async fn an_answer_by_a_schema() {
             }),
             strict: Some(true),
         };
-        for answer in
-            ask(&config, &request("Where?").with_temperature(0.0).with_response_format(format)).await
+        for response in
+            send(&config, &request("Where?").with_temperature(0.0).with_response_format(format)).await
         {
-            let json: Value = serde_json::from_str(&answer.content.unwrap()).unwrap();
+            let json: Value = serde_json::from_str(&response.content.unwrap()).unwrap();
             assert!(json["city"] == "Oslo" || json["city"] == "Rome", "{json}");
         }
     }
 }
 
 #[tokio::test]
-async fn an_answer_as_a_type_and_a_run_of_tools() {
+async fn a_typed_response_and_a_run_of_tools() {
     #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
     struct Place {
         city: City,
@@ -151,7 +151,7 @@ async fn an_answer_as_a_type_and_a_run_of_tools() {
         Oslo,
         Rome,
     }
-    for config in configs("typed answers and tool runs") {
+    for config in configs("typed responses and tool runs") {
         let backend = CodexBackend::new(config).unwrap();
         backend.complete_as::<Place>(request("Where?").with_temperature(0.0)).await.unwrap();
         let tool = ToolDefinition::from_type::<Place>("get_weather", "The weather now");
@@ -165,7 +165,7 @@ async fn an_answer_as_a_type_and_a_run_of_tools() {
     }
 }
 
-/// Waits for ever.
+/// Never returns.
 async fn hang(_: serde_json::Value) -> String {
     std::future::pending().await
 }
@@ -205,7 +205,7 @@ async fn a_run_is_approved_and_cancelled() {
 }
 
 #[tokio::test]
-async fn an_image_that_the_model_cannot_see() {
+async fn an_image_that_the_model_cannot_read() {
     for config in configs("images") {
         let parts =
             vec![ContentPart::text("What is this?"), ContentPart::image_base64("image/png", "iVBORw0KGgo=")];

@@ -1,8 +1,9 @@
-//! Real responses, transformed in ways that servers are known for, are read as before or fail: nothing is lost in silence.
+//! Real responses, transformed in ways that servers are known for, are read as before or fail: nothing is lost silently.
 //!
-//! A transformation makes another body of a response and declares what it demands of the reading. The inputs are the
-//! scenarios and, where they are there, recorded exchanges. `METAMORPHIC_SEED` sets the seed of the random choices.
+//! A transformation changes the body of a response and declares what it demands of the reading. The inputs are the
+//! scenarios and, if present, recorded exchanges. `METAMORPHIC_SEED` sets the seed of the random choices.
 
+mod any;
 mod chat;
 mod outcome;
 mod responses;
@@ -13,14 +14,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
-use serde_json::Value;
 use tachikoma_backend_codex::internals;
 
 use self::outcome::{Demand, Outcome, Reader, Reading, Tolerance, judge};
 use self::wire::Event;
 use crate::exchanges;
 
-/// How often each transformation is done to each scenario, with other random choices.
+/// How often each transformation is applied to each scenario, with other random choices.
 const ROUNDS: u64 = 3;
 
 /// How many recorded responses of each host and kind are transformed.
@@ -36,17 +36,17 @@ struct Input {
     /// The events; for a whole body one, which is the body.
     events: Vec<Event>,
     is_whole: bool,
-    /// What is read of it as it is.
+    /// The reading of the unchanged response.
     base: Outcome,
 }
 
 impl Input {
-    /// What was read, where it is a success.
+    /// The reading, if it is a success.
     fn success(&self) -> Option<&Reading> {
         self.base.as_ref().ok()
     }
 
-    /// The events, where it is a stream.
+    /// The events, if it is a stream.
     fn stream(&self) -> Option<Vec<Event>> {
         (!self.is_whole).then(|| self.events.clone())
     }
@@ -60,15 +60,15 @@ impl Input {
     }
 }
 
-/// A transformed response, with what is demanded of its reading.
+/// A transformed response, with the demand on its reading.
 #[derive(Clone, Debug)]
 struct Transformed {
     body: Body,
     demand: Demand,
     tolerance: Tolerance,
-    /// What it is compared with, where that is not what was read before.
+    /// The expected reading, if it differs from that of the input.
     expected: Option<Outcome>,
-    /// Whether it is read as a whole body; `None` where it is read as its input.
+    /// Whether it is read as a whole body; `None` for the same as its input.
     is_whole: Option<bool>,
 }
 
@@ -115,10 +115,10 @@ impl Transformed {
     }
 }
 
-/// A way to transform a response; `None` where it does not apply.
+/// A transformation; `None` if it does not apply.
 type Transformation = (&'static str, fn(&Input, &mut Rng) -> Option<Transformed>);
 
-/// An API: how it is read, what is done to its responses, and how often to each.
+/// An API: its readers, and the transformations of its responses.
 struct Api {
     folder: &'static str,
     stream: Reader,
@@ -145,7 +145,7 @@ impl Api {
         if is_whole { self.body } else { self.stream }
     }
 
-    /// An input, where its body consists of JSON at all.
+    /// An input, if its body is JSON.
     fn input(&self, name: String, body: &str, is_whole: bool) -> Option<Input> {
         let events =
             if is_whole { vec![Event::json(serde_json::from_str(body).ok()?)] } else { wire::parse(body) };
@@ -192,7 +192,7 @@ impl Api {
 struct Report {
     runs: usize,
     failures: usize,
-    /// The shortest body that is read wrongly, its input, and what is wrong.
+    /// The shortest body that is read wrongly, its input, and the reason.
     shortest: Option<(String, String, String)>,
 }
 
@@ -201,7 +201,7 @@ fn seed() -> u64 {
     text.parse().unwrap_or_else(|_| panic!("METAMORPHIC_SEED is not a number: {text:?}"))
 }
 
-/// Does every transformation to every input, this many times with other random choices.
+/// Applies every transformation to every input, `rounds` times with other random choices.
 ///
 /// `all_apply` demands that each applies to at least one input.
 fn check(api: &Api, inputs: &[Input], rounds: u64, all_apply: bool) {
@@ -256,153 +256,17 @@ fn check_one(api: &Api, input: &Input, transformed: Transformed) -> Result<(), (
     })
 }
 
-/// Transformations of any response.
-mod any {
-    use super::*;
-
-    /// Every event's JSON written anew by `write`.
-    fn rewritten(input: &Input, mut write: impl FnMut(&Value) -> String) -> Option<Transformed> {
-        let events = input.events.iter().map(|event| match event {
-            Event::Json(name, value) => Event::Text(name.clone(), write(value)),
-            other => other.clone(),
-        });
-        Some(Transformed::same(events.collect()))
-    }
-
-    pub(super) fn keys_shuffled(input: &Input, random: &mut Rng) -> Option<Transformed> {
-        rewritten(input, |value| wire::shuffled(value, random))
-    }
-
-    pub(super) fn json_escaped_and_spaced(input: &Input, random: &mut Rng) -> Option<Transformed> {
-        rewritten(input, |value| wire::escaped(value, random))
-    }
-
-    pub(super) fn json_on_several_lines(input: &Input, _: &mut Rng) -> Option<Transformed> {
-        rewritten(input, |value| serde_json::to_string_pretty(value).unwrap())
-    }
-
-    pub(super) fn bytes_split(input: &Input, random: &mut Rng) -> Option<Transformed> {
-        let body = input.serialize(&input.events).into_bytes();
-        let size = random.choice([1, 2, 3, 7, 64, 1000])?;
-        let pieces = body.chunks(size).map(<[u8]>::to_vec).collect();
-        Some(Transformed::bytes(Demand::Same, pieces))
-    }
-
-    pub(super) fn line_ends(input: &Input, random: &mut Rng) -> Option<Transformed> {
-        let body = wire::serialize(&input.stream()?);
-        let mut out = String::new();
-        let one = random.choice(["\r\n", "\r", "\n", ""])?;
-        for line in body.split_inclusive('\n') {
-            out.push_str(line.trim_end_matches('\n'));
-            // A line that ends in CR must not be followed by LF alone.
-            let end = if one.is_empty() { random.choice(["\r\n", "\n"])? } else { one };
-            out.push_str(end);
-        }
-        let middle = random.usize(..=out.len());
-        let (head, tail) = out.as_bytes().split_at(middle);
-        Some(Transformed::bytes(Demand::Same, vec![head.to_vec(), tail.to_vec()]))
-    }
-
-    pub(super) fn byte_order_mark(input: &Input, _: &mut Rng) -> Option<Transformed> {
-        let body = input.serialize(&input.events);
-        Some(Transformed::bytes(
-            Demand::Same,
-            vec![b"\xEF\xBB".to_vec(), [b"\xBF", body.as_bytes()].concat()],
-        ))
-    }
-
-    /// No space after `data:`, fields that say nothing to a client, and white space around the data.
-    pub(super) fn field_spelling(input: &Input, random: &mut Rng) -> Option<Transformed> {
-        let mut out = String::new();
-        for line in wire::serialize(&input.stream()?).split_inclusive('\n') {
-            match line.strip_prefix("data: ") {
-                Some(data) if random.bool() => out.push_str(&format!("data:{data}")),
-                Some(data) => {
-                    out.push_str(&format!("id: 1\ndata: {} \nretry: 10\nfoo: bar\n", data.trim_end()))
-                }
-                None => out.push_str(line),
-            }
-        }
-        Some(Transformed::bytes(Demand::Same, vec![out.into_bytes()]))
-    }
-
-    /// Lines that are no event.
-    pub(super) fn comments(input: &Input, random: &mut Rng) -> Option<Transformed> {
-        let lines = [
-            ": keep-alive",
-            ":",
-            "retry: 3000",
-            "id: 7",
-            "event: ping",
-            "data:",
-            "data:   ",
-            "foo: bar",
-            "data",
-        ];
-        let mut events = input.stream()?;
-        for _ in 0..random.usize(1..6) {
-            let line = random.choice(lines)?;
-            events.insert(random.usize(..=events.len()), Event::Raw(line.to_owned()));
-        }
-        Some(Transformed::same(events))
-    }
-
-    /// Nothing after `[DONE]` is read.
-    pub(super) fn events_after_done(input: &Input, random: &mut Rng) -> Option<Transformed> {
-        let mut events = input.stream()?;
-        events.last().filter(|event| event.is_done())?;
-        events.extend([
-            input.events[0].clone(),
-            Event::Text(random.choice([None, Some("error".to_owned())])?, "{not json".to_owned()),
-        ]);
-        Some(Transformed::same(events))
-    }
-
-    /// One event is not JSON: it may have held content.
-    pub(super) fn event_broken(input: &Input, random: &mut Rng) -> Option<Transformed> {
-        input.success()?;
-        let mut events = input.events.clone();
-        let json: Vec<usize> = (0..events.len()).filter(|at| events[*at].value().is_some()).collect();
-        let at = random.choice(json)?;
-        let text = events[at].value()?.to_string();
-        let end = (0..text.len() - 1).rev().filter(|at| text.is_char_boundary(*at)).nth(random.usize(..3))?;
-        events[at] = Event::Text(None, text[..end].to_owned());
-        Some(Transformed::new(Demand::SameOrError, events))
-    }
-
-    pub(super) fn two_objects_on_a_line(input: &Input, random: &mut Rng) -> Option<Transformed> {
-        let mut events = input.stream()?;
-        let pairs = events
-            .windows(2)
-            .enumerate()
-            .filter(|(_, pair)| pair.iter().all(|event| event.value().is_some()));
-        let at = random.choice(pairs.map(|(at, _)| at).collect::<Vec<_>>())?;
-        let second = events.remove(at + 1);
-        let space = random.choice(["", " ", "\n"])?;
-        let both = format!("{}{space}{}", events[at].value()?, second.value()?);
-        events[at] = Event::Text(None, both);
-        Some(Transformed::new(Demand::SameOrError, events))
-    }
-
-    /// A whole body that ends too early.
-    pub(super) fn body_cut(input: &Input, random: &mut Rng) -> Option<Transformed> {
-        let body = input.is_whole.then(|| input.serialize(&input.events))?;
-        let end = random.usize(..body.len());
-        Some(Transformed::bytes(Demand::ErrorWithPrefix(Vec::new()), vec![body.into_bytes()[..end].to_vec()]))
-    }
-}
-
-/// The scenarios and the streams made for this.
-fn inputs(api: &Api, made: Vec<(String, String, Reading)>) -> Vec<Input> {
+/// The scenarios and the streams written for these tests.
+fn inputs(api: &Api, extra: Vec<(String, String, Reading)>) -> Vec<Input> {
     let mut inputs = api.scenarios();
-    inputs.extend(made.into_iter().map(|(name, body, _)| api.input(name, &body, false).unwrap()));
+    inputs.extend(extra.into_iter().map(|(name, body, _)| api.input(name, &body, false).unwrap()));
     inputs
 }
 
 #[test]
-fn streams_made_for_this_are_read_as_written() {
-    for (api, made) in [(CHAT, chat::made()), (RESPONSES, responses::made())] {
-        for (name, body, expected) in made {
+fn streams_written_for_these_tests_are_read_as_expected() {
+    for (api, extra) in [(CHAT, chat::extra_streams()), (RESPONSES, responses::extra_streams())] {
+        for (name, body, expected) in extra {
             let input = api.input(name.clone(), &body, false).unwrap();
             assert_eq!(input.base, Ok(expected), "{} {name}", api.folder);
         }
@@ -411,12 +275,12 @@ fn streams_made_for_this_are_read_as_written() {
 
 #[test]
 fn transformed_chat_scenarios_are_read_the_same() {
-    check(&CHAT, &inputs(&CHAT, chat::made()), ROUNDS, true);
+    check(&CHAT, &inputs(&CHAT, chat::extra_streams()), ROUNDS, true);
 }
 
 #[test]
 fn transformed_responses_scenarios_are_read_the_same() {
-    check(&RESPONSES, &inputs(&RESPONSES, responses::made()), ROUNDS, true);
+    check(&RESPONSES, &inputs(&RESPONSES, responses::extra_streams()), ROUNDS, true);
 }
 
 #[test]

@@ -1,34 +1,35 @@
-//! The calls that OpenAI's Python SDK was recorded at, made with this crate: the same goes out, but for what is listed.
+//! Recorded calls of OpenAI's Python SDK, made with this crate: the same requests are sent, apart from listed differences.
+
+mod calls;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use futures::StreamExt;
-use openai_mock::{MockServer, RecordedRequest, Reply};
+use openai_mock::{MockServer, RecordedRequest};
 use serde_json::{Map, Value, json};
-use tachikoma_backend_codex::{AccessToken, Api, Azure, CodexBackend, CodexBackendConfig, Credentials};
-use tachikoma_backends_core::{
-    CompletionRequest, ContentPart, ErrorCategory, ImageDetail, Message, ReasoningEffort, ResponseFormat,
-    ToolCall, ToolChoice, ToolDefinition, ToolParameters, Verbosity,
-};
+use tachikoma_backend_codex::{Api, Azure, CodexBackend, CodexBackendConfig, Credentials};
+use tachikoma_backends_core::{ErrorCategory, ReasoningEffort};
 
-/// Where this crate sends something else, and why: the call, the place, what the SDK sends, what this crate sends. `-` is nothing.
+use self::calls::{Call, calls, request};
+
+/// Intended differences: the call, the place, the value of the SDK, that of this crate (`-` if absent), and the reason.
 const DIFFERENCES: &[(&str, &str, &str, &str, &str)] = &[
-    ("chat_system_params", "body/n", "1", "-", "an answer is one choice, which is the default"),
+    ("chat_system_params", "body/n", "1", "-", "a response is one choice, which is the default"),
     (
         "chat_mct_reasoning",
         "body/model",
         r#""gpt-4o""#,
         r#""gpt-5""#,
-        "gpt-4o does not reason: the call is refused before sending, see below; the rest is equal",
+        "gpt-4o does not reason: the call is rejected before sending, see below; the rest is equal",
     ),
     (
         "chat_stream",
         "body/stream_options",
         "-",
         r#"{"include_usage":true}"#,
-        "a streamed answer says what it cost, as a whole one does",
+        "a streamed response reports its usage, as a whole one does",
     ),
     (
         "chat_tool_history",
@@ -43,242 +44,18 @@ const DIFFERENCES: &[(&str, &str, &str, &str, &str)] = &[
         "body/max_output_tokens",
         "9",
         "16",
-        "fewer than 16 are refused before sending, as OpenAI would",
+        "fewer than 16 are rejected before sending, as OpenAI would",
     ),
 ];
-/// The same for every call of the Responses API where it occurs.
+/// Differences of every call of the Responses API.
 const DIFFERENCES_OF_RESPONSES: &[(&str, &str, &str, &str)] = &[
     ("body/input", r#""Say hi""#, r#"[{"content":"Say hi","role":"user"}]"#, A_LIST),
     ("body/input", r#""x""#, r#"[{"content":"x","role":"user"}]"#, A_LIST),
-    ("body/store", "-", "false", "answers are stored for those who ask for it"),
+    ("body/store", "-", "false", "responses are stored only on request"),
 ];
-const A_LIST: &str = "a conversation is a list, of one message too";
+const A_LIST: &str = "a conversation is a list, even of one message";
 
-/// A call of the SDK in this crate's words.
-struct Call {
-    name: &'static str,
-    request: CompletionRequest,
-    stream: bool,
-    configure: fn(CodexBackendConfig) -> CodexBackendConfig,
-    /// What Azure is shown, where it is Azure's.
-    azure: Option<Credentials>,
-    /// What the server answers at first.
-    reply: Option<Reply>,
-}
-
-fn user() -> Message {
-    Message::user("Say hi")
-}
-
-fn request() -> CompletionRequest {
-    CompletionRequest::new(vec![user()])
-}
-
-fn parameters(schema: Value) -> ToolParameters {
-    ToolParameters::try_from(schema).unwrap()
-}
-
-fn weather() -> ToolDefinition {
-    let schema = json!({
-        "type": "object",
-        "properties": {"city": {"type": "string"}},
-        "required": ["city"],
-        "additionalProperties": false,
-    });
-    ToolDefinition::new("get_weather", "w", parameters(schema)).with_strict(true)
-}
-
-fn with_weather() -> CompletionRequest {
-    request().with_tools([weather()])
-}
-
-fn json_schema(name: &str, description: Option<&str>, schema: Value) -> ResponseFormat {
-    let description = description.map(str::to_owned);
-    ResponseFormat::JsonSchema { name: name.to_owned(), description, schema, strict: Some(true) }
-}
-
-/// The schema of the class that the SDK was given.
-fn class() -> Value {
-    json!({
-        "$defs": {"Unit": {"enum": ["c", "f"], "title": "Unit", "type": "string"}},
-        "properties": {
-            "city": {"title": "City", "type": "string"},
-            "unit": {"$ref": "#/$defs/Unit"},
-            "note": {"anyOf": [{"type": "string"}, {"type": "null"}], "title": "Note"},
-            "tags": {"items": {"type": "string"}, "title": "Tags", "type": "array"},
-        },
-        "required": ["city", "unit", "note", "tags"],
-        "title": "W",
-        "type": "object",
-        "additionalProperties": false,
-    })
-}
-
-fn calls() -> Vec<Call> {
-    let call = |name, request| Call {
-        name,
-        request,
-        stream: false,
-        configure: |config| config,
-        azure: None,
-        reply: None,
-    };
-    let responses =
-        |name, request| Call { configure: |config| config.with_api(Api::Responses), ..call(name, request) };
-    let streamed = |name| Call { stream: true, ..call(name, request()) };
-    let answered = |name, status, header, value| {
-        let reply = Reply::error(status, "t", "x").with_header(header, value);
-        Call { reply: Some(reply), ..call(name, request()) }
-    };
-    let number = json!({
-        "type": "object",
-        "properties": {"a": {"type": "integer"}},
-        "required": ["a"],
-        "additionalProperties": false,
-    });
-    let arguments = r#"{"city":"Oslo"}"#;
-    vec![
-        call("chat_plain", request()),
-        call(
-            "chat_system_params",
-            CompletionRequest::new(vec![Message::system("s"), user()])
-                .with_temperature(0.5)
-                .with_top_p(0.9)
-                .with_max_tokens(5u32)
-                .with_stop(["x"])
-                .with_seed(1)
-                .with_user("u")
-                .with_presence_penalty(0.1)
-                .with_frequency_penalty(0.1)
-                .with_logit_bias([("50256", -100)])
-                .with_metadata([("k", "v")])
-                .with_store(true),
-        ),
-        call(
-            "chat_mct_reasoning",
-            CompletionRequest::new(vec![Message::system("d"), user()])
-                .with_model("gpt-5")
-                .with_max_tokens(9u32)
-                .with_reasoning_effort(ReasoningEffort::Low),
-        ),
-        streamed("chat_stream"),
-        streamed("chat_stream_usage"),
-        call("chat_tools", with_weather()),
-        call("chat_tools_none", with_weather().with_tool_choice(ToolChoice::None)),
-        call(
-            "chat_tools_required",
-            with_weather().with_tool_choice(ToolChoice::Required).with_parallel_tool_calls(false),
-        ),
-        call("chat_tools_named", with_weather().with_tool_choice(ToolChoice::tool("get_weather"))),
-        call(
-            "chat_tool_history",
-            CompletionRequest::new(vec![
-                user(),
-                Message::assistant_with_tool_calls(
-                    "",
-                    vec![ToolCall::new("call_1", "get_weather", arguments)],
-                ),
-                Message::tool_result("call_1", "12C"),
-            ])
-            .with_tools([weather()]),
-        ),
-        call(
-            "chat_vision",
-            CompletionRequest::new(vec![Message::user(vec![
-                ContentPart::text("what"),
-                ContentPart::image_base64("image/png", "iVBORw0KGgo=").with_detail(ImageDetail::Low),
-                ContentPart::image_url("https://example.com/a.png"),
-            ])]),
-        ),
-        call("chat_json_object", request().with_response_format(ResponseFormat::JsonObject)),
-        call("chat_json_schema", request().with_response_format(json_schema("x", Some("d"), number.clone()))),
-        call("chat_parse_pydantic", request().with_response_format(json_schema("W", None, class()))),
-        call(
-            "chat_pydantic_tool",
-            request().with_tools([ToolDefinition::new("w", "", parameters(class())).with_strict(true)]),
-        ),
-        Call {
-            configure: |config| config.with_organization("org-1").with_project("proj_1"),
-            ..call("chat_org_project", request())
-        },
-        Call { azure: Some("az-key".into()), ..call("chat_azure_key", request()) },
-        Call {
-            azure: Some(Credentials::from_async_fn(|| async { Ok(AccessToken::new("aad-token")) })),
-            ..call("chat_azure_aad", request())
-        },
-        call(
-            "chat_service_tier",
-            request()
-                .with_service_tier("flex")
-                .with_verbosity(Verbosity::Low)
-                .with_extra("prompt_cache_key", "k")
-                .with_extra("safety_identifier", "s"),
-        ),
-        responses("resp_plain", request()),
-        responses(
-            "resp_full",
-            request()
-                .with_max_tokens(16u32)
-                .with_temperature(0.5)
-                .with_top_p(0.9)
-                .with_store(false)
-                .with_metadata([("k", "v")])
-                .with_extra("instructions", "i")
-                .with_extra("previous_response_id", "resp_1")
-                .with_extra("truncation", "auto")
-                .with_extra("include", json!(["reasoning.encrypted_content"])),
-        ),
-        responses(
-            "resp_reasoning",
-            request().with_extra("reasoning", json!({"effort": "low", "summary": "auto"})),
-        ),
-        Call { stream: true, ..responses("resp_stream", request()) },
-        responses("resp_tools", with_weather()),
-        responses(
-            "resp_tools_required",
-            with_weather().with_tool_choice(ToolChoice::Required).with_parallel_tool_calls(false),
-        ),
-        responses("resp_tools_named", with_weather().with_tool_choice(ToolChoice::tool("get_weather"))),
-        responses(
-            "resp_tool_history",
-            CompletionRequest::new(vec![
-                user(),
-                Message::assistant_with_tool_calls("", vec![ToolCall::new("call_1", "get_weather", "{}")]),
-                Message::tool_result("call_1", "12C"),
-            ])
-            .with_tools([weather()]),
-        ),
-        responses(
-            "resp_vision",
-            CompletionRequest::new(vec![Message::user(vec![
-                ContentPart::text("what"),
-                ContentPart::image_base64("image/png", "iVBORw0KGgo=").with_detail(ImageDetail::Low),
-            ])]),
-        ),
-        responses(
-            "resp_json_schema",
-            request().with_response_format(json_schema("x", None, number)).with_verbosity(Verbosity::Low),
-        ),
-        responses(
-            "resp_parse_pydantic",
-            CompletionRequest::new(vec![Message::user("x")]).with_response_format(json_schema(
-                "W",
-                None,
-                class(),
-            )),
-        ),
-        Call { azure: Some("az-key".into()), ..responses("resp_azure", request()) },
-        // The SDK was told to wait for a second; how long a wait is belongs to other tests.
-        answered("retry_429_after_1", 429, "retry-after", "0"),
-        answered("retry_503_ms", 503, "retry-after-ms", "1"),
-        answered("noretry_400", 400, "x-none", ""),
-        answered("retry_409", 409, "retry-after-ms", "1"),
-        answered("retry_408", 408, "retry-after-ms", "1"),
-        answered("should_retry_false", 500, "x-should-retry", "false"),
-    ]
-}
-
-/// A backend that takes the mock for OpenAI's own server, or for Azure's.
+/// A backend whose client resolves the hosts of OpenAI and Azure to the mock.
 fn backend(
     mock: &MockServer,
     configure: fn(CodexBackendConfig) -> CodexBackendConfig,
@@ -298,7 +75,7 @@ fn backend(
     CodexBackend::new(configure(config)).unwrap()
 }
 
-/// A request with the headers that the recorded ones have.
+/// A request in the format of the recording, with the headers recorded there.
 fn recorded(request: RecordedRequest) -> Value {
     let kept = ["api-key", "authorization", "content-type", "openai-organization", "openai-project"];
     let headers: Map<_, _> =
@@ -307,7 +84,7 @@ fn recorded(request: RecordedRequest) -> Value {
     json!({"method": request.method, "path": request.path + &query, "headers": headers, "body": request.body})
 }
 
-/// Makes a call and returns what was sent, as the SDK's recording has it.
+/// Makes a call and returns its requests in the format of the recording.
 async fn make(call: Call) -> Value {
     let mock = MockServer::start().await.unwrap();
     call.reply.into_iter().for_each(|reply| mock.push_reply(reply));
@@ -329,12 +106,12 @@ async fn make(call: Call) -> Value {
         let path = requests[0]["path"].as_str().unwrap();
         assert!(preview.url.ends_with(path), "{}: {} is not {path}", call.name, preview.url);
     }
-    // The mock does not speak the Responses API yet: what was sent is all there is to compare.
+    // The mock does not support the Responses API: only the requests are compared.
     let fails = outcome.is_err() && backend.config().api() != Api::Responses;
     json!({"case": call.name, "fails": fails, "requests": requests})
 }
 
-/// Where two documents differ: the place, and what stands there in each.
+/// The differences of two documents: the place, and both values.
 fn differences(theirs: &Value, ours: &Value, place: &str, found: &mut Vec<(String, String, String)>) {
     let inner = |key: &str| if place.is_empty() { key.to_owned() } else { format!("{place}/{key}") };
     match (theirs, ours) {
@@ -343,8 +120,8 @@ fn differences(theirs: &Value, ours: &Value, place: &str, found: &mut Vec<(Strin
                 match (one.get(key), other.get(key)) {
                     (Some(one), Some(other)) => differences(one, other, &inner(key), found),
                     (one, other) => {
-                        let shown = |value: Option<&Value>| value.map_or("-".to_owned(), Value::to_string);
-                        found.push((inner(key), shown(one), shown(other)));
+                        let text = |value: Option<&Value>| value.map_or("-".to_owned(), Value::to_string);
+                        found.push((inner(key), text(one), text(other)));
                     }
                 }
             }
@@ -360,12 +137,12 @@ fn differences(theirs: &Value, ours: &Value, place: &str, found: &mut Vec<(Strin
 }
 
 #[tokio::test]
-async fn the_same_goes_out_as_from_the_python_sdk() {
+async fn requests_equal_those_of_the_python_sdk() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/openai-python-3.54.0.jsonl");
     let recording = fs::read_to_string(path).unwrap();
     let mut calls = calls().into_iter();
     let mut found = Vec::new();
-    let mut met: BTreeSet<&(&str, &str, &str, &str)> = BTreeSet::new();
+    let mut matched: BTreeSet<&(&str, &str, &str, &str)> = BTreeSet::new();
     for line in recording.lines() {
         let theirs: Value = serde_json::from_str(line).unwrap();
         let ours = make(calls.next().unwrap()).await;
@@ -378,7 +155,7 @@ async fn the_same_goes_out_as_from_the_python_sdk() {
                 (row.0, row.1, row.2) == (place, theirs.as_str(), ours.as_str())
             };
             let row = DIFFERENCES_OF_RESPONSES.iter().find(is_listed).filter(|_| name.starts_with("resp_"));
-            met.extend(row);
+            matched.extend(row);
             row.is_none()
         });
         found.extend(places.into_iter().map(|(place, theirs, ours)| {
@@ -387,7 +164,7 @@ async fn the_same_goes_out_as_from_the_python_sdk() {
         }));
     }
     assert_eq!(recording.lines().count(), 37);
-    assert_eq!(met.len(), DIFFERENCES_OF_RESPONSES.len(), "only these are met: {met:?}");
+    assert_eq!(matched.len(), DIFFERENCES_OF_RESPONSES.len(), "only these occur: {matched:?}");
     assert!(calls.next().is_none(), "a call is not in the recording");
     let listed: Vec<_> = DIFFERENCES
         .iter()
@@ -400,12 +177,12 @@ async fn the_same_goes_out_as_from_the_python_sdk() {
     };
     let (unlisted, gone) = (without(&found, &listed), without(&listed, &found));
     assert!(unlisted.is_empty(), "these differ, and are not in DIFFERENCES: {unlisted:#?}");
-    assert!(gone.is_empty(), "these differ no more: take them from DIFFERENCES: {gone:#?}");
+    assert!(gone.is_empty(), "these no longer differ: remove them from DIFFERENCES: {gone:#?}");
 }
 
-/// The SDK sends it; by the model table gpt-4o knows no efforts.
+/// The SDK sends it; by the model table gpt-4o has no efforts.
 #[test]
-fn an_effort_for_a_model_that_does_not_reason_is_refused() {
+fn an_effort_for_a_model_that_does_not_reason_is_rejected() {
     let backend = CodexBackend::new(CodexBackendConfig::new("sk-test").with_model("gpt-4o")).unwrap();
     let error = backend.preview(&request().with_reasoning_effort(ReasoningEffort::Low)).unwrap_err();
     assert_eq!(error.category(), ErrorCategory::InvalidRequest);

@@ -1,233 +1,27 @@
-//! One answer, said by a server in Chat Completions and in the Responses API, whole and streamed: what arrives is the same.
+//! One turn over Chat Completions and over the Responses API, whole and streamed: the caller gets the same.
+
+mod turn;
 
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, CodexError};
 use tachikoma_backends_core::{
-    Backend, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, FinishReason, Message,
-    ToolCall, ToolDefinition, ToolParameters, Usage,
+    Backend, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, Message, ToolDefinition,
+    ToolParameters,
 };
 
+use self::turn::{Turn, chat_usage, responses_usage, sse};
 use crate::server;
 
 const BOTH: [Api; 2] = [Api::ChatCompletions, Api::Responses];
-
-/// What a model says, and how it ends.
-#[derive(Clone, Copy, Debug, Default)]
-struct Said {
-    text: &'static str,
-    reasoning: &'static str,
-    refusal: &'static str,
-    /// Names and arguments.
-    calls: &'static [(&'static str, &'static str)],
-    /// As Chat Completions has it: `length`, `content_filter`.
-    cut: Option<&'static str>,
-}
-
-/// The pieces in which a text is streamed.
-fn pieces(text: &str) -> impl Iterator<Item = String> {
-    text.chars().collect::<Vec<_>>().chunks(3).map(String::from_iter).collect::<Vec<_>>().into_iter()
-}
-
-fn sse(events: impl IntoIterator<Item = Value>) -> String {
-    events.into_iter().map(|event| format!("data: {event}\n\n")).collect()
-}
-
-fn chat_usage() -> Value {
-    json!({
-        "prompt_tokens": 20, "completion_tokens": 9, "total_tokens": 29,
-        "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 6}, "completion_tokens_details": {"reasoning_tokens": 2},
-    })
-}
-
-fn responses_usage() -> Value {
-    json!({
-        "input_tokens": 20, "output_tokens": 9, "total_tokens": 29,
-        "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 6}, "output_tokens_details": {"reasoning_tokens": 2},
-    })
-}
-
-impl Said {
-    fn chat_reason(&self) -> &'static str {
-        self.cut.unwrap_or(if self.calls.is_empty() { "stop" } else { "tool_calls" })
-    }
-
-    fn chat(&self) -> String {
-        let call = |(at, (name, arguments)): (usize, &(&str, &str))| json!({"id": format!("call_{at}"), "type": "function", "function": {"name": name, "arguments": arguments}});
-        let calls: Vec<_> = self.calls.iter().enumerate().map(call).collect();
-        let message = json!({
-            "role": "assistant", "content": self.text, "refusal": self.refusal,
-            "reasoning_content": self.reasoning, "tool_calls": calls,
-        });
-        json!({
-            "id": "chatcmpl-1", "model": "m", "service_tier": "default", "usage": chat_usage(),
-            "choices": [{"index": 0, "message": message, "finish_reason": self.chat_reason()}],
-        })
-        .to_string()
-    }
-
-    fn chat_stream(&self) -> String {
-        let choice = |delta: Value, reason: Option<&str>| {
-            json!({
-                "id": "chatcmpl-1", "model": "m", "service_tier": "default",
-                "choices": [{"index": 0, "delta": delta, "finish_reason": reason}],
-            })
-        };
-        let mut events = Vec::new();
-        for (field, text) in
-            [("reasoning_content", self.reasoning), ("content", self.text), ("refusal", self.refusal)]
-        {
-            events.extend(pieces(text).map(|piece| choice(json!({field: piece}), None)));
-        }
-        for (at, (name, arguments)) in self.calls.iter().enumerate() {
-            let call = json!({"index": at, "id": format!("call_{at}"), "function": {"name": name}});
-            events.push(choice(json!({"tool_calls": [call]}), None));
-            events.extend(pieces(arguments).map(|piece| {
-                choice(json!({"tool_calls": [{"index": at, "function": {"arguments": piece}}]}), None)
-            }));
-        }
-        events.push(choice(json!({}), Some(self.chat_reason())));
-        events.push(json!({"id": "chatcmpl-1", "choices": [], "usage": chat_usage()}));
-        sse(events) + "data: [DONE]\n\n"
-    }
-
-    fn status(&self) -> &'static str {
-        if self.cut.is_some() { "incomplete" } else { "completed" }
-    }
-
-    fn items(&self) -> Vec<Value> {
-        let mut items = Vec::new();
-        if !self.reasoning.is_empty() {
-            let summary = json!({"type": "summary_text", "text": self.reasoning});
-            items.push(
-                json!({"id": "rs_1", "type": "reasoning", "summary": [summary], "encrypted_content": "g"}),
-            );
-        }
-        for (kind, field, text) in [("output_text", "text", self.text), ("refusal", "refusal", self.refusal)]
-        {
-            if !text.is_empty() {
-                let part = json!({"type": kind, field: text});
-                let id = format!("msg_{kind}");
-                items.push(json!({"id": id, "type": "message", "role": "assistant", "content": [part]}));
-            }
-        }
-        for (at, (name, arguments)) in self.calls.iter().enumerate() {
-            items.push(json!({
-                "id": format!("fc_{at}"), "type": "function_call", "call_id": format!("call_{at}"),
-                "name": name, "arguments": arguments,
-                "status": if serde_json::from_str::<Value>(arguments).is_ok() { "completed" } else { "incomplete" },
-            }));
-        }
-        items
-    }
-
-    fn whole_response(&self) -> Value {
-        let reason = self.cut.map(|cut| if cut == "length" { "max_output_tokens" } else { cut });
-        json!({
-            "id": "resp_1", "model": "m", "service_tier": "default", "status": self.status(), "error": null,
-            "incomplete_details": reason.map(|reason| json!({"reason": reason})),
-            "output": self.items(), "usage": responses_usage(),
-        })
-    }
-
-    fn responses(&self) -> String {
-        self.whole_response().to_string()
-    }
-
-    fn responses_stream(&self) -> String {
-        let mut events = vec![json!({"type": "response.created", "response": {"id": "resp_1"}})];
-        for (at, item) in self.items().into_iter().enumerate() {
-            let event = |kind: &str, fields: Value| {
-                let mut event = json!({"type": kind, "output_index": at, "item_id": item["id"]});
-                event.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-                event
-            };
-            let mut begun = item.clone();
-            for (field, empty) in [("arguments", json!("")), ("content", json!([])), ("summary", json!([]))] {
-                if let Some(field) = begun.get_mut(field) {
-                    *field = empty;
-                }
-            }
-            events.push(event("response.output_item.added", json!({"item": begun})));
-            let part = |list: &str, field: &str| item[list][0][field].as_str().unwrap_or_default().to_owned();
-            for (kind, text) in [
-                ("response.reasoning_summary_text", part("summary", "text")),
-                ("response.output_text", part("content", "text")),
-                ("response.refusal", part("content", "refusal")),
-                (
-                    "response.function_call_arguments",
-                    item["arguments"].as_str().unwrap_or_default().to_owned(),
-                ),
-            ] {
-                events.extend(
-                    pieces(&text).map(|piece| event(&format!("{kind}.delta"), json!({"delta": piece}))),
-                );
-                if !text.is_empty() {
-                    let done = json!({"text": text, "refusal": text, "arguments": text});
-                    events.push(event(&format!("{kind}.done"), done));
-                }
-            }
-            events.push(event("response.output_item.done", json!({"item": item})));
-        }
-        let kind = format!("response.{}", self.status());
-        events.push(json!({"type": kind, "response": self.whole_response()}));
-        sse(events)
-    }
-
-    fn body(&self, api: Api, stream: bool) -> String {
-        match (api, stream) {
-            (Api::Responses, false) => self.responses(),
-            (Api::Responses, true) => self.responses_stream(),
-            (_, false) => self.chat(),
-            (_, true) => self.chat_stream(),
-        }
-    }
-
-    /// The response that the caller gets. Of a cut one, only the Responses API states which calls are whole.
-    fn expected(&self, api: Api) -> CompletionResponse {
-        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let calls = self
-            .calls
-            .iter()
-            .enumerate()
-            .map(|(at, (name, arguments))| ToolCall::new(format!("call_{at}"), *name, *arguments));
-        let is_whole =
-            |call: &ToolCall| self.cut.is_none() || api == Api::Responses && call.parse_arguments().is_ok();
-        let (tool_calls, incomplete_tool_calls) = calls.partition(is_whole);
-        let usage: Usage = serde_json::from_value(chat_usage_of_core()).unwrap();
-        let mut response = CompletionResponse::default()
-            .with_tool_calls(tool_calls)
-            .with_incomplete_tool_calls(incomplete_tool_calls)
-            .with_finish_reason(match self.chat_reason() {
-                "length" => FinishReason::Length,
-                "content_filter" => FinishReason::ContentFilter,
-                "tool_calls" => FinishReason::ToolUse,
-                _ => FinishReason::Stop,
-            })
-            .with_usage(usage)
-            .with_model("m")
-            .with_service_tier("default");
-        response.content = some(self.text);
-        response.refusal = some(self.refusal);
-        response.reasoning = some(self.reasoning);
-        response
-    }
-}
-
-fn chat_usage_of_core() -> Value {
-    json!({
-        "prompt_tokens": 20, "completion_tokens": 9, "total_tokens": 29, "cached_tokens": 4, "cache_write_tokens": 6,
-        "reasoning_tokens": 2,
-    })
-}
 
 fn tool() -> ToolDefinition {
     ToolDefinition::new("now", "The time", ToolParameters::new())
 }
 
-/// Asks a server that gives this answer, whatever it was asked.
-async fn ask(api: Api, answer: Vec<u8>, stream: bool) -> Result<CompletionResponse, Box<CodexError>> {
-    let url = server::start(answer).await;
+/// Sends a request to a server that always returns this response.
+async fn send(api: Api, response: Vec<u8>, stream: bool) -> Result<CompletionResponse, Box<CodexError>> {
+    let url = server::start(response).await;
     let config = CodexBackendConfig::new("k").with_base_url(url).with_api(api).with_max_retries(0);
     let backend = CodexBackend::new(config).unwrap();
     let request = CompletionRequest::new(vec![Message::user("Hi")]).with_tools([tool()]);
@@ -249,36 +43,36 @@ async fn ask(api: Api, answer: Vec<u8>, stream: bool) -> Result<CompletionRespon
 }
 
 #[tokio::test]
-async fn the_same_answer_arrives() {
+async fn the_same_response_arrives() {
     let call = ("now", r#"{"zone":"UTC"}"#);
-    let answers = [
-        Said { text: "Hello, wörld 😀.", ..Said::default() },
-        Said { reasoning: "Let me think.", text: "42.", ..Said::default() },
-        Said { refusal: "I cannot help with that.", ..Said::default() },
-        Said { calls: &[("now", r#"{"zone":"UTC"}"#)], ..Said::default() },
-        Said { calls: &[("now", "{}"), ("now", r#"{"zone":"UTC"}"#)], ..Said::default() },
-        Said { reasoning: "Hm.", text: "Let me look.", calls: &[("now", "{}")], ..Said::default() },
-        Said { text: "Once upon a", cut: Some("length"), ..Said::default() },
-        Said { text: "I", cut: Some("content_filter"), ..Said::default() },
-        Said { calls: &[("now", r#"{"zone":"UT"#)], cut: Some("length"), ..Said::default() },
-        Said { calls: &[("now", "{}"), ("now", r#"{"zo"#)], cut: Some("length"), ..Said::default() },
-        Said::default(),
+    let turns = [
+        Turn { text: "Hello, wörld 😀.", ..Turn::default() },
+        Turn { reasoning: "Let me think.", text: "42.", ..Turn::default() },
+        Turn { refusal: "I cannot help with that.", ..Turn::default() },
+        Turn { calls: &[("now", r#"{"zone":"UTC"}"#)], ..Turn::default() },
+        Turn { calls: &[("now", "{}"), ("now", r#"{"zone":"UTC"}"#)], ..Turn::default() },
+        Turn { reasoning: "Hm.", text: "Let me look.", calls: &[("now", "{}")], ..Turn::default() },
+        Turn { text: "Once upon a", cut: Some("length"), ..Turn::default() },
+        Turn { text: "I", cut: Some("content_filter"), ..Turn::default() },
+        Turn { calls: &[("now", r#"{"zone":"UT"#)], cut: Some("length"), ..Turn::default() },
+        Turn { calls: &[("now", "{}"), ("now", r#"{"zo"#)], cut: Some("length"), ..Turn::default() },
+        Turn::default(),
     ];
-    assert_eq!(answers[3].calls, [call]);
-    for said in answers {
+    assert_eq!(turns[3].calls, [call]);
+    for turn in turns {
         for (api, stream) in BOTH.into_iter().flat_map(|api| [(api, false), (api, true)]) {
             let kind = if stream { "text/event-stream" } else { "application/json" };
-            let answer = server::http(200, kind, said.body(api, stream).as_bytes());
-            let mut read = ask(api, answer, stream).await.unwrap();
+            let response = server::http(200, kind, turn.body(api, stream).as_bytes());
+            let mut read = send(api, response, stream).await.unwrap();
             assert!(read.id.is_some() && read.request_id.is_some(), "{read:?}");
-            // Ids are the API's own, and so is what only one of them needs back.
+            // Ids differ by API, and only one of them needs its state back.
             (read.id, read.request_id, read.provider_state) = (None, None, None);
-            assert_eq!(read, said.expected(api), "{api:?}, streamed: {stream}");
+            assert_eq!(read, turn.expected(api), "{api:?}, streamed: {stream}");
         }
     }
 }
 
-/// Whole and streamed, in every spelling and of any type.
+/// Whole and streamed, under every name and of any type.
 #[tokio::test]
 async fn writes_to_the_cache_are_counted_over_both_apis() {
     for (details, beside, expected) in [
@@ -306,10 +100,10 @@ async fn writes_to_the_cache_are_counted_over_both_apis() {
                 let mut usage = usual.clone();
                 usage[name] = details.clone();
                 usage["cache_creation_input_tokens"] = beside.clone();
-                let body = Said { text: "Hi", ..Said::default() }.body(api, stream);
+                let body = Turn { text: "Hi", ..Turn::default() }.body(api, stream);
                 let body = body.replace(&usual.to_string(), &usage.to_string());
                 let kind = if stream { "text/event-stream" } else { "application/json" };
-                let read = ask(api, server::http(200, kind, body.as_bytes()), stream).await.unwrap();
+                let read = send(api, server::http(200, kind, body.as_bytes()), stream).await.unwrap();
                 let found = read.usage.unwrap();
                 let of = format!("{api:?}, streamed: {stream}: {usage}");
                 assert_eq!(found.cache_write_tokens, expected, "{of}");
@@ -337,34 +131,38 @@ async fn the_same_errors_arrive() {
     ] {
         let error = json!({"error": {"message": "No.", "code": code}});
         for api in BOTH {
-            let refused = server::http(status, "application/json", error.to_string().as_bytes());
+            let rejected = server::http(status, "application/json", error.to_string().as_bytes());
             let inside = server::http(200, "application/json", error.to_string().as_bytes());
             let event = server::http(200, "text/event-stream", sse([error.clone()]).as_bytes());
-            for (answer, stream) in
-                [(&refused, false), (&refused, true), (&inside, false), (&inside, true), (&event, true)]
+            for (response, stream) in
+                [(&rejected, false), (&rejected, true), (&inside, false), (&inside, true), (&event, true)]
             {
-                same(ask(api, answer.clone(), stream).await, category, &format!("{code}, {api:?}, {stream}"));
+                same(
+                    send(api, response.clone(), stream).await,
+                    category,
+                    &format!("{code}, {api:?}, {stream}"),
+                );
             }
         }
     }
     for api in BOTH {
-        let body = Said { text: "Hello, world", ..Said::default() }.body(api, true);
+        let body = Turn { text: "Hello, world", ..Turn::default() }.body(api, true);
         let half: String = body.split_inclusive("\n\n").take(3).collect();
         let cut = server::http(200, "text/event-stream", half.as_bytes());
-        same(ask(api, cut, true).await, ErrorCategory::TruncatedStream, "cut");
+        same(send(api, cut, true).await, ErrorCategory::TruncatedStream, "cut");
         let broken = server::cut(server::http(200, "text/event-stream", body.as_bytes()), body.len() / 2);
-        same(ask(api, broken, true).await, ErrorCategory::Network, "broken");
+        same(send(api, broken, true).await, ErrorCategory::Network, "broken");
     }
 }
 
-/// A turn goes back over either API, whichever it came over; the state of the Responses API only to where it came from.
+/// A turn can be sent back over either API; the state of the Responses API goes only to the server and model that sent it.
 #[tokio::test]
 async fn a_turn_goes_to_every_other_model_api_and_server() {
-    let said = Said { reasoning: "Hm.", calls: &[("now", "{}")], ..Said::default() };
+    let turn = Turn { reasoning: "Hm.", calls: &[("now", "{}")], ..Turn::default() };
     let mut servers = Vec::new();
     for api in BOTH {
         let url =
-            server::start(server::http(200, "application/json", said.body(api, false).as_bytes())).await;
+            server::start(server::http(200, "application/json", turn.body(api, false).as_bytes())).await;
         servers.push((api, url));
     }
     let backend = |api: Api, url: &str, key: &str, model: &str| {
@@ -407,7 +205,7 @@ async fn a_turn_goes_to_every_other_model_api_and_server() {
                 is_home,
                 "from {model}, {key} to {place:?}: {sent}"
             );
-            // Whoever changes the turn means the change.
+            // A changed turn is sent as changed, without the state.
             let mut changed = turn.clone();
             changed.tool_calls[0].arguments = r#"{"zone":"removed"}"#.to_owned();
             let sent = body(changed);
@@ -417,12 +215,12 @@ async fn a_turn_goes_to_every_other_model_api_and_server() {
     assert_eq!(states, 4, "the state of each place goes back to it");
 }
 
-/// Through the trait, the choice is the backend's.
+/// Through the trait, the backend chooses the API.
 #[tokio::test]
-async fn a_server_of_another_is_asked_over_chat_completions() {
-    let said = Said { text: "Hi", ..Said::default() };
-    let url = server::start(server::http(200, "application/json", said.chat().as_bytes())).await;
+async fn other_servers_are_called_over_chat_completions() {
+    let turn = Turn { text: "Hi", ..Turn::default() };
+    let url = server::start(server::http(200, "application/json", turn.chat().as_bytes())).await;
     let backend = CodexBackend::new(CodexBackendConfig::new("k").with_base_url(url)).unwrap();
-    let answer = backend.complete(CompletionRequest::new(vec![Message::user("Hi")])).await.unwrap();
-    assert_eq!(answer.content.as_deref(), Some("Hi"));
+    let response = backend.complete(CompletionRequest::new(vec![Message::user("Hi")])).await.unwrap();
+    assert_eq!(response.content.as_deref(), Some("Hi"));
 }

@@ -1,4 +1,4 @@
-//! What holds for any bytes, however they arrive.
+//! Properties that hold for any bytes in any split.
 
 use eventsource_stream::EventStream;
 use futures::executor::block_on;
@@ -8,13 +8,13 @@ use proptest::sample::Index;
 use tachikoma_backend_codex::internals;
 use tachikoma_backends_core::{BackendError, CompletionChunk};
 
-/// Bytes as they are, in two pieces, and one by one.
+/// Bytes in one piece, in two pieces, and one by one.
 fn splits(bytes: &[u8], at: Index) -> [Vec<&[u8]>; 3] {
     let (head, tail) = bytes.split_at(at.index(bytes.len() + 1));
     [vec![bytes], vec![head, tail], bytes.chunks(1).collect()]
 }
 
-/// Bytes that look like server-sent events more often than chance would have it.
+/// Random bytes that resemble server-sent events.
 fn nearly_events() -> impl Strategy<Value = Vec<u8>> {
     let chunk = r#"{"choices":[{"index":0,"delta":{"content":"é😀"}}]}"#;
     let piece = prop_oneof![
@@ -41,7 +41,7 @@ fn nearly_events() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
-/// A stream as the specification has it: fields in lines that end in LF, events that end in a blank line.
+/// A valid stream by the specification: fields in lines that end in LF, events that end in a blank line.
 fn valid_stream() -> impl Strategy<Value = String> {
     let text = "[^\\r\\n\u{0}]{0,20}";
     let line = prop_oneof![
@@ -63,16 +63,16 @@ proptest! {
 
     #[test]
     fn any_split_gives_the_same_events(bytes in nearly_events(), at in any::<Index>()) {
-        let shown = |pieces: Vec<&[u8]>| format!("{:?}", internals::sse_events(pieces));
+        let read = |pieces: Vec<&[u8]>| format!("{:?}", internals::sse_events(pieces));
         let [whole, in_two, single] = splits(&bytes, at);
-        let expected = shown(whole);
-        prop_assert_eq!(&shown(in_two), &expected);
-        prop_assert_eq!(&shown(single), &expected);
+        let expected = read(whole);
+        prop_assert_eq!(&read(in_two), &expected);
+        prop_assert_eq!(&read(single), &expected);
     }
 
     #[test]
-    fn any_split_gives_the_same_answer(bytes in nearly_events(), at in any::<Index>()) {
-        let shown = |pieces: Vec<&[u8]>| {
+    fn any_split_gives_the_same_response(bytes in nearly_events(), at in any::<Index>()) {
+        let read = |pieces: Vec<&[u8]>| {
             let streams =
                 [internals::chat_stream(pieces.clone()), internals::responses_stream(pieces)];
             let items: Vec<Vec<_>> = streams.map(|stream| block_on(stream.collect())).into();
@@ -84,15 +84,15 @@ proptest! {
             (format!("{items:?}"), finals, text)
         };
         let [whole, in_two, single] = splits(&bytes, at);
-        let (expected, finals, text) = shown(whole);
+        let (expected, finals, text) = read(whole);
         prop_assert_eq!(finals, [1, 1], "one final chunk or one error");
         prop_assert!(text <= bytes.len(), "more text than bytes");
-        prop_assert_eq!(&shown(in_two).0, &expected);
-        prop_assert_eq!(&shown(single).0, &expected);
+        prop_assert_eq!(&read(in_two).0, &expected);
+        prop_assert_eq!(&read(single).0, &expected);
     }
 
     #[test]
-    fn any_body_is_an_answer_or_an_error(body in proptest::collection::vec(any::<u8>(), 0..64), status in 300u16..600) {
+    fn any_random_body_is_an_error(body in proptest::collection::vec(any::<u8>(), 0..64), status in 300u16..600) {
         prop_assert!(internals::chat_response(&body).is_err());
         prop_assert!(internals::responses_response(&body).is_err());
         let error = internals::error_response(status, &body);
@@ -101,7 +101,7 @@ proptest! {
     }
 
     #[test]
-    fn valid_streams_are_read_as_the_specification_says(text in valid_stream()) {
+    fn valid_streams_are_read_by_the_specification(text in valid_stream()) {
         let reference: Vec<_> = block_on(EventStream::new(stream::iter([Ok::<_, ()>(text.as_bytes())])).collect());
         // Events without data are comments to an API client.
         let reference: Vec<_> = reference

@@ -1,7 +1,7 @@
-//! A folder a scenario: what is asked and what goes out, what comes in and what is handed out.
+//! One folder per scenario: a request and the body that is sent, or a response and the output for the caller.
 //!
-//! `input.json` is a core request, `request.snap` the body it becomes. `response.json` or `response.sse` is what a server
-//! sends, `output.snap` what the caller gets.
+//! `input.json` is a core request, `request.snap` the body it becomes. `response.json` or `response.sse` is the
+//! response of a server, `output.snap` the output for the caller.
 
 use std::fs;
 use std::path::Path;
@@ -24,20 +24,20 @@ fn snapshot(path: &Path, name: &str, value: &Value) {
     settings.bind(|| insta::assert_json_snapshot!(name, value));
 }
 
-fn shown(error: BackendError) -> Value {
+fn error_json(error: BackendError) -> Value {
     json!({"error": error.to_string(), "category": error.category().as_str(), "retryable": error.is_retryable()})
 }
 
-/// The API of a scenario: its folder says it.
+/// The API of a scenario, by its folder.
 fn api(path: &Path) -> Api {
     match path.parent().unwrap().parent().unwrap().file_name().unwrap().to_str().unwrap() {
         "chat" => Api::ChatCompletions,
         "responses" => Api::Responses,
-        other => panic!("tests/scenarios/{other}: which API is that?"),
+        other => panic!("tests/scenarios/{other}: unknown API"),
     }
 }
 
-/// The body that a request becomes for OpenAI's own server, with what is said of it.
+/// The body for OpenAI's own server, with its warnings.
 fn preview(request: &CompletionRequest, api: Api) -> Result<Value, CodexError> {
     let preview = CodexBackend::new(CodexBackendConfig::new("sk-test").with_api(api))?.preview(request)?;
     assert_eq!(Api::from(preview.api), api);
@@ -51,13 +51,13 @@ fn preview(request: &CompletionRequest, api: Api) -> Result<Value, CodexError> {
 fn requests() {
     insta::glob!("../scenarios", "*/*/input.json", |path| {
         let request: CompletionRequest = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-        let body = preview(&request, api(path)).unwrap_or_else(|error| shown(error.into()));
+        let body = preview(&request, api(path)).unwrap_or_else(|error| error_json(error.into()));
         snapshot(path, "request", &body);
     });
 }
 
 #[test]
-fn answers() {
+fn whole_responses() {
     insta::glob!("../scenarios", "*/*/response.json", |path| {
         let read = match api(path) {
             Api::Responses => internals::responses_response,
@@ -65,7 +65,7 @@ fn answers() {
         };
         let output = match read(&fs::read(path).unwrap()) {
             Ok(response) => serde_json::to_value(response).unwrap(),
-            Err(error) => shown(error.into()),
+            Err(error) => error_json(error.into()),
         };
         snapshot(path, "output", &output);
     });
@@ -81,7 +81,7 @@ fn streams() {
         };
         let chunks: Vec<Value> = block_on(
             stream()
-                .map(|item| item.map_or_else(shown, |chunk| serde_json::to_value(chunk).unwrap()))
+                .map(|item| item.map_or_else(error_json, |chunk| serde_json::to_value(chunk).unwrap()))
                 .collect(),
         );
         let collected = match block_on(CollectingStream::new(stream()).collect()) {

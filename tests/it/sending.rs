@@ -1,31 +1,24 @@
-//! How requests are sent: retries and their budget, lost connections, successful statuses, the runtime, what is asked for.
+//! How requests are sent: successful statuses, usage of streams, the choice of the API and its fields.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+mod retries;
+mod runtimes;
+
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use futures::executor::block_on;
-use futures::future::join_all;
-use futures::{FutureExt, StreamExt};
-use openai_mock::{MockServer, Reply};
+use openai_mock::MockServer;
 use serde_json::{Value, json};
-use tachikoma_backend_codex::{
-    Api, Azure, CodexBackend, CodexBackendConfig, CodexError, Credentials, EmbeddingRequest, WireApi,
-};
+use tachikoma_backend_codex::{Api, Azure, CodexBackend, CodexBackendConfig, WireApi};
 use tachikoma_backends_core::{
-    Backend, BackendExt, CollectingStream, CompletionRequest, ErrorCategory, Message, ToolDefinition,
-    ToolParameters,
+    Backend, CollectingStream, CompletionRequest, ErrorCategory, Message, ToolDefinition, ToolParameters,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio::sync::Barrier;
 
 use crate::server;
 
-const ANSWER: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,
+const RESPONSE_BODY: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,
     "message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}]}"#;
 
-/// A backend that sends nothing: making a client takes time.
+/// A backend for previews. All share one client, since building one takes time.
 fn offline(config: CodexBackendConfig) -> CodexBackend {
     static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
     let client = CLIENT.get_or_init(reqwest::Client::new).clone();
@@ -38,112 +31,6 @@ fn request() -> CompletionRequest {
 
 fn config(url: &str) -> CodexBackendConfig {
     CodexBackendConfig::new("sk-test").with_base_url(url).with_min_retry_wait(Duration::from_millis(1))
-}
-
-async fn start_busy() -> MockServer {
-    MockServer::builder().with_fault("status=503".parse().unwrap()).start().await.unwrap()
-}
-
-#[tokio::test]
-async fn retries_of_all_tasks_share_a_budget() {
-    async fn check(configure: fn(CodexBackendConfig) -> CodexBackendConfig, tasks: usize, expected: usize) {
-        let mock = start_busy().await;
-        let backend = CodexBackend::new(configure(config(mock.base_url()))).unwrap();
-        let errors = join_all((0..tasks).map(|_| backend.try_complete(request()))).await;
-        let errors: Vec<CodexError> = errors.into_iter().map(Result::unwrap_err).collect();
-        assert_eq!(mock.requests().len(), expected);
-        let attempts: u32 = errors.iter().map(CodexError::attempts).sum();
-        assert_eq!(attempts as usize, expected);
-        let exhausted = "the retry budget of this backend is exhausted (with_retry_budget)";
-        for error in errors {
-            assert_eq!(error.category(), ErrorCategory::Overloaded);
-            assert_eq!(error.to_string().contains(exhausted), error.attempts() < 3, "{error}");
-        }
-    }
-    check(|config| config, 200, 250).await;
-    check(|config| config.with_retry_budget(0.0), 200, 210).await;
-    check(|config| config.with_retry_budget(None), 200, 600).await;
-    check(|config| config, 1, 3).await;
-    check(|config| config, 4, 12).await;
-}
-
-#[tokio::test]
-async fn a_request_alone_gets_all_its_retries() {
-    let mock = start_busy().await;
-    let config = config(mock.base_url()).with_min_retry_wait(Duration::ZERO).with_max_retries(30);
-    let error = CodexBackend::new(config).unwrap().try_complete(request()).await.unwrap_err();
-    assert_eq!((error.attempts(), mock.requests().len()), (31, 31));
-}
-
-#[tokio::test]
-async fn a_retry_that_a_rate_limit_schedules_is_free() {
-    async fn check(stated: &str, expected: usize) {
-        let mock = MockServer::start().await.unwrap();
-        let backend = CodexBackend::new(config(mock.base_url()).with_retry_budget(0.0)).unwrap();
-        let mut answered = 0;
-        for _ in 0..20 {
-            let limited = Reply::error(429, "rate_limit_exceeded", "Slow down");
-            mock.push_reply(limited.with_header("retry-after-ms", stated));
-            answered += usize::from(backend.try_complete(request()).await.is_ok());
-        }
-        assert_eq!(answered, expected, "{stated}");
-    }
-    check("1", 20).await;
-    check("0", 10).await;
-}
-
-/// A server whose connections answer one request each, once `pool` of them are there, and break off at the next one.
-///
-/// Returns the base URL and the number of connections so far.
-async fn start_forgetful(pool: usize) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let (count, filled) = (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(pool)));
-    let counted = Arc::clone(&count);
-    tokio::spawn(async move {
-        while let Ok((mut connection, _)) = listener.accept().await {
-            let number = counted.fetch_add(1, Ordering::SeqCst);
-            let filled = Arc::clone(&filled);
-            tokio::spawn(async move {
-                server::read_request(&mut connection).await;
-                if number < pool {
-                    filled.wait().await;
-                }
-                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length:";
-                let answer = format!("{head} {}\r\n\r\n{ANSWER}", ANSWER.len());
-                connection.write_all(answer.as_bytes()).await.unwrap();
-                // The next request arrives, and nothing comes back.
-                let _ = connection.read(&mut [0; 1]).await;
-            });
-        }
-    });
-    (url, count)
-}
-
-#[tokio::test]
-async fn a_retry_after_a_lost_connection_uses_a_new_one() {
-    async fn check(retries: u32, own_client: bool, attempts: Result<usize, u32>) {
-        let (url, connections) = start_forgetful(4).await;
-        let mut config = config(&url).with_max_retries(retries);
-        if own_client {
-            config = config.with_http_client(reqwest::Client::builder().no_proxy().build().unwrap());
-        }
-        let backend = CodexBackend::new(config).unwrap();
-        for answer in join_all((0..4).map(|_| backend.try_complete(request()))).await {
-            answer.unwrap();
-        }
-        assert_eq!(connections.load(Ordering::SeqCst), 4);
-        let outcome = backend.try_complete(request()).await;
-        let outcome = outcome.map(|_| connections.load(Ordering::SeqCst)).map_err(|error| {
-            assert!(error.is_network() && error.details().maybe_processed, "{error}");
-            error.attempts()
-        });
-        assert_eq!(outcome, attempts);
-    }
-    check(1, false, Ok(5)).await;
-    check(0, false, Err(1)).await;
-    // Whose pool it is decides: three retries of a caller's client meet three more dead connections.
-    check(3, true, Err(4)).await;
 }
 
 #[tokio::test]
@@ -160,19 +47,19 @@ async fn every_successful_status_with_a_body_is_a_success() {
         CodexBackend::new(config(url).with_api(api).with_http_client(client.clone())).unwrap()
     };
     for status in [200, 201, 202, 203, 206, 207, 226] {
-        for (api, body) in [(Api::ChatCompletions, ANSWER), (Api::Responses, RESPONSE)] {
+        for (api, body) in [(Api::ChatCompletions, RESPONSE_BODY), (Api::Responses, RESPONSE)] {
             let url = server::start(server::http(status, "application/json", body.as_bytes())).await;
             let backend = backend(&url, api);
-            let answer = backend.try_complete(request()).await.unwrap();
-            assert_eq!(answer.content.as_deref(), Some("Hi"), "{status}");
+            let response = backend.try_complete(request()).await.unwrap();
+            assert_eq!(response.content.as_deref(), Some("Hi"), "{status}");
             let stream = backend.complete_stream(request()).await.unwrap();
-            let answer = CollectingStream::new(stream).collect().await.unwrap();
-            assert_eq!(answer.content.as_deref(), Some("Hi"), "{status}");
+            let response = CollectingStream::new(stream).collect().await.unwrap();
+            assert_eq!(response.content.as_deref(), Some("Hi"), "{status}");
         }
         let url = server::start(server::http(status, "text/event-stream", EVENTS.as_bytes())).await;
         let stream = backend(&url, Api::Auto).complete_stream(request()).await.unwrap();
-        let answer = CollectingStream::new(stream).collect().await.unwrap();
-        assert_eq!(answer.content.as_deref(), Some("Hi"), "{status}");
+        let response = CollectingStream::new(stream).collect().await.unwrap();
+        assert_eq!(response.content.as_deref(), Some("Hi"), "{status}");
         let url = server::start(server::http(status, "application/json", VECTORS.as_bytes())).await;
         let vectors = backend(&url, Api::Auto).embed("a").await.unwrap();
         assert_eq!(vectors.embeddings.len(), 1, "{status}");
@@ -188,141 +75,23 @@ async fn every_successful_status_with_a_body_is_a_success() {
 
 #[tokio::test]
 async fn a_redirect_loop_counts_its_requests() {
-    let answer = "HTTP/1.1 307 Temporary Redirect\r\nlocation: /v1/again\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    let url = server::start(answer).await;
+    let response = "HTTP/1.1 307 Temporary Redirect\r\nlocation: /v1/again\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let url = server::start(response).await;
     let error = CodexBackend::new(config(&url)).unwrap().try_complete(request()).await.unwrap_err();
     assert_eq!((error.category(), error.attempts()), (ErrorCategory::Configuration, 11), "{error}");
     assert!(error.to_string().contains("11 attempts"), "{error}");
 }
 
-/// Everything that sends, polled without a runtime or within one that lacks something.
-fn everything_that_sends(backend: &CodexBackend) -> Vec<(&'static str, Result<(), ErrorCategory>, String)> {
-    let outcome = |name, outcome: Result<(), (ErrorCategory, String)>| match outcome {
-        Ok(()) => (name, Ok(()), String::new()),
-        Err((category, text)) => (name, Err(category), text),
-    };
-    let whole = backend.complete(request()).map(|result| result.map(drop));
-    let stream = backend.complete_stream(request()).map(|result| result.map(drop));
-    let retried = backend.complete_with_retry(request(), 2).map(|result| result.map(drop));
-    let health = backend.health_check().map(|result| result.map(drop));
-    let embedding = backend.embed(EmbeddingRequest::new("a")).map(|result| result.map(drop));
-    let of_core = |error: tachikoma_backends_core::BackendError| (error.category(), error.to_string());
-    vec![
-        outcome("complete", block_on(whole).map_err(of_core)),
-        outcome("complete_stream", block_on(stream).map_err(of_core)),
-        outcome("complete_with_retry", block_on(retried).map_err(of_core)),
-        outcome("health_check", block_on(health).map_err(of_core)),
-        outcome("embed", block_on(embedding).map_err(|error| (error.category(), error.to_string()))),
-    ]
-}
-
-#[test]
-fn a_missing_runtime_is_an_error_of_the_configuration() {
-    let credentials = [
-        Credentials::key("sk-test"),
-        Credentials::key_command("echo", ["sk-test"]),
-        Credentials::key_file("/dev/null"),
-        Credentials::from_async_fn(|| async {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            Ok(tachikoma_backend_codex::AccessToken::new("t"))
-        }),
-    ];
-    for credentials in credentials {
-        for total in [None, Some(Duration::from_secs(1))] {
-            let config = CodexBackendConfig::new(credentials.clone())
-                .with_base_url("http://127.0.0.1:1/v1")
-                .with_total_timeout(total);
-            let backend = CodexBackend::new(config).unwrap();
-            for (name, outcome, text) in everything_that_sends(&backend) {
-                assert_eq!(outcome, Err(ErrorCategory::Configuration), "{name}: {text}");
-                assert!(text.contains("no Tokio runtime") && text.contains("enable_all"), "{name}: {text}");
-            }
-            backend.preview(&request()).unwrap();
-        }
-    }
-}
-
-#[test]
-fn a_runtime_without_its_drivers_is_an_error_of_the_configuration() {
-    let config = CodexBackendConfig::new("sk-test").with_base_url("http://127.0.0.1:1/v1");
-    let backend = CodexBackend::new(config.with_max_retries(0)).unwrap();
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let (bare, timed) = (builder.build().unwrap(), builder.enable_time().build().unwrap());
-    for (runtime, words) in [(bare, "no timers"), (timed, "no I/O")] {
-        let error = runtime.block_on(backend.try_complete(request())).unwrap_err();
-        assert_eq!(error.category(), ErrorCategory::Configuration, "{error}");
-        assert!(error.to_string().contains(words) && error.to_string().contains("enable_all"), "{error}");
-    }
-}
-
-/// The wait after a finish reason needs a timer, of which there is none outside of a runtime.
-#[test]
-fn a_stream_may_be_read_outside_of_its_runtime() {
-    const CONTENT: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";
-    const STOP: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let hour = Duration::from_secs(3600);
-    for is_timed in [false, true] {
-        let (go_on, wait) = tokio::sync::oneshot::channel::<()>();
-        let mut stream = runtime.block_on(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let url = format!("http://{}/v1", listener.local_addr().unwrap());
-            tokio::spawn(async move {
-                let (mut connection, _) = listener.accept().await.unwrap();
-                server::read_request(&mut connection).await;
-                let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-                connection.write_all(head.as_bytes()).await.unwrap();
-                wait.await.unwrap();
-                connection.write_all([CONTENT, STOP].concat().as_bytes()).await.unwrap();
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            });
-            let mut config = config(&url);
-            if is_timed {
-                config = config.with_first_content_timeout(hour).with_progress_timeout(hour);
-            }
-            let mut stream = CodexBackend::new(config).unwrap().complete_stream(request()).await.unwrap();
-            // The limit on silence has its timer from here on.
-            assert!(futures::poll!(stream.next()).is_pending());
-            stream
-        });
-        go_on.send(()).unwrap();
-        let chunks: Vec<_> = block_on(async { stream.by_ref().map(Result::unwrap).collect().await });
-        assert_eq!((chunks[0].delta.as_str(), chunks.last().unwrap().is_final), ("Hi", true));
-    }
-}
-
-#[test]
-fn a_stream_that_leaves_its_runtime_ends_in_an_error() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut stream = runtime.block_on(async {
-        let hour = Duration::from_secs(3600);
-        let mock = MockServer::builder().with_chunk_delay(hour).start().await.unwrap();
-        let backend = CodexBackend::new(config(mock.base_url())).unwrap();
-        let stream = backend.complete_stream(request()).await.unwrap();
-        std::mem::forget(mock);
-        stream
-    });
-    let error = block_on(async {
-        loop {
-            if let Err(error) = stream.next().await.unwrap() {
-                return error;
-            }
-        }
-    });
-    assert_eq!(error.category(), ErrorCategory::Configuration, "{error}");
-    assert!(block_on(stream.next()).is_none());
-}
-
 #[tokio::test]
-async fn usage_is_asked_for_unless_it_is_turned_off() {
+async fn usage_is_requested_unless_it_is_turned_off() {
     let own = json!({"include_obfuscation": false});
-    for (asked, extra, expected) in [
+    for (is_requested, extra, expected) in [
         (true, None, json!({"include_usage": true})),
         (false, None, Value::Null),
         (false, Some(own.clone()), own.clone()),
     ] {
         let mock = MockServer::builder().with_schema_check(false).start().await.unwrap();
-        let backend = CodexBackend::new(config(mock.base_url()).with_stream_usage(asked)).unwrap();
+        let backend = CodexBackend::new(config(mock.base_url()).with_stream_usage(is_requested)).unwrap();
         let mut request = request();
         if let Some(extra) = extra {
             request = request.with_extra("stream_options", extra);
@@ -341,7 +110,7 @@ fn official() -> CodexBackend {
 }
 
 #[test]
-fn one_choice_passes_and_more_are_refused() {
+fn one_choice_passes_and_more_are_rejected() {
     for api in [Api::ChatCompletions, Api::Responses] {
         let config = CodexBackendConfig::new("sk-test").with_api(api).with_model("gpt-4o");
         let backend = offline(config);
@@ -355,7 +124,7 @@ fn one_choice_passes_and_more_are_refused() {
 }
 
 #[test]
-fn fields_of_the_responses_api_lead_there_on_every_server() {
+fn fields_of_the_responses_api_select_it_on_every_server() {
     for (field, value) in [
         ("reasoning", json!({"summary": "auto"})),
         ("tools", json!([{"type": "web_search"}])),
@@ -415,7 +184,7 @@ fn a_v1_endpoint_of_azure_gets_no_dated_version() {
 }
 
 #[test]
-fn encrypted_reasoning_is_asked_only_of_models_that_are_known_to_reason() {
+fn encrypted_reasoning_is_requested_only_of_models_known_to_reason() {
     let azure = Azure::new("https://r.openai.azure.com");
     let servers = [
         CodexBackendConfig::new("k"),

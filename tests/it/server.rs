@@ -1,4 +1,4 @@
-//! A server that sends exact bytes, whatever it was asked.
+//! A server that sends exact bytes, whatever the request.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -6,32 +6,32 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Starts it on the current runtime, with which it ends. Every connection gets `answer` and is then closed.
+/// Starts it on the current runtime, with which it ends. Every connection gets `response` and is then closed.
 ///
 /// Returns the base URL.
-pub(crate) async fn start(answer: impl Into<Vec<u8>>) -> String {
-    start_changing(Arc::new(Mutex::new(answer.into()))).await
+pub(crate) async fn start(response: impl Into<Vec<u8>>) -> String {
+    start_changing(Arc::new(Mutex::new(response.into()))).await
 }
 
-/// As [`start`], with an answer that may be replaced between requests.
-pub(crate) async fn start_changing(answer: Arc<Mutex<Vec<u8>>>) -> String {
+/// As [`start`], with a response that may be replaced between requests.
+pub(crate) async fn start_changing(response: Arc<Mutex<Vec<u8>>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut connection, _)) = listener.accept().await {
             read_request(&mut connection).await;
-            let answer = answer.lock().unwrap().clone();
-            // The client may have gone away: then there is nobody to tell.
-            let _ = connection.write_all(&answer).await;
+            let response = response.lock().unwrap().clone();
+            // The client may have closed the connection: nothing to report then.
+            let _ = connection.write_all(&response).await;
             let _ = connection.shutdown().await;
         }
     });
     url
 }
 
-/// As [`start`], with these answers, one after the other, and the last one for all further requests. Their bodies are kept.
+/// As [`start`], with these responses in turn, the last one for all further requests. The bodies of requests are recorded.
 pub(crate) async fn start_recording(
-    answers: Arc<Mutex<VecDeque<Vec<u8>>>>,
+    responses: Arc<Mutex<VecDeque<Vec<u8>>>>,
     bodies: Arc<Mutex<Vec<Vec<u8>>>>,
 ) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -40,18 +40,18 @@ pub(crate) async fn start_recording(
         while let Ok((mut connection, _)) = listener.accept().await {
             let body = read_request(&mut connection).await;
             bodies.lock().unwrap().push(body);
-            let answer = {
-                let mut answers = answers.lock().unwrap();
-                if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
+            let response = {
+                let mut responses = responses.lock().unwrap();
+                if responses.len() > 1 { responses.pop_front() } else { responses.front().cloned() }
             };
-            let _ = connection.write_all(&answer.unwrap_or_default()).await;
+            let _ = connection.write_all(&response.unwrap_or_default()).await;
             let _ = connection.shutdown().await;
         }
     });
     url
 }
 
-/// A whole answer of this status, content type and body.
+/// A whole response with this status, content type and body.
 pub(crate) fn http(status: u16, content_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "HTTP/1.1 {status} Whatever\r\ncontent-type: {content_type}\r\nx-request-id: req_raw\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
@@ -60,10 +60,10 @@ pub(crate) fn http(status: u16, content_type: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// Leaves `missing` bytes of the body out that its length promises.
-pub(crate) fn cut(answer: Vec<u8>, missing: usize) -> Vec<u8> {
-    let length = answer.len() - missing;
-    answer[..length].to_vec()
+/// Drops the last `missing` bytes of the body, so that it is shorter than its `content-length`.
+pub(crate) fn cut(response: Vec<u8>, missing: usize) -> Vec<u8> {
+    let length = response.len() - missing;
+    response[..length].to_vec()
 }
 
 /// Reads a request and returns its body.

@@ -1,4 +1,4 @@
-//! The configuration in a file: what is read, what is written, what is refused and how.
+//! The configuration in a file: what is read, written and rejected, and the errors.
 
 use std::time::Duration;
 
@@ -42,13 +42,13 @@ fn read(text: &str) -> Result<CodexBackendConfig, String> {
     toml::from_str(text).map_err(|error| error.to_string())
 }
 
-/// As it is written, through JSON, whose keys are sorted.
+/// The configuration as JSON, whose keys are sorted.
 fn written(config: &CodexBackendConfig) -> Value {
     serde_json::to_value(config).unwrap()
 }
 
 #[test]
-fn all_that_is_read_is_written_again() {
+fn every_setting_survives_a_round_trip() {
     let config = read(ALL).unwrap();
     assert_eq!(config.base_url(), "http://localhost:8080/v1");
     assert_eq!((config.organization(), config.project()), (Some("org-1"), Some("proj_1")));
@@ -74,9 +74,9 @@ fn all_that_is_read_is_written_again() {
     assert_eq!(serde_json::to_value(&again).unwrap(), written);
 }
 
-/// With each of its comments that is a setting taken for one.
+/// With each commented setting enabled in turn.
 #[test]
-fn the_documented_file_holds_what_it_says() {
+fn the_documented_file_is_valid() {
     let text = include_str!("../../examples/settings.toml");
     let config = read(text).unwrap();
     assert_eq!(
@@ -127,7 +127,7 @@ fn a_retry_budget_is_a_share_or_off() {
 }
 
 #[test]
-fn azure_and_the_credentials_that_are_no_secret() {
+fn azure_and_credentials_without_secrets_are_written() {
     let azure = json!({"endpoint": "https://r.example", "api_version": "2024-10-21", "deployment": "d"});
     for (field, value) in [
         ("azure", azure),
@@ -161,7 +161,7 @@ fn secrets_are_read_but_not_written() {
 }
 
 #[test]
-fn without_credentials_it_makes_no_backend() {
+fn a_file_without_credentials_builds_no_backend() {
     let config = read("model = \"gpt-4o\"").unwrap();
     let error = CodexBackend::new(config.clone()).unwrap_err().to_string();
     assert!(error.contains("there are no credentials") && error.contains("api_key_file"), "{error}");
@@ -169,7 +169,7 @@ fn without_credentials_it_makes_no_backend() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn errors_name_the_wrong_setting() {
     #[track_caller]
     fn check(text: &str, words: &[&str]) {
         let error = read(text).unwrap_err();

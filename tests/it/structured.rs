@@ -1,4 +1,4 @@
-//! Answers as Rust types, over both APIs, whole and streamed.
+//! Responses as Rust types, over both APIs, whole and streamed.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -35,7 +35,7 @@ fn request() -> CompletionRequest {
     CompletionRequest::new(vec![Message::user("The capital of Norway?")])
 }
 
-/// A backend that takes the mock for OpenAI's own server: others are told the format twice.
+/// A backend whose client resolves OpenAI's host to the mock, since other servers get the format in a second field as well.
 pub(crate) fn as_openai(mock: &MockServer, api: Api) -> CodexBackend {
     let port = mock.base_url().trim_start_matches("http://127.0.0.1:");
     let client = reqwest::Client::builder().no_proxy().resolve("api.openai.com", ([127, 0, 0, 1], 0).into());
@@ -47,8 +47,8 @@ pub(crate) fn as_openai(mock: &MockServer, api: Api) -> CodexBackend {
     CodexBackend::new(config).unwrap()
 }
 
-/// Asks in all four ways for the same reply; they agree.
-async fn ask<T: DeserializeOwned + JsonSchema + Debug + Send>(
+/// Requests the same reply over both APIs, whole and streamed, and checks that all agree.
+async fn send<T: DeserializeOwned + JsonSchema + Debug + Send>(
     reply: impl Fn() -> Option<Reply>,
     request: CompletionRequest,
 ) -> Result<Structured<T>, String> {
@@ -81,18 +81,18 @@ async fn ask<T: DeserializeOwned + JsonSchema + Debug + Send>(
             outcomes.push(outcome.map_err(|error| raw(&error)));
         }
     }
-    let shown = |outcome: &Result<Structured<T>, String>| match outcome {
+    let value = |outcome: &Result<Structured<T>, String>| match outcome {
         Ok(structured) => Ok(format!("{:?}", structured.value)),
         Err(error) => Err(error.clone()),
     };
-    assert!(outcomes.iter().all(|outcome| shown(outcome) == shown(&outcomes[0])), "{outcomes:#?}");
+    assert!(outcomes.iter().all(|outcome| value(outcome) == value(&outcomes[0])), "{outcomes:#?}");
     outcomes.remove(0)
 }
 
 #[tokio::test]
-async fn an_answer_is_a_value_or_says_why_it_is_none() {
+async fn a_response_is_a_value_or_an_error_with_the_reason() {
     let check = async |reply: Reply, expected: Result<City, &str>| {
-        let found = ask::<City>(|| Some(reply.clone()), request()).await;
+        let found = send::<City>(|| Some(reply.clone()), request()).await;
         assert_eq!(
             found.as_ref().map(|found| &found.value).map_err(String::as_str),
             expected.as_ref().map_err(|e| *e)
@@ -139,8 +139,8 @@ async fn an_answer_is_a_value_or_says_why_it_is_none() {
 }
 
 #[tokio::test]
-async fn a_cut_answer_and_one_that_calls_tools_are_errors_of_their_own() {
-    let error = ask::<City>(|| None, request().with_max_tokens(16)).await.unwrap_err();
+async fn cut_responses_and_tool_calls_have_their_own_errors() {
+    let error = send::<City>(|| None, request().with_max_tokens(16)).await.unwrap_err();
     assert!(
         error.starts_with(
             "the response was cut by the limit on tokens; raise max_tokens or ask for less | Some(\"{"
@@ -149,11 +149,11 @@ async fn a_cut_answer_and_one_that_calls_tools_are_errors_of_their_own() {
     );
     let tool = ToolDefinition::builder("look").build().unwrap();
     let call = || Some(Reply::tool_call("look", json!({})));
-    let error = ask::<City>(call, request().with_tools([tool])).await.unwrap_err();
+    let error = send::<City>(call, request().with_tools([tool])).await.unwrap_err();
     assert_eq!(error, "the model called look before it answered; run the tools and ask again | None None");
 }
 
-/// Enums of all taggings, whose branches begin with the same property where keys are sorted.
+/// Enums of all taggings, whose branches begin with the same property if keys are sorted.
 #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
 struct Plan {
     steps: Vec<Step>,
@@ -203,9 +203,9 @@ enum Layout {
 }
 
 #[tokio::test]
-async fn enums_of_all_taggings_are_asked_for_and_read() {
-    // The mock refuses schemas that OpenAI does, and makes up what fits the schema.
-    ask::<Plan>(|| None, request()).await.unwrap();
+async fn enums_of_all_taggings_are_requested_and_parsed() {
+    // The mock rejects the schemas that OpenAI rejects, and generates a value that fits the schema.
+    send::<Plan>(|| None, request()).await.unwrap();
     let written = json!({
         "steps": [
             {"kind": "Read", "area": "a", "lines": null},
@@ -217,7 +217,7 @@ async fn enums_of_all_taggings_are_asked_for_and_read() {
         "pick": {"type": "All"},
         "layout": [{"name": "n", "area": "d"}, {"area": "e", "size": 2}],
     });
-    let plan = ask::<Plan>(|| Some(Reply::json(written.clone())), request()).await.unwrap().value;
+    let plan = send::<Plan>(|| Some(Reply::json(written.clone())), request()).await.unwrap().value;
     let file = |area: &str, lines| File { area: area.into(), lines };
     let expected = Plan {
         steps: vec![
@@ -240,19 +240,19 @@ async fn enums_of_all_taggings_are_asked_for_and_read() {
 async fn text_before_a_call_is_not_a_value() {
     let reply = || Some(Reply::text("Let me look.").and_tool_call("look", json!({})));
     let tool = ToolDefinition::builder("look").build().unwrap();
-    let error = ask::<City>(reply, request().with_tools([tool])).await.unwrap_err();
+    let error = send::<City>(reply, request().with_tools([tool])).await.unwrap_err();
     let expected =
         "the model called look before it answered; run the tools and ask again | Some(\"Let me look.\") None";
     assert_eq!(error, expected);
 }
 
 #[tokio::test]
-async fn a_type_without_a_strict_schema_is_refused_before_anything_is_sent() {
+async fn a_type_without_a_strict_schema_is_rejected_before_sending() {
     let mock = MockServer::start().await.unwrap();
     let backend =
         CodexBackend::new(CodexBackendConfig::new("sk-test").with_base_url(mock.base_url())).unwrap();
     #[derive(Debug, Deserialize, JsonSchema)]
-    #[expect(dead_code, reason = "only its schema is asked for")]
+    #[expect(dead_code, reason = "only its schema is used")]
     struct Holds<T> {
         it: T,
     }

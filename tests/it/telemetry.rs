@@ -1,4 +1,4 @@
-//! What operators see: spans by OpenTelemetry's conventions, limits, costs, and what was absorbed.
+//! Telemetry: spans by OpenTelemetry's conventions, rate limits, costs, and unknown fields.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -24,13 +24,13 @@ use crate::server;
 /// The fields of a span, as text.
 type Fields = BTreeMap<&'static str, String>;
 
-/// Keeps the spans that closed.
+/// A layer that records closed spans.
 #[derive(Clone, Default)]
 struct Spans(Arc<Mutex<Vec<Fields>>>);
 
-struct Read<'a>(&'a mut Fields);
+struct FieldRecorder<'a>(&'a mut Fields);
 
-impl Visit for Read<'_> {
+impl Visit for FieldRecorder<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.0.insert(field.name(), format!("{value:?}"));
     }
@@ -43,14 +43,14 @@ impl Visit for Read<'_> {
 impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: Context<'_, S>) {
         let mut fields = Fields::from([("name", attributes.metadata().name().to_owned())]);
-        attributes.record(&mut Read(&mut fields));
+        attributes.record(&mut FieldRecorder(&mut fields));
         context.span(id).unwrap().extensions_mut().insert(fields);
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: Context<'_, S>) {
         let span = context.span(id).unwrap();
         let mut extensions = span.extensions_mut();
-        values.record(&mut Read(extensions.get_mut::<Fields>().unwrap()));
+        values.record(&mut FieldRecorder(extensions.get_mut::<Fields>().unwrap()));
     }
 
     fn on_close(&self, id: span::Id, context: Context<'_, S>) {
@@ -62,7 +62,7 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
 }
 
 impl Spans {
-    /// The one span that closed, without what is another in each run.
+    /// The one closed span, with fixed values for fields that differ in each run.
     fn take(&self) -> Fields {
         let mut spans = std::mem::take(&mut *self.0.lock().unwrap());
         assert_eq!(spans.len(), 1, "{spans:#?}");
@@ -78,9 +78,9 @@ impl Spans {
                 fixed.clone_into(value);
             });
         }
-        if let Some(said) = span.get_mut("gen_ai.output.messages") {
-            let (before, rest) = said.split_once("\"call_").unwrap();
-            *said = format!("{before}\"call_ID{}", &rest[rest.find('"').unwrap()..]);
+        if let Some(messages) = span.get_mut("gen_ai.output.messages") {
+            let (before, rest) = messages.split_once("\"call_").unwrap();
+            *messages = format!("{before}\"call_ID{}", &rest[rest.find('"').unwrap()..]);
         }
         span
     }
@@ -105,40 +105,40 @@ async fn spans_follow_the_conventions() {
     let spans = Spans::default();
     let _guard = tracing::subscriber::set_default(Registry::default().with(spans.clone()));
     let mock = MockServer::start().await.unwrap();
-    let mut shown = String::new();
-    let mut show = |what: &str| {
+    let mut report = String::new();
+    let mut add = |what: &str| {
         let fields: String =
             spans.take().into_iter().map(|(name, value)| format!("  {name} = {value}\n")).collect();
         assert!(!fields.contains("secret") || what.contains("content"), "{fields}");
-        shown += &format!("{what}\n{fields}");
+        report += &format!("{what}\n{fields}");
     };
 
     let plain = backend(&mock, |config| config);
     let request = || request().with_max_tokens(100).with_temperature(0.5).with_service_tier("flex");
     plain.try_complete(request()).await.unwrap();
-    show("whole");
+    add("whole");
     let responses = backend(&mock, |config| config.with_api(Api::Responses).with_model("gpt-4o"));
     collect(&responses, request()).await;
-    show("streamed, the Responses API");
+    add("streamed, the Responses API");
     plain.embed(["a cat"]).await.unwrap();
-    show("embeddings");
+    add("embeddings");
 
     mock.push_reply(Reply::error(503, "overloaded", "Busy.").with_header("retry-after-ms", "1"));
     plain.try_complete(request()).await.unwrap();
-    show("sent again");
+    add("sent again");
     mock.push_reply(Reply::error(401, "invalid_api_key", "Wrong key."));
     plain.try_complete_stream(request()).await.map(drop).unwrap_err();
-    show("refused");
+    add("refused");
     plain.try_complete(CompletionRequest::new(vec![])).await.unwrap_err();
-    show("refused as invalid");
+    add("refused as invalid");
 
     let open = backend(&mock, |config| config.with_record_content(true));
     let tools = [ToolDefinition::builder("look").build().unwrap()];
     collect(&open, request().with_tools(tools.clone())).await;
-    show("streamed, with content");
+    add("streamed, with content");
     open.try_complete(request().with_tools(tools)).await.unwrap();
-    show("whole, with content");
-    insta::assert_snapshot!(shown);
+    add("whole, with content");
+    insta::assert_snapshot!(report);
 }
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn a_stream_that_breaks_or_is_dropped_closes_its_span() {
 }
 
 #[tokio::test]
-async fn the_last_answer_tells_of_the_limits() {
+async fn rate_limits_are_those_of_the_last_response() {
     let mock = MockServer::start().await.unwrap();
     let backend = backend(&mock, |config| config.with_max_retries(0));
     assert_eq!(backend.rate_limits(), None);
@@ -186,7 +186,7 @@ async fn the_last_answer_tells_of_the_limits() {
 }
 
 #[tokio::test]
-async fn what_is_unknown_is_counted_by_name() {
+async fn unknown_fields_are_counted_by_name() {
     let mock = MockServer::start().await.unwrap();
     let chat = backend(&mock, |config| config);
     let responses = backend(&mock, |config| config.with_api(Api::Responses));
@@ -197,7 +197,7 @@ async fn what_is_unknown_is_counted_by_name() {
     assert_eq!(
         (chat.unknown_fields(), responses.unknown_fields()),
         (vec![], vec![]),
-        "the mock sends what is known"
+        "the mock sends only documented fields"
     );
 
     let stream = |events: &[Value]| {
@@ -216,8 +216,8 @@ async fn what_is_unknown_is_counted_by_name() {
     mock.push_reply(Reply::http(200, whole.to_string()));
     chat.try_complete(request()).await.unwrap();
     let list = |backend: &CodexBackend| -> Vec<String> {
-        let absorbed = backend.unknown_fields();
-        absorbed.iter().map(|one| format!("{} {} {}", one.kind, one.name, one.count)).collect()
+        let unknown = backend.unknown_fields();
+        unknown.iter().map(|one| format!("{} {} {}", one.kind, one.name, one.count)).collect()
     };
     assert_eq!(
         list(&chat),
@@ -248,7 +248,7 @@ async fn what_is_unknown_is_counted_by_name() {
 }
 
 #[tokio::test]
-async fn a_response_has_a_price_or_the_reason_why_not() {
+async fn a_response_has_a_cost_or_an_error_with_the_reason() {
     let mock = MockServer::start().await.unwrap();
     let backend = backend(&mock, |config| config.with_model("gpt-4o"));
     #[track_caller]
@@ -291,7 +291,7 @@ async fn a_response_has_a_price_or_the_reason_why_not() {
 
 /// Whole and streamed.
 #[tokio::test]
-async fn the_work_of_hosted_tools_makes_a_cost_a_lower_bound() {
+async fn calls_of_hosted_tools_make_a_cost_a_lower_bound() {
     let search = json!({"type": "web_search_call", "id": "ws_1", "status": "completed"});
     let code = json!({"type": "code_interpreter_call", "id": "ci_1", "status": "completed", "code": "1"});
     let odd = json!({"type": "dream_call", "id": "d_1", "status": "completed"});

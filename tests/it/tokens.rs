@@ -20,7 +20,7 @@ fn words(count: usize) -> String {
     " a".repeat(count)
 }
 
-/// A PNG's beginning, which tells its size.
+/// The header of a PNG, which holds its size.
 fn png(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
     bytes.extend(width.to_be_bytes());
@@ -38,7 +38,7 @@ fn image(width: u32, height: u32, detail: Option<ImageDetail>) -> ContentPart {
     }
 }
 
-/// A request of `tests/tokens/recorded.json`, and what a server counted.
+/// A request of `tests/tokens/recorded.json`, and the count of a server.
 #[derive(Deserialize)]
 struct Recorded {
     source: String,
@@ -71,19 +71,19 @@ fn recorded() -> Vec<Recorded> {
     all
 }
 
-/// With the feature and without it: the bound is never wrong.
+/// The bound holds with the feature and without it.
 #[test]
-fn what_servers_counted_is_within_the_bound() {
+fn counts_of_servers_are_within_the_bound() {
     for case in recorded() {
         let count = case.count();
         let (at_least, at_most) = (count.at_least(), count.at_most());
-        let told =
+        let context =
             format!("{} {}: {:?} {:?}, {count:?}", case.source, case.model, case.usage, case.image_usage);
         if let Some(usage) = case.usage {
-            assert!((at_least..=at_most).contains(&usage), "{told}");
+            assert!((at_least..=at_most).contains(&usage), "{context}");
         }
         if let Some(usage) = case.image_usage {
-            assert!(usage.abs_diff(count.images) <= count.error, "{told}");
+            assert!(usage.abs_diff(count.images) <= count.error, "{context}");
         }
     }
 }
@@ -125,7 +125,7 @@ fn check_warnings(request: &CompletionRequest, config: CodexBackendConfig, expec
 fn too_much_input_is_a_warning() {
     let of = |count, model: &str| CompletionRequest::new(vec![Message::user(words(count))]).with_model(model);
     let local = official().with_base_url("http://localhost:1");
-    // Both a quarter of the bytes and the true count are more.
+    // Both a quarter of the bytes and the exact count are above the limit.
     let long = of(300_000, "gpt-4o");
     for config in [official(), local.clone()] {
         check_warnings(
@@ -137,16 +137,16 @@ fn too_much_input_is_a_warning() {
     }
     check_warnings(&of(60_000, "gpt-4o"), official(), None);
     check_warnings(&of(300_000, "my-deployment"), local, None);
-    let with_answer = of(125_000, "gpt-4o").with_max_tokens(16_384);
+    let with_output = of(125_000, "gpt-4o").with_max_tokens(16_384);
     let within = of(50_000, "gpt-4o").with_max_tokens(16_384);
     check_warnings(&within, official(), None);
-    let warnings = backend(official()).preview(&with_answer).unwrap().warnings;
-    // An estimate says 62,500.
+    let warnings = backend(official()).preview(&with_output).unwrap().warnings;
+    // The estimate is 62,500.
     assert_eq!(warnings.len(), usize::from(cfg!(feature = "tokens")), "{warnings:?}");
 }
 
 #[tokio::test]
-async fn too_much_input_is_refused_before_sending_on_request() {
+async fn too_much_input_is_rejected_before_sending_if_configured() {
     let mock = MockServer::start().await.unwrap();
     let config = official().with_base_url(mock.base_url()).with_model("gpt-4o");
     let backend = backend(config.with_input_limit(InputLimit::Refuse));
@@ -155,8 +155,8 @@ async fn too_much_input_is_refused_before_sending_on_request() {
     assert_eq!((error.category(), error.attempts()), (ErrorCategory::ContextLength, 0));
     assert!(error.message().contains("gpt-4o reads 128000 at most"), "{error}");
     assert_eq!(mock.requests().len(), 0);
-    let answer = backend.try_complete(CompletionRequest::new(vec![Message::user("Hi")])).await;
-    assert!(answer.is_ok(), "{answer:?}");
+    let outcome = backend.try_complete(CompletionRequest::new(vec![Message::user("Hi")])).await;
+    assert!(outcome.is_ok(), "{outcome:?}");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn texts_are_counted_for_the_configured_model_or_another() {
 mod exact {
     use super::*;
 
-    /// `tests/tokens/README.md` tells how these were counted.
+    /// `tests/tokens/README.md` explains how these were counted.
     #[test]
     fn counts_are_those_of_tiktoken() {
         let gpt_4 = backend(official().with_model("gpt-4"));
@@ -195,7 +195,7 @@ mod exact {
         assert!(wrong.is_empty(), "{} of {strings}: {wrong:?}", wrong.len());
     }
 
-    /// The bound is not met by being wide: of plain conversations it is 2 tokens, and few counts are far off.
+    /// The bound is not trivially wide: for plain conversations it is 2 tokens, and few counts are far off.
     #[test]
     fn counts_of_requests_are_close() {
         let mut far = Vec::new();
@@ -223,7 +223,7 @@ mod exact {
     }
 
     #[test]
-    fn unknown_models_are_counted_but_not_trusted() {
+    fn unknown_models_are_counted_with_a_wide_bound() {
         let backend = backend(official().with_model("my-deployment"));
         let request = CompletionRequest::new(vec![Message::user("Hello world")]);
         let count = backend.count_request_tokens(&request);
@@ -232,7 +232,7 @@ mod exact {
     }
 
     #[test]
-    fn images_of_unknown_form_count_as_the_largest() {
+    fn images_of_unknown_size_count_as_the_largest() {
         let of = |part| CompletionRequest::new(vec![Message::user(vec![part])]).with_model("gpt-4o");
         let backend = backend(official());
         let count = |part| backend.count_request_tokens(&of(part)).images;

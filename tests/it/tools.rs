@@ -18,23 +18,23 @@ use crate::server;
 use crate::structured::as_openai;
 
 /// A run over one API, whole or streamed.
-struct Way {
+struct Setup {
     mock: MockServer,
     backend: Arc<CodexBackend>,
     api: Api,
     streamed: bool,
 }
 
-impl Way {
+impl Setup {
     async fn all() -> Vec<Self> {
-        let mut ways = Vec::new();
+        let mut setups = Vec::new();
         for api in [Api::ChatCompletions, Api::Responses] {
             for streamed in [false, true] {
                 let mock = MockServer::start().await.unwrap();
-                ways.push(Self { backend: Arc::new(as_openai(&mock, api)), mock, api, streamed });
+                setups.push(Self { backend: Arc::new(as_openai(&mock, api)), mock, api, streamed });
             }
         }
-        ways
+        setups
     }
 
     fn replies(&self, replies: impl IntoIterator<Item = Reply>) {
@@ -87,8 +87,8 @@ struct Size {
 
 #[tokio::test]
 async fn a_strict_tool_is_accepted_and_its_nulls_are_read() {
-    for way in Way::all().await {
-        way.replies([
+    for setup in Setup::all().await {
+        setup.replies([
             Reply::tool_calls([
                 ("search", json!({"text": "a", "limit": null, "filter": null})),
                 (
@@ -99,10 +99,10 @@ async fn a_strict_tool_is_accepted_and_its_nulls_are_read() {
             ]),
             Reply::text("done"),
         ]);
-        // The mock refuses schemas that OpenAI does.
+        // The mock rejects the schemas that OpenAI rejects.
         let search = ToolDefinition::from_type::<Search>("search", "Searches").into_strict().unwrap();
         let runner = ToolRunner::new().with_tool(search, |search: Search| Json(search));
-        let run = way.run(&runner, request()).await.unwrap();
+        let run = setup.run(&runner, request()).await.unwrap();
         let results = run.messages.iter().filter(|message| message.role == Role::Tool);
         let results: Vec<String> = results.map(|message| message.content.to_text()).collect();
         let expected = [
@@ -110,7 +110,7 @@ async fn a_strict_tool_is_accepted_and_its_nulls_are_read() {
             r#"{"text":"b","limit":2,"filter":{"by":"Size","least":0,"most":3}}"#,
             r#"{"text":"c","limit":2,"filter":{"by":"Name","area":"x"}}"#,
         ];
-        assert_eq!(results, expected, "{}", way.name());
+        assert_eq!(results, expected, "{}", setup.name());
     }
 }
 
@@ -120,14 +120,14 @@ async fn a_tool_without_parameters_has_properties_and_takes_null() {
     let parameters = [ToolParameters::new(), ToolDefinition::from_type::<()>("now", "").parameters, bare];
     for parameters in parameters {
         for arguments in ["null", "", "{}"] {
-            for way in Way::all().await {
-                way.replies([Reply::tool_call("now", arguments), Reply::text("done")]);
+            for setup in Setup::all().await {
+                setup.replies([Reply::tool_call("now", arguments), Reply::text("done")]);
                 let now = ToolDefinition::new("now", "The time", parameters.clone());
-                let run = way.run(&ToolRunner::new().with_tool(now, |()| "noon"), request()).await.unwrap();
-                assert_eq!(run.messages[2].content.as_text(), Some("noon"), "{}", way.name());
-                let tool = &way.bodies()[0]["tools"][0];
+                let run = setup.run(&ToolRunner::new().with_tool(now, |()| "noon"), request()).await.unwrap();
+                assert_eq!(run.messages[2].content.as_text(), Some("noon"), "{}", setup.name());
+                let tool = &setup.bodies()[0]["tools"][0];
                 let sent = tool.get("function").unwrap_or(tool);
-                assert_eq!(sent["parameters"]["properties"], json!({}), "{}", way.name());
+                assert_eq!(sent["parameters"]["properties"], json!({}), "{}", setup.name());
             }
         }
     }
@@ -135,19 +135,19 @@ async fn a_tool_without_parameters_has_properties_and_takes_null() {
 
 #[tokio::test]
 async fn a_cut_response_runs_nothing() {
-    for way in Way::all().await {
+    for setup in Setup::all().await {
         let calls = [("look", "{}"), ("look", "{\"path\": \"a")];
-        way.replies([Reply::tool_calls(calls).with_finish_reason("length")]);
+        setup.replies([Reply::tool_calls(calls).with_finish_reason("length")]);
         let ran = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&ran);
         let runner =
             ToolRunner::new().with_tool(look(), move |_: Value| count.fetch_add(1, Ordering::SeqCst));
-        let error = way.run(&runner, request()).await.unwrap_err();
-        assert!(matches!(error.kind(), ToolRunErrorKind::Incomplete { .. }), "{}: {error}", way.name());
+        let error = setup.run(&runner, request()).await.unwrap_err();
+        assert!(matches!(error.kind(), ToolRunErrorKind::Incomplete { .. }), "{}: {error}", setup.name());
         assert_eq!((ran.load(Ordering::SeqCst), error.messages()), (0, request().messages.as_slice()));
         let partial = error.partial().unwrap();
         assert_eq!(partial.tool_calls.len() + partial.incomplete_tool_calls.len(), 2, "{partial:?}");
-        assert!(error.usage().is_some_and(|usage| usage.total_tokens > 0), "{}", way.name());
+        assert!(error.usage().is_some_and(|usage| usage.total_tokens > 0), "{}", setup.name());
     }
 }
 
@@ -157,8 +157,8 @@ fn look() -> ToolDefinition {
 
 #[tokio::test]
 async fn many_calls_run_a_few_at_a_time() {
-    for way in Way::all().await {
-        way.replies([Reply::tool_calls((0..1_000).map(|_| ("look", "{}"))), Reply::text("done")]);
+    for setup in Setup::all().await {
+        setup.replies([Reply::tool_calls((0..1_000).map(|_| ("look", "{}"))), Reply::text("done")]);
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let counters = (Arc::clone(&running), Arc::clone(&most));
         let runner = ToolRunner::new().with_tool(look(), move |_: Value| {
@@ -169,15 +169,15 @@ async fn many_calls_run_a_few_at_a_time() {
                 running.fetch_sub(1, Ordering::SeqCst);
             }
         });
-        let run = way.run(&runner, request()).await.unwrap();
-        assert_eq!((run.messages.len(), most.load(Ordering::SeqCst)), (1_003, 8), "{}", way.name());
+        let run = setup.run(&runner, request()).await.unwrap();
+        assert_eq!((run.messages.len(), most.load(Ordering::SeqCst)), (1_003, 8), "{}", setup.name());
     }
 }
 
 #[tokio::test]
-async fn a_write_and_a_run_of_what_was_written_do_not_race() {
-    for way in Way::all().await {
-        way.replies([Reply::tool_calls([("write", "{}"), ("run", "{}")]), Reply::text("done")]);
+async fn an_exclusive_write_ends_before_the_next_call() {
+    for setup in Setup::all().await {
+        setup.replies([Reply::tool_calls([("write", "{}"), ("run", "{}")]), Reply::text("done")]);
         let file = Arc::new(Mutex::new(None));
         let written = Arc::clone(&file);
         let write = ToolDefinition::builder("write").build().unwrap();
@@ -194,20 +194,21 @@ async fn a_write_and_a_run_of_what_was_written_do_not_race() {
                 .exclusive(),
             )
             .with_tool(run, move |()| *file.lock().unwrap());
-        let run = way.run(&runner, request()).await.unwrap();
-        assert_eq!(run.messages[3].content.as_text(), Some("there"), "{}", way.name());
+        let run = setup.run(&runner, request()).await.unwrap();
+        assert_eq!(run.messages[3].content.as_text(), Some("there"), "{}", setup.name());
     }
 }
 
 #[tokio::test]
 async fn a_forced_choice_is_sent_once() {
     for choice in [ToolChoice::Required, ToolChoice::tool("look")] {
-        for way in Way::all().await {
-            way.replies([Reply::tool_call("look", "{}"), Reply::text("done")]);
+        for setup in Setup::all().await {
+            setup.replies([Reply::tool_call("look", "{}"), Reply::text("done")]);
             let runner = ToolRunner::new().with_tool(look(), |_: Value| "seen");
-            way.run(&runner, request().with_tool_choice(choice.clone())).await.unwrap();
-            let sent: Vec<bool> = way.bodies().iter().map(|body| body.get("tool_choice").is_some()).collect();
-            assert_eq!(sent, [true, false], "{}", way.name());
+            setup.run(&runner, request().with_tool_choice(choice.clone())).await.unwrap();
+            let sent: Vec<bool> =
+                setup.bodies().iter().map(|body| body.get("tool_choice").is_some()).collect();
+            assert_eq!(sent, [true, false], "{}", setup.name());
         }
     }
 }
@@ -225,7 +226,7 @@ fn response(id: &str, output: &Value, streamed: bool) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn only_what_is_new_goes_to_a_server_that_keeps_the_conversation() {
+async fn only_new_messages_go_to_a_server_that_stores_the_conversation() {
     let call =
         json!({"type": "function_call", "id": "fc", "call_id": "c", "name": "look", "arguments": "{}"});
     let text =
@@ -265,16 +266,16 @@ async fn only_what_is_new_goes_to_a_server_that_keeps_the_conversation() {
 }
 
 #[tokio::test]
-async fn arguments_that_are_not_an_object_go_back_as_one() {
-    for way in Way::all().await {
-        way.replies([
+async fn arguments_that_are_not_an_object_are_sent_back_as_one() {
+    for setup in Setup::all().await {
+        setup.replies([
             Reply::tool_calls([("look", "{\"path\": "), ("look", "[1]"), ("look", "{\"a\": 1}")]),
             Reply::text("done"),
         ]);
         let runner = ToolRunner::new().with_tool(look(), |_: Value| "seen");
-        way.run(&runner, request()).await.unwrap();
-        let body = way.bodies().remove(1);
-        let calls: Vec<&str> = match way.api {
+        setup.run(&runner, request()).await.unwrap();
+        let body = setup.bodies().remove(1);
+        let calls: Vec<&str> = match setup.api {
             Api::Responses => {
                 let items = body["input"].as_array().unwrap().iter();
                 items.filter_map(|item| item["arguments"].as_str()).collect()
@@ -284,7 +285,7 @@ async fn arguments_that_are_not_an_object_go_back_as_one() {
                 calls.map(|call| call["function"]["arguments"].as_str().unwrap()).collect()
             }
         };
-        assert_eq!(calls.len(), 3, "{}", way.name());
+        assert_eq!(calls.len(), 3, "{}", setup.name());
         assert_eq!(calls[2], "{\"a\": 1}");
         for arguments in calls {
             assert!(serde_json::from_str::<Value>(arguments).unwrap().is_object(), "{arguments}");
@@ -294,18 +295,18 @@ async fn arguments_that_are_not_an_object_go_back_as_one() {
 
 #[tokio::test]
 async fn images_are_results() {
-    for way in Way::all().await {
-        way.replies([Reply::tool_call("look", "{}"), Reply::text("done")]);
+    for setup in Setup::all().await {
+        setup.replies([Reply::tool_call("look", "{}"), Reply::text("done")]);
         let runner = ToolRunner::new().with_tool(look(), |_: Value| {
             vec![ContentPart::text("A dot"), ContentPart::image_base64("image/png", "AAAA")]
         });
-        way.run(&runner, request()).await.unwrap();
-        assert!(way.bodies()[1].to_string().contains("data:image/png;base64,AAAA"), "{}", way.name());
+        setup.run(&runner, request()).await.unwrap();
+        assert!(setup.bodies()[1].to_string().contains("data:image/png;base64,AAAA"), "{}", setup.name());
     }
 }
 
 #[tokio::test]
-async fn a_broken_stream_leaves_what_was_seen() {
+async fn a_broken_stream_keeps_the_partial_response() {
     for api in [Api::ChatCompletions, Api::Responses] {
         let mock =
             MockServer::builder().with_fault("truncate=6,reset".parse().unwrap()).start().await.unwrap();
@@ -327,7 +328,7 @@ async fn a_broken_stream_leaves_what_was_seen() {
 }
 
 #[tokio::test]
-async fn a_cancelled_run_goes_on_where_it_was() {
+async fn a_cancelled_run_can_be_continued() {
     for api in [Api::ChatCompletions, Api::Responses] {
         let mock = MockServer::start().await.unwrap();
         mock.push_reply(Reply::tool_calls([("look", "{}"), ("hang", "{}")]));
@@ -356,16 +357,16 @@ async fn a_cancelled_run_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn what_a_run_costs_is_limited() {
-    for way in Way::all().await {
-        way.replies([Reply::tool_call("look", "{}"), Reply::text("not asked for")]);
-        let price = Arc::clone(&way.backend);
+async fn the_cost_of_a_run_is_limited() {
+    for setup in Setup::all().await {
+        setup.replies([Reply::tool_call("look", "{}"), Reply::text("not requested")]);
+        let price = Arc::clone(&setup.backend);
         let runner = ToolRunner::new()
             .with_tool(look(), |_: Value| "seen")
             .with_time_budget(Duration::from_secs(600))
             .with_cost_budget(0.000_000_1, move |response| price.cost(response).ok().map(|cost| cost.usd));
-        let error = way.run(&runner, request()).await.unwrap_err();
+        let error = setup.run(&runner, request()).await.unwrap_err();
         assert!(matches!(error.kind(), ToolRunErrorKind::CostBudget { spent_usd: Some(_), .. }), "{error}");
-        assert_eq!((way.bodies().len(), error.messages().len()), (1, 3), "{}", way.name());
+        assert_eq!((setup.bodies().len(), error.messages().len()), (1, 3), "{}", setup.name());
     }
 }

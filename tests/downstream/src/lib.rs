@@ -44,7 +44,7 @@ impl Backend for Echo {
     }
 }
 
-/// What a configuration file names.
+/// The backend that a configuration file names.
 pub enum BackendChoice {
     /// OpenAI.
     Codex {
@@ -55,7 +55,7 @@ pub enum BackendChoice {
     Echo,
 }
 
-/// Makes the backend that the configuration names.
+/// Builds the backend that the configuration names.
 pub fn backend(choice: BackendChoice) -> Result<Arc<dyn Backend>, BackendError> {
     Ok(match choice {
         BackendChoice::Codex { api_key } => Arc::new(CodexBackend::new(CodexBackendConfig::new(api_key))?),
@@ -79,11 +79,11 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn the_echo_answers() {
+    async fn the_echo_responds() {
         let echo = backend(BackendChoice::Echo).unwrap();
         let request = CompletionRequest::new(vec![Message::user("Hi")]);
-        let answer = echo.complete_with_retry(request.clone(), 1).await.unwrap();
-        assert_eq!(answer.content.as_deref(), Some("Hi"));
+        let response = echo.complete_with_retry(request.clone(), 1).await.unwrap();
+        assert_eq!(response.content.as_deref(), Some("Hi"));
         let mut stream = echo.complete_stream(request).await.unwrap();
         assert_eq!(stream.next().await.unwrap().unwrap().delta, "Hi");
         assert!(stream.next().await.unwrap().unwrap().is_final);

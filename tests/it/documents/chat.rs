@@ -11,7 +11,7 @@ use super::{Kind, text_difference};
 const NEEDED: &[&str] = &[
     "/choices",
     "/choices/*/message",
-    // A call that cannot be told from others by name cannot be made.
+    // A call without a name cannot be made.
     "/choices/*/message/function_call/name",
     "/choices/*/message/tool_calls/*/custom",
     "/choices/*/message/tool_calls/*/custom/name",
@@ -32,7 +32,7 @@ const CONTENT: &[&str] = &[
 pub(super) const BODY: Kind = Kind {
     name: "CreateChatCompletionResponse",
     documents: 1000,
-    make: |generator| make(generator, "CreateChatCompletionResponse", "message"),
+    generate: |generator| generate(generator, "CreateChatCompletionResponse", "message"),
     read: |document| Ok(internals::chat_response(document.to_string().as_bytes())?),
     difference: |document, read, _, _| difference(document, "message", read),
     path: str::to_owned,
@@ -44,7 +44,7 @@ pub(super) const BODY: Kind = Kind {
 pub(super) const STREAM: Kind = Kind {
     name: "CreateChatCompletionStreamResponse",
     documents: 1000,
-    make: |generator| make(generator, "CreateChatCompletionStreamResponse", "delta"),
+    generate: |generator| generate(generator, "CreateChatCompletionStreamResponse", "delta"),
     read: |document| {
         let body = format!("data: {document}\n\ndata: [DONE]\n\n");
         Ok(block_on(CollectingStream::new(internals::chat_stream([body.as_bytes()])).collect())?)
@@ -56,15 +56,15 @@ pub(super) const STREAM: Kind = Kind {
     labels: &[],
 };
 
-/// A document with what every response has: a first choice that says something and why it ended, and for each call a name
-/// and an id of its own.
-fn make(generator: &mut Generator<'_>, schema: &str, message: &str) -> Value {
-    let mut document = generator.make(schema);
+/// A document with the parts of every response: a first choice with content and a finish reason, and for each call a name
+/// and a unique id.
+fn generate(generator: &mut Generator<'_>, schema: &str, message: &str) -> Value {
+    let mut document = generator.generate(schema);
     let choices = document["choices"].as_array_mut().unwrap();
     if choices.is_empty() {
         choices.push(json!({message: {}}));
     }
-    // More than one would be a question of which is the response.
+    // With several choices, it is unclear which is the response.
     choices.truncate(1);
     for choice in choices {
         choice["index"] = json!(0);
@@ -92,7 +92,7 @@ fn make(generator: &mut Generator<'_>, schema: &str, message: &str) -> Value {
             message.insert("content".to_owned(), json!("Hello"));
         }
     }
-    // A transcript is read as content; what it would be beside content is another question.
+    // A transcript is read as content; other tests cover one beside content.
     if let Some(audio) = document["choices"][0][message]["audio"].as_object_mut() {
         audio.remove("transcript");
         audio.remove("data");
@@ -104,7 +104,7 @@ fn difference(document: &Value, message: &str, read: CompletionResponse) -> Opti
     let is_streamed = message == "delta";
     let message = &document["choices"][0][message];
     if !message.is_object() && !message.is_null() {
-        // Text in its place is read as its content, and nothing else is.
+        // A text in its place is read as its content; other types are ignored.
         return None;
     }
     let texts = [("content", &read.content), ("refusal", &read.refusal)];
@@ -115,7 +115,7 @@ fn difference(document: &Value, message: &str, read: CompletionResponse) -> Opti
     }
     let written = message["tool_calls"].as_array().map_or(0, Vec::len);
     let count = read.tool_calls.len() + read.incomplete_tool_calls.len();
-    // Fragments of a stream may be of one call, and `function_call` is another way to say it.
+    // Fragments of a stream may belong to one call, and `function_call` is an older field for a call.
     let may_be = if is_streamed || written == 0 { count <= written + 1 } else { count == written };
     (!may_be).then(|| format!("{written} tool calls are read as {count}"))
 }

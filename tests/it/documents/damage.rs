@@ -3,20 +3,20 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-/// What is done to a field.
+/// The damage of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Damage {
     /// It is left out.
     Removed,
     /// It is null.
     Null,
-    /// It is a word that nobody knows; only text becomes another word.
+    /// It is an unknown word; only text is replaced by one.
     UnknownWord,
-    /// It is of another type, and holds something.
+    /// It is of another type, and not empty.
     WrongType,
-    /// It is of another type, and holds nothing: what JavaScript and Python take for false.
+    /// It is of another type, and falsy in JavaScript and Python.
     Falsy,
-    /// Its object has an unknown field more.
+    /// Its object has one more, unknown field.
     UnknownField,
 }
 
@@ -24,8 +24,8 @@ impl Damage {
     pub(super) const ALL: [Self; 6] =
         [Self::Removed, Self::Null, Self::UnknownWord, Self::WrongType, Self::Falsy, Self::UnknownField];
 
-    /// Does it to a random field of the document. Returns where: a path with `*` for the places in lists, as in
-    /// `/choices/*/index`. `None` where the document has no field to which this can be done.
+    /// Damages a random field of the document. Returns its path, with `*` for indices of lists, as in `/choices/*/index`, or
+    /// `None` if the damage fits no field.
     pub(super) fn apply(self, document: &mut Value, random: &mut Rng) -> Option<String> {
         let mut found = Vec::new();
         fields(document, String::new(), &mut found);

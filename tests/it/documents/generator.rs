@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-/// How deep a document may nest before optional fields are left out and lists stay as short as they may.
+/// Depth from which optional fields are left out and lists have their minimum length.
 const DEPTH: usize = 12;
 
 /// Texts that have broken parsers before; the empty one first.
@@ -24,7 +24,7 @@ const TEXTS: &[&str] = &[
     "<html><body>502</body></html>",
 ];
 
-/// Makes documents of the schemas in `document`, an OpenAPI document of version 3.1.
+/// Generates documents of the schemas in `document`, an OpenAPI document of version 3.1.
 pub(super) struct Generator<'a> {
     document: &'a Value,
     random: Rng,
@@ -36,11 +36,11 @@ impl<'a> Generator<'a> {
     }
 
     /// A document of the component schema of this name.
-    pub(super) fn make(&mut self, name: &str) -> Value {
+    pub(super) fn generate(&mut self, name: &str) -> Value {
         self.value(&json!({"$ref": format!("#/components/schemas/{name}")}), 0)
     }
 
-    /// The seed's further numbers, for what is done with the document.
+    /// The random numbers of the seed, for damage to the document.
     pub(super) fn random(&mut self) -> &mut Rng {
         &mut self.random
     }
@@ -66,8 +66,8 @@ impl<'a> Generator<'a> {
         for union in ["anyOf", "oneOf"] {
             if let Some(branches) = keywords.get(union) {
                 let branch = self.random.choice(branches.as_array().unwrap()).unwrap().clone();
-                let made = self.value(&branch, depth);
-                return self.with_fields(keywords, made, depth);
+                let generated = self.value(&branch, depth);
+                return self.with_fields(keywords, generated, depth);
             }
         }
         if let Some(parts) = keywords.get("allOf") {
@@ -75,7 +75,7 @@ impl<'a> Generator<'a> {
             for part in parts.as_array().unwrap() {
                 match self.value(part, depth) {
                     Value::Object(fields) => all.extend(fields),
-                    // A part that is no object is the whole: `allOf` around a reference.
+                    // A part that is not an object is the whole value: `allOf` around a reference.
                     other => return other,
                 }
             }
@@ -90,11 +90,11 @@ impl<'a> Generator<'a> {
             Some("array") => self.array(keywords, depth),
             Some("object") => self.object(keywords, depth),
             None => self.anything(depth),
-            Some(other) => panic!("what is the type {other:?} of {schema}?"),
+            Some(other) => panic!("unknown type {other:?} in {schema}"),
         }
     }
 
-    /// One of the schema's types, guessed from its other keywords where it names none.
+    /// One of the schema's types, derived from its other keywords if it names none.
     fn kind<'s>(&mut self, keywords: &'s Map<String, Value>) -> Option<&'s str> {
         match keywords.get("type") {
             Some(Value::Array(kinds)) => self.random.choice(kinds).and_then(Value::as_str),
@@ -105,15 +105,15 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// Adds the fields that stand beside a union or an `allOf`.
-    fn with_fields(&mut self, keywords: &Map<String, Value>, made: Value, depth: usize) -> Value {
-        match (made, keywords.get("properties")) {
+    /// Adds the fields beside a union or an `allOf`.
+    fn with_fields(&mut self, keywords: &Map<String, Value>, generated: Value, depth: usize) -> Value {
+        match (generated, keywords.get("properties")) {
             (Value::Object(mut fields), Some(_)) => {
                 let Value::Object(beside) = self.object(keywords, depth) else { unreachable!() };
                 fields.extend(beside);
                 Value::Object(fields)
             }
-            (made, _) => made,
+            (generated, _) => generated,
         }
     }
 
@@ -155,7 +155,7 @@ impl<'a> Generator<'a> {
         match self.random.u8(..8) {
             0 => json!(least),
             1 => json!(most),
-            // JSON knows one kind of number: 9.0 is an integer.
+            // JSON has one kind of number: 9.0 is an integer.
             2 => json!(self.random.i64(least..=near) as f64),
             _ => json!(self.random.i64(least..=near)),
         }

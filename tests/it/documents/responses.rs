@@ -10,13 +10,13 @@ use super::generator::Generator;
 
 const NEEDED: &[&str] = &[
     "/output",
-    // A call that cannot be told from others by name cannot be made.
+    // A call without a name cannot be made.
     "/output/*/name",
-    // Events that say nothing.
+    // Events without content.
     "/events",
     "/events/*/response",
     "/events/*/item",
-    // What is left of these is of unknown type.
+    // Without these the type is unknown.
     "/output/*/type",
     "/output/*/content/*/type",
     "/events/*/type",
@@ -44,7 +44,7 @@ const LABELS: &[&str] =
 pub(super) const BODY: Kind = Kind {
     name: "Response",
     documents: 500,
-    make,
+    generate,
     read: |document| Ok(internals::responses_response(document.to_string().as_bytes())?),
     difference: |_, read, path, whole| difference(read, path, whole),
     path: str::to_owned,
@@ -56,7 +56,7 @@ pub(super) const BODY: Kind = Kind {
 pub(super) const STREAM: Kind = Kind {
     name: "ResponseStreamEvent",
     documents: 300,
-    make: |generator| json!({"events": events(make(generator))}),
+    generate: |generator| json!({"events": events(generate(generator))}),
     read: |document| {
         let events = document["events"].as_array().into_iter().flatten();
         let body: String = events.map(|event| format!("data: {event}\n\n")).collect();
@@ -72,14 +72,14 @@ pub(super) const STREAM: Kind = Kind {
     labels: LABELS,
 };
 
-/// A response that is completed, with a message, and for each item an id, and for each call a name of its own.
-fn make(generator: &mut Generator<'_>) -> Value {
-    let mut response = generator.make("Response");
+/// A completed response with a message, an id for each item, and a unique name for each call.
+fn generate(generator: &mut Generator<'_>) -> Value {
+    let mut response = generator.generate("Response");
     response["status"] = json!("completed");
     for name in ["error", "incomplete_details"] {
         response[name] = Value::Null;
     }
-    // Settings of the request say nothing here, and are long.
+    // Settings of the request are irrelevant here, and long.
     for name in ["tools", "instructions", "prompt", "text", "tool_choice", "output_text"] {
         response.as_object_mut().unwrap().remove(name);
     }
@@ -160,7 +160,7 @@ fn events(response: Value) -> Vec<Value> {
     events
 }
 
-/// What is read is what the whole document says, unless the damage was done to that very thing.
+/// The parsed response equals the undamaged document, apart from the damaged field.
 fn difference(read: CompletionResponse, path: &str, whole: &Value) -> Option<String> {
     let is_content = LABELS.contains(&path) || NEEDED.contains(&path) || CONTENT.contains(&path);
     if is_content || path.ends_with("/phase") {

@@ -4,6 +4,7 @@ mod calls;
 mod content;
 mod end;
 mod fields;
+mod messages;
 
 use serde_json::{Map, Value, json};
 use tachikoma_backends_core::{FinishReason, ToolCall, Usage};
@@ -41,7 +42,7 @@ pub(super) const TRANSFORMATIONS: &[Transformation] = &[
     ("events without content added", fields::events_added),
     ("usage moved to the finish event", fields::usage_moved),
     ("usage of zeros added", fields::usage_zeros_added),
-    // Where content stands
+    // Position of content
     ("delta as message", content::in_message),
     ("content as text of the choice", content::in_text),
     ("content repeated as text of the choice", content::repeated_in_text),
@@ -52,22 +53,22 @@ pub(super) const TRANSFORMATIONS: &[Transformation] = &[
     ("reasoning moved", content::reasoning_moved),
     ("reasoning in two fields", content::reasoning_doubled),
     ("choices counted from one", content::choices_from_one),
-    ("choices not counted", content::choices_without_index),
+    ("choices without an index", content::choices_without_index),
     ("an empty second choice", content::empty_choice_added),
     ("events merged", content::events_merged),
-    ("all in a message at the end", content::message_at_the_end),
-    ("message at the end repeats all", content::message_repeats_all),
-    ("message grows with every event", content::message_grows),
+    ("all in a message at the end", messages::message_at_the_end),
+    ("message at the end repeats all", messages::message_repeats_all),
+    ("message grows with every event", messages::message_grows),
     ("two objects on a data line", any::two_objects_on_a_line),
-    ("a body in place of the stream", content::body_in_place_of_the_stream),
-    ("the stream as a body", content::stream_as_body),
+    ("a body in place of the stream", messages::body_in_place_of_the_stream),
+    ("the stream as a body", messages::stream_as_body),
     // Tool calls
     ("calls flat", calls::flat),
     ("call ids as numbers", calls::numeric_ids),
     ("calls without ids", calls::without_ids),
     ("calls without index", calls::without_index),
     ("calls all of index zero", calls::index_zero),
-    ("calls of index zero, told apart by name", calls::told_apart_by_name),
+    ("calls of index zero, distinguished by name", calls::distinguished_by_name),
     ("calls of one index and id", calls::one_id),
     ("ids and names on every fragment", calls::names_repeated),
     ("arguments as an object", calls::arguments_as_object),
@@ -80,9 +81,9 @@ pub(super) const TRANSFORMATIONS: &[Transformation] = &[
     ("finish_reason on every event", end::finish_everywhere),
     ("finish_reason earlier", end::finish_earlier),
     ("finish_reason removed", end::finish_removed),
-    ("finish_reason of another server that ends a turn", end::word_that_ends),
-    ("finish_reason of another server that cuts", end::word_that_cuts),
-    ("finish_reason of another server that fails", end::word_that_fails),
+    ("finish_reason of another server for the end of a turn", end::word_that_ends),
+    ("finish_reason of another server for a cut", end::word_that_cuts),
+    ("finish_reason of another server for a failure", end::word_that_fails),
     ("finish_reason unknown", end::word_unknown),
     ("last events doubled", end::last_events_doubled),
     ("[DONE] removed", end::done_removed),
@@ -91,8 +92,8 @@ pub(super) const TRANSFORMATIONS: &[Transformation] = &[
     ("an error at the end", end::error_added),
 ];
 
-/// Streams that have what the scenarios lack, and what they say.
-pub(super) fn made() -> Vec<(String, String, Reading)> {
+/// Streams with features that the scenarios lack, and their expected readings.
+pub(super) fn extra_streams() -> Vec<(String, String, Reading)> {
     let chunk = |delta: Value, finish: Value| {
         Event::json(json!({
             "id": "chatcmpl-2", "object": "chat.completion.chunk", "created": 1_760_000_000, "model": "gpt-x",
@@ -204,10 +205,10 @@ pub(super) fn made() -> Vec<(String, String, Reading)> {
             },
         ),
     ];
-    let made = streams
+    let extra = streams
         .into_iter()
-        .map(|(name, events, reading)| (format!("made: {name}"), serialize(&events), reading));
-    made.collect()
+        .map(|(name, events, reading)| (format!("extra stream: {name}"), serialize(&events), reading));
+    extra.collect()
 }
 
 /// The choices of a chunk or a body.
@@ -224,7 +225,7 @@ fn choices_mut(value: &mut Value) -> impl Iterator<Item = &mut Map<String, Value
         .filter_map(Value::as_object_mut)
 }
 
-/// What a choice says: its delta, or its message where it has no delta.
+/// The payload of a choice: its delta, or its message if it has no delta.
 fn payload(choice: &Map<String, Value>) -> Option<&Map<String, Value>> {
     let is_object = |name: &&str| choice.get(*name).is_some_and(Value::is_object);
     choice.get(["delta", "message"].into_iter().find(is_object)?)?.as_object()
@@ -291,7 +292,7 @@ fn is_truthy(value: &Value) -> bool {
     }
 }
 
-/// Whether the event says anything to the user or a tool.
+/// Whether the event has content for the user or a tool.
 fn has_content(event: &Event) -> bool {
     let is_content = |name: &&str| !matches!(*name, "role");
     let mut fields = payloads(event).flat_map(|payload| payload.iter());
@@ -299,7 +300,7 @@ fn has_content(event: &Event) -> bool {
         || event.value().into_iter().flat_map(choices).any(|choice| choice.get("text").is_some_and(is_truthy))
 }
 
-/// The choices of an event that are the response: the first, where several were asked for.
+/// The choices of an event that belong to the first choice.
 fn first_choices(event: &Event) -> impl Iterator<Item = &Map<String, Value>> {
     let is_first = |choice: &&Map<String, Value>| {
         matches!(choice.get("index").and_then(Value::as_f64), None | Some(0.0))
@@ -307,7 +308,7 @@ fn first_choices(event: &Event) -> impl Iterator<Item = &Map<String, Value>> {
     event.value().into_iter().flat_map(choices).filter(is_first)
 }
 
-/// Where the last finish reason stands, and its word.
+/// The position of the last finish reason, and its value.
 fn finish(events: &[Event]) -> Option<(usize, String)> {
     let word = |event: &Event| {
         let mut words = first_choices(event).filter_map(|choice| choice.get("finish_reason"));
@@ -327,7 +328,7 @@ fn has_one_choice(events: &[Event]) -> bool {
     })
 }
 
-/// Whether a chunk's choice has a message beside its delta, or a text: what is moved there would meet it.
+/// Whether a chunk's choice has a message or a text beside its delta, which a moved payload would collide with.
 fn has_two_payloads(events: &[Event]) -> bool {
     events.iter().filter_map(Event::value).flat_map(choices).any(|choice| {
         choice.contains_key("text") || choice.contains_key("delta") && choice.contains_key("message")

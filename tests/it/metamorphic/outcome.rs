@@ -1,4 +1,4 @@
-//! What is read of a response, and what a transformation demands of it.
+//! The reading of a response, and the demands of a transformation on it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -39,13 +39,13 @@ impl From<CompletionResponse> for Reading {
     }
 }
 
-/// An error and what had arrived before it.
+/// An error, and the partial response before it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Failure {
     pub(super) category: ErrorCategory,
     pub(super) is_retryable: bool,
     pub(super) message: String,
-    /// What had arrived; `None` for a whole body, whose errors do not have it.
+    /// The partial response; `None` for a whole body.
     pub(super) partial: Option<Reading>,
 }
 
@@ -62,7 +62,7 @@ impl Reader {
     /// Reads a body that arrives in these pieces.
     ///
     /// # Errors
-    /// It panics, or what it yields is not any number of deltas and then one final chunk or one error.
+    /// If it panics, or the stream does not end with exactly one final chunk or error.
     pub(super) fn read(self, pieces: &[&[u8]]) -> Result<Outcome, String> {
         let read = || match self {
             Self::Body(read) => {
@@ -73,7 +73,7 @@ impl Reader {
                 let is_end = |item: &Result<_, _>| item.as_ref().map_or(true, |chunk: &Chunk| chunk.is_final);
                 let ends = items.iter().filter(|item| is_end(item)).count();
                 if ends != 1 || !items.last().is_some_and(is_end) {
-                    return Err(format!("the stream has {ends} ends, or goes on after it"));
+                    return Err(format!("the stream has {ends} ends, or continues after it"));
                 }
                 let stream = futures::stream::iter(items).boxed();
                 Ok(block_on(CollectingStream::new(stream).collect())
@@ -96,14 +96,14 @@ fn failure(error: &BackendError, partial: Option<Reading>) -> Box<Failure> {
     })
 }
 
-/// What a transformed response must be read as.
+/// The demanded reading of a transformed response.
 #[derive(Clone, Debug)]
 pub(super) enum Demand {
     /// The same.
     Same,
-    /// The same, or an error: the transformation took something away, or made what only a lenient client reads.
+    /// The same, or an error: the transformation removed something, or only a lenient client reads the result.
     SameOrError,
-    /// The same contents, but with this finish reason. Where it cuts, every call is incomplete.
+    /// The same contents, but with this finish reason. If that is a cut, every call is incomplete.
     Finish(FinishReason),
     /// The same contents, and a finish reason that is not the end of a turn; no call is whole.
     Incomplete,
@@ -111,20 +111,20 @@ pub(super) enum Demand {
     IncompleteOrError,
     /// The same contents, where no call is whole, or an error. Text without a call may be taken for whole.
     NoCallIsWhole,
-    /// An error that may be tried again, with what had arrived.
+    /// A retryable error, with the partial response.
     RetryableError,
-    /// An error. What had arrived is the beginning of the whole, and only the calls of these ids may be whole.
+    /// An error. The partial response is a prefix of the whole, and only the calls with these ids may be whole.
     ErrorWithPrefix(Vec<String>),
-    /// The same contents under a finish reason that cuts; a call may be whole or incomplete.
+    /// The same contents with the finish reason of a cut; a call may be whole or incomplete.
     Cut,
-    /// The same contents; the finish reason does not look like a finished answer, or it is an error.
+    /// The same contents with a finish reason other than stop, or an error.
     NotStopped,
 }
 
-/// What may differ all the same.
+/// Allowed differences.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Tolerance {
-    /// Calls may have other ids, each its own.
+    /// Calls may have other ids, if they are unique.
     pub(super) ids: bool,
     /// Arguments are compared as JSON, not as text.
     pub(super) arguments_as_json: bool,
@@ -132,7 +132,7 @@ pub(super) struct Tolerance {
     pub(super) usage: bool,
 }
 
-/// Compares what was read with what was demanded.
+/// Compares a reading with the demand.
 ///
 /// # Errors
 /// The difference.
@@ -146,11 +146,11 @@ pub(super) fn judge(
     match (demand, expected, got) {
         (D::Same, Err(expected), Err(got)) => {
             if expected.category != got.category || expected.is_retryable != got.is_retryable {
-                let shown = |failure: &Failure| {
+                let text = |failure: &Failure| {
                     let Failure { category, is_retryable, message, .. } = failure;
                     format!("{category} (retryable: {is_retryable}): {message}")
                 };
-                return Err(format!("the error was {}; now it is {}", shown(expected), shown(got)));
+                return Err(format!("the error was {}; now it is {}", text(expected), text(got)));
             }
             match (&expected.partial, &got.partial) {
                 (Some(expected), Some(got)) => same(tolerance, expected, got),
@@ -171,7 +171,7 @@ pub(super) fn judge(
         }
         (D::RetryableError, Ok(expected), Err(got)) => {
             if !got.is_retryable {
-                return Err(format!("the error may not be tried again: {}", got.message));
+                return Err(format!("the error is not retryable: {}", got.message));
             }
             no_call(got.partial.as_ref())?;
             got.partial.as_ref().map_or(Ok(()), |got| same_texts(expected, got))
@@ -216,7 +216,7 @@ pub(super) fn judge(
     }
 }
 
-/// What was read, or had arrived before the error.
+/// The reading, or the partial one before the error.
 fn contents(outcome: &Outcome) -> Option<&Reading> {
     outcome.as_ref().map_or_else(|failure| failure.partial.as_ref(), Some)
 }
@@ -263,7 +263,7 @@ fn same(tolerance: Tolerance, expected: &Reading, got: &Reading) -> Result<(), S
     }
     let ids: Vec<&str> = got.calls.iter().chain(&got.incomplete).map(|call| call.id.as_str()).collect();
     if tolerance.ids && ids.iter().enumerate().any(|(at, id)| id.is_empty() || ids[..at].contains(id)) {
-        return Err(format!("ids of calls are empty or not their own: {ids:?}"));
+        return Err(format!("ids of calls are empty or not unique: {ids:?}"));
     }
     if expected.finish != got.finish {
         return differ("finish reason", expected.finish, got.finish);
@@ -275,13 +275,13 @@ fn same(tolerance: Tolerance, expected: &Reading, got: &Reading) -> Result<(), S
 }
 
 fn same_arguments(tolerance: Tolerance, expected: &str, got: &str) -> bool {
-    // A call without arguments has `{}` where it is whole, and nothing where it is not.
+    // A call without arguments has `{}` if it is whole, and an empty text if not.
     let filled = |text: &str| if text.trim().is_empty() { "{}".to_owned() } else { text.to_owned() };
     let json = |text: &str| serde_json::from_str::<Value>(&filled(text)).ok();
     filled(expected) == filled(got) || tolerance.arguments_as_json && json(expected) == json(got)
 }
 
-/// Whether what had arrived is the beginning of the whole. Calls, whole or not, begin as one of the expected ones.
+/// Checks that the partial response is a prefix of the whole. Calls, whole or not, begin as one of the expected ones.
 fn prefix(expected: Option<&Reading>, got: &Failure) -> Result<(), String> {
     let (Some(expected), Some(got)) = (expected, &got.partial) else { return Ok(()) };
     for (what, expected, got) in [
@@ -294,12 +294,12 @@ fn prefix(expected: Option<&Reading>, got: &Failure) -> Result<(), String> {
             return Err(format!("the {what} {got:?} is not the beginning of {expected:?}"));
         }
     }
-    let known = || expected.calls.iter().chain(&expected.incomplete);
+    let all = || expected.calls.iter().chain(&expected.incomplete);
     for call in &got.calls {
         let is_same = |one: &ToolCall| {
             one.name == call.name && same_arguments(Tolerance::default(), &one.arguments, &call.arguments)
         };
-        if !known().any(is_same) {
+        if !all().any(is_same) {
             return Err(format!("{call:?} is whole, but not one of the expected calls"));
         }
     }
@@ -308,7 +308,7 @@ fn prefix(expected: Option<&Reading>, got: &Failure) -> Result<(), String> {
             one.name.starts_with(&call.name)
                 && (one.arguments.starts_with(&call.arguments) || call.arguments == "{}")
         };
-        if !known().any(begins) {
+        if !all().any(begins) {
             return Err(format!("{call:?} is not the beginning of an expected call"));
         }
     }

@@ -42,7 +42,7 @@ pub(super) const TRANSFORMATIONS: &[Transformation] = &[
     ("usage retyped", fields::usage_retyped),
     ("counts as floats or text", fields::counts_respelled),
     ("unneeded fields twice", fields::doubled),
-    // What the events of an item leave out or repeat
+    // Events of an item that are left out or repeated
     ("first events removed", pieces::first_events_removed),
     ("events of parts removed", pieces::part_events_removed),
     ("output_item.added removed", pieces::added_removed),
@@ -73,7 +73,7 @@ pub(super) const TRANSFORMATIONS: &[Transformation] = &[
     // The end
     ("a body in place of the stream", end::body_in_place_of_the_stream),
     ("the stream as a body", end::stream_as_body),
-    ("status of no success", end::status_of_no_success),
+    ("status other than completed", end::status_other_than_completed),
     ("status incomplete", end::status_incomplete),
     ("last event replaced by [DONE]", end::last_replaced_by_done),
     ("[DONE] added", end::done_added),
@@ -83,14 +83,14 @@ pub(super) const TRANSFORMATIONS: &[Transformation] = &[
     ("an error added", end::error_added),
 ];
 
-/// Makes the events of a stream, and the items in its last event.
+/// A builder of the events of a stream, and of the items in its last event.
 #[derive(Default)]
-struct Maker {
+struct StreamBuilder {
     events: Vec<Event>,
     output: Vec<Value>,
 }
 
-impl Maker {
+impl StreamBuilder {
     fn event(&mut self, kind: &str, mut data: Value) {
         data["type"] = json!(kind);
         data["sequence_number"] = json!(self.events.len());
@@ -197,31 +197,31 @@ impl Maker {
     }
 }
 
-/// Streams that have what the scenarios lack, and what they say.
-pub(super) fn made() -> Vec<(String, String, Reading)> {
-    let stream = |name: &str, make: &dyn Fn(&mut Maker), expected: Reading| {
-        let mut maker = Maker::default();
-        maker.response("response.created", "in_progress", Value::Null);
-        make(&mut maker);
+/// Streams with features that the scenarios lack, and their expected readings.
+pub(super) fn extra_streams() -> Vec<(String, String, Reading)> {
+    let stream = |name: &str, make: &dyn Fn(&mut StreamBuilder), expected: Reading| {
+        let mut builder = StreamBuilder::default();
+        builder.response("response.created", "in_progress", Value::Null);
+        make(&mut builder);
         let usage = json!({
             "input_tokens": 19, "input_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 3}, "output_tokens": 14,
             "output_tokens_details": {"reasoning_tokens": 5}, "total_tokens": 33,
         });
-        maker.response("response.completed", "completed", usage);
+        builder.response("response.completed", "completed", usage);
         let finish = if expected.calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolUse };
         let usage =
             Usage::new(19, 14).with_cached_tokens(8).with_cache_write_tokens(3).with_reasoning_tokens(5);
         let expected = Reading { finish, usage: Some(usage), ..expected };
-        (format!("made: {name}"), serialize(&maker.events), expected)
+        (format!("extra stream: {name}"), serialize(&builder.events), expected)
     };
     vec![
         stream(
             "reasoning, text and two calls",
-            &|maker| {
-                maker.reasoning("rs_1", &["First, look.", "Then tell."]);
-                maker.message("msg_1", None, &["Let me", " look \"é😀\"."]);
-                maker.call("fc_1", "call_a", "get_weather", &["{\"city\":", "\"Malmö\"}"]);
-                maker.call("fc_2", "call_b", "get_time", &["{\"zone\":\"CET\",", "\"n\":1}"]);
+            &|builder| {
+                builder.reasoning("rs_1", &["First, look.", "Then tell."]);
+                builder.message("msg_1", None, &["Let me", " look \"é😀\"."]);
+                builder.call("fc_1", "call_a", "get_weather", &["{\"city\":", "\"Malmö\"}"]);
+                builder.call("fc_2", "call_b", "get_time", &["{\"zone\":\"CET\",", "\"n\":1}"]);
             },
             Reading {
                 text: "Let me look \"é😀\".".into(),
@@ -235,18 +235,18 @@ pub(super) fn made() -> Vec<(String, String, Reading)> {
         ),
         stream(
             "two messages",
-            &|maker| {
-                maker.message("msg_1", None, &["One ", "thing."]);
-                maker.message("msg_2", None, &["Another", "."]);
+            &|builder| {
+                builder.message("msg_1", None, &["One ", "thing."]);
+                builder.message("msg_2", None, &["Another", "."]);
             },
             Reading { text: "One thing.\n\nAnother.".into(), ..Reading::default() },
         ),
         stream(
             "commentary and final_answer",
-            &|maker| {
-                maker.message("msg_1", Some("commentary"), &["I will ", "look."]);
-                maker.reasoning("rs_1", &["Hm."]);
-                maker.message("msg_2", Some("final_answer"), &["{\"answer\":", "42}"]);
+            &|builder| {
+                builder.message("msg_1", Some("commentary"), &["I will ", "look."]);
+                builder.reasoning("rs_1", &["Hm."]);
+                builder.message("msg_2", Some("final_answer"), &["{\"answer\":", "42}"]);
             },
             Reading {
                 text: "{\"answer\":42}".into(),
@@ -257,7 +257,7 @@ pub(super) fn made() -> Vec<(String, String, Reading)> {
         ),
         stream(
             "a custom call",
-            &|maker| maker.custom_call("ctc_1", "call_a", "patch", &["*** Begin", " Patch\n+é"]),
+            &|builder| builder.custom_call("ctc_1", "call_a", "patch", &["*** Begin", " Patch\n+é"]),
             Reading {
                 calls: vec![ToolCall::new("call_a", "patch", "*** Begin Patch\n+é")],
                 ..Reading::default()
@@ -278,12 +278,12 @@ fn is_last(event: &Event) -> bool {
     matches!(kind(event), "response.completed" | "response.incomplete" | "response.failed")
 }
 
-/// Where the last event stands.
+/// The position of the last event.
 fn last(events: &[Event]) -> Option<usize> {
     events.iter().position(is_last)
 }
 
-/// The stream, where it is a success that ends with `response.completed`.
+/// The stream, if it is a success that ends with `response.completed`.
 fn completed(input: &Input) -> Option<Vec<Event>> {
     input.success()?;
     let events = input.stream()?;
@@ -324,7 +324,7 @@ fn each_item(input: &Input, events: &mut [Event], mut edit: impl FnMut(&mut Map<
     });
 }
 
-/// The data of events that are of this API.
+/// The data of the events of this API.
 fn each_data(input: &Input, events: &mut [Event], mut edit: impl FnMut(&mut Map<String, Value>)) {
     for event in events {
         if (input.is_whole || kind(event).starts_with("response."))

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 /// One event of a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Event {
-    /// JSON, with the name in the `event:` line where there is one.
+    /// JSON, with the name of the `event:` line, if any.
     Json(Option<String>, Value),
     /// Data that is not JSON, such as `[DONE]`.
     Text(Option<String>, String),
-    /// Lines that stand as they are: comments, `retry:`, empty data.
+    /// Lines that are written unchanged: comments, `retry:`, empty data.
     Raw(String),
 }
 
@@ -75,7 +75,7 @@ pub(super) fn serialize(events: &[Event]) -> String {
     out
 }
 
-/// Reads a stream, also one without its end: what stands there without a blank line is an event too. Comments are left out.
+/// Parses a stream, also a cut one: an event at the end needs no blank line. Comments are left out.
 pub(super) fn parse(body: &str) -> Vec<Event> {
     let body = body.strip_prefix('\u{feff}').unwrap_or(body).replace("\r\n", "\n").replace('\r', "\n");
     let mut events = Vec::new();
@@ -134,7 +134,7 @@ fn write_shuffled(value: &Value, random: &mut Rng, out: &mut String) {
     }
 }
 
-/// JSON with white space between its tokens and every letter of a text that may be escaped escaped.
+/// JSON with white space between its tokens, and with escapes for random characters of texts.
 pub(super) fn escaped(value: &Value, random: &mut Rng) -> String {
     let text = value.to_string();
     let (mut out, mut in_text, mut is_escape) = (String::new(), false, false);
@@ -187,12 +187,12 @@ pub(super) fn any_json(random: &mut Rng) -> Value {
         .unwrap()
 }
 
-/// What JavaScript and Python take for false.
+/// A value that is falsy in JavaScript and Python.
 pub(super) fn falsy(random: &mut Rng) -> Value {
     random.choice([json!(null), json!(false), json!(0), json!(""), json!([]), json!({})]).unwrap()
 }
 
-/// Adds unknown fields to every object, so that every type of JSON is seen.
+/// Adds unknown fields of every type of JSON to every object.
 pub(super) fn add_unknown(value: &mut Value, random: &mut Rng) {
     match value {
         Value::Object(fields) => {
@@ -218,7 +218,7 @@ pub(super) fn respell_numbers(value: &mut Value, as_text: bool) {
     }
 }
 
-/// An object as JSON in which a field stands twice.
+/// An object as JSON in which a field occurs twice.
 pub(super) fn doubled_fields(object: &Value, name: &str) -> String {
     let mut rest = object.clone();
     rest.as_object_mut().unwrap().remove(name);

@@ -1,4 +1,4 @@
-//! Tool calls in other clothes.
+//! Tool calls of other shapes.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use super::{
     is_truthy, payload, payloads,
 };
 
-/// Whether there are calls, each is done before the next begins, and each fragment has an index.
+/// Whether there are calls, each ends before the next begins, and each fragment has an index.
 fn are_in_order(events: &[Event]) -> bool {
     let indices: Vec<Option<u64>> =
         events.iter().flat_map(fragments).map(|call| call["index"].as_u64()).collect();
@@ -52,7 +52,7 @@ pub(in super::super) fn flat(input: &Input, _: &mut Rng) -> Option<Transformed> 
     Some(Transformed::same(events))
 }
 
-/// An id that is a number may be taken as its text, or another is made up.
+/// A numeric id may be read as text, or replaced by a generated one.
 pub(in super::super) fn numeric_ids(input: &Input, _: &mut Rng) -> Option<Transformed> {
     let mut events = with_calls(input)?;
     let mut ids: Vec<String> = Vec::new();
@@ -61,7 +61,7 @@ pub(in super::super) fn numeric_ids(input: &Input, _: &mut Rng) -> Option<Transf
         else {
             return;
         };
-        let at = ids.iter().position(|known| *known == id).unwrap_or_else(|| {
+        let at = ids.iter().position(|other| *other == id).unwrap_or_else(|| {
             ids.push(id);
             ids.len() - 1
         });
@@ -73,7 +73,7 @@ pub(in super::super) fn numeric_ids(input: &Input, _: &mut Rng) -> Option<Transf
 pub(in super::super) fn without_ids(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let mut events = with_calls(input)?;
     let has_indices = events.iter().flat_map(fragments).all(|call| call["index"].is_u64());
-    // Only the index tells the fragments of a stream apart then.
+    // Then only the index distinguishes the calls of a stream.
     if !input.is_whole && (!has_indices || !begin_with_names(&events)) {
         return None;
     }
@@ -109,7 +109,7 @@ fn have_different_names(events: &[Event]) -> bool {
     names.len() > 1 && names.windows(2).all(|pair| pair[0] != pair[1])
 }
 
-pub(in super::super) fn told_apart_by_name(input: &Input, random: &mut Rng) -> Option<Transformed> {
+pub(in super::super) fn distinguished_by_name(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let mut events = in_order(input).filter(|events| have_different_names(events))?;
     // A call without any arguments before another name could as well be a name in two pieces.
     if input.success()?.calls.iter().any(|call| call.arguments == "{}") && !has_braces(&events) {
@@ -133,7 +133,7 @@ fn has_braces(events: &[Event]) -> bool {
     texts.filter(|text| text.starts_with('{')).count() == names
 }
 
-/// Calls that only their names tell apart are read, or they are an error.
+/// Calls that only differ in their names are read, or are an error.
 pub(in super::super) fn one_id(input: &Input, _: &mut Rng) -> Option<Transformed> {
     let mut events = in_order(input).filter(|events| have_different_names(events))?;
     each_call(&mut events, |call| {
@@ -182,7 +182,7 @@ pub(in super::super) fn arguments_as_object(input: &Input, _: &mut Rng) -> Optio
     changed.then(|| Transformed::same(events).with_tolerance(tolerance))
 }
 
-/// A fragment of arguments that is an event of its own.
+/// An event with a fragment of arguments.
 fn fragment(index: &Value, arguments: &str) -> Event {
     chunk(json!({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]}))
 }
@@ -225,7 +225,7 @@ pub(in super::super) fn arguments_in_single_characters(input: &Input, _: &mut Rn
 
 /// Whether the event holds fragments of calls and nothing else.
 fn is_only_calls(event: &Event) -> bool {
-    let says_more = |payload: &Map<String, Value>| {
+    let has_more = |payload: &Map<String, Value>| {
         payload
             .iter()
             .any(|(name, value)| !matches!(name.as_str(), "role" | "tool_calls") && is_truthy(value))
@@ -234,7 +234,7 @@ fn is_only_calls(event: &Event) -> bool {
         is_truthy(&value["usage"])
             || choices(value).any(|choice| choice.get("finish_reason").is_some_and(is_truthy))
     };
-    fragments(event).count() > 0 && !payloads(event).any(says_more) && !event.value().is_some_and(has_end)
+    fragments(event).count() > 0 && !payloads(event).any(has_more) && !event.value().is_some_and(has_end)
 }
 
 pub(in super::super) fn fragments_merged(input: &Input, random: &mut Rng) -> Option<Transformed> {
@@ -256,7 +256,7 @@ pub(in super::super) fn fragments_merged(input: &Input, random: &mut Rng) -> Opt
     Some(Transformed::same(events))
 }
 
-/// The fragments of different calls by turns, each call's own in order.
+/// The fragments of different calls interleaved, those of each call in order.
 pub(in super::super) fn interleaved(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let events = in_order(input)?;
     let mut by_call: Vec<(Value, VecDeque<Event>)> = Vec::new();
@@ -274,7 +274,7 @@ pub(in super::super) fn interleaved(input: &Input, random: &mut Rng) -> Option<T
         return None;
     }
     let mut mixed = events[..first].to_vec();
-    // They begin in order, so that they are counted alike.
+    // They begin in order, so that they get the same indices.
     mixed.extend(by_call.iter_mut().filter_map(|(_, queue)| queue.pop_front()));
     while let Some((_, queue)) =
         random.choice(by_call.iter_mut().filter(|(_, queue)| !queue.is_empty()).collect::<Vec<_>>())
@@ -285,7 +285,7 @@ pub(in super::super) fn interleaved(input: &Input, random: &mut Rng) -> Option<T
     Some(Transformed::same(mixed))
 }
 
-/// Text in the first choice, calls in the second, though one was asked for: read or an error, never dropped.
+/// Text in the first choice, calls in the second, though one was requested: read or an error, never dropped.
 pub(in super::super) fn in_second_choice(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let mut events = with_calls(input)?;
     if !has_one_choice(&events) || has_two_payloads(&events) {
@@ -319,16 +319,16 @@ pub(in super::super) fn in_second_choice(input: &Input, random: &mut Rng) -> Opt
     Some(Transformed::new(Demand::SameOrError, events))
 }
 
-/// A call that becomes something else is lost: that is an error.
+/// A call of another type is lost: that is an error.
 pub(in super::super) fn of_a_wrong_type(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let mut events = with_calls(input)?;
     let event = random
-        .choice(events.iter_mut().filter(|event| fragments(event).any(has_words)).collect::<Vec<_>>())?;
+        .choice(events.iter_mut().filter(|event| fragments(event).any(has_content)).collect::<Vec<_>>())?;
     let value = event.value_mut()?;
     let choice = value["choices"].as_array_mut()?.iter_mut().find(|choice| {
         let calls =
             choice.as_object().and_then(payload).and_then(|payload| payload.get("tool_calls")?.as_array());
-        calls.is_some_and(|calls| calls.iter().any(has_words))
+        calls.is_some_and(|calls| calls.iter().any(has_content))
     })?;
     let payload = super::payload_mut(choice.as_object_mut()?)?;
     let wrong = random.choice([
@@ -343,6 +343,6 @@ pub(in super::super) fn of_a_wrong_type(input: &Input, random: &mut Rng) -> Opti
     Some(Transformed::new(Demand::SameOrError, events))
 }
 
-fn has_words(call: &Value) -> bool {
+fn has_content(call: &Value) -> bool {
     is_truthy(&call["function"]["arguments"]) || is_truthy(&call["function"]["name"])
 }

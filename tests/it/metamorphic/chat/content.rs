@@ -1,15 +1,13 @@
-//! Content that stands elsewhere, or in other clothes.
+//! Content in other fields, or of another shape.
 
 use fastrand::Rng;
-use serde_json::{Map, Value, json};
-use tachikoma_backends_core::ToolCall;
+use serde_json::{Value, json};
 
-use super::super::outcome::Reading;
 use super::super::wire::Event;
 use super::super::{Demand, Input, Transformed};
 use super::{
-    chunk, chunks_mut, each_choice, each_payload, finish, fragments, has_content, has_one_choice,
-    has_two_payloads, is_truthy, payload_mut, payloads,
+    chunk, chunks_mut, each_choice, each_payload, has_one_choice, has_two_payloads, is_truthy, payload_mut,
+    payloads,
 };
 
 pub(in super::super) fn in_message(input: &Input, random: &mut Rng) -> Option<Transformed> {
@@ -26,7 +24,7 @@ pub(in super::super) fn in_message(input: &Input, random: &mut Rng) -> Option<Tr
             }
         }
     });
-    // A whole body with deltas is nothing that a server is known to send.
+    // No server is known to send a whole body with deltas.
     let demand = if input.is_whole { Demand::SameOrError } else { Demand::Same };
     Some(Transformed::new(demand, events))
 }
@@ -193,7 +191,7 @@ pub(in super::super) fn reasoning_moved(input: &Input, random: &mut Rng) -> Opti
     (moved > 0).then(|| Transformed::same(events))
 }
 
-/// Servers that have both fields say the same in both.
+/// Servers that send both fields send the same text in both.
 pub(in super::super) fn reasoning_doubled(input: &Input, _: &mut Rng) -> Option<Transformed> {
     let mut events = input.events.clone();
     let mut doubled = false;
@@ -244,9 +242,9 @@ pub(in super::super) fn empty_choice_added(input: &Input, random: &mut Rng) -> O
         let choices = chunk["choices"].as_array_mut()?;
         let Some(first) = choices.first_mut().and_then(Value::as_object_mut) else { continue };
         first.insert("index".to_owned(), json!(0));
-        let said = if has_role { json!({"role": "assistant", "content": ""}) } else { json!({}) };
+        let fields = if has_role { json!({"role": "assistant", "content": ""}) } else { json!({}) };
         let finish = first.get("finish_reason").cloned().unwrap_or_default();
-        let other = json!({"index": 1, payload: said, "finish_reason": finish});
+        let other = json!({"index": 1, payload: fields, "finish_reason": finish});
         choices.insert(usize::from(!is_before), other);
     }
     Some(Transformed::same(events))
@@ -280,124 +278,5 @@ pub(in super::super) fn events_merged(input: &Input, random: &mut Rng) -> Option
             }
         }
     }
-    Some(Transformed::same(events))
-}
-
-fn call_json(call: &ToolCall) -> Value {
-    let ToolCall { id, name, arguments, .. } = call;
-    json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
-}
-
-/// A message that says what was read.
-fn message(reading: &Reading) -> Value {
-    let mut message = json!({"role": "assistant"});
-    for (name, text) in
-        [("content", &reading.text), ("refusal", &reading.refusal), ("reasoning_content", &reading.reasoning)]
-    {
-        message[name] = if text.is_empty() { Value::Null } else { json!(text) };
-    }
-    let calls: Vec<Value> = reading.calls.iter().chain(&reading.incomplete).map(call_json).collect();
-    if !calls.is_empty() {
-        message["tool_calls"] = json!(calls);
-    }
-    message
-}
-
-/// A whole body that says what was read.
-fn body(input: &Input) -> Option<Value> {
-    let reading = input.success()?;
-    let (_, word) = finish(&input.stream()?)?;
-    let usage = reading.usage.map(|usage| {
-        json!({
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.total_tokens,
-            "prompt_tokens_details": {
-                "cached_tokens": usage.cached_tokens, "cache_write_tokens": usage.cache_write_tokens,
-            },
-            "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-        })
-    });
-    Some(json!({
-        "id": "chatcmpl-1", "object": "chat.completion", "created": 1_760_000_000, "model": "m",
-        "choices": [{"index": 0, "message": message(reading), "logprobs": null, "finish_reason": word}],
-        "usage": usage,
-    }))
-}
-
-pub(in super::super) fn stream_as_body(input: &Input, _: &mut Rng) -> Option<Transformed> {
-    let body = body(input)?.to_string();
-    Some(Transformed::bytes(Demand::Same, vec![body.into_bytes()]).read_as(true))
-}
-
-pub(in super::super) fn body_in_place_of_the_stream(input: &Input, random: &mut Rng) -> Option<Transformed> {
-    let body = match &input.events[..] {
-        [Event::Json(_, body)] if input.is_whole => body.clone(),
-        _ => body(input)?,
-    };
-    // An error need not be the same one where the body is an event.
-    let as_event = if input.base.is_ok() { Demand::Same } else { Demand::SameOrError };
-    let (text, demand) = match random.u8(..5) {
-        0 => (body.to_string(), Demand::Same),
-        1 => (serde_json::to_string_pretty(&body).unwrap(), Demand::Same),
-        2 => (format!("\n \n{body}\n"), Demand::Same),
-        3 => (format!("data: {body}\n\ndata: [DONE]\n\n"), as_event),
-        _ => (format!("{body}\n\ndata: [DONE]\n\n"), Demand::SameOrError),
-    };
-    Some(Transformed::bytes(demand, vec![text.into_bytes()]).read_as(false))
-}
-
-pub(in super::super) fn message_at_the_end(input: &Input, random: &mut Rng) -> Option<Transformed> {
-    let body = body(input)?;
-    let mut end = body.clone();
-    end["object"] = json!("chat.completion.chunk");
-    if random.bool() {
-        end["choices"][0]["delta"] = json!({});
-    }
-    let mut events = vec![chunk(json!({"role": "assistant", "content": ""})), Event::json(end)];
-    if random.bool() {
-        events.push(Event::done());
-    }
-    Some(Transformed::same(events))
-}
-
-/// The message in a choice that is read already.
-fn add_message(choice: &mut Map<String, Value>, message: Value) {
-    if choice.get("delta").is_some_and(Value::is_object) {
-        choice.insert("message".to_owned(), message);
-    }
-}
-
-pub(in super::super) fn message_repeats_all(input: &Input, random: &mut Rng) -> Option<Transformed> {
-    let mut events = input.stream()?;
-    let (at, word) = finish(&events)?;
-    if has_two_payloads(&events) || !has_one_choice(&events) || events[at + 1..].iter().any(has_content) {
-        return None;
-    }
-    let message = message(input.success()?);
-    if random.bool() {
-        each_choice(&mut events[at..=at], |choice| add_message(choice, message.clone()));
-    } else {
-        let choice = json!({"index": 0, "message": message, "finish_reason": word});
-        events.insert(at + 1, Event::json(json!({"object": "chat.completion", "choices": [choice]})));
-    }
-    Some(Transformed::same(events))
-}
-
-/// Every event repeats in `message` all that was said so far, beside its delta.
-pub(in super::super) fn message_grows(input: &Input, _: &mut Rng) -> Option<Transformed> {
-    let mut events = input.stream()?;
-    if has_two_payloads(&events)
-        || !has_one_choice(&events)
-        || events.iter().any(|event| fragments(event).count() > 0)
-    {
-        return None;
-    }
-    let mut text = String::new();
-    each_choice(&mut events, |choice| {
-        let content = choice.get("delta").and_then(|delta| delta["content"].as_str()).unwrap_or_default();
-        text.push_str(content);
-        add_message(choice, json!({"role": "assistant", "content": text}));
-    });
     Some(Transformed::same(events))
 }

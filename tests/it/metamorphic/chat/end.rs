@@ -8,14 +8,14 @@ use super::super::wire::{Event, parse, serialize};
 use super::super::{Demand, Input, Tolerance, Transformed};
 use super::{each_choice, each_payload, finish, has_content, is_truthy};
 
-/// Words of other servers for the end of a turn.
+/// Finish reasons of other servers for the end of a turn.
 const ENDS: &[&str] = &["stop", "STOP", "Stop", "end_turn", "eos"];
 
 /// The same after tool calls.
 const ENDS_WITH_CALLS: &[&str] =
     &["stop", "STOP", "end_turn", "eos", "tool_calls", "tool_use", "function_call"];
 
-/// Words for a response that is cut.
+/// Finish reasons for a cut response.
 const CUTS: &[(&str, FinishReason)] = &[
     ("length", FinishReason::Length),
     ("max_tokens", FinishReason::Length),
@@ -26,13 +26,13 @@ const CUTS: &[(&str, FinishReason)] = &[
     ("SAFETY", FinishReason::ContentFilter),
 ];
 
-/// Words for a server that failed.
+/// Finish reasons for a server that failed.
 const FAILS: &[&str] = &["error", "network_error", "insufficient_system_resource", "abort"];
 
-/// Words that may mean anything.
+/// Finish reasons that may mean anything.
 const UNKNOWN: &[&str] = &["brand_new", "OTHER", "LANGUAGE", "pause", "unknown"];
 
-/// The input with another finish reason where one stands.
+/// The input with another value in place of each finish reason.
 fn with_word(input: &Input, word: impl Into<Value>) -> Option<Vec<Event>> {
     let mut events = input.events.clone();
     finish(&events)?;
@@ -45,7 +45,7 @@ fn with_word(input: &Input, word: impl Into<Value>) -> Option<Vec<Event>> {
     Some(events)
 }
 
-/// What was read, where the model ended its turn.
+/// Whether the turn has calls, if the model ended it.
 fn has_ended(input: &Input) -> Option<bool> {
     let reading = input.success()?;
     let is_end = matches!(reading.finish, FinishReason::Stop | FinishReason::ToolUse);
@@ -140,11 +140,11 @@ pub(in super::super) fn done_removed(input: &Input, _: &mut Rng) -> Option<Trans
     Some(Transformed::new(demand, events))
 }
 
-/// What a stream that ends after these bytes must be.
+/// The demand on a stream that ends after these bytes.
 fn cut(input: &Input, body: &[u8]) -> Option<Demand> {
     let before = parse(&String::from_utf8_lossy(body));
     let error = Demand::ErrorWithPrefix(Vec::new());
-    // Without its end, an error may be any other.
+    // A cut error may be read as any other error.
     let Some(_) = input.success() else { return finish(&before).is_none().then_some(error) };
     if before.iter().any(Event::is_done) {
         return Some(Demand::Same);
@@ -152,7 +152,7 @@ fn cut(input: &Input, body: &[u8]) -> Option<Demand> {
     if finish(&before).is_none() {
         return Some(error);
     }
-    // That more was to come after the finish reason cannot be known.
+    // After a finish reason, a client cannot know that more was to come.
     let is_read = |event: &&Event| event.value().is_some();
     let after = input.events.iter().skip(before.iter().filter(is_read).count());
     let is_clean = before.iter().all(|event| is_read(&event));
@@ -177,7 +177,7 @@ pub(in super::super) fn cut_anywhere(input: &Input, random: &mut Rng) -> Option<
     )
 }
 
-/// The server fails after all, at any moment before the end.
+/// The server fails at any moment before the end.
 pub(in super::super) fn error_added(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let mut events = input.stream()?;
     input.success()?;
@@ -193,7 +193,7 @@ pub(in super::super) fn error_added(input: &Input, random: &mut Rng) -> Option<T
         (None, json!({"object": "error", "message": "the upstream failed", "code": 502})),
         (None, json!({"detail": "the upstream failed"})),
     ])?;
-    // Only alone is that known to be an error.
+    // This is an error only if it is the whole body.
     let is_sure = value.get("detail").is_none();
     let demand = if is_sure { Demand::ErrorWithPrefix(Vec::new()) } else { Demand::SameOrError };
     events.insert(random.usize(..=end), Event::Json(name.map(str::to_owned), value));

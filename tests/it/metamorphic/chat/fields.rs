@@ -10,7 +10,7 @@ use super::{chunks_mut, each_call, each_choice, each_payload, finish, has_one_ch
 pub(in super::super) fn unknown_added(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let mut events = input.events.clone();
     for chunk in chunks_mut(&mut events) {
-        // Arguments that are an object are content: nothing may be added to them.
+        // Arguments that are an object are content: no fields may be added to them.
         let arguments = |call: &Value| call["function"]["arguments"].is_object();
         let has_objects = super::choices(chunk)
             .filter_map(super::payload)
@@ -109,7 +109,7 @@ pub(in super::super) fn usage_falsy(input: &Input, random: &mut Rng) -> Option<T
     Some(Transformed::same(events))
 }
 
-/// A usage, or a part of it, that cannot be read is none; it does not fail the response.
+/// An unreadable usage, or a part of it, is left out; it does not fail the response.
 pub(in super::super) fn usage_retyped(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let usage = input.success()?.usage?;
     let mut events = input.events.clone();
@@ -128,7 +128,7 @@ pub(in super::super) fn usage_retyped(input: &Input, random: &mut Rng) -> Option
             for name in ["prompt_tokens_details", "completion_tokens_details"] {
                 chunk["usage"][name] = other.clone();
             }
-            // Anthropic's spelling of it is beside the details.
+            // Anthropic's field for it is outside of the details.
             let is_beside = chunk["usage"]["cache_creation_input_tokens"].is_number();
             let mut usage = usage;
             usage.cached_tokens = None;
@@ -147,7 +147,7 @@ pub(in super::super) fn usage_retyped(input: &Input, random: &mut Rng) -> Option
     Some(Transformed::same(events).expecting(expected))
 }
 
-/// A count that is spelled otherwise is read or unknown, never another one.
+/// A count of another type is read or left out, never misread.
 pub(in super::super) fn counts_respelled(input: &Input, random: &mut Rng) -> Option<Transformed> {
     input.success()?.usage?;
     let mut events = input.events.clone();
@@ -160,7 +160,7 @@ pub(in super::super) fn counts_respelled(input: &Input, random: &mut Rng) -> Opt
     Some(Transformed::same(events).with_tolerance(Tolerance { usage: as_text, ..Default::default() }))
 }
 
-/// A field of content that says nothing may say it in any falsy form.
+/// An empty field of content may have any falsy value.
 pub(in super::super) fn contents_falsy(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let mut events = input.events.clone();
     each_payload(&mut events, |payload| {
@@ -200,7 +200,7 @@ pub(in super::super) fn error_falsy(input: &Input, random: &mut Rng) -> Option<T
     Some(Transformed::same(events))
 }
 
-/// Names that a server writes twice in one object: JSON leaves open what that means.
+/// Fields that occur twice in one object, whose meaning JSON leaves open.
 pub(in super::super) fn doubled(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let name = random.choice(["id", "model", "created", "x_new"])?;
     let events = input.events.iter().map(|event| match event {

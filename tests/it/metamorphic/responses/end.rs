@@ -60,7 +60,7 @@ fn with_status(input: &Input, status: &Value, reason: Value) -> Option<Vec<Event
     Some(events)
 }
 
-/// The calls whose items are done by these events.
+/// The calls whose items these events complete.
 fn done_calls(events: &[Event]) -> Vec<String> {
     let items = events.iter().filter(|event| kind(event) == "response.output_item.done");
     let calls = items.filter_map(|event| {
@@ -70,7 +70,7 @@ fn done_calls(events: &[Event]) -> Vec<String> {
     calls.collect()
 }
 
-pub(in super::super) fn status_of_no_success(input: &Input, random: &mut Rng) -> Option<Transformed> {
+pub(in super::super) fn status_other_than_completed(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let status = random.choice(["cancelled", "queued", "in_progress", "failed"])?;
     let events = with_status(input, &json!(status), Value::Null)?;
     Some(Transformed::new(Demand::ErrorWithPrefix(done_calls(&events)), events))
@@ -143,7 +143,7 @@ pub(in super::super) fn cut_anywhere(input: &Input, random: &mut Rng) -> Option<
     Some(Transformed::bytes(demand, vec![body]))
 }
 
-/// The server fails after all, at any moment before the end.
+/// The server fails at any moment before the end.
 pub(in super::super) fn error_added(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let mut events = completed(input)?;
     let end = last(&events)?;
@@ -161,7 +161,7 @@ pub(in super::super) fn error_added(input: &Input, random: &mut Rng) -> Option<T
         (None, json!({"detail": "the upstream failed"})),
     ])?;
     let at = random.usize(..=end);
-    // Only alone is that known to be an error.
+    // This is an error only if it is the whole body.
     let is_sure = value.get("detail").is_none();
     let demand =
         if is_sure { Demand::ErrorWithPrefix(done_calls(&events[..at])) } else { Demand::SameOrError };

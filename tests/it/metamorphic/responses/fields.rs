@@ -114,7 +114,7 @@ pub(in super::super) fn optional_removed(input: &Input, random: &mut Rng) -> Opt
     Some(Transformed::same(events))
 }
 
-/// Whether each event of an item has both, the item's id and its number.
+/// Whether each event of an item has both the item's id and its index.
 fn has_id_and_index(events: &[Event]) -> bool {
     let data = |name: &str| {
         let name = name.to_owned();
@@ -144,7 +144,7 @@ pub(in super::super) fn output_index_removed(input: &Input, _: &mut Rng) -> Opti
     Some(Transformed::same(events))
 }
 
-/// Some servers write another id of the same item into every event: then its number tells.
+/// Some servers send another id of the same item in every event: then its index identifies it.
 pub(in super::super) fn item_ids_that_change(input: &Input, _: &mut Rng) -> Option<Transformed> {
     let mut events = input.stream().filter(|events| has_id_and_index(events))?;
     for (at, event) in events.iter_mut().enumerate() {
@@ -205,7 +205,7 @@ pub(in super::super) fn indices_retyped(input: &Input, random: &mut Rng) -> Opti
     Some(Transformed::same(events))
 }
 
-/// A number for each text, the same one for the same.
+/// Numbers in place of texts, the same one for the same text.
 #[derive(Default)]
 struct Numbers(Vec<String>);
 
@@ -214,7 +214,7 @@ impl Numbers {
         let Some(text) = object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()) else {
             return;
         };
-        let at = self.0.iter().position(|known| known == text).unwrap_or_else(|| {
+        let at = self.0.iter().position(|other| other == text).unwrap_or_else(|| {
             self.0.push(text.to_owned());
             self.0.len() - 1
         });
@@ -241,8 +241,8 @@ pub(in super::super) fn numeric_call_ids(input: &Input, _: &mut Rng) -> Option<T
     let mut events = input.events.clone();
     let mut numbers = Numbers::default();
     each_data(input, &mut events, |data| {
-        let is_known = |id: &Value| id.as_str().is_some_and(|id| id.starts_with("call_"));
-        if data.get("item_id").is_some_and(is_known) {
+        let is_call_id = |id: &Value| id.as_str().is_some_and(|id| id.starts_with("call_"));
+        if data.get("item_id").is_some_and(is_call_id) {
             numbers.replace(data, "item_id");
         }
     });
@@ -267,7 +267,7 @@ pub(in super::super) fn error_falsy(input: &Input, random: &mut Rng) -> Option<T
     Some(Transformed::same(events))
 }
 
-/// What holds nothing may be of any falsy form.
+/// An empty field may have any falsy value.
 pub(in super::super) fn contents_falsy(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let mut events = input.events.clone();
     let is_empty = |value: &Value| {
@@ -275,7 +275,7 @@ pub(in super::super) fn contents_falsy(input: &Input, random: &mut Rng) -> Optio
     };
     each_item(input, &mut events, |item| {
         for name in ["content", "summary", "arguments", "input", "phase"] {
-            // An empty object is the arguments of a call that has none.
+            // An empty object means a call without arguments.
             let value = if matches!(name, "arguments" | "input") {
                 random.choice([json!(null), json!("")]).unwrap()
             } else {
@@ -301,7 +301,7 @@ pub(in super::super) fn contents_falsy(input: &Input, random: &mut Rng) -> Optio
     Some(Transformed::same(events))
 }
 
-/// A usage, or a part of it, that cannot be read is none; it does not fail the response.
+/// An unreadable usage, or a part of it, is left out; it does not fail the response.
 pub(in super::super) fn usage_retyped(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let usage = input.success()?.usage?;
     let mut events = input.events.clone();
@@ -323,7 +323,7 @@ pub(in super::super) fn usage_retyped(input: &Input, random: &mut Rng) -> Option
     Some(Transformed::same(events).expecting(expected))
 }
 
-/// A count that is spelled otherwise is read or unknown, never another one.
+/// A count of another type is read or left out, never misread.
 pub(in super::super) fn counts_respelled(input: &Input, random: &mut Rng) -> Option<Transformed> {
     input.success()?.usage?;
     let mut events = input.events.clone();
@@ -336,7 +336,7 @@ pub(in super::super) fn counts_respelled(input: &Input, random: &mut Rng) -> Opt
     Some(Transformed::same(events).with_tolerance(Tolerance { usage: as_text, ..Default::default() }))
 }
 
-/// Names that a server writes twice in one object: JSON leaves open what that means.
+/// Fields that occur twice in one object, whose meaning JSON leaves open.
 pub(in super::super) fn doubled(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let name = random.choice(["sequence_number", "obfuscation", "created_at", "x_new"])?;
     if has_phases(input) {

@@ -49,7 +49,7 @@ fn documented_kinds() -> Vec<String> {
     kinds.collect()
 }
 
-/// Events that do not add to the response, whatever they are called: none ends it, and none fails it.
+/// Events without content for the response: none ends it, and none fails it.
 pub(in super::super) fn documented_events_added(input: &Input, random: &mut Rng) -> Option<Transformed> {
     thread_local!(static KINDS: Vec<String> = documented_kinds());
     let mut events = input.stream()?;
@@ -70,7 +70,7 @@ pub(in super::super) fn documented_events_added(input: &Input, random: &mut Rng)
     };
     let kinds: Vec<String> =
         KINDS.with(|kinds| kinds.iter().filter(|kind| !is_read(kind)).cloned().collect());
-    assert!(kinds.len() > 20, "the documented events are not found any more");
+    assert!(kinds.len() > 20, "the documented events are no longer found");
     for _ in 0..4 {
         let kind = random.choice(kinds.iter())?.clone();
         let mut value = json!({
@@ -133,7 +133,7 @@ pub(in super::super) fn hosted_items_added(input: &Input, random: &mut Rng) -> O
     Some(Transformed::same(add_item(input, &item, &[], random.bool())?))
 }
 
-/// A call that the client must run and that is not handed out as one never looks like a finished answer.
+/// A call for the client that is not passed on never looks like a finished response.
 pub(in super::super) fn client_items_added(input: &Input, random: &mut Rng) -> Option<Transformed> {
     input.success()?;
     let item = random.choice([
@@ -185,7 +185,7 @@ pub(in super::super) fn content_as_text(input: &Input, _: &mut Rng) -> Option<Tr
     changed.then(|| Transformed::same(events))
 }
 
-/// What the official SDKs add for convenience says nothing new.
+/// The convenience field of the official SDKs repeats the text.
 pub(in super::super) fn output_text_added(input: &Input, _: &mut Rng) -> Option<Transformed> {
     let mut events = input.events.clone();
     let text = &input.success()?.text;
@@ -200,7 +200,7 @@ pub(in super::super) fn output_text_added(input: &Input, _: &mut Rng) -> Option<
 fn with_phase(input: &Input, phase: &str) -> Option<Vec<Event>> {
     let mut events = input.events.clone();
     let mut changed = false;
-    // Only an item says the phase.
+    // Only an item holds the phase.
     let has_items = input.is_whole || super::has_all_items_done(input) && has_added(input);
     let mut set = |item: &mut Map<String, Value>| {
         if is_message(item) {
@@ -226,7 +226,7 @@ pub(in super::super) fn final_answer(input: &Input, _: &mut Rng) -> Option<Trans
     Some(Transformed::same(with_phase(input, "final_answer")?))
 }
 
-/// Commentary is not the answer: it is passed on, but not as content.
+/// Commentary is passed on, but not as content.
 pub(in super::super) fn commentary(input: &Input, _: &mut Rng) -> Option<Transformed> {
     let mut expected = input.success()?.clone();
     expected.commentary = std::mem::take(&mut expected.text);
@@ -253,7 +253,7 @@ fn added_message(input: &Input, phase: Option<&str>, random: &mut Rng) -> Option
 /// Messages are paragraphs.
 pub(in super::super) fn message_added(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let mut expected = input.success()?.clone();
-    // What comes in pieces is passed on before what only the last event brings.
+    // Streamed content is passed on before items that occur only in the last event.
     let is_only_at_the_end =
         !input.is_whole && !input.events.iter().any(|event| super::kind(event).contains("output_"));
     if is_only_at_the_end && !expected.text.is_empty() {

@@ -1,4 +1,4 @@
-//! The events of an item, where some are left out, repeated or come late.
+//! Events of an item that are left out, repeated or late.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use super::{
     is_call, kind, last,
 };
 
-/// Arguments that were streamed may be spelled otherwise than those in the item (llama.cpp).
+/// Streamed arguments may be formatted differently than those of the item (llama.cpp).
 const AS_JSON: Tolerance = Tolerance { arguments_as_json: true, ids: false, usage: false };
 
 fn without(events: Vec<Event>, is_left_out: impl Fn(&str) -> bool) -> Option<Transformed> {
@@ -28,16 +28,16 @@ pub(in super::super) fn part_events_removed(input: &Input, _: &mut Rng) -> Optio
     without(completed(input)?, |kind| kind.contains("_part."))
 }
 
-/// Without it, names and ids of calls come with the item that is done.
+/// Without it, names and ids of calls arrive with `response.output_item.done`.
 pub(in super::super) fn added_removed(input: &Input, _: &mut Rng) -> Option<Transformed> {
-    // Only it tells the phase in time.
+    // Only this event holds the phase before the text.
     if has_phases(input) || !has_all_items_done(input) || !have_known_items(&input.events) {
         return None;
     }
     without(completed(input)?, |kind| kind == "response.output_item.added")
 }
 
-/// Whether each event of an item has the number of one, or the id of one that is done.
+/// Whether each event of an item has an index, or the id of a completed item.
 fn have_known_items(events: &[Event]) -> bool {
     let done: Vec<&Value> = events.iter().filter_map(|event| Some(&event.value()?["item"]["id"])).collect();
     events.iter().filter_map(Event::value).all(|value| {
@@ -49,7 +49,7 @@ fn is_delta(kind: &str) -> bool {
     kind.ends_with(".delta")
 }
 
-/// Whether every item of text has an event that is done.
+/// Whether every item of text has a done event.
 fn has_done_events(events: &[Event]) -> bool {
     let count = |ending: &str, kinds: &[&str]| {
         events.iter().filter(|event| kinds.contains(&kind(event).trim_end_matches(ending))).count()
@@ -85,12 +85,12 @@ pub(in super::super) fn only_the_last_event(input: &Input, random: &mut Rng) -> 
     })
 }
 
-/// Which item an event is of.
+/// The item of an event.
 fn item_index(event: &Event) -> Option<u64> {
     event.value()?["output_index"].as_u64()
 }
 
-/// The items with a number, by what they add to: text, reasoning or calls.
+/// The indices of items, grouped by text, reasoning and calls.
 fn indices(input: &Input) -> Option<[Vec<u64>; 3]> {
     let mut by_kind = [Vec::new(), Vec::new(), Vec::new()];
     for (at, item) in super::output(input)?.iter().enumerate() {
@@ -105,7 +105,7 @@ fn indices(input: &Input) -> Option<[Vec<u64>; 3]> {
     Some(by_kind)
 }
 
-/// Some items, of each kind the later ones: what has been handed out stays in order.
+/// Some items, of each kind the later ones, so that the emitted content stays in order.
 fn later(input: &Input, random: &mut Rng) -> Option<Vec<u64>> {
     let has_index = |value: &Value| value["item_id"].is_null() || value["output_index"].is_u64();
     if !input.events.iter().filter_map(Event::value).all(has_index) {
@@ -230,7 +230,7 @@ pub(in super::super) fn deltas_in_single_characters(input: &Input, _: &mut Rng) 
     Some(Transformed::same(events))
 }
 
-/// A delta that cannot be read may be made good by what is done; else it is an error.
+/// An unreadable delta may be replaced by the done event; otherwise it is an error.
 pub(in super::super) fn delta_of_a_wrong_type(input: &Input, random: &mut Rng) -> Option<Transformed> {
     let mut events = completed(input)?;
     let end = last(&events)?;
@@ -245,7 +245,7 @@ pub(in super::super) fn delta_of_a_wrong_type(input: &Input, random: &mut Rng) -
     events[at].value_mut()?["delta"] =
         random.choice([json!(7), json!({"x": 1}), json!(["a"]), json!(true)])?;
     if random.bool() {
-        // Nothing else brings it.
+        // No other event holds it.
         events.retain(|event| !kind(event).ends_with(".done"));
         each_response(input, &mut events, |response| drop(response.remove("output")));
     }
