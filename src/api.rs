@@ -1,4 +1,4 @@
-//! The endpoints: one room each, and [`Protocol`], through which the rest of the crate speaks to them. Pure.
+//! The endpoints, one module each, and [`Protocol`], through which the rest of the crate uses them.
 
 mod attachment;
 mod body;
@@ -10,7 +10,7 @@ pub(crate) mod encode;
 mod extra;
 mod json_budget;
 mod responses;
-mod streamed;
+mod streamed_text;
 pub(crate) mod unknown_fields;
 mod usage;
 
@@ -24,30 +24,30 @@ use crate::openai::Client;
 use crate::runtime::{decoder::Decoder, transport::Bytes, unknown::UnknownFields};
 use crate::target::{Target, WireApi};
 
-/// The response of the generated client, whose body has not been read.
-pub(crate) type Sent = Result<ResponseValue<ByteStream>, ClientError<()>>;
+/// The result of the generated client, before the body is read.
+pub(crate) type ClientResult = Result<ResponseValue<ByteStream>, ClientError<()>>;
 
-/// An endpoint: how its operation is called, and what its response is.
+/// An endpoint: its operation and its response.
 pub(crate) trait Protocol: Send + Sync {
-    /// The response as callers get it.
+    /// The response that callers get.
     type Response: Send + 'static;
 
     /// The path of the operation.
     fn path(&self) -> &'static str;
 
-    /// Whether the operation belongs to a deployment on Azure, so that the path names the model.
+    /// Whether the operation belongs to a deployment on Azure, which the path then names.
     fn is_in_deployment(&self) -> bool;
 
     /// Calls the operation of the generated client.
-    fn call(&self, client: Client, body: Bytes) -> BoxFuture<'static, Sent>;
+    fn call(&self, client: Client, body: Bytes) -> BoxFuture<'static, ClientResult>;
 
-    /// Reads the body of a whole response.
+    /// Decodes the body of a whole response.
     ///
     /// # Errors
-    /// It is an error in the server's words, or cannot be read.
+    /// It is an error object, or cannot be parsed.
     fn decode(&self, body: &[u8], context: ResponseContext) -> Result<Self::Response, CodexError>;
 
-    /// Notes what in the body is unknown.
+    /// Records the unknown fields of the body.
     fn note_unknown(&self, _unknown: &mut UnknownFields, _body: &[u8]) {}
 
     /// The request without the state of earlier responses, if it holds any.
@@ -67,7 +67,7 @@ impl<P: Protocol + ?Sized> Protocol for &P {
         (**self).is_in_deployment()
     }
 
-    fn call(&self, client: Client, body: Bytes) -> BoxFuture<'static, Sent> {
+    fn call(&self, client: Client, body: Bytes) -> BoxFuture<'static, ClientResult> {
         (**self).call(client, body)
     }
 
@@ -89,23 +89,23 @@ pub(crate) trait TextProtocol: Protocol<Response = CompletionResponse> {
     /// The body of a request.
     ///
     /// # Errors
-    /// The request cannot be expressed on this API; nothing of it is left out.
+    /// The request cannot be expressed in this API; no part of it is dropped.
     fn encode(&self, request: CompletionRequest, target: &Target) -> Result<Bytes, CodexError>;
 
-    /// What reads the events of a streamed response.
+    /// A decoder for the events of a streamed response.
     fn decoder(&self, context: ResponseContext) -> Box<dyn Decoder + Send>;
 }
 
-/// What the request means for reading its response.
+/// What decoding a response needs from its request.
 #[derive(Clone, Debug)]
 pub(crate) struct ResponseContext {
-    /// The largest number of tool calls.
+    /// The maximum number of tool calls.
     pub(crate) max_tool_calls: usize,
-    /// How many bytes the calls of a streamed response may have in all.
+    /// The maximum size of all tool calls of a streamed response, in bytes.
     pub(crate) max_call_bytes: usize,
-    /// The limit on the response, in tokens, that was asked of a server that may not report that it was reached.
+    /// The limit on the response, in tokens, where the server may not report that it was reached.
     pub(crate) limit: Option<u32>,
-    /// Where the state that the response leaves behind may be sent back to.
+    /// The origin of the response's state: where it may be sent back to.
     pub(crate) state_origin: String,
 }
 

@@ -128,8 +128,5 @@ pub fn error_unread(body: &serde_json::Value) -> CodexError {
 
 /// Every name in the model table: ids, aliases and dated snapshots.
 pub fn model_names() -> impl Iterator<Item = String> {
-    crate::models::MODELS.iter().flat_map(|row| {
-        let dated = row.snapshots.iter().map(|date| format!("{}-{date}", row.id));
-        [row.id].into_iter().chain(row.aliases.iter().copied()).map(str::to_owned).chain(dated)
-    })
+    crate::models::MODELS.iter().flat_map(crate::models::ModelSpec::names)
 }

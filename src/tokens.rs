@@ -8,6 +8,7 @@
 mod estimate;
 mod file;
 mod image;
+mod limit;
 mod schema;
 mod text;
 
@@ -17,8 +18,9 @@ use tachikoma_backends_core::{
 };
 
 pub(crate) use self::estimate::Estimate;
+pub(crate) use self::limit::too_long;
 pub(crate) use self::text::Measure;
-use crate::models::{Encoding, OpenAIModel};
+use crate::models::{Encoding, ImageTokens, OpenAIModel};
 use crate::target::{Target, WireApi};
 
 /// What a message costs beside its texts: the marks around it, and its role.
@@ -84,27 +86,27 @@ impl TokenCount {
 /// The tokens of a text as this model's encoding has them; of a model whose encoding is not known as `o200k_base` has them.
 /// Without the feature `tokens`, a quarter of the bytes.
 pub(crate) fn of_text(model: &OpenAIModel, text: &str) -> u32 {
-    Measure::of(&model.spec()).count(text).tokens()
+    Measure::of(model.spec().encoding).count(text).tokens()
 }
 
 /// The tokens of a request to this target.
 pub(crate) fn of_request(request: &CompletionRequest, target: &Target) -> TokenCount {
-    count(Measure::of(&target.spec), request, target)
+    count(Measure::of(target.spec.encoding), request, target)
 }
 
 /// A number of tokens that the request surely does not exceed, which takes no time to find.
-pub(crate) fn ceiling(request: &CompletionRequest, target: &Target) -> u32 {
+fn ceiling(request: &CompletionRequest, target: &Target) -> u32 {
     count(Measure::Bytes, request, target).at_most()
 }
 
 fn count(measure: Measure, request: &CompletionRequest, target: &Target) -> TokenCount {
-    let Target { model, spec, api, .. } = target;
+    let Target { spec, api, .. } = target;
     let mut messages = ANSWER;
     if spec.encoding == Some(Encoding::O200kHarmony) {
         messages += HARMONY;
     }
     let (mut images, mut files) = (Estimate::default(), Estimate::default());
-    let rule = image::Rule::of(model);
+    let rule = ImageTokens::of(spec);
     for message in &request.messages {
         messages += of_message(measure, message, *api);
         if let MessageContent::Parts(parts) = &message.content {
@@ -163,7 +165,7 @@ fn of_message(measure: Measure, message: &Message, api: WireApi) -> Estimate {
     all
 }
 
-/// Reasoning that goes back encrypted. Whether the model reads it again, and how long it is, only the server knows: a token
+/// Reasoning that goes back encrypted. Whether the model reads it again, and how long it is, is unknown outside the server: a token
 /// was reported for some 25 characters, and four characters of base64 hold no more than three of text.
 fn of_reasoning(state: &Value) -> Estimate {
     match state {
@@ -190,7 +192,7 @@ fn of_tools(measure: Measure, tools: &[ToolDefinition], begins_with_instructions
     heading + measure.count(&schema::namespace(tools)).give_or_take(10)
 }
 
-/// Models read the schema of their answer as JSON, without what every strict schema says.
+/// Models read the schema of their answer as JSON, without what every strict schema has.
 fn of_format(measure: Measure, format: Option<&ResponseFormat>) -> Estimate {
     let Some(ResponseFormat::JsonSchema { name, description, schema, .. }) = format else {
         return Estimate::default();

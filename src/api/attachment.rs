@@ -1,8 +1,8 @@
-//! How images and files are written for both APIs. Pure.
+//! Images and files, as both APIs encode them.
 
 use tachikoma_backends_core::{ContentPart, FileSource, ImageSource};
 
-/// An image as a URL, which both APIs take. `None` of a source that this release does not know.
+/// The URL of an image, which both APIs accept. `None` of a source that this release does not know.
 pub(crate) fn image_url(source: ImageSource) -> Option<String> {
     Some(match source {
         ImageSource::Url { url } => url,
@@ -15,7 +15,7 @@ fn data_url(media_type: &str, data: &str) -> String {
     format!("data:{media_type};base64,{data}")
 }
 
-/// What both APIs call the fields of a file.
+/// The fields of a file, which both APIs have under other names.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct FileFields {
     pub(crate) data: Option<String>,
@@ -25,10 +25,10 @@ pub(crate) struct FileFields {
 }
 
 impl FileFields {
-    /// `None` of a source that this release does not know.
+    /// `None` for an unknown kind of source.
     pub(crate) fn new(source: FileSource, name: Option<String>) -> Option<Self> {
         Some(match source {
-            // OpenAI refuses data without a name.
+            // OpenAI rejects data without a name.
             FileSource::Base64 { media_type, data } => Self {
                 data: Some(data_url(&media_type, &data)),
                 name: name.or_else(|| Some(default_name(&media_type))),
@@ -57,7 +57,7 @@ fn default_name(media_type: &str) -> String {
     format!("file.{extension}")
 }
 
-/// The word for a part that is no text.
+/// The kind of a part, for error messages.
 pub(crate) fn kind(part: &ContentPart) -> &'static str {
     match part {
         ContentPart::Text { .. } => "text",
@@ -75,7 +75,7 @@ mod tests {
     fn files() {
         #[track_caller]
         fn check(part: ContentPart, expected: [Option<&str>; 4]) {
-            let ContentPart::File { source, name } = part else { panic!("no file") };
+            let ContentPart::File { source, name } = part else { panic!("not a file") };
             let FileFields { data, id, url, name } = FileFields::new(source, name).unwrap();
             assert_eq!([data, id, url, name].each_ref().map(Option::as_deref), expected);
         }

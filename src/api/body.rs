@@ -1,4 +1,4 @@
-//! Reads the bodies of responses as JSON of the documented form, of another form, or as an error in the server's words.
+//! Parses response bodies: JSON of the documented form or another one, and error objects.
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::CodexError;
 use crate::runtime::events::Event;
 use crate::server::ERRORS;
 
-/// Whether a body that could not be read begins with one complete JSON value, after which more comes.
+/// Whether a body that could not be parsed begins with one complete JSON value, which more data follows.
 pub(crate) fn is_followed_by_more(text: &str, reason: &serde_json::Error) -> bool {
     reason.is_syntax()
         && text.trim_start().starts_with('{')
@@ -26,7 +26,7 @@ pub(crate) fn lines_as_events(text: &str) -> Vec<u8> {
             _ => rest.find('\n').unwrap_or(rest.len()),
         };
         let (value, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
-        // No string of JSON holds a line break.
+        // JSON strings contain no raw line breaks.
         let value = value.replace(['\r', '\n'], " ");
         events.extend([if value.starts_with('{') { "data: " } else { "" }, value.as_str(), "\n\n"]);
         rest = after.trim_start();
@@ -34,7 +34,7 @@ pub(crate) fn lines_as_events(text: &str) -> Vec<u8> {
     events.into_bytes()
 }
 
-/// The data of an event, without the field's name where a server writes it twice.
+/// The data of an event, without the field name where a server sends it twice.
 pub(crate) fn data<'a>(event: &'a Event<'_>) -> &'a str {
     let data = event.data.trim();
     data.strip_prefix("data:").map_or(data, str::trim_start)
@@ -45,17 +45,16 @@ pub(crate) fn data<'a>(event: &'a Event<'_>) -> &'a str {
 /// # Errors
 /// It is not UTF-8, or would become too large.
 pub(crate) fn utf8(body: &[u8]) -> Result<&str, CodexError> {
-    let body = without_bom(body);
-    // Checked as a whole and by vectors, which costs less than a check of each string.
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    // One vectorized check of the whole is faster than one of each string.
     let text = simdutf8::basic::from_utf8(body).map_err(|_| not_utf8(body))?;
     json_budget::check(text).map(|()| text)
 }
 
-/// Reads the JSON of a body that is not of the documented form for this reason. Some servers put the one response, or error, into
-/// a list.
+/// Parses a body that is not of the documented form for this reason. Some servers wrap the response, or error, in a list.
 ///
 /// # Errors
-/// It is not JSON, or its content stands twice.
+/// It is not JSON, or has duplicate content.
 pub(crate) fn any_form(text: &str, reason: serde_json::Error) -> Result<Value, CodexError> {
     let read =
         if duplicates::is_reason(&reason) { duplicates::read(text) } else { serde_json::from_str(text) };
@@ -65,10 +64,10 @@ pub(crate) fn any_form(text: &str, reason: serde_json::Error) -> Result<Value, C
     }
 }
 
-/// Reads the documented form from JSON that has been brought into it as far as it can be.
+/// Deserializes JSON that has been normalized as far as possible.
 ///
 /// # Errors
-/// What was needed is of another type.
+/// A field that is needed has another type.
 pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, CodexError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
@@ -78,10 +77,10 @@ pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, CodexError> {
     })
 }
 
-/// Reads a whole body of the documented form.
+/// Parses a whole body of the documented form.
 ///
 /// # Errors
-/// It is not of the documented form; where it is an error after all, that one, in the server's words.
+/// It is an error object, or not of the documented form.
 pub(crate) fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodexError> {
     let text = utf8(body)?;
     let reason = match serde_json::from_str(text) {
@@ -94,24 +93,25 @@ pub(crate) fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodexErro
     }
 }
 
-/// What is no text is no JSON. Where it ends within a character, it was cut.
+/// The error for a body that is not UTF-8: one that ends within a character was cut.
 fn not_utf8(body: &[u8]) -> CodexError {
     match serde_json::from_slice::<Value>(body) {
         Err(reason) => ERRORS.not_json(body, &reason).with_source(reason),
-        Ok(_) => CodexError::new(ErrorCategory::Parse, "the server's answer is not UTF-8"),
+        Ok(_) => CodexError::new(ErrorCategory::Parse, "the server's response is not UTF-8"),
     }
 }
 
-/// JSON without a response in it: an error in the server's words, if it has any. `missing` is what should be there.
+/// The error for JSON that holds no response: the server's own error, if it holds one, else that `missing` is not there.
 pub(crate) fn absent(value: &Value, missing: &str) -> CodexError {
     ERRORS.inside_success(value).unwrap_or_else(|| ERRORS.without_answer(value, missing))
 }
 
-fn without_bom(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
+/// [`absent`], for JSON as text.
+pub(crate) fn absent_in(text: &str, missing: &str) -> CodexError {
+    absent(&serde_json::from_str(text).unwrap_or_default(), missing)
 }
 
-/// Why an event cannot be read: it is not JSON, or is cut.
+/// The error for an event that is not JSON, or was cut.
 pub(crate) fn unreadable(data: &str, reason: serde_json::Error) -> CodexError {
     let is_cut = reason.is_eof() && !data.trim().is_empty();
     let error = ERRORS.not_json(data.as_bytes(), &reason).with_source(reason);

@@ -1,4 +1,4 @@
-//! The tool calls of a response as they come.
+//! The tool calls of a response, as they arrive.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use tachikoma_backends_core::{ErrorCategory, ToolCallAccumulator, ToolCallDelta,
 
 use crate::CodexError;
 
-/// The tool calls of a response as they come, under its limits.
+/// The tool calls of a response, as they arrive, under its limits.
 #[derive(Debug)]
 pub(crate) struct OpenCalls {
     calls: ToolCallAccumulator,
@@ -16,7 +16,7 @@ pub(crate) struct OpenCalls {
 }
 
 impl OpenCalls {
-    /// No more calls than this, whose names, ids and arguments have no more bytes than this in all.
+    /// At most `max_calls`, whose names, ids and arguments have at most `max_bytes` in total.
     pub(crate) fn new(max_calls: usize, max_bytes: usize) -> Self {
         Self { calls: ToolCallAccumulator::default(), max_calls, max_bytes, bytes: 0 }
     }
@@ -29,48 +29,22 @@ impl OpenCalls {
         self.calls.is_empty()
     }
 
-    /// Whether this whole call has come already, under the same id: it would run twice.
+    /// Whether this whole call has arrived before, under the same id: it would run twice.
     pub(crate) fn is_repetition(&self, id: &str, name: &str, arguments: &str) -> bool {
         !id.is_empty() && self.calls.contains(id, name, arguments)
     }
 
-    /// Takes a piece and returns it as it is passed on.
+    /// Adds a fragment by `push`, a method of the accumulator, and returns the delta to pass on.
     ///
     /// # Errors
-    /// A limit is reached.
-    pub(crate) fn push(
+    /// A limit is exceeded.
+    pub(crate) fn push<'a>(
         &mut self,
-        fragment: ToolCallFragment<'_>,
+        fragment: ToolCallFragment<'a>,
+        push: impl FnOnce(&mut ToolCallAccumulator, ToolCallFragment<'a>) -> Option<ToolCallDelta>,
     ) -> Result<Option<ToolCallDelta>, CodexError> {
-        self.check(&fragment)?;
-        let delta = self.calls.push_fragment(fragment);
-        self.check_number().map(|()| delta)
-    }
-
-    /// Takes a call as a whole, of which pieces may have come already.
-    ///
-    /// # Errors
-    /// A limit is reached.
-    pub(crate) fn push_whole(
-        &mut self,
-        fragment: ToolCallFragment<'_>,
-    ) -> Result<Option<ToolCallDelta>, CodexError> {
-        self.check(&fragment)?;
-        let delta = self.calls.push_whole(fragment);
-        self.check_number().map(|()| delta)
-    }
-
-    /// Takes a piece of the call that has this index.
-    ///
-    /// # Errors
-    /// A limit is reached.
-    pub(crate) fn push_indexed(
-        &mut self,
-        index: usize,
-        fragment: ToolCallFragment<'_>,
-    ) -> Result<Option<ToolCallDelta>, CodexError> {
-        self.check(&fragment)?;
-        let delta = self.calls.push_indexed(index, fragment);
+        self.check_bytes(&fragment)?;
+        let delta = push(&mut self.calls, fragment);
         self.check_number().map(|()| delta)
     }
 
@@ -93,7 +67,7 @@ impl OpenCalls {
             .with_hint("Raise with_max_tool_calls if you trust this server."))
     }
 
-    fn check(&mut self, fragment: &ToolCallFragment<'_>) -> Result<(), CodexError> {
+    fn check_bytes(&mut self, fragment: &ToolCallFragment<'_>) -> Result<(), CodexError> {
         let length = |text: Option<&str>| text.map_or(0, str::len);
         self.bytes += fragment.arguments.len() + length(fragment.name) + length(fragment.id);
         if self.bytes <= self.max_bytes {
@@ -104,7 +78,7 @@ impl OpenCalls {
             .with_hint("Raise with_max_event_bytes if you trust this server."))
     }
 
-    /// The response is over. `has_ended` is as for [`ToolCallAccumulator::finish`].
+    /// Ends the response. `has_ended` is that of [`ToolCallAccumulator::finish`].
     ///
     /// # Errors
     /// A call has no name although the model ended its turn.

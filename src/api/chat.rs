@@ -1,4 +1,4 @@
-//! Between the core types and the generated ones of Chat Completions. Pure.
+//! Chat Completions: converts between the core types and the generated ones.
 
 mod channel;
 mod choice;
@@ -17,7 +17,7 @@ use futures::future::BoxFuture;
 use tachikoma_backends_core::{CompletionRequest, CompletionResponse};
 
 use self::stream::ChatStream;
-use super::{Protocol, ResponseContext, Sent, TextProtocol, encode, unknown_fields};
+use super::{ClientResult, Protocol, ResponseContext, TextProtocol, encode, unknown_fields};
 use crate::CodexError;
 use crate::openai::Client;
 use crate::runtime::{decoder::Decoder, transport::Bytes, unknown::UnknownFields};
@@ -37,7 +37,7 @@ impl Protocol for ChatCompletions {
         true
     }
 
-    fn call(&self, client: Client, body: Bytes) -> BoxFuture<'static, Sent> {
+    fn call(&self, client: Client, body: Bytes) -> BoxFuture<'static, ClientResult> {
         async move { client.create_chat_completion(body).await }.boxed()
     }
 

@@ -1,12 +1,12 @@
-//! JSON in which a name stands twice in an object. Which of the two counts cannot be known, so that content must not stand twice;
-//! of a field that no response needs, the last one counts.
+//! JSON with duplicate fields. It is ambiguous which of the two counts, so duplicate content is an error; of other fields the
+//! last one counts.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// The fields that hold content, or lead to it.
+/// The fields that hold content, or contain one that does.
 const CONTENT: &[&str] = &[
     "arguments",
     "choices",
@@ -30,25 +30,25 @@ const CONTENT: &[&str] = &[
     "tool_calls",
 ];
 
-/// Whether the generated types do not take JSON because a name stands twice.
+/// Whether the generated types reject JSON because of a duplicate field.
 pub(crate) fn is_reason(error: &serde_json::Error) -> bool {
     error.to_string().starts_with("duplicate field")
 }
 
-/// Reads JSON whose doubled names are of fields that no response needs.
+/// Parses JSON that may have duplicate fields.
 ///
 /// # Errors
-/// It is not JSON, or content stands twice.
+/// It is not JSON, or has duplicate content.
 pub(crate) fn read(text: &str) -> serde_json::Result<Value> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = Unique.deserialize(&mut json)?;
+    let value = UniqueContent.deserialize(&mut json)?;
     json.end().map(|()| value)
 }
 
-/// Builds a value, in which content stands once.
-struct Unique;
+/// Builds a value, in which content occurs once.
+struct UniqueContent;
 
-impl<'de> DeserializeSeed<'de> for Unique {
+impl<'de> DeserializeSeed<'de> for UniqueContent {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -56,7 +56,7 @@ impl<'de> DeserializeSeed<'de> for Unique {
     }
 }
 
-impl<'de> Visitor<'de> for Unique {
+impl<'de> Visitor<'de> for UniqueContent {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,7 +89,7 @@ impl<'de> Visitor<'de> for Unique {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
-        while let Some(value) = items.next_element_seed(Unique)? {
+        while let Some(value) = items.next_element_seed(UniqueContent)? {
             values.push(value);
         }
         Ok(Value::Array(values))
@@ -98,12 +98,12 @@ impl<'de> Visitor<'de> for Unique {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut values = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
-            let is_doubled = values.contains_key(&name);
-            if is_doubled && CONTENT.contains(&name.as_str()) {
+            let is_duplicate = values.contains_key(&name);
+            if is_duplicate && CONTENT.contains(&name.as_str()) {
                 fields.next_value::<IgnoredAny>()?;
                 return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
             }
-            let value = fields.next_value_seed(Unique)?;
+            let value = fields.next_value_seed(UniqueContent)?;
             values.insert(name, value);
         }
         Ok(Value::Object(values))
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_stands_once() {
+    fn content_occurs_once() {
         let text = r#"{"id":1,"id":"b","choices":[{"index":0,"index":1,"delta":{"content":"a"},"x":[null,true,-1,0.5]}]}"#;
         let expected = json!({"id": "b", "choices": [{"index": 1, "delta": {"content": "a"}, "x": [null, true, -1, 0.5]}]});
         assert_eq!(read(text).unwrap(), expected);

@@ -1,4 +1,4 @@
-//! Embeddings: what is asked, what of it cannot succeed, and what comes back. Pure.
+//! Embeddings: requests, their validation, and responses.
 
 mod check;
 mod response;
@@ -10,14 +10,11 @@ pub use self::response::EmbeddingResponse;
 pub(crate) use self::response::Embeddings;
 use crate::CodexError;
 use crate::api::{encode, extra};
-use crate::models::OpenAIModel;
+use crate::models::{EmbeddingModel, OpenAIModel};
 use crate::openai::types;
 use crate::runtime::transport::Bytes;
 
-/// The model of requests that name none.
-const DEFAULT_MODEL: &str = "text-embedding-3-small";
-
-/// What is to be embedded: one text, several, or texts that are tokens already. Anything that becomes one will do:
+/// The texts to embed: one, several, or texts as token ids. Strings and lists of strings convert into it:
 ///
 /// ```
 /// # use tachikoma_backend_codex::EmbeddingInput;
@@ -33,7 +30,7 @@ pub enum EmbeddingInput {
 }
 
 impl EmbeddingInput {
-    /// How many vectors come back.
+    /// The number of texts, and of vectors in the response.
     pub fn len(&self) -> usize {
         match self {
             Self::Texts(texts) => texts.len(),
@@ -77,14 +74,14 @@ impl<T: AsRef<str>> From<&[T]> for EmbeddingInput {
     }
 }
 
-/// How vectors travel. They are the same `f32` numbers either way.
+/// How vectors are encoded in the response. The `f32` numbers are the same either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VectorEncoding {
-    /// As base64, a quarter of the size. A server that does not know it and answers in numbers is understood as well.
+    /// As base64, a quarter of the size. Numbers from a server that does not support it are read as well.
     #[default]
     Base64,
-    /// As numbers, for servers that refuse to be asked for base64.
+    /// As numbers, for servers that reject base64.
     Float,
 }
 
@@ -98,19 +95,19 @@ pub enum VectorEncoding {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct EmbeddingRequest {
-    /// What is to be embedded: 2,048 texts at most, of 8,192 tokens each.
+    /// The texts to embed: at most 2,048, of at most 8,192 tokens each.
     pub input: EmbeddingInput,
-    /// The model; by default `text-embedding-3-small`. The backend's own model writes text, and is not asked.
+    /// The model; by default `text-embedding-3-small`. The backend's own model is not used, since it generates text.
     pub model: OpenAIModel,
-    /// How many numbers a vector has; by default as many as the model has. Fewer cost some of its meaning.
+    /// The length of a vector; by default that of the model. Shorter vectors are less accurate.
     pub dimensions: Option<u32>,
     /// A stable id of the end user, for the provider's abuse detection.
     pub user: Option<String>,
-    /// How vectors travel.
+    /// How vectors are encoded in the response.
     pub encoding: VectorEncoding,
-    /// Further fields of the request body, which travel as they are, for other servers.
+    /// Further fields of the request body, sent unchanged, for other servers.
     pub extra: Map<String, Value>,
-    /// How often the backend may try again by itself; its own setting where this is `None`.
+    /// How often the backend may retry; by default as often as its own setting allows.
     pub max_retries: Option<u32>,
 }
 
@@ -119,7 +116,7 @@ impl EmbeddingRequest {
     pub fn new(input: impl Into<EmbeddingInput>) -> Self {
         Self {
             input: input.into(),
-            model: DEFAULT_MODEL.into(),
+            model: EmbeddingModel::DEFAULT.id.into(),
             dimensions: None,
             user: None,
             encoding: VectorEncoding::default(),
@@ -177,7 +174,7 @@ impl<T: Into<EmbeddingInput>> From<T> for EmbeddingRequest {
     }
 }
 
-/// The body of a request; `model` is the name of the model in it, where that is not its own.
+/// The body of a request; `model` replaces the model's name in it.
 ///
 /// # Errors
 /// A field of `extra` is also set by the request itself.

@@ -1,5 +1,5 @@
-//! The JSON of requests, as `serde_json` writes it, whose strings are searched for what must be escaped a word at a time: of a
-//! long conversation, looking at each byte by itself is nearly all the work there is.
+//! Encodes requests as JSON, as `serde_json` does, but searches strings for characters to escape eight bytes at a time: in a
+//! long conversation, looking at each byte is nearly all the work.
 
 mod strings;
 
@@ -17,22 +17,21 @@ use crate::CodexError;
 /// The JSON of a generated request.
 ///
 /// # Errors
-/// It cannot be said in JSON.
+/// It cannot be represented in JSON.
 pub(crate) fn json(request: &impl Serialize) -> Result<Bytes, CodexError> {
     let mut text = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut text, BytesAsStrings);
-    request.serialize(StringsAsBytes(&mut serializer)).map_err(unwritten)?;
+    request.serialize(StringsAsBytes(&mut serializer)).map_err(unencodable)?;
     Ok(text.into())
 }
 
-/// The error that a request cannot be said in JSON.
-pub(crate) fn unwritten(error: serde_json::Error) -> CodexError {
-    let message = format!("the request cannot be written: {error}");
+/// The error for a request that cannot be represented in JSON.
+pub(crate) fn unencodable(error: serde_json::Error) -> CodexError {
+    let message = format!("the request cannot be encoded as JSON: {error}");
     CodexError::unsent(ErrorCategory::InvalidRequest, message).with_source(error)
 }
 
-/// Writes compact JSON, and the bytes that [`StringsAsBytes`] makes of strings as strings again: of strings themselves it is
-/// never asked where they need escapes.
+/// Writes compact JSON, and as strings the bytes that [`StringsAsBytes`] makes of them.
 struct BytesAsStrings;
 
 impl Formatter for BytesAsStrings {
@@ -65,7 +64,7 @@ impl Formatter for BytesAsStrings {
 fn plain(text: &[u8]) -> usize {
     /// A one in each byte.
     const ONES: u64 = u64::MAX / 0xFF;
-    // The high bit of each byte that is below the limit, up to the first such byte: only what is above it may be wrong.
+    // The high bit of each byte that is below the limit; only bits above the first one set may be wrong.
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & (ONES << 7);
     let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
     let (words, rest) = text.as_chunks();
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_at_every_place_of_a_word() {
+    fn every_byte_at_every_offset_in_a_word() {
         for byte in 0..=0x7F_u8 {
             for before in 0..17 {
                 let text =

@@ -1,4 +1,4 @@
-//! Further body fields, which travel as they are. Pure.
+//! Further body fields, which are sent unchanged.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -7,21 +7,21 @@ use tachikoma_backends_core::ErrorCategory;
 use crate::CodexError;
 use crate::api::encode;
 
-/// A word that the document knows, typed; one that it does not know yet travels as it is, for the server to judge.
-pub(crate) fn word<T: std::str::FromStr>(
+/// The variant for a word that the document has. Another one is sent unchanged in `extra`, and left to the server.
+pub(crate) fn parse_enum<T: std::str::FromStr>(
     word: Option<&str>,
     field: &str,
     extra: &mut Map<String, Value>,
 ) -> Option<T> {
     let word = word?;
-    let known = word.parse().ok();
-    if known.is_none() {
+    let variant = word.parse().ok();
+    if variant.is_none() {
         extra.insert(field.to_owned(), Value::from(word));
     }
-    known
+    variant
 }
 
-/// A key that stands twice in a body means whatever the server makes of it. `set` is the body, or a part of it, without `extra`.
+/// Rejects duplicate keys, since servers differ in which one counts. `set` is the body, or a part of it, without `extra`.
 ///
 /// # Errors
 /// A field of `extra` is also in `set`, or is one of the `reserved` ones, which this crate sets.
@@ -30,8 +30,8 @@ pub(crate) fn reject_duplicate_fields(
     set: &impl Serialize,
     reserved: &[&str],
 ) -> Result<(), CodexError> {
-    // As text and back: there is one way to write a request, and each costs time to build.
-    let set: Value = serde_json::from_slice(&encode::json(set)?).map_err(encode::unwritten)?;
+    // Encoded and parsed again, since a second serializer for requests would cost build time.
+    let set: Value = serde_json::from_slice(&encode::json(set)?).map_err(encode::unencodable)?;
     match extra.keys().find(|key| reserved.contains(&key.as_str()) || set.get(key.as_str()).is_some()) {
         None => Ok(()),
         Some(key) => {
@@ -44,7 +44,7 @@ pub(crate) fn reject_duplicate_fields(
 
 const SET_ONCE: &str = "Set it in one place.";
 
-/// What to do about a field that this crate sets.
+/// Hints for fields that this crate sets.
 const HINTS: &[(&str, &str)] = &[
     ("input", "Give the conversation as the request's messages."),
     ("messages", "Give the conversation as the request's messages."),
@@ -62,10 +62,10 @@ const HINTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Takes `n` out of the further fields: one choice is what servers give anyway.
+/// Removes `n` from `extra`, since one choice is the default.
 ///
 /// # Errors
-/// It asks for another number of choices than one.
+/// It is not 1.
 pub(crate) fn take_single_choice(extra: &mut Map<String, Value>) -> Result<(), CodexError> {
     match extra.get("n") {
         None => Ok(()),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn one_choice_is_what_is_read() {
+    fn only_one_choice_is_supported() {
         for (n, expected) in [
             (json!(1), true),
             (json!(1.0), true),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_are_named_with_what_to_do() {
+    fn duplicates_are_reported_with_a_hint() {
         #[track_caller]
         fn check(extra: Value, set: Value, hint: Option<&str>) {
             let outcome = reject_duplicate_fields(&fields(extra), &set, &["messages"]);

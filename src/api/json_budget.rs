@@ -1,4 +1,4 @@
-//! A limit on what a document becomes: two bytes on the wire (`{}`) can be a kilobyte in memory.
+//! A limit on the size of a document in memory: two bytes on the wire (`{}`) can take a kilobyte.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use crate::CodexError;
 
 /// Shorter documents, in bytes, cannot become large.
 const SHORT: usize = 64 << 10;
-/// Documents with fewer marks of structure than this cannot either, however long their text is.
+/// Nor can documents with fewer structural characters, however long their text is.
 const FEW_MARKS: usize = 20_000;
-/// What a document may become, in values of about 80 bytes.
+/// The maximum size of a document, in values of about 80 bytes.
 const MAX_VALUES: usize = 1_000_000;
-/// The lists whose elements become structures, and how many values one of these is worth.
+/// The lists whose elements become structs, and the size of such an element in values.
 const STRUCTURES: [&str; 2] = ["choices", "tool_calls"];
 const STRUCTURE: usize = 16;
-/// What is not read, however much of it there is.
+/// A field that is not read, whatever its size.
 const IGNORED: &str = "logprobs";
 
 /// # Errors
@@ -28,7 +28,7 @@ pub(crate) fn check(text: &str) -> Result<(), CodexError> {
     }
     let mut left = MAX_VALUES;
     let budget = Budget { left: &mut left, cost: 1 };
-    // What is wrong with the JSON itself is found where it is read.
+    // Syntax errors are reported where the JSON is parsed.
     let _ = budget.deserialize(&mut serde_json::Deserializer::from_str(text));
     if left > 0 {
         return Ok(());
@@ -37,7 +37,7 @@ pub(crate) fn check(text: &str) -> Result<(), CodexError> {
     Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed())
 }
 
-/// Counts values, each for its cost, until nothing is left.
+/// Subtracts the cost of each value until nothing is left.
 struct Budget<'a> {
     left: &'a mut usize,
     cost: usize,
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_become_too_large() {
+    fn large_documents() {
         #[track_caller]
         fn check_all(text: &str, is_allowed: bool) {
             assert_eq!(check(text).is_ok(), is_allowed, "{} bytes", text.len());

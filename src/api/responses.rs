@@ -1,4 +1,4 @@
-//! Between the core types and the generated ones of the Responses API. Pure.
+//! The Responses API: converts between the core types and the generated ones.
 
 mod event;
 mod input;
@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use tachikoma_backends_core::{CompletionRequest, CompletionResponse};
 
 use self::stream::ResponsesStream;
-use super::{Protocol, ResponseContext, Sent, TextProtocol, encode, unknown_fields};
+use super::{ClientResult, Protocol, ResponseContext, TextProtocol, encode, unknown_fields};
 use crate::CodexError;
 use crate::openai::Client;
 use crate::runtime::{decoder::Decoder, transport::Bytes, unknown::UnknownFields};
@@ -34,7 +34,7 @@ impl Protocol for Responses {
         false
     }
 
-    fn call(&self, client: Client, body: Bytes) -> BoxFuture<'static, Sent> {
+    fn call(&self, client: Client, body: Bytes) -> BoxFuture<'static, ClientResult> {
         async move { client.create_response(body).await }.boxed()
     }
 

@@ -1,18 +1,18 @@
-//! What the two APIs are known to send, by the document and the servers that speak them: fields, events, items and values.
-//! What is not in these tables is counted as unknown.
+//! The known fields, events, items and values of the two APIs, from the document and the servers that implement them.
+//! Anything else is recorded as unknown.
 
 use serde_json::Value;
 
 use crate::runtime::unknown::{KnownFields, UnknownFields, document};
 
-/// Notes the unknown fields of a chat completion, or of a chunk of one.
+/// Records the unknown fields of a chat completion, or of a chunk of one.
 pub(crate) fn note_chat(unknown: &mut UnknownFields, bytes: &[u8]) {
     if let Some(value) = document(bytes) {
         unknown.fields(&value, CHAT);
     }
 }
 
-/// Notes the unknown fields and items of a response, or of an event that holds one.
+/// Records the unknown fields and items of a response, or of an event that holds one.
 pub(crate) fn note_response(unknown: &mut UnknownFields, bytes: &[u8]) {
     let Some(value) = document(bytes) else { return };
     let response = value.get("response").unwrap_or(&value);
@@ -22,21 +22,21 @@ pub(crate) fn note_response(unknown: &mut UnknownFields, bytes: &[u8]) {
     }
 }
 
-/// Notes the type of an output item. Servers that send no type are common.
+/// Records the type of an output item, if it is unknown. Many servers send no type.
 pub(crate) fn note_item(unknown: &mut UnknownFields, kind: &str) {
     if !kind.is_empty() && !ITEMS.contains(&kind) {
         unknown.value("output[].type", kind);
     }
 }
 
-/// Notes the type of an event that is not read.
+/// Records the type of an event, if it is unknown.
 pub(crate) fn note_event(unknown: &mut UnknownFields, kind: &str) {
     if !EVENTS.contains(&kind) {
         unknown.event(kind);
     }
 }
 
-/// Notes a finish reason without a variant, and an unknown service tier.
+/// Records a finish reason without a variant, and an unknown service tier.
 pub(crate) fn note_end(unknown: &mut UnknownFields, finish_reason: Option<&str>, service_tier: Option<&str>) {
     if let Some(reason) = finish_reason {
         unknown.value("finish_reason", reason);
@@ -80,38 +80,8 @@ const CHAT: KnownFields = &[
             "native_finish_reason",
         ],
     ),
-    (
-        "choices[].message",
-        &[
-            "annotations",
-            "audio",
-            "content",
-            "function_call",
-            "images",
-            "reasoning",
-            "reasoning_content",
-            "reasoning_details",
-            "refusal",
-            "role",
-            "tool_calls",
-        ],
-    ),
-    (
-        "choices[].delta",
-        &[
-            "annotations",
-            "audio",
-            "content",
-            "function_call",
-            "images",
-            "reasoning",
-            "reasoning_content",
-            "reasoning_details",
-            "refusal",
-            "role",
-            "tool_calls",
-        ],
-    ),
+    ("choices[].message", MESSAGE),
+    ("choices[].delta", MESSAGE),
     (
         "usage",
         &[
@@ -122,6 +92,21 @@ const CHAT: KnownFields = &[
             "total_tokens",
         ],
     ),
+];
+
+/// A message of a chat completion, and a delta of one.
+const MESSAGE: &[&str] = &[
+    "annotations",
+    "audio",
+    "content",
+    "function_call",
+    "images",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_details",
+    "refusal",
+    "role",
+    "tool_calls",
 ];
 
 /// A response.
@@ -209,7 +194,7 @@ pub(crate) const ITEMS: &[&str] = &[
     "web_search_call",
 ];
 
-/// The events of a response that are not read. The others are in `responses::event`, whose tests hold both lists against the
+/// The events of a response that are not read. The others are in `responses::event`, whose tests compare both lists with the
 /// document.
 pub(crate) const EVENTS: &[&str] = &[
     "response.audio.delta",
@@ -242,7 +227,7 @@ pub(crate) const EVENTS: &[&str] = &[
     "response.web_search_call.searching",
 ];
 
-/// The classes of service.
+/// The service tiers.
 const SERVICE_TIERS: &[&str] = &["auto", "default", "fast", "flex", "priority", "scale"];
 
 #[cfg(test)]
@@ -250,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_unknown_is_named_by_its_place() {
+    fn unknown_fields_are_named_by_their_path() {
         #[track_caller]
         fn check(note: fn(&mut UnknownFields, &[u8]), document: &str, expected: &[&str]) {
             let mut unknown = UnknownFields::default();

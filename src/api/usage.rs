@@ -1,11 +1,11 @@
-//! The counts of tokens in a response, in whatever spelling a server has for them.
+//! Token counts in a response, under the field names of different servers.
 
 use serde_json::Value;
 use tachikoma_backends_core::Usage;
 
 use crate::runtime::json;
 
-/// The names of the counts in one API.
+/// The field names of the counts in one API.
 #[derive(Debug)]
 pub(crate) struct UsageNames {
     input: &'static str,
@@ -28,7 +28,7 @@ pub(crate) const RESPONSES: UsageNames = UsageNames {
     output_details: "output_tokens_details",
 };
 
-/// The usage of a response. `None` where neither the input's count, nor the output's, nor their sum is known.
+/// The usage of a response. `None` if there is no count of input, output or total tokens.
 pub(crate) fn read(usage: &Value, names: &UsageNames) -> Option<Usage> {
     let count = |name: &str| usage.get(name).and_then(json::count);
     let detail = |of: &str, name: &str| usage.get(of)?.get(name).and_then(json::count);
@@ -43,7 +43,7 @@ pub(crate) fn read(usage: &Value, names: &UsageNames) -> Option<Usage> {
     Some(found)
 }
 
-/// The tokens that were written to the cache, in the spelling of OpenAI and OpenRouter, of LiteLLM, or of Anthropic, within the
+/// The tokens that were written to the cache, by the names of OpenAI and OpenRouter, of LiteLLM, or of Anthropic, within the
 /// details or beside them.
 fn cache_write(usage: &Value, details: &str) -> Option<u32> {
     const NAMES: [&str; 3] = ["cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens"];
@@ -51,7 +51,7 @@ fn cache_write(usage: &Value, details: &str) -> Option<u32> {
     holders.flat_map(|holder| NAMES.map(|name| holder.get(name))).flatten().find_map(json::count)
 }
 
-/// The usage that counts: a later one, unless it is nothing but zeros.
+/// The later usage, unless it is all zeros.
 pub(crate) fn later(held: Option<Usage>, new: Option<Usage>) -> Option<Usage> {
     let is_zero =
         |usage: &Usage| usage.prompt_tokens == 0 && usage.completion_tokens == 0 && usage.total_tokens == 0;

@@ -1,6 +1,6 @@
 //! Which API a request goes to.
 
-use tachikoma_backends_core::{CompletionRequest, ReasoningEffort};
+use tachikoma_backends_core::CompletionRequest;
 
 use crate::config::Api;
 use crate::models::{ModelSpec, OpenAIModel, Support};
@@ -52,20 +52,18 @@ pub(super) fn choose(
     if needs_responses(request) {
         return responses("OpenAI takes a file of the request only on the Responses API".to_owned());
     }
-    let is_without_reasoning =
-        effort == Some(ReasoningEffort::None) && spec.takes_effort(ReasoningEffort::None).is_possible();
-    if has_tools && spec.chat_tools_need_no_reasoning && !is_without_reasoning {
+    if has_tools && spec.takes_chat_tools(effort) != Support::Yes {
         return responses(format!("{model} takes tools together with reasoning only on the Responses API"));
     }
-    if effort == Some(ReasoningEffort::Max) {
-        return responses("the effort max is taken only on the Responses API".to_owned());
+    if let Some(effort) = effort.filter(|effort| ModelSpec::is_responses_only(*effort)) {
+        return responses(format!("the effort {effort} is taken only on the Responses API"));
     }
     chat("the request needs nothing that only the Responses API has".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use tachikoma_backends_core::{ContentPart, Message, ToolDefinition, ToolParameters};
+    use tachikoma_backends_core::{ContentPart, Message, ReasoningEffort, ToolDefinition, ToolParameters};
 
     use super::*;
 

@@ -8,7 +8,6 @@ use crate::config::InputLimit;
 use crate::models::OpenAIModel;
 use crate::target::Target;
 use crate::tokens::{self, TokenCount};
-use crate::validate::{Counted, too_long};
 
 impl CodexBackend {
     /// The number of tokens in `text` for this model;
@@ -54,12 +53,7 @@ impl CodexBackend {
         if setting == InputLimit::Ignore {
             return Ok(None);
         }
-        let count = || {
-            let TokenCount { tokens, error, exact_texts, .. } = tokens::of_request(request, target);
-            Counted { tokens, error, exact_texts }
-        };
-        let ceiling = || tokens::ceiling(request, target);
-        match too_long(target, request.max_tokens, ceiling, count) {
+        match tokens::too_long(request, target) {
             Some(message) if setting == InputLimit::Refuse => {
                 Err(CodexError::unsent(ErrorCategory::ContextLength, message)
                     .with_hint("InputLimit::Warn sends it all the same."))

@@ -32,7 +32,7 @@ impl CodexBackend {
         let Prepared { body, target, warnings, .. } = self.prepare(request.clone(), false)?;
         let protocol = target.api.protocol();
         let url = self.server.url_of(target.model_in_path(), protocol.path())?;
-        let body = serde_json::from_slice(&body).map_err(encode::unwritten)?;
+        let body = serde_json::from_slice(&body).map_err(encode::unencodable)?;
         Ok(RequestPreview { api: target.api, url, body, warnings })
     }
 

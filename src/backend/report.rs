@@ -72,7 +72,7 @@ impl CodexBackend {
         let spec = model.spec();
         let items = response.provider_state.as_ref().map(state::hosted_items).unwrap_or_default();
         let audio = (spec.audio_input == Support::Yes).then_some("audio tokens");
-        let search = spec.is_search_model().then_some("web searches");
+        let search = spec.searches_web.then_some("web searches");
         let excludes = items.into_iter().chain(audio).chain(search).map(str::to_owned).collect();
         Ok(Cost { usd, excludes })
     }

@@ -1,4 +1,6 @@
 //! A calendar day that can stand in a constant table.
+//!
+//! The arithmetic is written here because a library for dates would cost every build more time than it saves lines.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};

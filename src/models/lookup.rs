@@ -1,6 +1,7 @@
-//! From an id, as people and servers write it, to what the table says of it.
+//! From an id, as people and servers write it, to the facts in the table.
 
-use super::{FAMILIES, MODELS, ModelSpec};
+use super::ModelSpec;
+use super::table::{FAMILIES, MODELS};
 
 /// How an id was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,7 +20,7 @@ pub enum Match {
     Unknown,
 }
 
-/// What the table says of an id.
+/// The facts that the table has for an id.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Lookup {
@@ -29,7 +30,7 @@ pub struct Lookup {
     pub by: Match,
 }
 
-/// Looks up an id: as it is, as an alias, a dated snapshot, a fine-tuned model, one of a family. A provider's name in front
+/// Looks up an id: unchanged, as an alias, a dated snapshot, a fine-tuned model, one of a family. A provider's name in front
 /// (`openai/...`) does not matter.
 pub(crate) fn lookup(id: &str) -> Lookup {
     let id = without_provider(id);
@@ -77,7 +78,9 @@ fn fine_tuned(id: &str) -> Option<&str> {
 fn row(id: &str) -> Option<Lookup> {
     let exact = MODELS.iter().find(|row| row.id == id).map(|row| (row, Match::Exact));
     let alias = || MODELS.iter().find(|row| row.aliases.contains(&id)).map(|row| (row, Match::Alias));
-    exact.or_else(alias).map(|(spec, by)| Lookup { spec: *spec, by })
+    let (row, by) = exact.or_else(alias)?;
+    let image_tokens = row.image_tokens.or_else(|| family(row.id)?.image_tokens);
+    Some(Lookup { spec: ModelSpec { image_tokens, ..*row }, by })
 }
 
 fn snapshot(id: &str) -> Option<Lookup> {

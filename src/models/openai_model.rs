@@ -6,11 +6,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use tachikoma_backends_core::{BackendCapabilities, Usage};
+use tachikoma_backends_core::BackendCapabilities;
 
 use super::lookup::{family, lookup};
-use super::{Date, Lookup, Match, ModelSpec, ServiceTier};
-use crate::CodexError;
+use super::{Date, Lookup, Match, ModelSpec};
 
 /// What [`BackendCapabilities`] reports where neither a model's limits nor its family's are known.
 const USUAL_CONTEXT_WINDOW: u32 = 128_000;
@@ -49,12 +48,12 @@ impl OpenAIModel {
         &self.0
     }
 
-    /// What the table says of this model, and how it found it: by id, alias, dated snapshot, fine-tuned model or family.
+    /// The facts that the table has for this model, and how it found them: by id, alias, dated snapshot, fine-tuned model or family.
     pub fn lookup(&self) -> Lookup {
         lookup(self.as_str())
     }
 
-    /// What the table says of this model.
+    /// The facts that the table has for this model.
     pub fn spec(&self) -> ModelSpec {
         self.lookup().spec
     }
@@ -74,16 +73,6 @@ impl OpenAIModel {
         limit(&spec).filter(|_| by != Match::Family)
     }
 
-    /// Whether images can be sent. True where nobody knows.
-    pub fn supports_vision(&self) -> bool {
-        self.spec().image_input.is_possible()
-    }
-
-    /// Whether tools can be offered. True where nobody knows.
-    pub fn supports_tools(&self) -> bool {
-        self.spec().tools.is_possible()
-    }
-
     /// What the model can do. What is not known is taken as possible; an unknown limit is the one that its family has,
     /// else 128,000 tokens of context and 16,384 of output.
     pub fn capabilities(&self) -> BackendCapabilities {
@@ -100,37 +89,7 @@ impl OpenAIModel {
             .with_max_output_tokens(limit(|spec| spec.max_output_tokens, USUAL_MAX_OUTPUT_TOKENS))
     }
 
-    /// What a response cost in the standard tier, in USD: [`cost_at`](Self::cost_at).
-    ///
-    /// ```
-    /// # use tachikoma_backend_codex::OpenAIModel;
-    /// # use tachikoma_backends_core::Usage;
-    /// let usage = Usage::new(100_000, 10_000);
-    /// assert_eq!(OpenAIModel::GPT_5_6_TERRA.cost(&usage)?, 0.32);
-    /// # Ok::<(), tachikoma_backend_codex::CodexError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`cost_at`](Self::cost_at).
-    pub fn cost(&self, usage: &Usage) -> Result<f64, CodexError> {
-        self.cost_at(usage, ServiceTier::Standard)
-    }
-
-    /// What the tokens of a response cost in this tier at OpenAI's prices, in USD: cached tokens, writes to the cache and the
-    /// higher price of long inputs included. Fees of hosted tools, surcharges for a region, and what a longer lifetime of the
-    /// cache costs, are not.
-    ///
-    /// # Errors
-    /// The message states which part of the price is not known: the model's, the tier's, or that of writes to the cache.
-    pub fn cost_at(&self, usage: &Usage, tier: ServiceTier) -> Result<f64, CodexError> {
-        self.spec().cost_at(usage, tier).map_err(|error| {
-            CodexError::configuration(format!("{error}: \"{self}\""))
-                .with_hint("Compute the cost from the response's Usage and the prices of your contract.")
-                .with_source(error)
-        })
-    }
-
-    /// What to tell the user of this model's end: `None` unless it has been shut down, or will be within 90 days.
+    /// A warning of this model's shutdown: `None` unless it has been shut down, or will be within 90 days.
     pub fn shutdown_warning(&self, today: Date) -> Option<String> {
         let shutdown = self.spec().shutdown?;
         let advice = format!("use another model, for example {}", Self::default());
@@ -181,12 +140,6 @@ impl From<String> for OpenAIModel {
 impl AsRef<str> for OpenAIModel {
     fn as_ref(&self) -> &str {
         self.as_str()
-    }
-}
-
-impl PartialEq<str> for OpenAIModel {
-    fn eq(&self, id: &str) -> bool {
-        self.as_str() == id
     }
 }
 

@@ -2,7 +2,9 @@
 
 use tachikoma_backends_core::ReasoningEffort;
 
-use super::{Date, Prices};
+use super::date::Date;
+use super::image::ImageTokens;
+use super::price::Prices;
 
 /// Whether a model can do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,7 +13,7 @@ pub enum Support {
     Yes,
     /// It cannot.
     No,
-    /// Nobody has said, or the sources contradict each other. Taken as yes: the server decides.
+    /// No source states it, or the sources contradict each other. Taken as yes: the server decides.
     Unknown,
 }
 
@@ -42,14 +44,14 @@ pub enum Sampling {
     Rejected,
 }
 
-/// Who speaks the instructions to a model.
+/// The role of the instructions to a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InstructionRole {
     /// `system`.
     System,
     /// `developer`. `system` is taken for it, but not both in one request.
     Developer,
-    /// The model knows no such role: instructions go into a `user` turn.
+    /// The model has no such role: instructions go into a `user` turn.
     UserOnly,
 }
 
@@ -96,9 +98,9 @@ pub struct ModelSpec {
     pub json_mode: Support,
     /// Streams its answer.
     pub streaming: Support,
-    /// Thinks before it answers.
+    /// Reasons before it answers.
     pub reasoning: Support,
-    /// The efforts it knows, ascending. Empty where it does not reason, and where nobody has said.
+    /// The efforts it supports, ascending. Empty where it does not reason, and where they are unknown.
     pub efforts: &'static [ReasoningEffort],
     /// Its effort where a request names none.
     pub default_effort: Option<ReasoningEffort>,
@@ -107,7 +109,7 @@ pub struct ModelSpec {
     /// Answers on the Responses API.
     pub responses: Support,
     /// On Chat Completions, takes tools only together with the effort `none`.
-    pub chat_tools_need_no_reasoning: bool,
+    pub chat_tools_require_effort_none: bool,
     /// The field that limits the answer on Chat Completions; `None` where the server decides.
     pub token_parameter: Option<TokenParameter>,
     /// When it takes `temperature`, `top_p` and `logprobs`.
@@ -116,7 +118,7 @@ pub struct ModelSpec {
     pub penalties: Support,
     /// Takes stop texts.
     pub stop: Support,
-    /// Who speaks its instructions.
+    /// The role of its instructions.
     pub instruction_role: InstructionRole,
     /// How it counts tokens.
     pub encoding: Option<Encoding>,
@@ -124,9 +126,27 @@ pub struct ModelSpec {
     pub shutdown: Option<Date>,
     /// What it costs.
     pub prices: Option<Prices>,
-    /// With more input tokens than this, input costs twice and output one and a half times its price.
-    pub long_context_from: Option<u32>,
+    /// What long inputs cost more, where they do.
+    pub long_context: Option<LongContext>,
+    /// Searches the web for every response, on Chat Completions, where the response does not list it.
+    pub searches_web: bool,
+    /// How its images become tokens. A row without it has that of its family.
+    pub(crate) image_tokens: Option<ImageTokens>,
 }
+
+/// From how much input on a request costs more, and how much more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LongContext {
+    /// With more input than this, in tokens.
+    pub from: u32,
+    /// How many times its usual price all input costs.
+    pub input_factor: f64,
+    /// How many times its usual price all output costs.
+    pub output_factor: f64,
+}
+
+const NONE: ReasoningEffort = ReasoningEffort::None;
 
 impl ModelSpec {
     /// A model of which nothing is known: everything is left to the server.
@@ -150,7 +170,7 @@ impl ModelSpec {
         default_effort: None,
         chat: Support::Unknown,
         responses: Support::Unknown,
-        chat_tools_need_no_reasoning: false,
+        chat_tools_require_effort_none: false,
         token_parameter: None,
         sampling: Sampling::Allowed,
         penalties: Support::Unknown,
@@ -159,10 +179,23 @@ impl ModelSpec {
         encoding: None,
         shutdown: None,
         prices: None,
-        long_context_from: None,
+        long_context: None,
+        searches_web: false,
+        image_tokens: None,
     };
 
-    /// Whether it knows this reasoning effort.
+    /// All names in its row: the id, the aliases, the dated snapshots.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let dated = self.snapshots.iter().map(|date| format!("{}-{date}", self.id));
+        [self.id].into_iter().chain(self.aliases.iter().copied()).map(str::to_owned).chain(dated)
+    }
+
+    /// The most input that it reads, in tokens, where it is known.
+    pub fn input_limit(&self) -> Option<u32> {
+        self.max_input_tokens.or(self.context_window)
+    }
+
+    /// Whether it supports this reasoning effort.
     pub fn takes_effort(&self, effort: ReasoningEffort) -> Support {
         match (self.efforts.contains(&effort), self.efforts.is_empty(), self.reasoning) {
             (true, _, _) => Support::Yes,
@@ -171,14 +204,28 @@ impl ModelSpec {
         }
     }
 
+    /// Whether this effort is one that OpenAI takes only on the Responses API, whichever the model.
+    pub const fn is_responses_only(effort: ReasoningEffort) -> bool {
+        matches!(effort, ReasoningEffort::Max)
+    }
+
+    /// Whether it takes tools on Chat Completions together with this effort, which the request states. Where only the effort
+    /// `none` will do and the model does not take that, it takes no tools there at all.
+    pub fn takes_chat_tools(&self, effort: Option<ReasoningEffort>) -> Support {
+        match self.reasoning {
+            _ if !self.chat_tools_require_effort_none => Support::Yes,
+            _ if effort == Some(NONE) && self.takes_effort(NONE).is_possible() => Support::Yes,
+            Support::Yes => Support::No,
+            _ => Support::Unknown,
+        }
+    }
+
     /// The effort to send: the one that was asked for, or `none` where tools are offered on Chat Completions that the model
-    /// takes only without reasoning. A model that does not reason anyway is not told so.
+    /// takes only so. To a model that does not reason, `none` is not sent.
     pub fn effort(&self, asked: Option<ReasoningEffort>, chat_tools: bool) -> Option<ReasoningEffort> {
-        const NONE: ReasoningEffort = ReasoningEffort::None;
+        let takes = |effort| self.takes_chat_tools(effort) == Support::Yes;
         match asked {
-            None if chat_tools && self.chat_tools_need_no_reasoning => {
-                self.takes_effort(NONE).is_possible().then_some(NONE)
-            }
+            None if chat_tools && !takes(None) => takes(Some(NONE)).then_some(NONE),
             Some(NONE) if self.reasoning == Support::No => None,
             asked => asked,
         }
@@ -188,7 +235,7 @@ impl ModelSpec {
     pub fn takes_temperature(&self, effort: Option<ReasoningEffort>) -> bool {
         match self.sampling {
             Sampling::Allowed => true,
-            Sampling::OnlyWithoutReasoning => effort.or(self.default_effort) == Some(ReasoningEffort::None),
+            Sampling::OnlyWithoutReasoning => effort.or(self.default_effort) == Some(NONE),
             Sampling::Rejected => false,
         }
     }
@@ -198,15 +245,5 @@ impl ModelSpec {
     pub fn takes_stop(&self, effort: Option<ReasoningEffort>) -> Support {
         let is_open = self.sampling == Sampling::OnlyWithoutReasoning && self.takes_temperature(effort);
         if self.stop == Support::No && is_open { Support::Unknown } else { self.stop }
-    }
-
-    /// Whether it searches the web for every response, on Chat Completions, where the response does not show it.
-    pub fn is_search_model(&self) -> bool {
-        self.id.contains("-search-")
-    }
-
-    /// Whether it takes `presence_penalty`, `frequency_penalty` and `logit_bias`.
-    pub fn takes_penalties(&self) -> bool {
-        self.penalties.is_possible()
     }
 }

@@ -2,8 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use tachikoma_backends_core::ReasoningEffort::{self, High, Low, Max, XHigh};
+
+use super::Encoding::{Cl100kBase, O200kBase, O200kHarmony};
+use super::Sampling::{Allowed, OnlyWithoutReasoning, Rejected};
+use super::Support::{No, Unknown, Yes};
 use super::lookup::{family, lookup, split_date};
 use super::*;
+
+const OFF: ReasoningEffort = ReasoningEffort::None;
 
 /// The day on which the table was compared with its sources.
 const COMPARED: Date = Date { year: 2026, month: 11, day: 22 };
@@ -134,10 +141,7 @@ fn rows_are_consistent() {
     let mut names = BTreeSet::new();
     for row in MODELS {
         let id = row.id;
-        let dated = row.snapshots.iter().map(|date| format!("{id}-{date}"));
-        for name in
-            [id.to_owned()].into_iter().chain(row.aliases.iter().map(|&alias| alias.to_owned())).chain(dated)
-        {
+        for name in row.names() {
             assert!(names.insert(name.clone()), "{name} is there twice");
         }
         for date in row.snapshots {
@@ -204,8 +208,8 @@ fn families_claim_nothing_that_a_member_denies() {
                     || (family.sampling, row.sampling) == (OnlyWithoutReasoning, Rejected),
             ),
             (
-                "chat_tools_need_no_reasoning",
-                family.chat_tools_need_no_reasoning == row.chat_tools_need_no_reasoning || row.chat == No,
+                "chat_tools_require_effort_none",
+                family.chat_tools_require_effort_none == row.chat_tools_require_effort_none || row.chat == No,
             ),
         ];
         let denied: Vec<_> = denied.iter().filter(|(_, agrees)| !agrees).map(|(cell, _)| cell).collect();
@@ -271,7 +275,7 @@ fn rules_that_depend_on_the_effort() {
         ("gpt-6-astra", Some(OFF), false),
         ("my-deployment", Some(High), true),
     ] {
-        assert_eq!(spec_or_family(id).takes_temperature(effort), expected, "{id} {effort:?}");
+        assert_eq!(lookup(id).spec.takes_temperature(effort), expected, "{id} {effort:?}");
     }
     for (id, effort, expected) in [
         ("gpt-4o", None, Yes),
@@ -283,7 +287,7 @@ fn rules_that_depend_on_the_effort() {
         ("gpt-5.6-terra", Some(OFF), Unknown),
         ("gpt-5.6-terra", None, No),
     ] {
-        assert_eq!(spec_or_family(id).takes_stop(effort), expected, "{id} {effort:?}");
+        assert_eq!(lookup(id).spec.takes_stop(effort), expected, "{id} {effort:?}");
     }
     for (id, effort, expected) in [
         ("gpt-5.1", OFF, Yes),
@@ -293,7 +297,7 @@ fn rules_that_depend_on_the_effort() {
         ("gpt-5.6-nova", Max, Unknown),
         ("my-deployment", Low, Unknown),
     ] {
-        assert_eq!(spec_or_family(id).takes_effort(effort), expected, "{id} {effort}");
+        assert_eq!(lookup(id).spec.takes_effort(effort), expected, "{id} {effort}");
     }
     for (id, asked, tools, expected) in [
         ("gpt-5.6-terra", None, true, Some(OFF)),
@@ -305,10 +309,6 @@ fn rules_that_depend_on_the_effort() {
         ("gpt-4o", Some(OFF), false, None),
         ("my-deployment", Some(OFF), true, Some(OFF)),
     ] {
-        assert_eq!(spec_or_family(id).effort(asked, tools), expected, "{id} {asked:?} {tools}");
+        assert_eq!(lookup(id).spec.effort(asked, tools), expected, "{id} {asked:?} {tools}");
     }
-}
-
-fn spec_or_family(id: &str) -> ModelSpec {
-    lookup(id).spec
 }

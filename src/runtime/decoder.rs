@@ -97,6 +97,15 @@ impl Piece {
         tool_calls.len() + text.len() + refusal.len() + reasoning.len()
     }
 
+    /// Appends another piece, without its phase.
+    pub(crate) fn append(&mut self, other: Self) {
+        let Self { text, phase: _, tool_calls, refusal, reasoning } = other;
+        append(&mut self.text, text);
+        append(&mut self.refusal, refusal);
+        append(&mut self.reasoning, reasoning);
+        self.tool_calls.extend(tool_calls);
+    }
+
     /// Itself, if there is anything in it.
     pub(crate) fn if_any(self) -> Option<Self> {
         (!self.is_empty()).then_some(self)
@@ -124,20 +133,25 @@ pub(crate) fn whole(
     pieces: impl IntoIterator<Item = Piece>,
     decoder: &mut impl Decoder,
 ) -> Result<CompletionResponse, Error> {
-    let mut response = CompletionResponse::default();
-    let mut calls = ToolCallAccumulator::default();
-    for Piece { text, phase, tool_calls, refusal, reasoning } in pieces {
-        let is_commentary = phase == Some(Phase::Commentary);
-        append(if is_commentary { &mut response.commentary } else { &mut response.content }, text);
-        append(&mut response.refusal, refusal);
-        append(&mut response.reasoning, reasoning);
-        tool_calls.iter().for_each(|delta| calls.push(delta));
+    let (mut whole, mut commentary) = (Piece::default(), String::new());
+    for mut piece in pieces {
+        if piece.phase == Some(Phase::Commentary) {
+            append(&mut commentary, std::mem::take(&mut piece.text));
+        }
+        whole.append(piece);
     }
     let last = decoder.finish()?;
-    append(&mut response.content, last.delta);
-    append(&mut response.reasoning, last.reasoning.unwrap_or_default());
-    append(&mut response.refusal, last.refusal.unwrap_or_default());
+    append(&mut whole.text, last.delta);
+    append(&mut whole.reasoning, last.reasoning.unwrap_or_default());
+    append(&mut whole.refusal, last.refusal.unwrap_or_default());
+    let mut calls = ToolCallAccumulator::default();
+    whole.tool_calls.iter().for_each(|delta| calls.push(delta));
     let finish_reason = last.finish_reason.unwrap_or_default();
+    let mut response = CompletionResponse::default();
+    response.content = some(whole.text);
+    response.commentary = some(commentary);
+    response.reasoning = some(whole.reasoning);
+    response.refusal = some(whole.refusal);
     (response.tool_calls, response.incomplete_tool_calls) = calls.finish(finish_reason.ends_turn());
     response.finish_reason = finish_reason;
     response.finish_reason_text = last.finish_reason_text;
@@ -149,12 +163,12 @@ pub(crate) fn whole(
     Ok(response)
 }
 
-/// Adds a piece, which is mostly the only one and is then taken as it is.
-fn append(text: &mut Option<String>, piece: String) {
-    match text {
-        _ if piece.is_empty() => {}
-        Some(text) => text.push_str(&piece),
-        None => *text = Some(piece),
+/// Appends a piece of text, which is mostly the first one and is then not copied.
+pub(crate) fn append(text: &mut String, piece: String) {
+    if text.is_empty() {
+        *text = piece;
+    } else {
+        text.push_str(&piece);
     }
 }
 

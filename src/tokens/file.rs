@@ -34,7 +34,7 @@ pub(super) fn count(source: &FileSource, spec: &ModelSpec) -> Estimate {
 }
 
 fn elsewhere(spec: &ModelSpec) -> Estimate {
-    let most = spec.max_input_tokens.or(spec.context_window).unwrap_or(USUAL_INPUT);
+    let most = spec.input_limit().unwrap_or(USUAL_INPUT);
     Estimate { tokens: 0, error: most.into() }
 }
 

@@ -1,18 +1,14 @@
-//! The tokens of an image, by its size and the rules of OpenAI's page on images, where measurements do not contradict it.
-//!
-//! Older models see tiles of 512 pixels, newer ones patches of 32. For `gpt-5-mini` and `gpt-5-nano` 1.2 and 1.5 tokens a
-//! patch are reported by the server, where the page says 1.62 and 2.46; for `gpt-5.2` to `gpt-5.5`
-//! it says nothing and OpenAI's calculator 1.2. Either number is within the error.
+//! The tokens of an image, by its size and its model's [rule](ImageTokens).
 
 use tachikoma_backends_core::{ImageDetail, ImageSource};
 
 use super::{Estimate, Measure};
-use crate::models::OpenAIModel;
+use crate::models::{ImageTokens, ModelSpec, PatchLimit};
 
-/// An image is scaled down until its longer side has no more pixels than this.
-const MAX_SIDE: f64 = 2048.0;
+/// An image in tiles is scaled down until its longer side has no more pixels than this.
+const TILED_LONG_SIDE: f64 = 2048.0;
 
-/// An image in tiles is then scaled down until its shorter side has no more pixels than this.
+/// It is then scaled down until its shorter side has no more pixels than this.
 const TILED_SHORT_SIDE: f64 = 768.0;
 
 const TILE: f64 = 512.0;
@@ -27,72 +23,10 @@ const LOW_PATCHES: u64 = 16 * 16;
 /// How far the server's rounding was seen to be from ours, in tokens an image.
 const ROUNDING: u64 = 2;
 
-/// How a model's images are counted.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Rule {
-    /// So many tokens for an image, and so many for each of its tiles.
-    Tiles { base: u64, tile: u64 },
-    /// So many hundredths of a token for a patch: the likely number and another one that is claimed as well.
-    Patches { rate: u64, other_rate: u64, high: Budget, auto: Budget },
-}
-
-/// How large an image in patches may be; a larger one is scaled down.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Budget {
-    patches: u64,
-    side: f64,
-}
-
-const SMALL: Budget = Budget { patches: 1_536, side: MAX_SIDE };
-const HIGH: Budget = Budget { patches: 2_500, side: MAX_SIDE };
-const ORIGINAL: Budget = Budget { patches: 10_000, side: 6_000.0 };
-/// The server refuses larger ones.
-const UNSCALED: Budget = Budget { patches: 30_000, side: 65_535.0 };
-
-const fn tiles(base: u64, tile: u64) -> Rule {
-    Rule::Tiles { base, tile }
-}
-
-const fn patches(rate: u64, other_rate: u64, budget: Budget) -> Rule {
-    Rule::Patches { rate, other_rate, high: budget, auto: budget }
-}
-
-/// The rules, by how a model's id begins; the longest beginning first of all.
-const RULES: &[(&str, Rule)] = &[
-    ("gpt-4o", tiles(85, 170)),
-    ("gpt-4o-mini", tiles(2833, 5667)),
-    ("chatgpt-4o", tiles(85, 170)),
-    ("gpt-4-", tiles(85, 170)),
-    ("gpt-4.5", tiles(85, 170)),
-    ("gpt-4.1", tiles(85, 170)),
-    ("gpt-4.1-mini", patches(162, 162, SMALL)),
-    ("gpt-4.1-nano", patches(246, 246, SMALL)),
-    ("computer-use", tiles(65, 129)),
-    ("o3", tiles(75, 150)),
-    ("o4-mini", patches(172, 172, SMALL)),
-    ("gpt-5", tiles(70, 140)),
-    ("gpt-5-mini", patches(120, 162, SMALL)),
-    ("gpt-5-nano", patches(150, 246, SMALL)),
-    ("gpt-5.2", patches(120, 100, SMALL)),
-    ("gpt-5.3", patches(120, 100, SMALL)),
-    ("gpt-5.4", patches(120, 100, HIGH)),
-    ("gpt-5.4-mini", patches(120, 162, SMALL)),
-    ("gpt-5.4-nano", patches(150, 246, SMALL)),
-    ("gpt-5.5", Rule::Patches { rate: 120, other_rate: 100, high: HIGH, auto: ORIGINAL }),
-    ("gpt-5.6", NEWEST),
-    ("gpt-6", NEWEST),
-];
-
-/// It is taken for models of which nobody has said. Its images have more tokens than almost any other's.
-const NEWEST: Rule = Rule::Patches { rate: 120, other_rate: 120, high: HIGH, auto: UNSCALED };
-
-impl Rule {
-    pub(super) fn of(model: &OpenAIModel) -> Self {
-        let id = model.as_str();
-        let id = id.rsplit_once('/').map_or(id, |(_, id)| id);
-        let id = id.strip_prefix("ft:").unwrap_or(id);
-        let fitting = RULES.iter().filter(|(beginning, _)| id.starts_with(beginning));
-        fitting.max_by_key(|(beginning, _)| beginning.len()).map_or(NEWEST, |(_, rule)| *rule)
+impl ImageTokens {
+    /// The rule of a model, or of the newest models where it is not known.
+    pub(super) fn of(spec: &ModelSpec) -> Self {
+        spec.image_tokens.unwrap_or(Self::NEWEST)
     }
 
     /// The tokens of an image. One whose size is not known counts as large as it can be; the error goes down to the smallest.
@@ -102,16 +36,12 @@ impl Rule {
         detail: Option<ImageDetail>,
         measure: Measure,
     ) -> Estimate {
+        let most = self.most(detail);
         if measure == Measure::Bytes {
-            return Estimate::exactly(self.most(detail));
+            return Estimate::exactly(most);
         }
-        match size(source) {
-            Some((width, height)) => self.sized(width, height, detail),
-            None => {
-                let most = self.most(detail);
-                Estimate { tokens: most, error: most }
-            }
-        }
+        let unknown = Estimate { tokens: most, error: most };
+        size(source).map_or(unknown, |(width, height)| self.sized(width, height, detail))
     }
 
     fn most(self, detail: Option<ImageDetail>) -> u64 {
@@ -119,14 +49,14 @@ impl Rule {
             (Self::Tiles { base, .. }, Some(ImageDetail::Low)) => base,
             (Self::Tiles { base, tile }, _) => base + MAX_TILES * tile,
             (Self::Patches { rate, other_rate, .. }, _) => {
-                let patches = self.budget(detail).map_or(LOW_PATCHES, |budget| budget.patches);
+                let patches = self.limit(detail).map_or(LOW_PATCHES, |limit| limit.patches);
                 (patches * rate.max(other_rate)).div_ceil(100)
             }
         }
     }
 
     /// How many patches an image may have; `None` where it is of low detail, or in tiles.
-    fn budget(self, detail: Option<ImageDetail>) -> Option<Budget> {
+    fn limit(self, detail: Option<ImageDetail>) -> Option<PatchLimit> {
         match (self, detail) {
             (Self::Tiles { .. }, _) | (_, Some(ImageDetail::Low)) => None,
             (Self::Patches { high, .. }, Some(ImageDetail::High)) => Some(high),
@@ -140,18 +70,15 @@ impl Rule {
                 Estimate { tokens: base, error: ROUNDING }
             }
             Self::Tiles { base, tile } => {
-                let (width, height) = shrunk(width, height, MAX_SIDE / width.max(height));
+                let (width, height) = shrunk(width, height, TILED_LONG_SIDE / width.max(height));
                 let (width, height) = shrunk(width, height, TILED_SHORT_SIDE / width.min(height));
                 let tiles = covering(width.round(), TILE) * covering(height.round(), TILE);
                 Estimate { tokens: base + tile * tiles, error: ROUNDING }
             }
             Self::Patches { rate, other_rate, .. } => {
-                let patches = match self.budget(detail) {
-                    Some(budget) => within(budget, width, height),
-                    None => {
-                        let (width, height) = shrunk(width, height, 512.0 / width.max(height));
-                        covering(width.round(), PATCH) * covering(height.round(), PATCH)
-                    }
+                let patches = match self.limit(detail) {
+                    Some(limit) => within(limit, width, height),
+                    None => patches(shrunk(width, height, 512.0 / width.max(height))),
                 };
                 let tokens = |rate: u64| (patches * rate).div_ceil(100);
                 Estimate { tokens: tokens(rate), error: tokens(rate).abs_diff(tokens(other_rate)) + ROUNDING }
@@ -160,20 +87,23 @@ impl Rule {
     }
 }
 
-/// The patches of an image, scaled down into a budget.
-fn within(budget: Budget, width: f64, height: f64) -> u64 {
-    let (width, height) = shrunk(width, height, budget.side / width.max(height));
-    let patches = covering(width.round(), PATCH) * covering(height.round(), PATCH);
-    if patches <= budget.patches {
-        return patches;
+/// The patches of an image, scaled down to a limit.
+fn within(limit: PatchLimit, width: f64, height: f64) -> u64 {
+    let (width, height) = shrunk(width, height, limit.side / width.max(height));
+    let unscaled = patches((width, height));
+    if unscaled <= limit.patches {
+        return unscaled;
     }
-    #[allow(clippy::cast_precision_loss, reason = "a budget is small")]
-    let factor = (PATCH * PATCH * budget.patches as f64 / (width * height)).sqrt();
+    #[allow(clippy::cast_precision_loss, reason = "a limit is small")]
+    let factor = (PATCH * PATCH * limit.patches as f64 / (width * height)).sqrt();
     let (across, down) = (width * factor / PATCH, height * factor / PATCH);
-    // A little smaller, so that whole patches stay within the budget.
+    // A little smaller, so that whole patches stay within the limit.
     let factor = factor * (across.floor() / across).min(down.floor() / down);
-    let patches = covering((width * factor).round(), PATCH) * covering((height * factor).round(), PATCH);
-    patches.min(budget.patches)
+    patches((width * factor, height * factor)).min(limit.patches)
+}
+
+fn patches((width, height): (f64, f64)) -> u64 {
+    covering(width.round(), PATCH) * covering(height.round(), PATCH)
 }
 
 /// By this factor, if it makes the image smaller.
@@ -193,7 +123,7 @@ fn covering(length: f64, side: f64) -> u64 {
     squares.max(1)
 }
 
-/// Width and height in pixels, where the image travels within the request and tells them.
+/// Width and height in pixels, where the image is within the request and has them in its header.
 #[cfg(feature = "tokens")]
 fn size(source: &ImageSource) -> Option<(f64, f64)> {
     use base64::Engine;
@@ -205,6 +135,7 @@ fn size(source: &ImageSource) -> Option<(f64, f64)> {
     let data = match source {
         ImageSource::Base64 { data, .. } => data.as_str(),
         ImageSource::Url { url } => url.strip_prefix("data:")?.split_once(";base64,")?.1,
+        _ => return None,
     };
     let size_in = |data: &str| {
         let size = imagesize::blob_size(&BASE64_STANDARD.decode(data).ok()?).ok()?;
@@ -214,7 +145,7 @@ fn size(source: &ImageSource) -> Option<(f64, f64)> {
     data.get(..HEADER).and_then(size_in).or_else(|| size_in(data))
 }
 
-/// Nobody looks.
+/// Without the feature, no image is read.
 #[cfg(not(feature = "tokens"))]
 fn size(_: &ImageSource) -> Option<(f64, f64)> {
     None
@@ -223,13 +154,14 @@ fn size(_: &ImageSource) -> Option<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::OpenAIModel;
 
     /// The examples of OpenAI's page and the sizes at which a measured count jumps.
     #[test]
     fn sizes() {
         #[track_caller]
         fn check(model: &str, width: f64, height: f64, detail: Option<ImageDetail>, expected: u64) {
-            let count = Rule::of(&model.into()).sized(width, height, detail);
+            let count = ImageTokens::of(&OpenAIModel::new(model).spec()).sized(width, height, detail);
             assert_eq!(count.tokens, expected, "{model} {width} {height}");
         }
         check("gpt-4o", 1024.0, 1024.0, Some(ImageDetail::High), 765);
@@ -250,12 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_nobody_can_measure_is_as_large_as_can_be() {
+    fn an_image_of_unknown_size_counts_as_the_largest() {
         #[track_caller]
         fn check(model: &str, detail: Option<ImageDetail>, expected: u64) {
             let source = ImageSource::Url { url: "https://example.org/a.png".to_owned() };
-            let rule = Rule::of(&model.into());
-            let count = rule.count(&source, detail, Measure::of(&OpenAIModel::new(model).spec()));
+            let spec = OpenAIModel::new(model).spec();
+            let rule = ImageTokens::of(&spec);
+            let count = rule.count(&source, detail, Measure::of(spec.encoding));
             assert_eq!(count, Estimate { tokens: expected, error: expected });
             assert_eq!(rule.count(&source, detail, Measure::Bytes), Estimate::exactly(expected));
         }

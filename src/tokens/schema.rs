@@ -8,7 +8,7 @@ use tachikoma_backends_core::ToolDefinition;
 /// How deep a schema is followed.
 const MAX_DEPTH: usize = 32;
 
-/// What nothing is said of.
+/// The type of what has no schema.
 const ANY: &str = "any";
 
 /// The definitions of tools, as a namespace of TypeScript.
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terse_schema_says_what_differs() {
+    fn a_terse_schema_keeps_what_differs() {
         let schema = json!({"type": "object", "additionalProperties": false, "required": ["required"],
             "properties": {"required": {"type": "string"}, "additionalProperties": {"type": "string"}}});
         let expected = json!({"type": "object", "properties": {

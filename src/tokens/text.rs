@@ -1,9 +1,7 @@
 //! The tokens of a text: by the model's encoding, with the feature `tokens`, or by its length.
 
 use super::Estimate;
-#[cfg(feature = "tokens")]
 use crate::models::Encoding;
-use crate::models::ModelSpec;
 
 /// How texts are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,28 +17,18 @@ pub(crate) enum Measure {
 }
 
 impl Measure {
-    /// The best there is for a model.
-    #[cfg(feature = "tokens")]
-    pub(crate) fn of(spec: &ModelSpec) -> Self {
-        let own = spec.encoding;
-        Self::Encoding { encoding: own.unwrap_or(Encoding::O200kBase), is_own: own.is_some() }
-    }
-
-    /// The best there is for a model.
-    #[cfg(not(feature = "tokens"))]
-    pub(crate) fn of(_: &ModelSpec) -> Self {
-        Self::Quarter
-    }
-
-    /// The best there is for OpenAI's embedding models, which the table of models leaves out: they all have one encoding.
-    pub(crate) fn of_embeddings() -> Self {
+    /// The best there is for a model with this encoding; `None` where it is not known.
+    pub(crate) fn of(own: Option<Encoding>) -> Self {
         #[cfg(feature = "tokens")]
-        return Self::Encoding { encoding: Encoding::Cl100kBase, is_own: true };
+        return Self::Encoding { encoding: own.unwrap_or(Encoding::O200kBase), is_own: own.is_some() };
         #[cfg(not(feature = "tokens"))]
-        Self::Quarter
+        {
+            let _ = own;
+            Self::Quarter
+        }
     }
 
-    /// Whether texts have exactly as many tokens as it says.
+    /// Whether its counts of texts are exact.
     pub(crate) fn is_exact(self) -> bool {
         #[cfg(feature = "tokens")]
         return matches!(self, Self::Encoding { is_own: true, .. });

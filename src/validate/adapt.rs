@@ -2,40 +2,39 @@
 
 use tachikoma_backends_core::{CompletionRequest, ReasoningEffort, Role};
 
-use crate::models::{ModelSpec, Support};
+use crate::models::Support;
 use crate::target::{Target, WireApi};
 
 /// Leaves out of a request what its model rejects and can be done without, and asks for no reasoning where the model takes tools
-/// only so. Returns what the user should be told. It is for OpenAI's and Azure's hosts; other servers have their own rules.
+/// only so. Returns warnings for the user. It is for OpenAI's and Azure's hosts; other servers have their own rules.
 pub(crate) fn adapt(request: &mut CompletionRequest, target: &Target) -> Vec<String> {
-    let Target { model, spec, api, .. } = target;
-    let api = *api;
+    let Target { model, spec, .. } = target;
     let mut notes = Vec::new();
     let asked = request.reasoning_effort;
-    request.reasoning_effort = effort(request, spec, api);
+    request.reasoning_effort = effort(request, target);
     if asked.is_none() && request.reasoning_effort.is_some() {
         notes.push(format!(
             "{model} takes tools on Chat Completions only without reasoning: reasoning_effort none is sent; \
              use the Responses API for both"
         ));
     }
-    // A value that is the default anyway goes without a word.
+    // A value that is the default anyway is left out without a warning.
     let mut left_out = Vec::new();
     let mut leave_out = |name: &'static str, field: &mut Option<f64>, default: f64| {
         left_out.extend(field.take().filter(|value| *value != default).map(|_| name));
     };
-    if !takes_temperature(request, spec, api) {
+    if !takes_temperature(request, target) {
         leave_out("temperature", &mut request.temperature, 1.0);
         leave_out("top_p", &mut request.top_p, 1.0);
     }
-    if !spec.takes_penalties() {
+    if !spec.penalties.is_possible() {
         leave_out("frequency_penalty", &mut request.frequency_penalty, 0.0);
         leave_out("presence_penalty", &mut request.presence_penalty, 0.0);
     }
     if !left_out.is_empty() {
         notes.push(format!("{model} does not take {}: left out of the request", left_out.join(", ")));
     }
-    if api == WireApi::Responses {
+    if target.api == WireApi::Responses {
         let unknown = unknown_to_responses(request);
         if !unknown.is_empty() {
             notes.push(format!("the Responses API has no {}: left out of the request", unknown.join(", ")));
@@ -59,19 +58,23 @@ fn unknown_to_responses(request: &mut CompletionRequest) -> Vec<&'static str> {
         ("seed", request.seed.take().is_some()),
         ("name of a speaker", has_name),
     ];
-    left_out.into_iter().filter(|(_, told)| *told).map(|(name, _)| name).collect()
+    left_out.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
 }
 
 /// The effort that is sent, beside the one in `extra`.
-pub(super) fn effort(request: &CompletionRequest, spec: &ModelSpec, api: WireApi) -> Option<ReasoningEffort> {
+pub(super) fn effort(request: &CompletionRequest, target: &Target) -> Option<ReasoningEffort> {
     if effort_in_extra(request).is_some() {
         return request.reasoning_effort;
     }
-    let tools = api == WireApi::ChatCompletions && !request.tools.is_empty();
-    spec.effort(request.reasoning_effort, tools)
+    target.spec.effort(request.reasoning_effort, has_chat_tools(request, target))
 }
 
-/// The effort that the caller asks for, where it is one that this crate knows.
+/// Whether tools are offered on Chat Completions.
+pub(super) fn has_chat_tools(request: &CompletionRequest, target: &Target) -> bool {
+    target.api == WireApi::ChatCompletions && !request.tools.is_empty()
+}
+
+/// The effort that the caller asks for, where this crate has a name for it.
 pub(crate) fn asked_effort(request: &CompletionRequest) -> Option<ReasoningEffort> {
     request.reasoning_effort.or_else(|| effort_in_extra(request)?.parse().ok())
 }
@@ -83,23 +86,19 @@ fn effort_in_extra(request: &CompletionRequest) -> Option<&str> {
 }
 
 /// Whether the model takes `temperature`, `top_p` and `logprobs` in this request.
-pub(super) fn takes_temperature(request: &CompletionRequest, spec: &ModelSpec, api: WireApi) -> bool {
-    effort_in_effect(request, spec, api).is_none_or(|effort| spec.takes_temperature(effort))
+pub(super) fn takes_temperature(request: &CompletionRequest, target: &Target) -> bool {
+    effort_in_effect(request, target).is_none_or(|effort| target.spec.takes_temperature(effort))
 }
 
 /// Whether the model takes `stop` in this request.
-pub(super) fn takes_stop(request: &CompletionRequest, spec: &ModelSpec, api: WireApi) -> bool {
-    effort_in_effect(request, spec, api).is_none_or(|effort| spec.takes_stop(effort).is_possible())
+pub(super) fn takes_stop(request: &CompletionRequest, target: &Target) -> bool {
+    effort_in_effect(request, target).is_none_or(|effort| target.spec.takes_stop(effort).is_possible())
 }
 
 /// The effort that the model will use: `Some(None)` is its default, `None` one that this crate does not know.
-fn effort_in_effect(
-    request: &CompletionRequest,
-    spec: &ModelSpec,
-    api: WireApi,
-) -> Option<Option<ReasoningEffort>> {
+fn effort_in_effect(request: &CompletionRequest, target: &Target) -> Option<Option<ReasoningEffort>> {
     match effort_in_extra(request) {
         Some(word) if request.reasoning_effort.is_none() => word.parse().ok().map(Some),
-        _ => Some(effort(request, spec, api)),
+        _ => Some(effort(request, target)),
     }
 }

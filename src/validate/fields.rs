@@ -57,7 +57,7 @@ const CHAT_ELSEWHERE: &[(&str, &str)] = &[("openrouter.ai", "reasoning")];
 /// Keys of a `reasoning` object that OpenAI's document does not have: those of OpenRouter and of servers like it.
 const OTHER_REASONING_KEYS: &[&str] = &["enabled", "exclude", "max_tokens"];
 
-/// A field of `extra` that only the Responses API has, in words. `host` is the server's.
+/// A field of `extra` that only the Responses API has. `host` is the server's.
 pub(crate) fn responses_only(request: &CompletionRequest, host: &str) -> Option<&'static str> {
     let extra = &request.extra;
     let is_elsewhere = |field: &str| {
@@ -78,7 +78,7 @@ fn chat_only(extra: &Map<String, Value>) -> Option<&'static str> {
     CHAT_ONLY.iter().find(|field| extra.get(**field).is_some_and(is_set)).copied()
 }
 
-/// No API has all of the further fields: says which two contradict each other.
+/// Finds further fields that no single API has together.
 pub(super) fn contradiction(request: &CompletionRequest, found: &mut Vec<String>) {
     if let (Some(responses), Some(chat)) = (responses_only(request, ""), chat_only(&request.extra)) {
         found.push(format!(
@@ -146,7 +146,7 @@ mod tests {
         table.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    /// Fields of the core request, by their names in Chat Completions, which are said on the Responses API as well, or refused.
+    /// Fields of the core request, by their names in Chat Completions, which are converted for the Responses API as well, or refused.
     const CORE: &[&str] = &[
         "frequency_penalty",
         "logit_bias",

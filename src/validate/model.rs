@@ -2,21 +2,22 @@
 
 use tachikoma_backends_core::{CompletionRequest, ReasoningEffort, ResponseFormat};
 
-use super::adapt::{asked_effort, effort, takes_stop, takes_temperature};
+use super::adapt::{asked_effort, effort, has_chat_tools, takes_stop, takes_temperature};
 use super::attachments::{has_files, has_images};
 use crate::models::{ModelSpec, OpenAIModel, Support};
-use crate::target::WireApi;
+use crate::target::{Target, WireApi};
 
-/// A model on an API.
-pub(super) struct Of<'a> {
-    pub(super) spec: &'a ModelSpec,
+/// The checks of a request against its model on an API.
+pub(super) struct ModelChecks<'a> {
+    pub(super) request: &'a CompletionRequest,
+    pub(super) target: &'a Target,
+    /// The model, as messages name it.
     pub(super) name: &'a str,
-    pub(super) api: WireApi,
 }
 
-impl Of<'_> {
-    pub(super) fn abilities(&self, request: &CompletionRequest, stream: bool, found: &mut Vec<String>) {
-        let Self { spec, name, .. } = *self;
+impl ModelChecks<'_> {
+    pub(super) fn abilities(&self, found: &mut Vec<String>) {
+        let Self { request, target: Target { spec, stream, .. }, name } = *self;
         let another = OpenAIModel::default();
         if spec.image_input == Support::No && has_images(request) {
             found.push(format!(
@@ -50,88 +51,94 @@ impl Of<'_> {
             )),
             _ => {}
         }
-        if stream && spec.streaming == Support::No {
+        if *stream && spec.streaming == Support::No {
             found.push(format!("{name} does not stream its answer: ask for the whole of it with `complete`"));
         }
     }
 
     /// What the other API could do.
-    pub(super) fn api(&self, request: &CompletionRequest, found: &mut Vec<String>) {
-        let Self { spec, name, api } = *self;
+    pub(super) fn api(&self, found: &mut Vec<String>) {
+        let Self { request, target, name } = *self;
+        let spec = &target.spec;
         let asked = asked_effort(request);
-        let has_tools = !request.tools.is_empty();
-        match api {
+        match target.api {
             WireApi::ChatCompletions if spec.chat == Support::No => {
                 found.push(format!("{name} does not answer on Chat Completions: use the Responses API"));
             }
-            WireApi::ChatCompletions
-                if asked == Some(ReasoningEffort::Max) && spec.efforts.contains(&ReasoningEffort::Max) =>
-            {
-                found.push(format!(
-                    "{name} takes the effort max only on the Responses API: use that, or a lower effort"
-                ));
+            WireApi::ChatCompletions => {
+                if let Some(effort) = asked.filter(|effort| ModelSpec::is_responses_only(*effort))
+                    && spec.takes_effort(effort) == Support::Yes
+                {
+                    found.push(format!(
+                        "{name} takes the effort {effort} only on the Responses API: use that, or a lower effort"
+                    ));
+                }
             }
             WireApi::Responses if spec.responses == Support::No => {
                 found.push(format!("{name} does not answer on the Responses API: use Chat Completions"));
             }
             _ => {}
         }
-        let is_known = spec.reasoning == Support::Yes;
-        if api == WireApi::ChatCompletions && spec.chat_tools_need_no_reasoning && is_known && has_tools {
-            match asked {
-                _ if !spec.takes_effort(ReasoningEffort::None).is_possible() => {
-                    found.push(format!("{name} takes no tools on Chat Completions: use the Responses API"));
-                }
-                None | Some(ReasoningEffort::None) => {}
-                Some(effort) => found.push(format!(
+        let has_tools = has_chat_tools(request, target);
+        let effort = spec.effort(asked, has_tools);
+        if has_tools && spec.takes_chat_tools(effort) == Support::No {
+            found.push(match effort.filter(|_| spec.takes_effort(ReasoningEffort::None).is_possible()) {
+                None => format!("{name} takes no tools on Chat Completions: use the Responses API"),
+                Some(effort) => format!(
                     "{name} takes tools on Chat Completions only with the reasoning effort none, not {effort}: \
                      set it to none, or use the Responses API"
-                )),
-            }
+                ),
+            });
         }
-        if api == WireApi::Responses && !request.stop.is_empty() && spec.stop != Support::No {
+        if target.api == WireApi::Responses && !request.stop.is_empty() && spec.stop != Support::No {
             found.push(
                 "the Responses API has no stop texts: leave them out, or use Chat Completions".to_owned(),
             );
         }
-        if api == WireApi::Responses && !request.logit_bias.is_empty() && spec.takes_penalties() {
+        if target.api == WireApi::Responses && !request.logit_bias.is_empty() && spec.penalties.is_possible()
+        {
             found.push(
                 "the Responses API has no logit_bias: leave it out, or use Chat Completions".to_owned(),
             );
         }
     }
 
-    pub(super) fn effort(&self, request: &CompletionRequest, found: &mut Vec<String>) {
-        let Self { spec, name, api } = *self;
-        let sent = effort(request, spec, api);
+    pub(super) fn effort(&self, found: &mut Vec<String>) {
+        let Self { request, target, name } = *self;
+        let spec = &target.spec;
+        let sent = effort(request, target);
         if let Some(effort) = sent.filter(|effort| spec.takes_effort(*effort) == Support::No) {
-            let known: Vec<_> = spec.efforts.iter().map(|effort| effort.as_str()).collect();
-            found.push(if known.is_empty() {
+            let supported: Vec<_> = spec.efforts.iter().map(|effort| effort.as_str()).collect();
+            found.push(if supported.is_empty() {
                 format!("{name} does not reason: leave reasoning_effort ({effort}) out")
             } else {
-                format!("{name} does not know the reasoning effort {effort}: use one of {}", known.join(", "))
+                format!(
+                    "{name} does not support the reasoning effort {effort}: use one of {}",
+                    supported.join(", ")
+                )
             });
         }
     }
 
-    pub(super) fn rejected_fields(&self, request: &CompletionRequest, found: &mut Vec<String>) {
-        let Self { spec, name, api } = *self;
-        if !request.stop.is_empty() && !takes_stop(request, spec, api) {
+    pub(super) fn rejected_fields(&self, found: &mut Vec<String>) {
+        let Self { request, target, name } = *self;
+        let spec = &target.spec;
+        if !request.stop.is_empty() && !takes_stop(request, target) {
             found.push(format!(
                 "{name} takes no stop texts: leave them out, and cut the answer after it has come"
             ));
         }
-        if !spec.takes_penalties() && !request.logit_bias.is_empty() {
+        if !spec.penalties.is_possible() && !request.logit_bias.is_empty() {
             found.push(format!("{name} does not take logit_bias: leave it out"));
         }
         let asks = |field| request.extra.get(field).is_some_and(|value| !value.is_null() && *value != false);
-        if (asks("logprobs") || asks("top_logprobs")) && !takes_temperature(request, spec, api) {
+        if (asks("logprobs") || asks("top_logprobs")) && !takes_temperature(request, target) {
             let only = if spec.efforts.contains(&ReasoningEffort::None) {
                 " with reasoning: leave them out, or set reasoning_effort to none"
             } else {
                 ": leave them out"
             };
-            found.push(format!("{name} gives no logprobs{only}"));
+            found.push(format!("{name} does not return logprobs{only}"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The trait itself and what a backend says of itself.
+//! The trait, and the description of a backend.
 
 use std::fmt::Debug;
 use std::pin::Pin;
@@ -37,13 +37,13 @@ pub trait Backend: Send + Sync + Debug {
         info.default_model == model || info.available_models.iter().any(|known| known == model)
     }
 
-    /// Sends the request and waits for the whole answer.
+    /// Sends the request and waits for the whole response.
     ///
     /// # Errors
-    /// [`BackendError`] by category; an answer is never handed out in part.
+    /// [`BackendError`] by category; a response is never returned in part.
     async fn complete(&self, request: CompletionRequest) -> Result<CompletionResponse, BackendError>;
 
-    /// Sends the request and returns the answer as it arrives.
+    /// Sends the request and returns the response as it arrives.
     ///
     /// The stream yields any number of delta chunks, then exactly one final chunk or exactly one error, then ends.
     /// Dropping it cancels the request.
@@ -134,7 +134,7 @@ pub struct BackendInfo {
     pub name: String,
     /// Version of the API that the backend speaks, for example `v1`.
     pub version: String,
-    /// The model that answers when a request names none.
+    /// The model for requests that name none.
     pub default_model: String,
     /// Models that are known to work. Others may work as well.
     pub available_models: Vec<String>,
@@ -165,17 +165,17 @@ impl BackendInfo {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BackendCapabilities {
-    /// Answers can be streamed.
+    /// Responses can be streamed.
     pub streaming: bool,
     /// Tools can be offered to the model.
     pub tool_calling: bool,
     /// Images can be sent.
     pub vision: bool,
-    /// The answer can be forced to be JSON.
+    /// The response can be forced to be JSON.
     pub json_mode: bool,
-    /// Prompt and answer together, in tokens.
+    /// Limit on prompt and response together, in tokens.
     pub max_context_tokens: u32,
-    /// The answer, in tokens.
+    /// Limit on the response, in tokens.
     pub max_output_tokens: u32,
 }
 

@@ -1,4 +1,4 @@
-//! From chunks to a whole answer.
+//! From chunks to a whole response.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,8 +12,8 @@ use crate::{
     ToolCallAccumulator,
 };
 
-/// Puts a streamed answer together. It passes the chunks on as a [`Stream`] itself, so that an answer can be shown while
-/// it arrives and had whole in the end.
+/// Puts a streamed response together. It is a [`Stream`] of the same chunks, so that a response can be displayed while it
+/// arrives and is whole in the end.
 ///
 /// ```
 /// # use futures::{StreamExt, stream};
@@ -26,8 +26,8 @@ use crate::{
 /// while let Some(Ok(chunk)) = stream.next().await {
 ///     print!("{}", chunk.delta);
 /// }
-/// let answer = stream.collect().await?;
-/// assert_eq!(answer.content.as_deref(), Some("Hi"));
+/// let response = stream.collect().await?;
+/// assert_eq!(response.content.as_deref(), Some("Hi"));
 /// # Ok::<(), CollectError>(())
 /// # }).unwrap();
 /// ```
@@ -49,7 +49,7 @@ impl CollectingStream {
         }
     }
 
-    /// Reads the rest of the stream and returns the whole answer.
+    /// Reads the rest of the stream and returns the whole response.
     ///
     /// # Errors
     /// [`CollectError`], which holds what had arrived: the text so far and the tool calls.
@@ -83,7 +83,7 @@ impl CollectingStream {
         assemble(self.response, self.tool_calls, has_final_chunk)
     }
 
-    fn absorb(&mut self, chunk: &CompletionChunk) {
+    fn push(&mut self, chunk: &CompletionChunk) {
         let response = &mut self.response;
         let is_commentary = chunk.phase == Some(Phase::Commentary);
         let text = if is_commentary { &mut response.commentary } else { &mut response.content };
@@ -128,7 +128,7 @@ fn append(text: &mut Option<String>, delta: &str) {
 }
 
 fn no_end() -> BackendError {
-    BackendError::TruncatedStream("the stream ended without a final chunk: the answer is not whole".into())
+    BackendError::TruncatedStream("the stream ended without a final chunk: the response is not whole".into())
 }
 
 impl Stream for CollectingStream {
@@ -140,7 +140,7 @@ impl Stream for CollectingStream {
         }
         let item = match ready!(self.inner.poll_next_unpin(context)) {
             Some(Ok(chunk)) => {
-                self.absorb(&chunk);
+                self.push(&chunk);
                 if chunk.is_final {
                     self.end = Some(Ok(()));
                 }
@@ -165,7 +165,7 @@ impl fmt::Debug for CollectingStream {
     }
 }
 
-/// A streamed answer that failed, with what had arrived of it.
+/// A streamed response that failed, with what had arrived of it.
 #[derive(Clone, Debug, Error)]
 #[error("{error}")]
 #[non_exhaustive]
@@ -227,7 +227,7 @@ mod tests {
             ..CompletionChunk::last(FinishReason::ToolUse, Some(usage))
         };
         let thought = CompletionChunk { reasoning: Some("Hm.".into()), ..Default::default() };
-        let answer =
+        let response =
             collect(vec![Ok(thought), text("Hel"), text("lo"), call(0, "call_1", "{}"), Ok(last)]).unwrap();
         let expected = CompletionResponse {
             content: Some("Hello".into()),
@@ -238,7 +238,7 @@ mod tests {
             model: "m".into(),
             ..Default::default()
         };
-        assert_eq!(answer, expected);
+        assert_eq!(response, expected);
     }
 
     #[test]
@@ -264,9 +264,9 @@ mod tests {
     #[test]
     fn a_cut_call_is_never_among_the_whole_ones() {
         let cut = Ok(CompletionChunk::last(FinishReason::Length, None));
-        let answer = collect(vec![call(0, "a", "{\"path\": \"li"), cut]).unwrap();
-        assert_eq!(answer.tool_calls, []);
-        assert_eq!(answer.incomplete_tool_calls, [ToolCall::new("a", "now", "{\"path\": \"li")]);
+        let response = collect(vec![call(0, "a", "{\"path\": \"li"), cut]).unwrap();
+        assert_eq!(response.tool_calls, []);
+        assert_eq!(response.incomplete_tool_calls, [ToolCall::new("a", "now", "{\"path\": \"li")]);
     }
 
     #[test]

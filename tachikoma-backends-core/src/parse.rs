@@ -167,7 +167,7 @@ impl<'de> Visitor<'de> for UniqueKeys {
     }
 }
 
-/// A `T` of a value, without the nulls that the type refuses. Each is looked for by itself: one that the type takes stays.
+/// A `T` of a value, without the nulls that the type refuses. Each is looked for separately: one that the type takes stays.
 fn without_refused_nulls<T: DeserializeOwned>(mut value: Value) -> Option<T> {
     for _ in 0..MAX_REFUSED_NULLS {
         let place = match refusal::<T>(&value) {

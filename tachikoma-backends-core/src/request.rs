@@ -1,4 +1,4 @@
-//! What is asked of a model.
+//! Requests to a model.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::setters::{optional_setters, setters};
 use crate::{BackendError, Message, MessageContent, ToolDefinition};
 
-/// A request for one answer. What is not set is left to the provider.
+/// A request for one response. The provider decides what is not set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -20,7 +20,7 @@ pub struct CompletionRequest {
     /// The model; the backend's own default where this is `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Limit on the answer, in tokens, reasoning included.
+    /// Limit on the response, in tokens, reasoning included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
     /// Sampling temperature; 0 is the most predictable.
@@ -29,7 +29,7 @@ pub struct CompletionRequest {
     /// Nucleus sampling: the share of probability mass that is considered, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
-    /// Texts that end the answer before they appear in it.
+    /// Texts that end the response before they appear in it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
     /// Tools that the model may call.
@@ -38,16 +38,16 @@ pub struct CompletionRequest {
     /// Whether and which tool it must call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<ToolChoice>,
-    /// Whether it may make several calls in one answer.
+    /// Whether it may make several calls in one response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel_tool_calls: Option<bool>,
-    /// The form of the answer.
+    /// The form of the response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<ResponseFormat>,
-    /// How long it may think.
+    /// How long it may reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<ReasoningEffort>,
-    /// How wordy the answer should be.
+    /// How long the answer should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verbosity: Option<Verbosity>,
     /// Asks for repeatable sampling, as far as the provider can.
@@ -62,29 +62,29 @@ pub struct CompletionRequest {
     /// Raises or lowers the chance of tokens, by token id, -100 to 100.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub logit_bias: BTreeMap<String, i32>,
-    /// The provider's class of service, in its own words.
+    /// The provider's class of service, by the provider's name of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<String>,
-    /// Whether the provider may keep the answer for later retrieval.
+    /// Whether the provider may keep the response for later retrieval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<bool>,
-    /// Labels that the provider keeps with a stored answer.
+    /// Labels that the provider keeps with a stored response.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
     /// A stable id of the end user, for the provider's abuse detection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Further fields of the request body, which travel as they are. A field that the request sets itself must not stand
+    /// Further fields of the request body, which are sent unchanged. A field that the request sets elsewhere must not be
     /// here as well.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
-    /// How often the backend may try again by itself; its own setting where this is `None`.
+    /// How often the backend may try again; its own setting where this is `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_retries: Option<u32>,
 }
 
 impl CompletionRequest {
-    /// A request for the answer to this conversation.
+    /// A request for the response to this conversation.
     pub fn new(messages: Vec<Message>) -> Self {
         Self { messages, ..Self::default() }
     }
@@ -196,7 +196,7 @@ impl ToolChoice {
     }
 }
 
-/// The form of an answer.
+/// The form of a response.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -210,32 +210,32 @@ pub enum ResponseFormat {
     JsonSchema {
         /// A name for the schema: letters, digits, `_` and `-`, 64 at most.
         name: String,
-        /// What the answer is for.
+        /// What the response is for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         description: Option<String>,
         /// The JSON Schema.
         schema: Value,
-        /// Whether the answer must follow it to the letter; the provider decides where this is `None`.
+        /// Whether the response must follow it exactly; the provider decides where this is `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         strict: Option<bool>,
     },
 }
 
-/// Writes an enum of lowercase words, one row a word, with the ways to and from text.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
+/// Writes an enum of named values, one row a value, with the conversions to and from text.
+macro_rules! named_values {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $value:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[non_exhaustive]
-        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)* }
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $value)] $variant,)* }
 
         impl $name {
             /// All of them, in order.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The word for it.
+            /// Its name in requests.
             pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
+                match self { $(Self::$variant => $value,)* }
             }
         }
 
@@ -248,11 +248,11 @@ macro_rules! words {
         impl FromStr for $name {
             type Err = BackendError;
 
-            fn from_str(word: &str) -> Result<Self, BackendError> {
-                Self::ALL.iter().copied().find(|known| known.as_str() == word).ok_or_else(|| {
+            fn from_str(value: &str) -> Result<Self, BackendError> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == value).ok_or_else(|| {
                     let known: Vec<_> = Self::ALL.iter().map(|known| known.as_str()).collect();
                     let name = stringify!($name);
-                    let message = format!("{word:?} is no {name}; use one of {}", known.join(", "));
+                    let message = format!("{value:?} is not a valid {name}; use one of {}", known.join(", "));
                     BackendError::InvalidRequest(message.into())
                 })
             }
@@ -260,8 +260,8 @@ macro_rules! words {
     };
 }
 
-words! {
-    /// How long a model may think before it answers. Not every model knows every effort.
+named_values! {
+    /// How long a model may reason before its answer. Not every model knows every effort.
     ReasoningEffort {
         /// Not at all.
         None = "none",
@@ -280,10 +280,10 @@ words! {
     }
 }
 
-words! {
-    /// How wordy an answer should be.
+named_values! {
+    /// How long an answer should be.
     Verbosity {
-        /// Terse.
+        /// Short.
         Low = "low",
         /// As usual.
         Medium = "medium",
@@ -357,7 +357,7 @@ mod tests {
         let error = "loud".parse::<Verbosity>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "invalid request: \"loud\" is no Verbosity; use one of low, medium, high"
+            "invalid request: \"loud\" is not a valid Verbosity; use one of low, medium, high"
         );
     }
 }

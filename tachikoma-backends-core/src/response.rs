@@ -1,4 +1,4 @@
-//! What a model answered.
+//! Responses of a model.
 
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::setters::{optional_setters, setters};
 use crate::{CompletionChunk, Message, MessageContent, Phase, ProviderState, ToolCall, ToolCallDelta};
 
-/// A whole answer.
+/// A whole response.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct CompletionResponse {
-    /// The text of the answer; `None` where there is none, as with most tool calls. Several messages are paragraphs.
+    /// The text of the answer; `None` where it has no text, as with most tool calls. Several messages are paragraphs.
     pub content: Option<String>,
     /// What the model wrote to the user on its way to the answer, such as what it is about to do ([`Phase::Commentary`]). It is
     /// not part of the answer.
@@ -25,22 +25,22 @@ pub struct CompletionResponse {
     /// Calls that are not known to be whole: cut by the limit on tokens, or ended by an unknown reason. Never run these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incomplete_tool_calls: Vec<ToolCall>,
-    /// Why the answer ended.
+    /// Why the response ended.
     pub finish_reason: FinishReason,
-    /// The provider's own word for it, where [`finish_reason`](Self::finish_reason) is [`FinishReason::Other`].
+    /// The provider's own name of it, where [`finish_reason`](Self::finish_reason) is [`FinishReason::Other`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finish_reason_text: Option<String>,
-    /// What it cost in tokens; `None` where the server did not say.
+    /// What it cost in tokens; `None` where the server did not report it.
     pub usage: Option<Usage>,
-    /// The model that answered, in the server's words.
+    /// The model that responded, as the server names it.
     pub model: String,
-    /// The words with which the model declined to answer.
+    /// The text with which the model declined to answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
-    /// The model's thinking, where the server shows it. It is not part of the answer.
+    /// The model's reasoning, where the server sends it. It is not part of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
-    /// The answer's id at the provider.
+    /// The response's id at the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The id of the HTTP request at the provider, for support.
@@ -81,15 +81,15 @@ impl CompletionResponse {
     }
 
     /// The assistant turn to append to the conversation: text (commentary and answer as paragraphs), refusal, tool calls and
-    /// provider state, nothing lost but incomplete calls.
+    /// provider state, everything except incomplete calls.
     pub fn to_message(&self) -> Message {
         self.clone().into()
     }
 }
 
 impl CompletionResponse {
-    /// The answer as the chunks of a stream, for a backend that cannot stream: the commentary, the rest of the content, then the final
-    /// one. [`CollectingStream`](crate::CollectingStream) makes the same answer of them again.
+    /// The response as the chunks of a stream, for a backend that cannot stream: the commentary, the rest of the content, then the final
+    /// one. [`CollectingStream`](crate::CollectingStream) makes the same response of them again.
     pub fn into_chunks(self) -> impl Iterator<Item = CompletionChunk> + Send {
         // A reason that ends the turn is evidence enough for all calls.
         let is_evidence_needed = !self.finish_reason.ends_turn();
@@ -141,28 +141,28 @@ impl From<CompletionResponse> for Message {
     }
 }
 
-/// Why an answer ended.
+/// Why a response ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FinishReason {
-    /// The model was done, or met a stop text.
+    /// The model had finished, or wrote a stop text.
     #[default]
     Stop,
-    /// The limit on tokens was met: the answer is cut.
+    /// The limit on tokens was reached: the response is cut.
     Length,
     /// The model wants tools to be run.
     ToolUse,
-    /// The provider's content filter cut the answer.
+    /// The provider's content filter cut the response.
     ContentFilter,
-    /// The server failed while answering.
+    /// The server failed within the response.
     Error,
     /// An unknown reason, whose text is kept beside it: no evidence that the model ended its turn.
     Other,
 }
 
 impl FinishReason {
-    /// The word for it, as in serde.
+    /// Its name, as in serde.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Stop => "stop",
@@ -180,31 +180,31 @@ impl FinishReason {
     }
 
     /// Whether the model is known to have ended its turn: only then are its tool calls whole without further evidence. An
-    /// unknown reason is none.
+    /// unknown reason does not.
     pub const fn ends_turn(self) -> bool {
         matches!(self, Self::Stop | Self::ToolUse)
     }
 }
 
-/// What an answer cost, in tokens.
+/// What a response cost, in tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Usage {
     /// Tokens of the prompt, cached ones included.
     pub prompt_tokens: u32,
-    /// Tokens of the answer, reasoning included.
+    /// Tokens of the response, reasoning included.
     pub completion_tokens: u32,
     /// Both together.
     pub total_tokens: u32,
-    /// Tokens of the prompt that came from the provider's cache; `None` where the server did not say.
+    /// Tokens of the prompt that came from the provider's cache; `None` where the server did not report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_tokens: Option<u32>,
     /// Tokens of the prompt that were written to the provider's cache, apart from [those it came from](Self::cached_tokens);
     /// `None` where the server did not report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write_tokens: Option<u32>,
-    /// Tokens of the answer that were spent on thinking; `None` where the server did not say.
+    /// Tokens of the response that were spent on reasoning; `None` where the server did not report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_tokens: Option<u32>,
 }

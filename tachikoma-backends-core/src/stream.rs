@@ -1,4 +1,4 @@
-//! An answer as it arrives.
+//! A response as it arrives.
 
 use std::pin::Pin;
 
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::setters::{optional_setters, setters};
 use crate::{BackendError, FinishReason, ProviderState, ToolCallDelta, Usage};
 
-/// An answer as it arrives: any number of delta chunks, then exactly one final chunk or exactly one error, then the end.
+/// A response as it arrives: any number of delta chunks, then exactly one final chunk or exactly one error, then the end.
 ///
 /// Dropping it cancels the request.
 pub type CompletionStream = Pin<Box<dyn Stream<Item = Result<CompletionChunk, BackendError>> + Send>>;
 
-/// A piece of a streamed answer.
+/// A piece of a streamed response.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -29,24 +29,24 @@ pub struct CompletionChunk {
     /// The next piece of a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
-    /// The next piece of the model's thinking, which is not part of the answer.
+    /// The next piece of the model's reasoning, which is not part of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
     /// Whether this is the last chunk. The fields below are set only there.
     pub is_final: bool,
-    /// What the answer cost; `None` where the server did not say.
+    /// What the response cost; `None` where the server did not report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// Why the answer ended.
+    /// Why the response ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finish_reason: Option<FinishReason>,
-    /// The provider's own word for it, where the reason is [`FinishReason::Other`].
+    /// The provider's own name of it, where the reason is [`FinishReason::Other`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finish_reason_text: Option<String>,
-    /// The model that answered, in the server's words.
+    /// The model that responded, as the server names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The answer's id at the provider.
+    /// The response's id at the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The id of the HTTP request at the provider, for support.

@@ -57,11 +57,11 @@ impl<T: JsonSchema + DeserializeOwned> Structured<T> {
     }
 }
 
-/// Why there is no `T`. What the model wrote is kept.
+/// Why a response is not a `T`, with what the model wrote.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum StructuredError {
-    /// The model declined: its words are the response's `refusal`.
+    /// The model declined: its text is the response's `refusal`.
     Refused {
         /// The response.
         response: Box<CompletionResponse>,

@@ -68,11 +68,9 @@ const MAX_CONCURRENT_CALLS: usize = 8;
 /// #     fn info(&self) -> &BackendInfo { &self.0 }
 /// #     async fn complete(&self, request: CompletionRequest) -> Result<CompletionResponse, BackendError> {
 /// #         Ok(match request.messages.last() {
-/// #             Some(result) if result.role == Role::Tool =>
-/// #                 CompletionResponse { content: Some(result.content.to_text()), ..Default::default() },
-/// #             _ => CompletionResponse {
-/// #                 tool_calls: vec![ToolCall::new("1", "get_weather", r#"{"city": "Oslo"}"#)], ..Default::default()
-/// #             },
+/// #             Some(result) if result.role == Role::Tool => CompletionResponse::new(result.text()),
+/// #             _ => CompletionResponse::default()
+/// #                 .with_tool_calls(vec![ToolCall::new("1", "get_weather", r#"{"city": "Oslo"}"#)]),
 /// #         })
 /// #     }
 /// #     async fn complete_stream(&self, _: CompletionRequest) -> Result<CompletionStream, BackendError> {

@@ -25,6 +25,7 @@ mod limits;
 mod live;
 mod llmock;
 mod metamorphic;
+mod model_facts;
 mod oracle;
 mod parity;
 mod properties;

@@ -36,7 +36,7 @@ const PROVIDER_WORDS: &[&str] =
 const MAX_LINES: usize = 400;
 
 /// Files that are tables: as long as the data.
-const TABLES: &[&str] = &["src/models.rs", "src/runtime/error_body/tables.rs"];
+const TABLES: &[&str] = &["src/models/table.rs", "src/runtime/error_body/tables.rs"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -60,12 +60,12 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
 }
 
 /// The lines of a file before its tests.
-fn code(path: &Path) -> Vec<String> {
+pub(crate) fn code(path: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().take_while(|line| *line != "#[cfg(test)]").map(str::to_owned).collect()
 }
 
-fn name(path: &Path) -> String {
+pub(crate) fn name(path: &Path) -> String {
     path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned()
 }
 
@@ -128,7 +128,7 @@ fn is_test(attribute: &syn::Attribute) -> bool {
 }
 
 /// The files of `src/` with their rooms, but for those that hold tests alone.
-fn sources() -> Vec<(String, PathBuf)> {
+pub(crate) fn sources() -> Vec<(String, PathBuf)> {
     let room =
         |path: &PathBuf| name(path).trim_start_matches("src/").split(['/', '.']).next().unwrap().to_owned();
     let is_test = |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().ends_with("tests");

@@ -1,19 +1,19 @@
 //! The text of one kind in a response: content, reasoning or refusal.
 
-use crate::api::streamed::Streamed;
-use crate::runtime::unknown::UnknownFields;
+use crate::api::streamed_text::StreamedText;
+use crate::runtime::{decoder::append, unknown::UnknownFields};
 
 /// How much text of another choice is kept, in bytes.
 const MAX_ALTERNATIVE: usize = 16 << 20;
 
-/// From how many bytes on a message that begins with all the text so far repeats it.
-const SURE: usize = 8;
+/// The length in bytes from which a message that begins with all the text so far is taken for a repetition.
+const MIN_REPETITION: usize = 8;
 
-/// The text of one kind. It is the first choice's; what another choice has of it is an alternative, and counts only where the
-/// first one has none.
+/// The text of one kind. It is that of the first choice; that of another one is an alternative, used only where the first has
+/// none.
 #[derive(Debug, Default)]
 pub(super) struct Channel {
-    streamed: Streamed,
+    streamed: StreamedText,
     alternative: Option<(usize, String)>,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Channel {
 pub(super) struct Source {
     /// The choice, by its place.
     pub(super) choice: usize,
-    /// Whether that is the response.
+    /// Whether this choice is the response.
     pub(super) is_first: bool,
     pub(super) form: Form,
 }
@@ -34,7 +34,7 @@ pub(super) enum Form {
     Delta,
     /// The whole message once more, beside or after its pieces.
     Snapshot,
-    /// A message that may be either, as can be told by its beginning.
+    /// A message that may be either, as its beginning shows.
     Message { is_last: bool },
 }
 
@@ -64,7 +64,7 @@ impl Channel {
         held.map(|(_, text)| text).unwrap_or_default()
     }
 
-    /// Adds what `text` brings to what has been passed on.
+    /// Adds the part of `text` that has not been passed on yet.
     pub(super) fn add(
         &mut self,
         source: Source,
@@ -81,33 +81,24 @@ impl Channel {
             return;
         }
         let rest = match form {
-            Form::Delta => {
-                self.streamed.add(&text);
-                append(piece, text);
+            Form::Delta => None,
+            Form::Snapshot if self.streamed.covers(&text) => return,
+            Form::Message { is_last: true }
+                if text.len() >= MIN_REPETITION && self.streamed.covers(&text) =>
+            {
                 return;
             }
-            Form::Snapshot if self.streamed.covers(&text) => return,
-            Form::Message { is_last: true } if text.len() >= SURE && self.streamed.covers(&text) => return,
             // A server that writes its pieces as messages may begin one as it began the first.
-            Form::Message { is_last: false } if self.streamed.len() < SURE => None,
+            Form::Message { is_last: false } if self.streamed.len() < MIN_REPETITION => None,
             Form::Snapshot | Form::Message { .. } => self.streamed.rest(&text).map(str::len),
         };
         if form == Form::Snapshot && rest.is_none() {
             unknown.value("choices[].message", "other text");
             return;
         }
-        let rest = rest.map_or(0, |rest| text.len() - rest);
-        let text = if rest == 0 { text } else { text.get(rest..).unwrap_or_default().to_owned() };
+        let start = rest.map_or(0, |rest| text.len() - rest);
+        let text = if start == 0 { text } else { text.get(start..).unwrap_or_default().to_owned() };
         self.streamed.add(&text);
         append(piece, text);
-    }
-}
-
-/// Adds a piece, which is mostly the only one and is then taken as it is.
-fn append(text: &mut String, piece: String) {
-    if text.is_empty() {
-        *text = piece;
-    } else {
-        text.push_str(&piece);
     }
 }

@@ -1,10 +1,10 @@
-//! What the choices of a response hold. One is asked for, so that all that come are parts of one response: some gateways put the
+//! The content of a response's choices. One is requested, so all that arrive are parts of one response: some gateways put the
 //! text into the first and the tool calls into the second.
 
 mod lenient;
 
 use serde_json::Value;
-use tachikoma_backends_core::{ErrorCategory, FinishReason, ToolCallFragment};
+use tachikoma_backends_core::{ErrorCategory, FinishReason, ToolCallAccumulator, ToolCallFragment};
 
 use super::channel::{Channel, Form, Source};
 use super::finish;
@@ -15,13 +15,13 @@ use crate::openai::types::{
 };
 use crate::runtime::{decoder::Piece, json, unknown::UnknownFields};
 
-/// How far apart the indices of the calls of two choices are made: each choice may count from 0.
-const CALLS_OF_A_CHOICE: usize = 1 << 20;
+/// The offset between the call indices of two choices, since each may count from 0.
+const CALLS_PER_CHOICE: usize = 1 << 20;
 
-/// More choices than any server makes of one.
+/// More choices than any server sends for one.
 const MAX_CHOICES: usize = 128;
 
-/// What the choices of one response have held so far.
+/// The content so far of the choices of one response.
 #[derive(Debug)]
 pub(super) struct Choices {
     calls: OpenCalls,
@@ -30,18 +30,18 @@ pub(super) struct Choices {
     text: Channel,
     reasoning: Channel,
     refusal: Channel,
-    /// The indices of the choices, in the order in which they came.
-    seen: Vec<usize>,
+    /// The indices of the choices, in order of arrival.
+    indices: Vec<usize>,
     /// The choice that is the response, by its place; decided once it has content.
     first: usize,
     is_decided: bool,
-    /// The choices of which calls were read, a bit for each. How the others ended does not matter, but for the first one.
-    read: u128,
-    /// The word of a finish reason that means that the server failed.
+    /// A bit for each choice that has calls: of the others, only the finish reason of the first one counts.
+    with_calls: u128,
+    /// A finish reason that means that the server failed.
     pub(super) failure: Option<String>,
     /// The last finish reason of each choice that has one.
     reasons: Vec<(usize, String)>,
-    /// Content that is not read, the first of it.
+    /// The first content that is not read.
     unread: Option<Value>,
     pub(super) unknown: UnknownFields,
 }
@@ -54,10 +54,10 @@ impl Choices {
             text: Channel::default(),
             reasoning: Channel::default(),
             refusal: Channel::default(),
-            seen: Vec::new(),
+            indices: Vec::new(),
             first: 0,
             is_decided: false,
-            read: 0,
+            with_calls: 0,
             failure: None,
             reasons: Vec::new(),
             unread: None,
@@ -65,8 +65,8 @@ impl Choices {
         }
     }
 
-    /// Notes which choices an event holds, before what they hold: of all that have come by then, the one with the lowest index is
-    /// the response.
+    /// Registers the choices of an event, before their content is added: of all that have arrived by then, the one with the
+    /// lowest index is the response.
     ///
     /// # Errors
     /// There are too many.
@@ -81,23 +81,23 @@ impl Choices {
             self.ordinal(index)?;
         }
         if !self.is_decided {
-            let lowest = self.seen.iter().enumerate().min_by_key(|(_, index)| **index);
+            let lowest = self.indices.iter().enumerate().min_by_key(|(_, index)| **index);
             self.first = lowest.map_or(0, |(ordinal, _)| ordinal);
         }
         Ok(())
     }
 
-    /// Adds what a choice of the usual form holds. Returns whether it has a finish reason.
+    /// Adds the content of a choice of the usual form. Returns whether it has a finish reason.
     ///
     /// # Errors
-    /// A limit is reached.
+    /// A limit is exceeded.
     pub(super) fn delta(
         &mut self,
         position: usize,
         choice: ChatCompletionStreamChoice,
         piece: &mut Piece,
     ) -> Result<bool, CodexError> {
-        // What stands as a boolean here holds nothing.
+        // The other fields are typed as booleans, and empty: with content in them, the chunk is not of the usual form.
         let ChatCompletionStreamChoice { delta, finish_reason, index, .. } = choice;
         let ordinal = self.ordinal(index.and_then(json::to_index).unwrap_or(position))?;
         let source = self.source(ordinal, Form::Delta);
@@ -116,7 +116,7 @@ impl Choices {
             if let Some(text) = content {
                 text_channel.add(source, text, &mut piece.text, unknown);
             }
-            // Servers that have both fields have the same in both.
+            // Servers that send both fields send the same text in both.
             if let Some(text) = reasoning_content.filter(|text| !text.is_empty()).or(reasoning) {
                 reasoning_channel.add(source, text, &mut piece.reasoning, unknown);
             }
@@ -128,12 +128,12 @@ impl Choices {
             for (position, call) in tool_calls.into_iter().enumerate() {
                 let ChatCompletionStreamToolCall { id, index, function, .. } = call;
                 let function = function.unwrap_or_default();
-                // A list of several numbers its calls by itself.
+                // In a list of several, the position is the index.
                 let index = index.and_then(json::to_index).or(is_unnumbered.then_some(position));
-                let index = index.map(|index| index.saturating_add(ordinal * CALLS_OF_A_CHOICE));
+                let index = index.map(|index| index.saturating_add(ordinal * CALLS_PER_CHOICE));
                 let (name, arguments) = (function.name.as_deref(), function.arguments.unwrap_or_default());
                 let fragment = ToolCallFragment::new(index, id.as_deref(), name, arguments);
-                piece.tool_calls.extend(self.calls.push(fragment)?);
+                piece.tool_calls.extend(self.calls.push(fragment, ToolCallAccumulator::push_fragment)?);
             }
         }
         Ok(self.note(source, piece.size() > held, piece.tool_calls.len() > held_calls, finish_reason))
@@ -143,10 +143,10 @@ impl Choices {
         Source { choice, is_first: choice == self.first, form }
     }
 
-    /// Notes what has come of a choice. Returns whether it has a finish reason.
+    /// Updates the state after a choice. Returns whether it has a finish reason.
     fn note(&mut self, source: Source, has_content: bool, has_calls: bool, word: Option<String>) -> bool {
         if has_calls {
-            self.read |= 1 << source.choice;
+            self.with_calls |= 1 << source.choice;
         }
         self.is_decided |= source.is_first && has_content;
         let Some(word) = word.filter(|word| !finish::is_empty(word)) else { return false };
@@ -161,18 +161,18 @@ impl Choices {
         true
     }
 
-    /// The place of a choice among those that have come.
+    /// The place of a choice in order of arrival.
     fn ordinal(&mut self, index: usize) -> Result<usize, CodexError> {
-        if let Some(ordinal) = self.seen.iter().position(|seen| *seen == index) {
+        if let Some(ordinal) = self.indices.iter().position(|held| *held == index) {
             return Ok(ordinal);
         }
-        if self.seen.len() >= MAX_CHOICES {
+        if self.indices.len() >= MAX_CHOICES {
             let message =
-                format!("the server's response has more than {MAX_CHOICES} choices; one was asked for");
+                format!("the server's response has more than {MAX_CHOICES} choices; one was requested");
             return Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed());
         }
-        self.seen.push(index);
-        Ok(self.seen.len() - 1)
+        self.indices.push(index);
+        Ok(self.indices.len() - 1)
     }
 
     /// Whether nothing has been read.
@@ -190,12 +190,12 @@ impl Choices {
         !self.reasons.is_empty()
     }
 
-    /// What ended the response, with the server's word for it: of several choices, the reason that takes most away.
+    /// The finish reason, also as the server spells it: of several choices, the most severe one.
     pub(super) fn finish_reason(&mut self) -> Option<(FinishReason, String)> {
         let has_calls = !self.calls.is_empty();
         let reasons = std::mem::take(&mut self.reasons).into_iter();
         let reasons = reasons.filter(|(choice, _)| {
-            *choice == self.first || self.read & (1 << choice) != 0 || self.is_alternative(*choice)
+            *choice == self.first || self.with_calls & (1 << choice) != 0 || self.is_alternative(*choice)
         });
         let meanings = reasons.map(|(_, word)| (finish::meaning(&word, has_calls), word));
         meanings.max_by_key(|(reason, _)| finish::severity(*reason))
@@ -207,18 +207,18 @@ impl Choices {
         [&self.text, &self.reasoning, &self.refusal].into_iter().any(holds)
     }
 
-    /// What another choice holds of text, reasoning and refusal where the first one has none.
+    /// The text, reasoning and refusal of another choice, each where the first one has none.
     pub(super) fn take_alternative(&mut self) -> (String, String, String) {
         (self.text.take_alternative(), self.reasoning.take_alternative(), self.refusal.take_alternative())
     }
 
-    /// Whether every call has arguments that can be all of them.
+    /// Whether the arguments of every call are complete JSON, or missing.
     pub(super) fn has_complete_arguments(&self) -> bool {
         self.calls.has_complete_arguments()
     }
 
-    /// The reason of a response that has none: no evidence that its calls are whole.
-    pub(super) fn reason_without_word(&self) -> FinishReason {
+    /// The finish reason of a response without one: there is no evidence that its calls are whole.
+    pub(super) fn default_finish_reason(&self) -> FinishReason {
         if self.calls.is_empty() { FinishReason::Stop } else { FinishReason::Other }
     }
 
@@ -226,7 +226,7 @@ impl Choices {
         !self.calls.is_empty()
     }
 
-    /// The response is over.
+    /// Ends the response.
     ///
     /// # Errors
     /// A tool call has no name.

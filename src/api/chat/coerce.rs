@@ -1,6 +1,5 @@
-//! Brings a response that is not of the documented form into it, as far as nothing is lost: what stands alone where a list is
-//! expected becomes one, text becomes the object that holds it, and empty values are left out. Only read where the documented
-//! form did not fit.
+//! Normalizes a response that is not of the documented form, as far as nothing is lost: a single value becomes a list where one
+//! is expected, text becomes the object that holds it, and empty values are removed.
 
 use serde_json::{Map, Value, json};
 
@@ -25,7 +24,7 @@ fn choice(choice: &mut Value) {
     }
 }
 
-/// What some servers have in a choice itself belongs to its message.
+/// Moves fields that some servers put beside the message into it.
 fn nest(choice: &mut Map<String, Value>) {
     for name in ["content", "tool_calls", "function_call"] {
         let Some(value) = choice.remove(name).filter(|value| !json::is_empty(value)) else { continue };
@@ -40,7 +39,7 @@ fn nest(choice: &mut Map<String, Value>) {
     }
 }
 
-/// A finish reason in a message belongs to its choice.
+/// Moves a finish reason from a message to its choice.
 fn hoist(choice: &mut Map<String, Value>) {
     for key in ["delta", "message"] {
         let word = choice
@@ -78,7 +77,7 @@ fn function(function: &mut Value) {
     }
 }
 
-/// A field that should be an object.
+/// Normalizes a field that should be an object.
 fn object(fields: &mut Map<String, Value>, name: &str, coerce: fn(&mut Value)) {
     match fields.get_mut(name) {
         Some(value) if json::is_empty(value) && !value.is_object() => drop(fields.remove(name)),
@@ -87,7 +86,7 @@ fn object(fields: &mut Map<String, Value>, name: &str, coerce: fn(&mut Value)) {
     }
 }
 
-/// A field that should be a list of objects; it may be one of them, or an object of them by number.
+/// Normalizes a field that should be a list of objects; it may be one of them, or an object of them by number.
 fn list(fields: &mut Map<String, Value>, name: &str, coerce: fn(&mut Value)) {
     match fields.get_mut(name) {
         Some(Value::Array(items)) => {
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_be_brought_into_form() {
+    fn forms_that_can_be_normalized() {
         #[track_caller]
         fn check(mut given: Value, expected: Value) {
             event(&mut given);
@@ -134,7 +133,7 @@ mod tests {
             json!({"choices": [{"delta": {"tool_calls": {"function": "now", "custom": ""}}}]}),
             json!({"choices": [{"delta": {"tool_calls": [{"function": {"name": "now"}}]}}]}),
         );
-        // What would be lost stays as it is, and fails.
+        // Content that would be lost stays unchanged, and fails.
         let wrong = json!({"choices": [{"delta": {"tool_calls": "now()"}}]});
         check(wrong.clone(), wrong);
     }

@@ -1,4 +1,4 @@
-//! The content of a message, in every shape that servers give it.
+//! The content of a message, in every form that servers send.
 
 use serde_json::{Map, Value};
 use tachikoma_backends_core::ErrorCategory;
@@ -6,19 +6,19 @@ use tachikoma_backends_core::ErrorCategory;
 use crate::CodexError;
 use crate::runtime::json;
 
-/// What content holds.
+/// The content of a message, by kind.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Content {
     pub(super) text: String,
     pub(super) reasoning: String,
     pub(super) refusal: String,
-    /// Parts that are tool calls, as Anthropic's servers write them.
+    /// Parts that are tool calls, as Anthropic's servers send them.
     pub(super) calls: Vec<Value>,
     /// Parts of unknown types, which are not read.
     pub(super) unread: Vec<Value>,
 }
 
-/// The fields of a part that hold the text of reasoning, the first that holds any counts.
+/// The fields of a part that may hold the text of reasoning; the first that is not empty counts.
 const REASONING: [&str; 6] = ["thinking", "summary", "content", "text", "reasoning", "reasoning_content"];
 
 /// The fields that describe a part and are not its content.
@@ -69,7 +69,7 @@ impl Content {
                 .find(|text| !text.is_empty());
             match text {
                 Some(text) => self.reasoning.push_str(&text),
-                None if holds_nothing(fields) => {}
+                None if is_empty_part(fields) => {}
                 None => self.unread.push(part),
             }
             return;
@@ -85,14 +85,14 @@ impl Content {
         let is_text = fields.contains_key("text") || fields.contains_key("refusal");
         self.text.push_str(&text);
         self.refusal.push_str(&refusal);
-        if !is_text && !holds_nothing(fields) {
+        if !is_text && !is_empty_part(fields) {
             self.unread.push(part);
         }
     }
 }
 
-/// Whether a part has nothing but its own description.
-fn holds_nothing(part: &Map<String, Value>) -> bool {
+/// Whether a part has no fields but those of its description.
+fn is_empty_part(part: &Map<String, Value>) -> bool {
     part.iter().all(|(name, value)| DESCRIPTION.contains(&name.as_str()) || json::is_empty(value))
 }
 
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_in_every_shape() {
+    fn content_in_every_form() {
         #[track_caller]
         fn check(content: Value, text: &str, reasoning: &str) {
             let found = Content::read(Some(content.clone())).unwrap();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_read_is_kept_apart_or_fails() {
+    fn unread_content_is_separate_or_fails() {
         let found = Content::read(Some(json!([
             {"type": "text", "text": "a"},
             {"type": "reference", "reference_ids": [0]},

@@ -1,7 +1,7 @@
-//! From a conversation to the messages of Chat Completions.
+//! Converts a conversation to the messages of Chat Completions.
 //!
-//! A tool message holds nothing but text there, and the results of one turn's calls stand together. What else a result holds
-//! follows them in a user message, which names the call.
+//! A tool message can hold only text there, and the results of one turn's calls must be adjacent. Images and files of a result
+//! follow them in a user message, which names the call.
 
 use std::mem;
 
@@ -12,7 +12,7 @@ use crate::CodexError;
 use crate::models::InstructionRole;
 use crate::openai::types::ChatCompletionRequestMessage as Wire;
 
-/// The text of a result that has none.
+/// The text of a result without text.
 const SEE_BELOW: &str = "The result is in the user message that follows.";
 
 /// # Errors
@@ -38,7 +38,7 @@ pub(super) fn convert(
     Ok(wire)
 }
 
-/// Takes from a tool result what is not text, behind a line that names the call.
+/// Takes the parts that are not text from a tool result, after a line that names the call.
 fn detach(result: &mut Message) -> Vec<ContentPart> {
     let MessageContent::Parts(parts) = &mut result.content else { return Vec::new() };
     let is_text = |part: &ContentPart| matches!(part, ContentPart::Text { .. });

@@ -1,12 +1,12 @@
-//! What the words that end a choice mean: a table. Where do I add a finish reason of another server? One row in [`WORDS`].
+//! The finish reasons of servers. To add one, add a row to [`FINISH_REASONS`].
 
 use tachikoma_backends_core::{ErrorCategory, FinishReason};
 
 use crate::CodexError;
 
-/// The words of servers, in lower case, with what they mean. A word that is not here is [`FinishReason::Other`], which is no
-/// evidence that the model ended its turn.
-const WORDS: &[(&str, FinishReason)] = &[
+/// The finish reasons of servers, in lower case, with their meaning. Any other is [`FinishReason::Other`], which is no evidence
+/// that the model ended its turn.
+const FINISH_REASONS: &[(&str, FinishReason)] = &[
     // OpenAI
     ("stop", FinishReason::Stop),
     ("length", FinishReason::Length),
@@ -58,7 +58,7 @@ const WORDS: &[(&str, FinishReason)] = &[
     ("sensitive", FinishReason::ContentFilter),
     ("network_error", FinishReason::Error),
     ("insufficient_system_resource", FinishReason::Error),
-    // What servers say of themselves
+    // Failures of the server
     ("cancelled", FinishReason::Error),
     ("canceled", FinishReason::Error),
     ("failed", FinishReason::Error),
@@ -68,23 +68,23 @@ const WORDS: &[(&str, FinishReason)] = &[
     ("timeout", FinishReason::Error),
 ];
 
-/// Whether a word is none: some servers write their null as text.
+/// Whether a finish reason is not set: some servers send null as text.
 pub(super) fn is_empty(word: &str) -> bool {
     ["", "null", "none", "nil", "undefined"].iter().any(|empty| word.trim().eq_ignore_ascii_case(empty))
 }
 
-/// What a finish reason means. `has_calls` because Gemini ends tool calls with `stop`.
+/// The meaning of a finish reason. `has_calls` because Gemini ends tool calls with `stop`.
 pub(super) fn meaning(word: &str, has_calls: bool) -> FinishReason {
     let lower = word.trim().to_ascii_lowercase().replace(['-', ' '], "_");
     // Gemini's endpoint writes "function_call_filter: MALFORMED_FUNCTION_CALL".
     let last = lower.rsplit_once(":_").map_or(lower.as_str(), |(_, last)| last);
     let last = last.strip_prefix("finish_reason_").unwrap_or(last);
-    let found =
-        WORDS.iter().find(|(known, _)| *known == last).map_or(FinishReason::Other, |(_, reason)| *reason);
+    let row = FINISH_REASONS.iter().find(|(word, _)| *word == last);
+    let found = row.map_or(FinishReason::Other, |(_, reason)| *reason);
     if found == FinishReason::Stop && has_calls { FinishReason::ToolUse } else { found }
 }
 
-/// How much a reason takes away from a response: where choices ended for several, the worst one holds.
+/// The severity of a finish reason: where choices differ, the most severe one counts.
 pub(super) const fn severity(reason: FinishReason) -> u8 {
     match reason {
         FinishReason::Stop => 0,
@@ -97,7 +97,7 @@ pub(super) const fn severity(reason: FinishReason) -> u8 {
     }
 }
 
-/// The server ended the response with a word that means that it failed, and does not say more.
+/// The error for a finish reason that means that the server failed.
 pub(super) fn failed(word: &str) -> CodexError {
     let message = format!("the server failed within its response: its finish_reason is {word:?}");
     CodexError::new(ErrorCategory::Server, message).with_hint("Try again.").maybe_processed()
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_in_every_spelling() {
+    fn finish_reasons_in_every_spelling() {
         for (word, has_calls, expected) in [
             ("stop", false, FinishReason::Stop),
             ("stop", true, FinishReason::ToolUse),
@@ -130,10 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_in_lower_case_and_stand_once() {
-        for (row, (word, _)) in WORDS.iter().enumerate() {
+    fn rows_are_in_lower_case_and_unique() {
+        for (row, (word, _)) in FINISH_REASONS.iter().enumerate() {
             assert_eq!(*word, word.to_ascii_lowercase());
-            assert_eq!(WORDS.iter().position(|(other, _)| other == word), Some(row), "{word} stands twice");
+            assert_eq!(FINISH_REASONS.iter().position(|(other, _)| other == word), Some(row), "{word}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From a core message to the generated one.
+//! Converts a core message to the generated one.
 
 use tachikoma_backends_core::{
     ContentPart, ErrorCategory, FileSource, ImageDetail, Message, MessageContent, Role, ToolCall,
@@ -11,7 +11,7 @@ use crate::openai::types;
 use crate::openai::types::ChatCompletionRequestMessage as Wire;
 
 /// # Errors
-/// The message holds what a message of its role cannot say.
+/// The message holds what a message of its role cannot.
 pub(super) fn convert(message: Message, instruction_role: InstructionRole) -> Result<Wire, CodexError> {
     let Message {
         role,
@@ -20,7 +20,7 @@ pub(super) fn convert(message: Message, instruction_role: InstructionRole) -> Re
         tool_call_id,
         tool_calls,
         refusal,
-        // Chat Completions has nothing to send back.
+        // Chat Completions has no state.
         provider_state: _,
         ..
     } = message;
@@ -39,10 +39,10 @@ pub(super) fn convert(message: Message, instruction_role: InstructionRole) -> Re
             role: types::ChatCompletionRequestUserMessageRole::User,
         }),
         Role::Assistant => {
-            // A turn that is nothing but calls, or a refusal, has no content.
-            let silent = content.is_empty() && (!tool_calls.is_empty() || refusal.is_some());
+            // A turn with only calls, or a refusal, has no content.
+            let is_empty = content.is_empty() && (!tool_calls.is_empty() || refusal.is_some());
             let content = match text_only(content, "an assistant message")? {
-                _ if silent => None,
+                _ if is_empty => None,
                 Texts::One(text) => Some(types::ChatCompletionRequestAssistantMessageContent::Text(text)),
                 Texts::Parts(parts) => Some(types::ChatCompletionRequestAssistantMessageContent::Array(
                     parts
@@ -66,11 +66,8 @@ pub(super) fn convert(message: Message, instruction_role: InstructionRole) -> Re
             },
             role: types::ChatCompletionRequestToolMessageRole::Tool,
             tool_call_id: tool_call_id.ok_or_else(|| {
-                CodexError::new(
-                    ErrorCategory::InvalidRequest,
-                    "a tool result does not say which call it answers",
-                )
-                .with_hint("Make it with Message::tool_result or ToolResult::to_message.")
+                CodexError::new(ErrorCategory::InvalidRequest, "a tool result has no tool_call_id")
+                    .with_hint("Make it with Message::tool_result or ToolResult::to_message.")
             })?,
         }),
         _ => return Err(unknown("role")),
@@ -165,7 +162,7 @@ fn file(
     Ok(types::ChatCompletionRequestUserMessageContentPart::File(
         types::ChatCompletionRequestMessageContentPartFile {
             file: types::ChatCompletionRequestMessageContentPartFileFile {
-                // OpenAI takes no URL, which is refused before; OpenRouter takes one in the place of the data.
+                // Validation has rejected a URL for OpenAI, which takes none; OpenRouter takes one in place of the data.
                 file_data: data.or(url),
                 file_id: id,
                 filename: name,

@@ -1,35 +1,34 @@
-//! What every event of a stream says again before its choices: the answer's id, the model, the time. Reading over it is a good
-//! part of the work on an event, and is done once for as long as it stays the same to the byte.
+//! The preamble: the fields that every event of a stream repeats before its choices (the response's id, the model, the time).
+//! Parsing it is a good part of the work on an event, and is done only when its bytes change.
 
 use memchr::memmem;
 use serde::de::IgnoredAny;
 
 use crate::openai::types::CreateChatCompletionStreamResponse;
 
-/// Where the part begins that differs.
+/// The start of the part that differs.
 const CHOICES: &str = ",\"choices\":";
 
-/// What a preamble must not hold: the other fields that are read, and escapes, in which one could hide.
-const READ: [&str; 4] = ["\"base_resp\"", "\"error\"", "\"usage\"", "\\"];
+/// Excluded from a preamble: the other fields that are read, and escapes, which could hide one.
+const EXCLUDED: [&str; 4] = ["\"base_resp\"", "\"error\"", "\"usage\"", "\\"];
 
-/// Longer events are rare, and read as they are.
+/// Longer events, in bytes, are rare, and parsed as a whole.
 const MAX_BYTES: usize = 4 << 10;
 
-/// Reads events, each as if it were read by itself.
+/// Parses events, each as if it were parsed alone.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    /// What the last event that was read as a whole had before its choices, up to the comma: members of which none is read.
-    /// Empty where there is nothing of the kind.
+    /// The preamble of the last event that was parsed as a whole, up to the comma; empty if it has none.
     preamble: String,
-    /// The rest of an event, as an object of its own.
+    /// The rest of an event, as an object.
     rest: String,
 }
 
 impl Reader {
-    /// Reads an event.
+    /// Parses an event.
     ///
     /// # Errors
-    /// It is no JSON, or not of the documented form.
+    /// It is not JSON of the documented form.
     pub(super) fn read(&mut self, data: &str) -> serde_json::Result<CreateChatCompletionStreamResponse> {
         if let Some(rest) = self.rest_of(data) {
             set_object(&mut self.rest, rest);
@@ -38,17 +37,17 @@ impl Reader {
             }
         }
         let event = serde_json::from_str(data)?;
-        // Whatever else is read of an event belongs into `READ`.
+        // Any further field that is read belongs into `EXCLUDED`.
         let CreateChatCompletionStreamResponse { base_resp: _, choices: _, error: _, usage: _ } = &event;
         self.preamble.clear();
-        // An unescaped quote begins or ends a string. None ends here, or this would be no JSON: what follows is a key.
+        // An unescaped quote begins or ends a string. None can end here in valid JSON, so this one begins a key.
         if data.len() <= MAX_BYTES
             && let Some(comma) = memmem::find(data.as_bytes(), CHOICES.as_bytes())
             && let Some((preamble, rest)) = data.split_at_checked(comma + 1)
-            && !READ.iter().any(|read| preamble.contains(read))
+            && !EXCLUDED.iter().any(|excluded| preamble.contains(excluded))
         {
             set_object(&mut self.rest, rest);
-            // In an event that is whole, this is an object only if the preamble ends within the outermost one.
+            // In a complete event, this is an object only if the preamble ends within the outermost one.
             if serde_json::from_str::<IgnoredAny>(&self.rest).is_ok() {
                 self.preamble.push_str(preamble);
             }
@@ -56,14 +55,14 @@ impl Reader {
         Ok(event)
     }
 
-    /// What follows the preamble.
+    /// The rest of an event after the preamble.
     fn rest_of<'a>(&self, data: &'a str) -> Option<&'a str> {
         let has_preamble = !self.preamble.is_empty() && data.len() <= MAX_BYTES;
         data.strip_prefix(&self.preamble).filter(|_| has_preamble)
     }
 }
 
-/// Makes an object of its members and its end.
+/// Sets an object from its members and its end.
 fn set_object(object: &mut String, members: &str) {
     object.clear();
     object.push('{');
@@ -76,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    /// Reads the events one after the other: each must be what it is by itself. Returns how many were read in part.
+    /// Parses the events in order, with the same results as if each were parsed alone. Returns how many were parsed in part.
     #[track_caller]
     fn check(events: &[impl AsRef<str>]) -> usize {
         let mut reader = Reader::default();
@@ -90,8 +89,8 @@ mod tests {
             }));
             let found = reader.read(event);
             assert_eq!(found.as_ref().ok(), expected.as_ref().ok(), "{event}");
-            let words = |error: &serde_json::Error| error.to_string();
-            assert_eq!(found.as_ref().err().map(words), expected.as_ref().err().map(words), "{event}");
+            let text = |error: &serde_json::Error| error.to_string();
+            assert_eq!(found.as_ref().err().map(text), expected.as_ref().err().map(text), "{event}");
         }
         in_part
     }
@@ -99,7 +98,7 @@ mod tests {
     const CHOICES: &str = r#""choices":[{"delta":{"content":"a"}}]"#;
 
     #[test]
-    fn a_preamble_is_read_once() {
+    fn a_preamble_is_parsed_once() {
         let event = format!(r#"{{"id":"x,choices:[","m":{{"a":[1]}},{CHOICES},"usage":null}}"#);
         assert_eq!(check(&[&event, &event, &event]), 2);
         let other = event.replace("\"id\":\"x", "\"id\":\"y");
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_preamble() {
+    fn events_without_a_preamble() {
         let events = [
             format!("{{{CHOICES}}}"),
             format!(r#"{{"m":{{"a":1,{CHOICES}}},{CHOICES}}}"#),
@@ -124,12 +123,12 @@ mod tests {
         }
         // The same field twice is an error, whether it is read or null.
         check(&[r#"{"usage":null,"choices":[]}"#, r#"{"usage":null,"usage":null}"#]);
-        // The same beginning, of an event that is cut: its inner object alone would look like a whole one.
+        // The same beginning, of an event that was cut: its inner object alone would pass for a complete one.
         check(&[r#"{"m":{"a":1,"choices":[]}}"#, r#"{"m":{"a":1,"choices":[]}"#]);
     }
 
     #[test]
-    fn what_follows_a_preamble_may_be_anything() {
+    fn anything_may_follow_a_preamble() {
         let start = r#"{"id":"x","choices":"#;
         let ends = [
             "[]}",

@@ -1,4 +1,4 @@
-//! From the core request to the generated one. Where do I add a request field? Here: a test compares the fields that are
+//! Converts the core request to the generated one. A new request field is added here: a test compares the fields that are
 //! converted with those of the core request (`tests/it/core_fields.rs`).
 
 use serde_json::Value;
@@ -9,23 +9,23 @@ use tachikoma_backends_core::{
 use super::conversation;
 use super::message::unknown;
 use crate::CodexError;
-use crate::api::extra::{self, word};
+use crate::api::extra::{self, parse_enum};
 use crate::models::TokenParameter;
 use crate::openai::types;
 use crate::target::Target;
 
-/// Fields of the body that this crate sets by itself.
+/// Fields of the body that this crate sets.
 const RESERVED: &[&str] = &["messages", "model", "stream"];
 
 /// # Errors
-/// The request cannot be said in Chat Completions; nothing of it is left out.
+/// The request cannot be expressed in Chat Completions; no part of it is dropped.
 pub(crate) fn convert(
     request: CompletionRequest,
     target: &Target,
 ) -> Result<types::CreateChatCompletionRequest, CodexError> {
     let CompletionRequest {
         messages,
-        // The caller has resolved it against the configuration.
+        // It is resolved in `target`.
         model: _,
         max_tokens,
         temperature,
@@ -46,7 +46,7 @@ pub(crate) fn convert(
         metadata,
         user,
         mut extra,
-        // The transport's.
+        // For the transport.
         max_retries: _,
         ..
     } = request;
@@ -71,9 +71,13 @@ pub(crate) fn convert(
         tool_choice: tool_choice.map(choice).transpose()?,
         parallel_tool_calls,
         response_format: response_format.map(format).transpose()?,
-        reasoning_effort: word(reasoning_effort.map(ReasoningEffort::as_str), "reasoning_effort", &mut extra),
-        verbosity: word(verbosity.map(Verbosity::as_str), "verbosity", &mut extra),
-        service_tier: word(service_tier.as_deref(), "service_tier", &mut extra),
+        reasoning_effort: parse_enum(
+            reasoning_effort.map(ReasoningEffort::as_str),
+            "reasoning_effort",
+            &mut extra,
+        ),
+        verbosity: parse_enum(verbosity.map(Verbosity::as_str), "verbosity", &mut extra),
+        service_tier: parse_enum(service_tier.as_deref(), "service_tier", &mut extra),
         seed,
         frequency_penalty,
         presence_penalty,
@@ -88,7 +92,7 @@ pub(crate) fn convert(
         ..Default::default()
     };
     if !extra.is_empty() {
-        // The conversation is not needed to tell which fields are set, and may be large.
+        // The conversation is not needed to find duplicate fields, and may be large.
         let messages = std::mem::take(&mut body.messages);
         extra::reject_duplicate_fields(&extra, &body, RESERVED)?;
         body.messages = messages;
@@ -139,7 +143,7 @@ fn format(format: ResponseFormat) -> Result<types::CreateChatCompletionRequestRe
         ResponseFormat::JsonSchema { name, description, schema, strict } => {
             let Value::Object(schema) = schema else {
                 let message =
-                    format!("the schema {name:?} of the response format is no JSON object: {schema}");
+                    format!("the schema {name:?} of the response format is not a JSON object: {schema}");
                 return Err(CodexError::unsent(ErrorCategory::InvalidRequest, message));
             };
             Format::JsonSchema(types::ResponseFormatJsonSchema {

@@ -1,4 +1,4 @@
-//! From the body of a response to the core response: a whole response is read as the one event of a stream.
+//! Converts the body of a response to the core response: a whole response is read as the only event of a stream.
 
 use tachikoma_backends_core::CompletionResponse;
 
@@ -10,46 +10,38 @@ use crate::openai::types::CreateChatCompletionResponse;
 use crate::runtime::{decoder, json};
 use crate::server::ERRORS;
 
-/// Reads a whole response.
+/// Decodes a whole response.
 ///
 /// # Errors
 /// The body is not JSON, is an error object, or holds no response.
 pub(crate) fn decode(body: &[u8], max_tool_calls: usize) -> Result<CompletionResponse, CodexError> {
-    let new_stream = || ChatStream::new(max_tool_calls, usize::MAX);
+    let mut stream = ChatStream::new(max_tool_calls, usize::MAX);
     if decoder::begins_with_events(body) {
-        return decoder::whole_of_events(body, new_stream());
+        return decoder::whole_of_events(body, stream);
     }
     let text = body::utf8(body)?;
-    let response = match serde_json::from_str(text) {
+    let mut response: CreateChatCompletionResponse = match serde_json::from_str(text) {
         Ok(response) => response,
-        // A server that appends events to a whole response, or has a chunk a line.
+        // The server appends events to a whole response, or sends a chunk per line.
         Err(reason) if body::is_followed_by_more(text, &reason) => {
-            return decoder::whole_of_events(&body::lines_as_events(text), new_stream());
+            return decoder::whole_of_events(&body::lines_as_events(text), stream);
         }
         Err(reason) => undocumented(text, reason)?,
     };
-    convert(response, text, new_stream())
-}
-
-/// Reads JSON that is not of the documented form.
-fn undocumented(text: &str, reason: serde_json::Error) -> Result<CreateChatCompletionResponse, CodexError> {
-    let mut value = body::any_form(text, reason)?;
-    coerce::event(&mut value);
-    // Text, a web page, an array: what is not a response may still be an error in the server's words.
-    let error = ERRORS.inside_success(&value);
-    body::read(value).map_err(|reason| error.unwrap_or(reason))
-}
-
-fn convert(
-    mut response: CreateChatCompletionResponse,
-    text: &str,
-    mut stream: ChatStream,
-) -> Result<CompletionResponse, CodexError> {
-    // Servers count from different numbers; the first one is the response, wherever it stands.
+    // Servers count from different numbers; the choice with the lowest index is the response.
     response
         .choices
         .iter_mut()
         .for_each(|choices| choices.sort_by_key(|choice| json::index(choice.index.as_ref())));
     let piece = stream.whole(response, text)?;
     decoder::whole([piece], &mut stream)
+}
+
+/// Parses JSON that is not of the documented form.
+fn undocumented(text: &str, reason: serde_json::Error) -> Result<CreateChatCompletionResponse, CodexError> {
+    let mut value = body::any_form(text, reason)?;
+    coerce::event(&mut value);
+    // Text, a web page, an array: what is not a response may still be an error.
+    let error = ERRORS.inside_success(&value);
+    body::read(value).map_err(|reason| error.unwrap_or(reason))
 }

@@ -1,4 +1,4 @@
-//! From the events of a streamed response to the core chunks. It keeps no text, only open tool calls.
+//! Converts the events of a streamed response to the core chunks. It keeps no text, only open tool calls.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -26,20 +26,20 @@ use crate::server::ERRORS;
 pub(crate) struct ChatStream {
     choices: Choices,
     progress: Progress,
-    /// Content has come since the last finish reason.
+    /// Content has arrived since the last finish reason.
     is_resumed: bool,
     usage: Option<Usage>,
     meta: ResponseMeta,
     has_event: bool,
-    /// A choice has come, though it may be empty.
+    /// A choice has arrived, even if it was empty.
     has_choice: bool,
-    /// The first event that holds neither a choice nor an error: quoted if nothing else comes.
+    /// The first event with neither a choice nor an error: quoted if nothing else arrives.
     unread: Option<Value>,
     reader: Reader,
 }
 
 impl ChatStream {
-    /// A response of no more tool calls than this, which have no more bytes than this in all.
+    /// A response of at most `max_tool_calls`, which have at most `max_call_bytes` in total.
     pub(crate) fn new(max_tool_calls: usize, max_call_bytes: usize) -> Self {
         Self {
             choices: Choices::new(max_tool_calls, max_call_bytes),
@@ -54,7 +54,7 @@ impl ChatStream {
         }
     }
 
-    /// Takes one event's JSON, which is mostly of the documented form.
+    /// Reads the JSON of one event, which is mostly of the documented form.
     fn data(&mut self, data: &str) -> Result<Piece, CodexError> {
         let reason = match self.reader.read(data) {
             Ok(chunk) => return self.usual_chunk(chunk, data),
@@ -68,9 +68,9 @@ impl ChatStream {
         }
         let values = serde_json::Deserializer::from_str(data).into_iter::<Value>();
         for value in values {
-            // Where not even JSON comes, the first reason tells best.
+            // For what is not JSON, the first reason is the most precise.
             let Ok(value) = value else {
-                // Lines without an empty one between them are one event.
+                // Lines without an empty line between them are one event.
                 if data.lines().next_back().is_some_and(is_done) {
                     self.progress = Progress::Done;
                     return Ok(piece);
@@ -82,7 +82,7 @@ impl ChatStream {
         Ok(piece)
     }
 
-    /// Takes JSON that is not of the documented form, or several events in one.
+    /// Reads JSON that is not of the documented form, or several events in one.
     fn value(&mut self, mut value: Value, piece: &mut Piece) -> Result<(), CodexError> {
         match value {
             Value::Array(values) => values.into_iter().try_for_each(|value| self.value(value, piece)),
@@ -101,14 +101,13 @@ impl ChatStream {
                         return Err(ERRORS.inside_success(&value).unwrap_or(error));
                     }
                 };
-                let read = self.chunk(chunk, &data)?;
-                merge(piece, read);
+                piece.append(self.chunk(chunk, &data)?);
                 Ok(())
             }
         }
     }
 
-    /// A chunk of the documented form.
+    /// Reads a chunk of the documented form.
     fn usual_chunk(&mut self, chunk: UsualChunk, data: &str) -> Result<Piece, CodexError> {
         let UsualChunk { choices, error, usage, base_resp: _ } = chunk;
         let choices = choices.unwrap_or_default();
@@ -125,7 +124,7 @@ impl ChatStream {
         Ok(piece)
     }
 
-    /// A chunk of any form, or a whole response.
+    /// Reads a chunk of any form, or a whole response.
     fn chunk(&mut self, chunk: Chunk, data: &str) -> Result<Piece, CodexError> {
         let Chunk { choices, error, usage, base_resp, id: _, model: _, service_tier: _ } = chunk;
         let choices = choices.unwrap_or_default();
@@ -143,7 +142,7 @@ impl ChatStream {
         Ok(piece)
     }
 
-    /// What an event holds beside its choices.
+    /// Reads the fields of an event beside its choices.
     fn begin(
         &mut self,
         is_empty: bool,
@@ -151,7 +150,7 @@ impl ChatStream {
         usage: Option<&Value>,
         data: &str,
     ) -> Result<EventStart, CodexError> {
-        // MiniMax states an outcome, and an error may state that there was none.
+        // MiniMax reports an outcome in each event, and an `error` may state that there was none.
         if error.is_some_and(|error| !json::is_empty(error)) {
             let value: Value = serde_json::from_str(data).unwrap_or_default();
             if let Some(error) = ERRORS.inside_success(&value) {
@@ -183,7 +182,7 @@ impl ChatStream {
         }
     }
 
-    /// Takes a whole response, with which it is over.
+    /// Reads a whole response, which also ends it.
     ///
     /// # Errors
     /// It is an error, or holds no choice.
@@ -195,14 +194,14 @@ impl ChatStream {
         };
         let piece = self.chunk(response, body)?;
         if !self.has_choice {
-            return Err(absent(body));
+            return Err(body::absent_in(body, "choice"));
         }
         self.progress = Progress::Done;
         self.meta = meta;
         Ok(piece)
     }
 
-    /// A finish reason is the end only while no content follows it.
+    /// Updates the progress: a finish reason is the end only while no content follows it.
     fn advance(&mut self, has_finish: bool, has_resumed: bool) {
         if has_resumed {
             self.progress = Progress::Resumed;
@@ -212,7 +211,7 @@ impl ChatStream {
         self.is_resumed = (self.is_resumed || has_resumed) && !has_finish;
     }
 
-    /// An event without a choice: an error in some form, or something unknown.
+    /// Records an event without a choice, which may be an error in some form, or unknown.
     fn note_unread(&mut self, data: &str) -> Result<(), CodexError> {
         let Ok(value) = serde_json::from_str::<Value>(data) else { return Ok(()) };
         let has_choices = value.get("choices").is_some_and(Value::is_array);
@@ -230,11 +229,11 @@ impl ChatStream {
         Ok(())
     }
 
-    /// What ended the response.
+    /// The finish reason, and its text if it has no variant.
     fn finish_reason(&mut self) -> Result<(FinishReason, Option<String>), CodexError> {
         let is_done = self.progress == Progress::Done;
         if self.choices.is_empty() {
-            // Something came, and nothing of it was read.
+            // Content arrived that could not be read.
             let unread =
                 self.choices.take_unread().or(self.unread.take().filter(|_| !self.choices.has_finish()));
             if let Some(unread) = unread {
@@ -248,12 +247,12 @@ impl ChatStream {
             return Err(decoder::truncated(true, "half a tool call came after its finish_reason"));
         }
         match self.choices.finish_reason() {
-            // It ends in calls, but none came: that is no answer.
+            // It ends in calls, but none arrived: the turn is not complete.
             Some((FinishReason::ToolUse, word)) if !self.choices.has_calls() => {
                 Ok((FinishReason::Other, Some(word)))
             }
             Some((reason, word)) => Ok((reason, (reason == FinishReason::Other).then_some(word))),
-            None if is_done && self.has_choice => Ok((self.choices.reason_without_word(), None)),
+            None if is_done && self.has_choice => Ok((self.choices.default_finish_reason(), None)),
             None => {
                 let awaited = match is_done {
                     true => "it holds neither content nor a finish_reason",
@@ -265,27 +264,14 @@ impl ChatStream {
     }
 }
 
-/// How the stream stood when an event came.
+/// The state of the stream before an event.
 struct EventStart {
     is_first: bool,
     had_finish: bool,
 }
 
-/// The error that an event is, in the server's words.
-fn absent(data: &str) -> CodexError {
-    body::absent(&serde_json::from_str(data).unwrap_or_default(), "choice")
-}
-
 fn is_done(data: &str) -> bool {
     data.eq_ignore_ascii_case("[DONE]")
-}
-
-fn merge(piece: &mut Piece, other: Piece) {
-    let Piece { text, phase: _, tool_calls, refusal, reasoning } = other;
-    piece.text.push_str(&text);
-    piece.refusal.push_str(&refusal);
-    piece.reasoning.push_str(&reasoning);
-    piece.tool_calls.extend(tool_calls);
 }
 
 impl Decoder for ChatStream {
@@ -310,7 +296,7 @@ impl Decoder for ChatStream {
             });
         }
         let piece = self.data(data)?;
-        // A whole response in the place of events is over with its last byte.
+        // A whole response in place of events ends with its last byte.
         if event.is_bare && self.has_choice && self.progress == Progress::Open && data.contains("\"message\"")
         {
             self.progress = Progress::Done;
@@ -338,8 +324,8 @@ impl Decoder for ChatStream {
     }
 }
 
-/// What the server calls itself and its response. Every event repeats it, so only the first and the one that ends the response
-/// are read for it.
+/// The id, model and service tier of a response. Every event repeats them, so they are read only from the first one and the one
+/// that ends the response.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ResponseMeta {
@@ -349,7 +335,7 @@ pub(super) struct ResponseMeta {
 }
 
 impl ResponseMeta {
-    /// Takes what is not known yet.
+    /// Sets the fields that are not set yet.
     fn keep(&mut self, new: Self) {
         for (held, new) in
             [(&mut self.id, new.id), (&mut self.model, new.model), (&mut self.service_tier, new.service_tier)]

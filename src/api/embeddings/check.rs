@@ -1,20 +1,13 @@
-//! What of a request for embeddings cannot succeed, by OpenAI's pages on its embedding models (read in November 2026).
+//! What of a request for embeddings cannot succeed, by the limits of OpenAI's API and of its models.
 
 use super::{EmbeddingInput, EmbeddingRequest};
+use crate::models::EmbeddingModel;
 use crate::tokens::Measure;
 use crate::validate::{Basis, Finding};
 
-/// Limits of OpenAI's API.
+/// How many texts, and tokens in all of them, OpenAI takes in one request, whichever the model.
 const MAX_INPUTS: usize = 2_048;
-const MAX_TOKENS: u64 = 8_192;
-const MAX_TOKENS_IN_ALL: u64 = 300_000;
-
-/// The models: the id, the length of its vectors, and whether they may be shorter.
-const MODELS: &[(&str, u32, bool)] = &[
-    ("text-embedding-3-small", 1_536, true),
-    ("text-embedding-3-large", 3_072, true),
-    ("text-embedding-ada-002", 1_536, false),
-];
+const MAX_TOTAL_TOKENS: u64 = 300_000;
 
 /// Everything wrong with a request. The length of its texts is apart, since a limit on it may be ignored: [`too_long`].
 pub(crate) fn check(request: &EmbeddingRequest) -> Vec<Finding> {
@@ -38,19 +31,16 @@ pub(crate) fn check(request: &EmbeddingRequest) -> Vec<Finding> {
     if let Some(position) = empty {
         find(Basis::OpenAI, format!("input[{position}] is empty: leave it out, it has no meaning"));
     }
-    let known = MODELS.iter().find(|(id, ..)| *id == model.as_str());
-    match (*dimensions, known) {
+    match (*dimensions, EmbeddingModel::find(model.as_str())) {
         (Some(0), _) => find(
             Basis::Request,
             "dimensions is 0: leave it out for as many as the model has, or use 1 at least".to_owned(),
         ),
-        (Some(_), Some((_, _, false))) => {
-            find(
-                Basis::OpenAI,
-                format!("{model} takes no dimensions: leave them out, or use {}", super::DEFAULT_MODEL),
-            );
+        (Some(_), Some(EmbeddingModel { can_shorten: false, .. })) => {
+            let another = EmbeddingModel::DEFAULT.id;
+            find(Basis::OpenAI, format!("{model} takes no dimensions: leave them out, or use {another}"));
         }
-        (Some(asked), Some((_, most, true))) if asked > *most => {
+        (Some(asked), Some(EmbeddingModel { dimensions: most, .. })) if asked > *most => {
             find(
                 Basis::OpenAI,
                 format!("dimensions is {asked}, but vectors of {model} have {most} at most: ask for fewer"),
@@ -61,38 +51,35 @@ pub(crate) fn check(request: &EmbeddingRequest) -> Vec<Finding> {
     found
 }
 
-/// What to tell of texts that are longer than OpenAI's models read, if some are. Texts whose bytes settle it are not counted.
+/// What is wrong with the length of the texts, if some are longer than their model reads or all are more than OpenAI takes.
+/// Nothing is wrong where the model is not known.
 pub(crate) fn too_long(request: &EmbeddingRequest) -> Option<String> {
-    let model = &request.model;
-    MODELS.iter().find(|(id, ..)| *id == model.as_str())?;
-    let measure = Measure::of_embeddings();
-    let count = |position: usize| -> u64 {
+    let model = EmbeddingModel::find(request.model.as_str())?;
+    let limit = model.max_input_tokens;
+    let measure = Measure::of(Some(model.encoding));
+    // With `Measure::Bytes`, the most that there can be.
+    let counts = |measure: Measure| -> Vec<u64> {
         match &request.input {
-            EmbeddingInput::Texts(texts) => texts.get(position).map_or(0, |text| measure.count(text).tokens),
-            EmbeddingInput::Tokens(texts) => texts.get(position).map_or(0, |tokens| tokens.len() as u64),
+            EmbeddingInput::Texts(texts) => texts.iter().map(|text| measure.count(text).tokens).collect(),
+            EmbeddingInput::Tokens(texts) => texts.iter().map(|tokens| tokens.len() as u64).collect(),
         }
     };
-    // A token has at least one byte.
-    let ceilings: Vec<u64> = match &request.input {
-        EmbeddingInput::Texts(texts) => texts.iter().map(|text| text.len() as u64).collect(),
-        EmbeddingInput::Tokens(texts) => texts.iter().map(|tokens| tokens.len() as u64).collect(),
-    };
-    let about = if measure.is_exact() { "" } else { "about " };
-    let long = ceilings.iter().enumerate().filter(|(_, ceiling)| **ceiling > MAX_TOKENS);
-    for (position, _) in long {
-        let tokens = count(position);
-        if tokens > MAX_TOKENS {
-            return Some(format!(
-                "input[{position}] has {about}{tokens} tokens, but {model} reads {MAX_TOKENS} at most: split it"
-            ));
-        }
-    }
-    if ceilings.iter().sum::<u64>() <= MAX_TOKENS_IN_ALL {
+    // Counting takes time, so that texts whose bytes settle it are not counted.
+    let ceilings = counts(Measure::Bytes);
+    if ceilings.iter().all(|most| *most <= limit) && ceilings.iter().sum::<u64>() <= MAX_TOTAL_TOKENS {
         return None;
     }
-    let all: u64 = (0..ceilings.len()).map(count).sum();
-    (all > MAX_TOKENS_IN_ALL).then(|| {
-        format!("the texts have {about}{all} tokens, but OpenAI takes {MAX_TOKENS_IN_ALL} in one request: send some in another")
+    let counts = counts(measure);
+    let about = if measure.is_exact() { "" } else { "about " };
+    if let Some((position, tokens)) = counts.iter().enumerate().find(|(_, tokens)| **tokens > limit) {
+        let model = model.id;
+        return Some(format!(
+            "input[{position}] has {about}{tokens} tokens, but {model} reads {limit} at most: split it"
+        ));
+    }
+    let total: u64 = counts.iter().sum();
+    (total > MAX_TOTAL_TOKENS).then(|| {
+        format!("the texts have {about}{total} tokens, but OpenAI takes {MAX_TOTAL_TOKENS} in one request: send some in another")
     })
 }
 

@@ -1,4 +1,4 @@
-//! From the generated answer to vectors.
+//! Converts the generated response to vectors.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -8,28 +8,28 @@ use serde_json::Value;
 use tachikoma_backends_core::{ErrorCategory, Usage};
 
 use super::EmbeddingRequest;
-use crate::api::{Protocol, ResponseContext, Sent, body, usage};
+use crate::api::{ClientResult, Protocol, ResponseContext, body, usage};
 use crate::openai::Client;
 use crate::runtime::{json, transport::Bytes};
 
 use crate::CodexError;
 use crate::openai::types;
 
-/// Vectors, one for each text of the request and in its order.
+/// Vectors, one for each text of the request, in the same order.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct EmbeddingResponse {
     /// The vectors. OpenAI's have length 1, so that the dot product of two is the cosine of the angle between them.
     pub embeddings: Vec<Vec<f32>>,
-    /// The model that answered, in the server's words; empty where it does not say.
+    /// The model, as the server names it; empty where it does not.
     pub model: String,
-    /// What it cost, where the server says.
+    /// The tokens used, where the server reports them.
     pub usage: Option<Usage>,
-    /// The id under which OpenAI's support finds the request.
+    /// The request id, to quote to OpenAI's support.
     pub request_id: Option<String>,
 }
 
-/// `POST /embeddings`, and what the request means for reading its response.
+/// `POST /embeddings`, and what decoding the response needs from its request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Embeddings {
     vectors: usize,
@@ -54,7 +54,7 @@ impl Protocol for Embeddings {
         true
     }
 
-    fn call(&self, client: Client, body: Bytes) -> BoxFuture<'static, Sent> {
+    fn call(&self, client: Client, body: Bytes) -> BoxFuture<'static, ClientResult> {
         async move { client.create_embedding(body).await }.boxed()
     }
 
@@ -63,45 +63,47 @@ impl Protocol for Embeddings {
     }
 }
 
-/// Reads the body of an answer, whatever the order of its vectors.
+/// Decodes the body of a response, whatever the order of its vectors.
 ///
 /// # Errors
-/// It is an error in the server's words, or not one vector for each text, all as long as they should be.
+/// It is an error object, or does not hold one vector of the right length for each text.
 fn decode(body: &[u8], expected: Embeddings) -> Result<EmbeddingResponse, CodexError> {
+    let Embeddings { vectors, dimensions } = expected;
     let types::CreateEmbeddingResponse { data, model, usage } = body::read_body(body)?;
     let data = data.ok_or_else(|| body::absent(&serde_json::from_slice(body).unwrap_or_default(), "data"))?;
-    let mut found: Vec<Option<Vec<f32>>> = vec![None; expected.vectors];
+    let mut found: Vec<Option<Vec<f32>>> = vec![None; vectors];
     for (position, item) in data.into_iter().enumerate() {
         let index = match item.index {
-            // A server that does not number them keeps the order.
+            // Servers that do not number vectors keep the order.
             None => position,
             Some(index) => json::index(Some(&index))
-                .ok_or_else(|| wrong(format!("data[{position}] has the index {index}, which is none")))?,
+                .ok_or_else(|| invalid(format!("data[{position}] has the invalid index {index}")))?,
         };
         let place = found.get_mut(index).ok_or_else(|| {
-            wrong(format!("it has a vector with the index {index}, but {} were asked for", expected.vectors))
+            invalid(format!("it has a vector with the index {index}, but {vectors} were requested"))
         })?;
         if place.is_some() {
-            return Err(wrong(format!("it has two vectors with the index {index}")));
+            return Err(invalid(format!("it has two vectors with the index {index}")));
         }
         let vector =
-            vector(item.embedding).map_err(|problem| wrong(format!("the vector {index} {problem}")))?;
+            vector(item.embedding).map_err(|problem| invalid(format!("the vector {index} {problem}")))?;
         *place = Some(vector);
     }
     let mut embeddings: Vec<Vec<f32>> = Vec::with_capacity(found.len());
     for (index, vector) in found.into_iter().enumerate() {
-        let vector = vector.ok_or_else(|| wrong(format!("the vector with the index {index} is missing")))?;
+        let vector =
+            vector.ok_or_else(|| invalid(format!("the vector with the index {index} is missing")))?;
         let length = vector.len();
-        let asked = expected.dimensions.and_then(|asked| usize::try_from(asked).ok());
-        if let Some(asked) = asked.filter(|asked| *asked != length) {
-            return Err(wrong(format!(
-                "the vector {index} has {length} numbers, but {asked} were asked for"
+        let requested = dimensions.and_then(|length| usize::try_from(length).ok());
+        if let Some(requested) = requested.filter(|requested| *requested != length) {
+            return Err(invalid(format!(
+                "the vector {index} has {length} numbers, but {requested} were requested"
             ))
-            .with_hint("The server or the model may not know `dimensions`."));
+            .with_hint("The server or the model may not support `dimensions`."));
         }
         if let Some(first) = embeddings.first().filter(|first| first.len() != length) {
             let message = format!("the vector {index} has {length} numbers, the first one {}", first.len());
-            return Err(wrong(message));
+            return Err(invalid(message));
         }
         embeddings.push(vector);
     }
@@ -110,19 +112,20 @@ fn decode(body: &[u8], expected: Embeddings) -> Result<EmbeddingResponse, CodexE
     Ok(EmbeddingResponse { embeddings, model: model.unwrap_or_default(), usage, request_id: None })
 }
 
-fn wrong(problem: String) -> CodexError {
-    CodexError::new(ErrorCategory::Parse, format!("the server's answer is wrong: {problem}"))
+fn invalid(problem: String) -> CodexError {
+    CodexError::new(ErrorCategory::Parse, format!("the server's response is invalid: {problem}"))
 }
 
-/// Base64 of `f32` numbers, the lowest byte of each first, or the numbers themselves.
+/// A vector as base64 of little-endian `f32` numbers, or as the numbers themselves.
 fn vector(embedding: Option<Value>) -> Result<Vec<f32>, String> {
     let vector: Vec<f32> = match embedding {
         None | Some(Value::Null) => return Err("is missing".to_owned()),
         Some(Value::String(text)) => {
-            let bytes = BASE64_STANDARD.decode(text).map_err(|error| format!("is no base64: {error}"))?;
+            let bytes =
+                BASE64_STANDARD.decode(text).map_err(|error| format!("is not valid base64: {error}"))?;
             let (numbers, rest) = bytes.as_chunks::<4>();
             if !rest.is_empty() {
-                return Err(format!("has {} bytes, which is no multiple of 4", bytes.len()));
+                return Err(format!("has {} bytes, which is not a multiple of 4", bytes.len()));
             }
             numbers.iter().map(|number| f32::from_le_bytes(*number)).collect()
         }
@@ -133,7 +136,7 @@ fn vector(embedding: Option<Value>) -> Result<Vec<f32>, String> {
                 number
                     .as_f64()
                     .map(|number| number as f32)
-                    .ok_or_else(|| format!("holds {number}, which is no number"))
+                    .ok_or_else(|| format!("holds {number}, which is not a number"))
             })
             .collect::<Result<_, _>>()?,
         Some(_) => return Err("is neither base64 nor a list of numbers".to_owned()),
@@ -149,16 +152,16 @@ mod tests {
 
     #[track_caller]
     fn check(body: Value, dimensions: Option<u32>, expected: Result<[&[f32]; 2], &str>) {
-        let answer = decode(body.to_string().as_bytes(), Embeddings { vectors: 2, dimensions });
+        let response = decode(body.to_string().as_bytes(), Embeddings { vectors: 2, dimensions });
         match expected {
-            Ok(expected) => assert_eq!(answer.unwrap().embeddings, expected),
-            Err(expected) => assert_eq!(answer.unwrap_err().message(), expected),
+            Ok(expected) => assert_eq!(response.unwrap().embeddings, expected),
+            Err(expected) => assert_eq!(response.unwrap_err().message(), expected),
         }
     }
 
     #[test]
     fn vectors_in_any_form_and_order() {
-        // 1.0 and -0.5, lowest byte first.
+        // 1.0 and -0.5, little-endian.
         let base64 = "AACAPwAAAL8=";
         check(
             json!({"data": [{"index": 1, "embedding": [3, 4.5]}, {"index": 0.0, "embedding": base64, "new": 1}]}),
@@ -171,16 +174,16 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_says_what_it_cost() {
+    fn a_response_has_its_usage() {
         let body = json!({"data": [{"embedding": [1]}], "model": "m", "usage": {"prompt_tokens": 2, "total_tokens": 2}});
-        let answer =
+        let response =
             decode(body.to_string().as_bytes(), Embeddings { vectors: 1, dimensions: None }).unwrap();
         let usage = Usage::new(2, 0);
-        assert_eq!((answer.model.as_str(), answer.usage), ("m", Some(usage)));
+        assert_eq!((response.model.as_str(), response.usage), ("m", Some(usage)));
     }
 
     #[test]
-    fn wrong_answers() {
+    fn invalid_responses() {
         let two = |first: Value, second: Value| json!({"data": [first, second]});
         let good = json!({"index": 0, "embedding": [1]});
         let of = |embedding: Value| two(good.clone(), json!({"index": 1, "embedding": embedding}));
@@ -190,23 +193,20 @@ mod tests {
             (two(good.clone(), good.clone()), "it has two vectors with the index 0"),
             (
                 two(good.clone(), json!({"index": 2, "embedding": [1]})),
-                "it has a vector with the index 2, but 2 were asked for",
+                "it has a vector with the index 2, but 2 were requested",
             ),
-            (
-                two(good.clone(), json!({"index": -1, "embedding": [1]})),
-                "data[1] has the index -1, which is none",
-            ),
+            (two(good.clone(), json!({"index": -1, "embedding": [1]})), "data[1] has the invalid index -1"),
             (of(json!(null)), "the vector 1 is missing"),
             (of(json!([])), "the vector 1 is empty"),
             (of(json!({})), "the vector 1 is neither base64 nor a list of numbers"),
-            (of(json!(["1"])), "the vector 1 holds \"1\", which is no number"),
-            (of(json!("AAA=")), "the vector 1 has 2 bytes, which is no multiple of 4"),
-            (of(json!("!")), "the vector 1 is no base64: Invalid symbol 33, offset 0."),
+            (of(json!(["1"])), "the vector 1 holds \"1\", which is not a number"),
+            (of(json!("AAA=")), "the vector 1 has 2 bytes, which is not a multiple of 4"),
+            (of(json!("!")), "the vector 1 is not valid base64: Invalid symbol 33, offset 0."),
             (of(json!([1, 2])), "the vector 1 has 2 numbers, the first one 1"),
         ] {
-            check(body, None, Err(&format!("the server's answer is wrong: {expected}")));
+            check(body, None, Err(&format!("the server's response is invalid: {expected}")));
         }
-        let short = "the server's answer is wrong: the vector 0 has 1 numbers, but 3 were asked for";
+        let short = "the server's response is invalid: the vector 0 has 1 numbers, but 3 were requested";
         check(of(json!([1])), Some(3), Err(short));
         check(json!({"error": {"message": "Slow down."}}), None, Err("Slow down."));
     }

@@ -1,27 +1,27 @@
-//! A serializer like another, but for strings.
+//! A serializer that passes strings on as bytes.
 
 use serde::ser::{
     Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-/// How `serde_json` calls the fields in which it hands its own types, such as numbers of any length, to itself.
+/// The prefix of the fields in which `serde_json` passes its own types, such as numbers of any length, to itself.
 const PRIVATE: &str = "$serde_json::private::";
 
-/// The serializer in it, or a part of it, which is told strings as bytes. Keys and names stay strings.
+/// Wraps a serializer, or one of its compound types, and passes strings to it as bytes. Keys and names stay strings.
 pub(super) struct StringsAsBytes<S>(pub(super) S);
 
-/// What is serialized so.
-struct Told<'a, T: ?Sized>(&'a T);
+/// A value to serialize with [`StringsAsBytes`].
+struct InnerValue<'a, T: ?Sized>(&'a T);
 
-impl<T: ?Sized + Serialize> Serialize for Told<'_, T> {
+impl<T: ?Sized + Serialize> Serialize for InnerValue<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(StringsAsBytes(serializer))
     }
 }
 
-/// Methods that the inner serializer does alone.
-macro_rules! alone {
+/// Methods that are forwarded to the inner serializer.
+macro_rules! forward {
     ($($method:ident($($argument:ident: $type:ty),*);)*) => {$(
         fn $method(self, $($argument: $type),*) -> Result<S::Ok, S::Error> {
             self.0.$method($($argument),*)
@@ -29,8 +29,8 @@ macro_rules! alone {
     )*};
 }
 
-/// Methods that begin something of which there are parts.
-macro_rules! begin {
+/// Methods that begin a compound value.
+macro_rules! compound {
     ($($method:ident($($argument:ident: $type:ty),*) -> $parts:ident;)*) => {
         $(type $parts = StringsAsBytes<S::$parts>;)*
         $(fn $method(self, $($argument: $type),*) -> Result<Self::$parts, S::Error> {
@@ -52,7 +52,7 @@ impl<S: Serializer> Serializer for StringsAsBytes<S> {
     }
 
     fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<S::Ok, S::Error> {
-        self.0.serialize_some(&Told(value))
+        self.0.serialize_some(&InnerValue(value))
     }
 
     fn serialize_newtype_struct<T: ?Sized + Serialize>(
@@ -60,7 +60,7 @@ impl<S: Serializer> Serializer for StringsAsBytes<S> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        self.0.serialize_newtype_struct(name, &Told(value))
+        self.0.serialize_newtype_struct(name, &InnerValue(value))
     }
 
     fn serialize_newtype_variant<T: ?Sized + Serialize>(
@@ -70,10 +70,10 @@ impl<S: Serializer> Serializer for StringsAsBytes<S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        self.0.serialize_newtype_variant(name, index, variant, &Told(value))
+        self.0.serialize_newtype_variant(name, index, variant, &InnerValue(value))
     }
 
-    alone! {
+    forward! {
         serialize_bool(value: bool);
         serialize_i8(value: i8);
         serialize_i16(value: i16);
@@ -94,7 +94,7 @@ impl<S: Serializer> Serializer for StringsAsBytes<S> {
         serialize_unit_variant(name: &'static str, index: u32, variant: &'static str);
     }
 
-    begin! {
+    compound! {
         serialize_seq(length: Option<usize>) -> SerializeSeq;
         serialize_tuple(length: usize) -> SerializeTuple;
         serialize_tuple_struct(name: &'static str, length: usize) -> SerializeTupleStruct;
@@ -105,7 +105,7 @@ impl<S: Serializer> Serializer for StringsAsBytes<S> {
     }
 }
 
-/// What has values one after the other, each perhaps with a name.
+/// The compound types whose parts are a value each, some of them with a name.
 macro_rules! parts {
     ($($trait:ident: $method:ident($($key:ident)?);)*) => {$(
         impl<S: $trait> $trait for StringsAsBytes<S> {
@@ -113,7 +113,7 @@ macro_rules! parts {
             type Error = S::Error;
 
             fn $method<T: ?Sized + Serialize>(&mut self, $($key: &'static str,)? value: &T) -> Result<(), S::Error> {
-                self.0.$method($($key,)? &Told(value))
+                self.0.$method($($key,)? &InnerValue(value))
             }
 
             fn end(self) -> Result<S::Ok, S::Error> {
@@ -143,7 +143,7 @@ impl<S: SerializeStruct> SerializeStruct for StringsAsBytes<S> {
         if key.starts_with(PRIVATE) {
             return self.0.serialize_field(key, value);
         }
-        self.0.serialize_field(key, &Told(value))
+        self.0.serialize_field(key, &InnerValue(value))
     }
 
     fn end(self) -> Result<S::Ok, S::Error> {
@@ -160,7 +160,7 @@ impl<S: SerializeMap> SerializeMap for StringsAsBytes<S> {
     }
 
     fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), S::Error> {
-        self.0.serialize_value(&Told(value))
+        self.0.serialize_value(&InnerValue(value))
     }
 
     fn end(self) -> Result<S::Ok, S::Error> {

@@ -1,4 +1,4 @@
-//! The events that are read, and what each is.
+//! The events that are read, by kind.
 
 use serde_json::Value;
 use tachikoma_backends_core::ErrorCategory;
@@ -8,7 +8,7 @@ use crate::CodexError;
 use crate::openai::types::ResponseStreamEvent;
 use crate::runtime::json;
 
-/// Makes the enum and the way from an event's name: one row a name. Several names may mean the same event.
+/// Defines the enum with its `from_name`: a row for each variant, with all of its names.
 macro_rules! events {
     ($($(#[$doc:meta])* $variant:ident = $($name:literal)|+,)*) => {
         /// An event that is read.
@@ -16,11 +16,11 @@ macro_rules! events {
         pub(super) enum EventKind { $($(#[$doc])* $variant,)* }
 
         impl EventKind {
-            /// The names of all of them.
+            /// All names.
             #[cfg(test)]
             pub(super) const NAMES: &[&str] = &[$($($name,)+)*];
 
-            /// The event of this name, if it is read.
+            /// The kind of event with this name, if it is read.
             pub(super) fn from_name(name: &str) -> Option<Self> {
                 Some(match name {
                     $($($name)|+ => Self::$variant,)*
@@ -32,12 +32,12 @@ macro_rules! events {
 }
 
 events! {
-    /// The response has begun: it names itself.
-    Begun = "response.created" | "response.queued" | "response.in_progress",
+    /// The response has begun. The event holds its id.
+    Created = "response.created" | "response.queued" | "response.in_progress",
     ItemAdded = "response.output_item.added",
     ItemDone = "response.output_item.done",
     /// A part of a message, as a whole.
-    Part = "response.content_part.done",
+    PartDone = "response.content_part.done",
     /// A part of a message, as it begins.
     PartAdded = "response.content_part.added",
     /// A part of a summary, as a whole.
@@ -52,33 +52,33 @@ events! {
     ReasoningDone = "response.reasoning_text.done" | "response.reasoning.done",
     ArgumentsDelta = "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta",
     ArgumentsDone = "response.function_call_arguments.done" | "response.custom_tool_call_input.done",
-    /// The response is over; its status tells how it ended.
-    Ended = "response.completed" | "response.done",
+    /// The response is over. Its status may be any.
+    Completed = "response.completed" | "response.done",
     Incomplete = "response.incomplete",
     Failed = "response.failed",
     Cancelled = "response.cancelled" | "response.canceled",
     Error = "error",
 }
 
-/// The piece of text that an event brings.
+/// The text delta of an event.
 ///
 /// # Errors
 /// It is not text, and would be lost.
 pub(super) fn delta_of(event: &mut ResponseStreamEvent) -> Result<String, CodexError> {
-    let lost = match event.delta.take().or_else(|| event.text.take()) {
+    let delta = match event.delta.take().or_else(|| event.text.take()) {
         Some(Value::String(text)) => return Ok(text),
         None => return Ok(String::new()),
         Some(delta) => delta,
     };
-    let text = text_of(Some(lost.clone()));
-    if !text.is_empty() || json::is_empty(&lost) {
+    let text = text_of(Some(delta.clone()));
+    if !text.is_empty() || json::is_empty(&delta) {
         return Ok(text);
     }
-    let message = format!("the server streamed a piece of text that is not text: {lost}");
+    let message = format!("the server sent a text delta that is not text: {delta}");
     Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed())
 }
 
-/// The text of a field that should be text: some servers send the part that holds it.
+/// The text of a field that should be text: some servers send the part that contains it.
 pub(super) fn text_of(value: Option<Value>) -> String {
     match value {
         Some(Value::String(text)) => text,
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use crate::api::unknown_fields::{EVENTS, ITEMS};
 
-    /// Names of other servers, and older ones.
+    /// Names that only other servers send, or older versions.
     const OTHERS: &[&str] = &[
         "response.canceled",
         "response.cancelled",
@@ -126,10 +126,10 @@ mod tests {
     }
 
     #[test]
-    fn the_events_are_those_of_the_document() {
+    fn the_events_match_the_document() {
         let read: BTreeSet<String> = EventKind::NAMES.iter().map(|name| (*name).to_owned()).collect();
         let ignored: BTreeSet<String> = EVENTS.iter().map(|name| (*name).to_owned()).collect();
-        assert_eq!(read.intersection(&ignored).count(), 0, "an event is read or not");
+        assert_eq!(read.intersection(&ignored).count(), 0, "an event is either read or not");
         let mut known: BTreeSet<String> = read.union(&ignored).cloned().collect();
         for other in OTHERS {
             assert!(known.remove(*other), "{other} is not read");
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_items_are_those_of_the_document() {
+    fn the_items_match_the_document() {
         let known: BTreeSet<String> = ITEMS.iter().map(|name| (*name).to_owned()).collect();
         let mut document = types(&["OutputItem", "Item"]);
         document.insert("message".to_owned());

@@ -1,4 +1,4 @@
-//! From a core message to the items of the input.
+//! Converts core messages to the items of the input.
 
 use std::collections::HashSet;
 
@@ -15,9 +15,11 @@ use crate::api::{
 };
 use crate::models::InstructionRole;
 use crate::openai::types;
-use crate::openai::types::{EasyInputMessageContent as Content, EasyInputMessageRole as Speaker, InputItem};
+use crate::openai::types::{
+    EasyInputMessageContent as Content, EasyInputMessageRole as InputRole, InputItem,
+};
 
-/// The items of an input, as they are added message by message.
+/// The items of an input, built message by message.
 #[derive(Debug, Default)]
 pub(super) struct Input {
     pub(super) items: Vec<InputItem>,
@@ -41,7 +43,7 @@ impl Input {
                 items.iter().filter(|item| item.get("type").is_some_and(|kind| kind == "custom_tool_call"));
             let ids = custom.filter_map(|item| item.get("call_id").and_then(Value::as_str));
             self.custom_calls.extend(ids.map(str::to_owned));
-            self.items.extend(items.into_iter().map(InputItem::AsItCame));
+            self.items.extend(items.into_iter().map(InputItem::Raw));
             return Ok(());
         }
         let is_custom = message.tool_call_id.as_ref().is_some_and(|id| self.custom_calls.contains(id));
@@ -53,14 +55,14 @@ impl Input {
     }
 }
 
-/// The result of a call of a custom tool: as that of a function, under its own type.
+/// The result of a custom tool's call: that of a function, under another type.
 fn custom_result(result: InputItem) -> Result<InputItem, CodexError> {
-    let mut item = match serde_json::to_value(result).map_err(encode::unwritten)? {
+    let mut item = match serde_json::to_value(result).map_err(encode::unencodable)? {
         Value::Object(fields) => fields,
         _ => Map::new(),
     };
     item.insert("type".to_owned(), Value::from("custom_tool_call_output"));
-    Ok(InputItem::AsItCame(item))
+    Ok(InputItem::Raw(item))
 }
 
 fn push(
@@ -68,30 +70,30 @@ fn push(
     message: Message,
     instruction_role: InstructionRole,
 ) -> Result<(), CodexError> {
-    // The Responses API has no place for a name; a state from elsewhere is left out.
+    // The Responses API has no field for a name; a state of another origin is dropped.
     let Message { role, content, name: _, tool_call_id, tool_calls, refusal, provider_state: _, .. } =
         message;
     match role {
         Role::System => {
-            let speaker = match instruction_role {
-                InstructionRole::System => Speaker::System,
-                InstructionRole::Developer => Speaker::Developer,
-                InstructionRole::UserOnly => Speaker::User,
+            let role = match instruction_role {
+                InstructionRole::System => InputRole::System,
+                InstructionRole::Developer => InputRole::Developer,
+                InstructionRole::UserOnly => InputRole::User,
             };
-            input.push(said(speaker, Content::Text(text_only(content, "a system message")?)));
+            input.push(input_message(role, Content::Text(text_only(content, "a system message")?)));
         }
         Role::User => {
             let content = match content {
                 MessageContent::Text(text) => Content::Text(text),
                 MessageContent::Parts(parts) => Content::Array(parts_of(parts)?),
             };
-            input.push(said(Speaker::User, content));
+            input.push(input_message(InputRole::User, content));
         }
         Role::Assistant => {
             let text = text_only(content, "an assistant message")?;
-            let silent = text.is_empty() && (!tool_calls.is_empty() || refusal.is_some());
-            let texts = (!silent).then_some(text).into_iter().chain(refusal);
-            input.extend(texts.map(|text| said(Speaker::Assistant, Content::Text(text))));
+            let is_empty = text.is_empty() && (!tool_calls.is_empty() || refusal.is_some());
+            let texts = (!is_empty).then_some(text).into_iter().chain(refusal);
+            input.extend(texts.map(|text| input_message(InputRole::Assistant, Content::Text(text))));
             input.extend(tool_calls.into_iter().map(call));
         }
         Role::Tool => input.push(result(tool_call_id, content)?),
@@ -100,9 +102,9 @@ fn push(
     Ok(())
 }
 
-fn said(role: Speaker, content: Content) -> InputItem {
-    // Only an assistant's turn can be mistaken for an item of another type.
-    let type_ = (role == Speaker::Assistant).then_some(types::EasyInputMessageType::Message);
+fn input_message(role: InputRole, content: Content) -> InputItem {
+    // Only an assistant's message can be mistaken for an item of another type.
+    let type_ = (role == InputRole::Assistant).then_some(types::EasyInputMessageType::Message);
     InputItem::Message(types::EasyInputMessage { content, role, type_ })
 }
 
@@ -119,8 +121,7 @@ fn call(call: ToolCall) -> InputItem {
 fn result(call_id: Option<String>, content: MessageContent) -> Result<InputItem, CodexError> {
     use types::FunctionCallOutputItemParamOutput as Output;
     let call_id = call_id.ok_or_else(|| {
-        let message = "a tool result does not say which call it answers";
-        CodexError::unsent(ErrorCategory::InvalidRequest, message)
+        CodexError::unsent(ErrorCategory::InvalidRequest, "a tool result has no tool_call_id")
             .with_hint("Make it with Message::tool_result or ToolResult::to_message.")
     })?;
     let output = match content {
@@ -134,7 +135,7 @@ fn result(call_id: Option<String>, content: MessageContent) -> Result<InputItem,
     }))
 }
 
-/// The text of what must be nothing else. Its parts say no more than their sum.
+/// The text of content that must be text only; its parts are joined.
 fn text_only(content: MessageContent, whose: &str) -> Result<String, CodexError> {
     let other = match &content {
         MessageContent::Parts(parts) => parts.iter().find(|part| !matches!(part, ContentPart::Text { .. })),

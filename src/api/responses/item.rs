@@ -1,4 +1,4 @@
-//! What an item of a response holds. Items stay JSON, since they are sent again as they came.
+//! The items of a response. They stay JSON, since they are sent back unchanged.
 
 use std::borrow::Cow;
 
@@ -11,11 +11,11 @@ use crate::runtime::json;
 /// What separates two messages, or two pieces of reasoning: they are paragraphs.
 pub(super) const PARAGRAPH: &str = "\n\n";
 
-/// An item, whatever it is.
+/// An item of any type.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item<'a>(pub(super) &'a Value);
 
-/// What kind of item it is to a reader.
+/// The kinds of items that are distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ItemKind {
     Message,
@@ -24,8 +24,8 @@ pub(super) enum ItemKind {
     Other,
 }
 
-/// The calls that the client has to run and that this crate does not hand out, with the items that answer them: a response that
-/// holds one without its answer is not finished. Shells, searches and the like that the server runs come with their output.
+/// The calls that the client has to run and that this crate does not return, with the items of their output: a response with a
+/// call but no output is not finished. Shells, searches and the like that the server runs come with their output.
 const CLIENT_CALLS: &[(&str, &str)] = &[
     ("apply_patch_call", "apply_patch_call_output"),
     ("computer_call", "computer_call_output"),
@@ -35,7 +35,7 @@ const CLIENT_CALLS: &[(&str, &str)] = &[
 ];
 
 impl<'a> Item<'a> {
-    /// A field's text; empty where there is none.
+    /// A field's text; empty if it is missing.
     pub(super) fn text(self, field: &str) -> &'a str {
         self.0.get(field).and_then(Value::as_str).unwrap_or_default()
     }
@@ -56,7 +56,7 @@ impl<'a> Item<'a> {
     pub(super) fn kind(self) -> ItemKind {
         match self.text("type") {
             "message" => ItemKind::Message,
-            // Servers that send no type are known by their role, or content; others send a part alone.
+            // Messages without a type are recognized by their role, or content; some servers send a part alone.
             "" if self.text("role") == "assistant" || self.has_content() => ItemKind::Message,
             "output_text" | "text" | "refusal" => ItemKind::Message,
             "reasoning" => ItemKind::Reasoning,
@@ -86,7 +86,7 @@ impl<'a> Item<'a> {
         calls::arguments(field(self.0).or_else(|| field(self.0.get("function")?)).cloned())
     }
 
-    /// The name of the tool, which some servers have in a `function`, as Chat Completions does.
+    /// The name of the tool, which some servers put in a `function`, as in Chat Completions.
     pub(super) fn call_name(self) -> &'a str {
         match self.text("name") {
             "" => self.0.get("function").map(|function| Item(function).text("name")).unwrap_or_default(),
@@ -94,7 +94,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Whether the server states that the item was cut.
+    /// Whether the item was cut, by its status.
     pub(super) fn is_incomplete(self) -> bool {
         matches!(self.text("status"), "incomplete" | "in_progress" | "failed" | "cancelled")
     }
@@ -114,7 +114,7 @@ impl<'a> Item<'a> {
         self.content().filter(|part| part.is_reasoning()).map(|part| part.part_text("text")).collect()
     }
 
-    /// The parts of a message. Some servers send one without the list, a text, or a part in the place of the message.
+    /// The parts of a message. Some servers send one without the list, a text, or a part in place of the message.
     fn content(self) -> impl Iterator<Item = Item<'a>> {
         let content = self.0.get("content");
         let one = match content {
@@ -130,7 +130,7 @@ impl<'a> Item<'a> {
         kind.contains("reasoning") || kind.contains("thinking")
     }
 
-    /// The text in a field of a part, which is itself the text on some servers, or an object that holds it.
+    /// The text in a field of a part. With some servers the part itself is the text, or the field an object that holds it.
     fn part_text(self, field: &str) -> &'a str {
         match (self.0, self.0.get(field)) {
             (Value::String(text), _) if field == "text" => text,
@@ -143,8 +143,8 @@ impl<'a> Item<'a> {
     /// The parts of a message that hold neither text nor a refusal.
     pub(super) fn unread_parts(self) -> impl Iterator<Item = Item<'a>> {
         self.parts("content").filter(|part| {
-            let is_known = matches!(part.text("type"), "output_text" | "text" | "refusal");
-            part.0.is_object() && !is_known && part.0.get("text").is_none() && part.0.get("refusal").is_none()
+            let is_read = matches!(part.text("type"), "output_text" | "text" | "refusal");
+            part.0.is_object() && !is_read && part.0.get("text").is_none() && part.0.get("refusal").is_none()
         })
     }
 
@@ -162,22 +162,22 @@ pub(super) fn calls(items: &[Value]) -> impl Iterator<Item = Item<'_>> {
     items.iter().map(Item).filter(|item| item.kind() == ItemKind::Call)
 }
 
-/// The type of the first call that the client has to run and that this crate does not hand out.
+/// The type of the first call without output that the client has to run and that this crate does not return.
 pub(super) fn client_call(items: &[Value]) -> Option<&'static str> {
     let items = || items.iter().map(Item);
     items().find_map(|item| {
         let (kind, output) = CLIENT_CALLS.iter().find(|(kind, _)| *kind == item.text("type"))?;
         let id =
             [item.text("call_id"), item.text("id")].into_iter().find(|id| !id.is_empty()).unwrap_or_default();
-        let answers = |other: Item<'_>| {
+        let is_output = |other: Item<'_>| {
             other.text("type") == *output
                 && ["call_id", "id", "approval_request_id"].iter().any(|field| other.text(field) == id)
         };
-        (!items().any(answers)).then_some(*kind)
+        (!items().any(is_output)).then_some(*kind)
     })
 }
 
-/// What holds a call within a message, where other APIs have theirs and this one has none.
+/// The type of a part, or the field, that holds a call within a message, where only other APIs have calls.
 pub(super) fn inner_call(items: &[Value]) -> Option<&str> {
     let kinds = ["tool_use", "tool_call", "function_call"];
     let messages = || items.iter().map(Item).filter(|item| item.kind() == ItemKind::Message);
@@ -186,7 +186,7 @@ pub(super) fn inner_call(items: &[Value]) -> Option<&str> {
     part.into_iter().find(|kind| kinds.contains(kind)).or_else(list)
 }
 
-/// What items hold beside their calls, as one turn of a conversation.
+/// The text of items, as one turn of a conversation.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct TurnText {
     /// The commentary, then the answer, as paragraphs.
@@ -195,7 +195,7 @@ pub(super) struct TurnText {
 }
 
 impl TurnText {
-    /// Items and parts of other kinds hold nothing of it.
+    /// Skips items and parts of other kinds.
     pub(super) fn from_items(items: &[Value]) -> Self {
         let (mut commentary, mut content, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
         for item in items.iter().map(Item).filter(|item| item.kind() == ItemKind::Message) {

@@ -1,4 +1,4 @@
-//! The items of a response as they come: in pieces, as a whole when they are done, and once more when the response is.
+//! The items of a response, as they arrive: in pieces, as a whole when they are done, and once more when the response is.
 
 mod announced;
 mod place;
@@ -8,28 +8,28 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use tachikoma_backends_core::{ErrorCategory, Phase, ToolCallDelta, ToolCallFragment};
 
-use self::announced::Announced;
+use self::announced::AnnouncedText;
 pub(super) use self::place::Place;
-use self::text::Text;
+use self::text::ItemText;
 pub(super) use self::text::TextKind;
 use super::item::{Item, ItemKind};
 use crate::CodexError;
-use crate::api::{calls::OpenCalls, streamed::Streamed};
+use crate::api::{calls::OpenCalls, streamed_text::StreamedText};
 use crate::runtime::{decoder::Piece, unknown::UnknownFields};
 
-/// The items that have come, in part or as a whole.
+/// The items that have arrived, in part or as a whole.
 #[derive(Debug)]
 pub(super) struct Items {
     items: Vec<OpenItem>,
     pub(super) calls: OpenCalls,
-    /// What was passed on last of each channel: where it stands, so that a paragraph begins elsewhere.
+    /// Where the last text of each channel was, so that text elsewhere begins a paragraph.
     last: [Option<(usize, TextKind, Option<usize>)>; 4],
-    /// Pieces name items by the ids that these began with.
+    /// Pieces refer to items by the ids that these began with.
     has_stable_ids: bool,
-    /// The arguments of a call as a whole do not begin with their pieces.
+    /// The whole arguments of a call do not begin with their pieces.
     has_contradiction: bool,
     bytes: usize,
-    /// How many parts the texts of all items have.
+    /// The number of text parts in all items.
     parts: usize,
     max_items: usize,
     max_bytes: usize,
@@ -44,24 +44,24 @@ struct OpenItem {
     kind: Option<ItemKind>,
     phase: Option<Phase>,
     /// By [`TextKind`].
-    texts: [Text; 4],
-    announced: Announced,
-    arguments: Streamed,
+    texts: [ItemText; 4],
+    announced: AnnouncedText,
+    arguments: StreamedText,
     /// Its place among the calls.
     call: Option<usize>,
     has_name: bool,
-    /// The item as a whole, once it has come so.
+    /// The whole item, once it has arrived.
     value: Option<Value>,
-    /// The server has stated that it is done.
+    /// The server has reported it as done.
     is_done: bool,
-    /// Its arguments can be all of them: they are JSON, or free text.
+    /// Its arguments may be complete: they are JSON, or free text.
     is_plausible: bool,
-    /// It is one of those in the last event.
+    /// It is among the items of the last event.
     is_matched: bool,
 }
 
 impl Items {
-    /// No more items than this, nor calls, and no more bytes in all.
+    /// At most `max_items` calls, eight times as many items, and `max_bytes` in total.
     pub(super) fn new(max_items: usize, max_bytes: usize) -> Self {
         Self {
             items: Vec::new(),
@@ -71,7 +71,7 @@ impl Items {
             has_contradiction: false,
             bytes: 0,
             parts: 0,
-            // Calls are counted by themselves; reasoning and messages stand between them.
+            // Calls have a limit of their own; reasoning and messages come between them.
             max_items: max_items.saturating_mul(8),
             max_bytes,
         }
@@ -83,7 +83,7 @@ impl Items {
         self.calls.is_empty() && !self.items.iter().any(has_text)
     }
 
-    /// Whether a call has pieces that are neither complete nor the beginning of its arguments as a whole.
+    /// Whether a call has pieces that are neither complete nor the beginning of its whole arguments.
     pub(super) fn is_contradictory(&self) -> bool {
         self.has_contradiction && !self.calls.has_complete_arguments()
     }
@@ -97,7 +97,7 @@ impl Items {
         self.items.iter().any(|item| texts.iter().any(|kind| held(item, kind)))
     }
 
-    /// A piece of a call's arguments, or all of them.
+    /// Adds a piece of a call's arguments, or all of them.
     pub(super) fn arguments(
         &mut self,
         place: &Place,
@@ -113,7 +113,7 @@ impl Items {
         self.push_call(item, None, name, arguments, is_whole)
     }
 
-    /// An item as a whole, or as it begins. Returns what it adds to what has come.
+    /// Adds an item, as a whole or as it begins. Returns what is new in it.
     pub(super) fn item(
         &mut self,
         place: Place,
@@ -133,7 +133,7 @@ impl Items {
         if is_done {
             self.keep(position, value)?;
         } else if let Some(open) = self.items.get_mut(position) {
-            open.announced = Announced::new(match item.kind() {
+            open.announced = AnnouncedText::new(match item.kind() {
                 ItemKind::Call => item.arguments(),
                 _ => item.message_text(),
             });
@@ -141,7 +141,7 @@ impl Items {
         Ok(piece)
     }
 
-    /// The items of the last event, each of which may have come before. Returns what each adds.
+    /// Adds the items of the last event, each of which may have arrived before. Returns what is new in each.
     pub(super) fn last_items(
         &mut self,
         values: &[Value],
@@ -167,23 +167,23 @@ impl Items {
         Ok(pieces)
     }
 
-    /// The items that came as wholes, in the server's order.
+    /// Takes the items that arrived as a whole, in the server's order.
     pub(super) fn take_done(&mut self) -> Vec<Value> {
         let mut values: Vec<_> =
             self.items.iter_mut().filter_map(|item| Some((item.index, item.value.take()?))).collect();
-        // Items without a number stay where they came.
+        // Items without an index stay in order of arrival.
         if values.iter().all(|(index, _)| index.is_some()) {
             values.sort_by_key(|(index, _)| *index);
         }
         values.into_iter().map(|(_, value)| value).collect()
     }
 
-    /// The calls that the server has stated to be done, for a response that was cut.
+    /// The calls that the server has reported as done, for a response that was cut.
     pub(super) fn done_calls(&self) -> impl Iterator<Item = usize> {
         self.items.iter().filter_map(|item| item.call.filter(|_| item.is_done && item.is_plausible))
     }
 
-    /// Adds what an item as a whole holds and its pieces did not.
+    /// Adds the content of a whole item that its pieces lacked.
     fn fill(
         &mut self,
         position: usize,
@@ -208,13 +208,13 @@ impl Items {
                 self.fill_text(position, TextKind::Summary, &item.paragraphs("summary"), &mut piece, unknown);
                 let fields = ["content", "text"].into_iter().map(|field| item.paragraphs(field));
                 let text = fields.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
-                // Some servers stream as a summary what the item has as its content.
+                // Some servers stream the item's content as a summary.
                 if !self.has_summary(position, &text) {
                     self.fill_text(position, TextKind::Reasoning, &text, &mut piece, unknown);
                 }
             }
             ItemKind::Call => {
-                // The id of the item is that of the call only where no other comes.
+                // The id of the item is that of the call only if there is no other.
                 let call_id = item.word("call_id").or_else(|| item.word("id").filter(|_| is_whole));
                 let (name, arguments) = (item.call_name(), item.arguments());
                 if let Some(open) = self.items.get_mut(position) {
@@ -259,14 +259,14 @@ impl Items {
         let is_new = |delta: &ToolCallDelta| {
             delta.id.is_some() || delta.name.is_some() || !delta.arguments_delta.is_empty()
         };
-        let delta = self.calls.push_indexed(item, fragment)?;
+        let delta = self.calls.push(fragment, |calls, fragment| calls.push_indexed(item, fragment))?;
         if let (Some(open), Some(delta)) = (self.items.get_mut(item), &delta) {
             open.call.get_or_insert(delta.index);
         }
         Ok(delta.filter(is_new))
     }
 
-    /// Keeps an item as it came, for servers whose last event does not repeat it.
+    /// Keeps an item unchanged, for servers whose last event does not repeat it.
     fn keep(&mut self, position: usize, value: Value) -> Result<(), CodexError> {
         let Some(open) = self.items.get_mut(position) else { return Ok(()) };
         open.is_done = !Item(&value).is_incomplete();

@@ -1,4 +1,4 @@
-//! From the core request to the generated one. Where do I add a request field? Here: a test compares the fields that are
+//! Converts the core request to the generated one. A new request field is added here: a test compares the fields that are
 //! converted with those of the core request (`tests/it/core_fields.rs`).
 
 use serde_json::{Map, Value, json};
@@ -8,22 +8,22 @@ use tachikoma_backends_core::{
 
 use super::input::{Input, unknown};
 use crate::CodexError;
-use crate::api::extra::{self, word};
+use crate::api::extra::{self, parse_enum};
 use crate::openai::types;
 use crate::target::Target;
 
-/// Fields of the body that this crate sets by itself.
+/// Fields of the body that this crate sets.
 const RESERVED: &[&str] = &["input", "model", "stream"];
 
 /// # Errors
-/// The request cannot be said in the Responses API; nothing of it is left out.
+/// The request cannot be expressed in the Responses API; no part of it is dropped.
 pub(crate) fn convert(
     request: CompletionRequest,
     target: &Target,
 ) -> Result<types::CreateResponse, CodexError> {
     let CompletionRequest {
         messages,
-        // The caller has resolved it against the configuration.
+        // It is resolved in `target`.
         model: _,
         max_tokens,
         temperature,
@@ -44,7 +44,7 @@ pub(crate) fn convert(
         metadata,
         user,
         mut extra,
-        // The transport's.
+        // For the transport.
         max_retries: _,
         ..
     } = request;
@@ -55,20 +55,20 @@ pub(crate) fn convert(
     for message in messages {
         input.push(message, role, &target.state_origin)?;
     }
-    // OpenAI's Responses API has none of these, and the request has been told so. Other servers have them.
-    pass_on(&mut extra, "stop", (!stop.is_empty()).then_some(stop))?;
-    pass_on(&mut extra, "seed", seed)?;
-    pass_on(&mut extra, "frequency_penalty", frequency_penalty)?;
-    pass_on(&mut extra, "presence_penalty", presence_penalty)?;
-    pass_on(&mut extra, "logit_bias", (!logit_bias.is_empty()).then_some(logit_bias))?;
+    // Validation rejects these for OpenAI's Responses API, which has none of them. Other servers do.
+    add_extra(&mut extra, "stop", (!stop.is_empty()).then_some(stop))?;
+    add_extra(&mut extra, "seed", seed)?;
+    add_extra(&mut extra, "frequency_penalty", frequency_penalty)?;
+    add_extra(&mut extra, "presence_penalty", presence_penalty)?;
+    add_extra(&mut extra, "logit_bias", (!logit_bias.is_empty()).then_some(logit_bias))?;
     if let Some(format) = response_format.as_ref().filter(|_| !target.is_official) {
-        // llama.cpp reads the format only where Chat Completions has it.
-        let format = format_of_chat(format)?;
+        // llama.cpp reads only the field of Chat Completions.
+        let format = chat_format(format)?;
         extra.entry("response_format").or_insert(format);
     }
     let body = types::CreateResponse {
         model: Some(target.model_in_body.clone()),
-        // Stored answers are for those who ask for them; the conversation travels by itself.
+        // Responses are stored only on request, since each request holds the whole conversation.
         store: store.or((!extra.contains_key("store")).then_some(false)),
         include: (target.is_known_to_reason() && !extra.contains_key("include"))
             .then(|| vec![types::IncludeEnum::ReasoningEncryptedContent]),
@@ -80,7 +80,7 @@ pub(crate) fn convert(
         parallel_tool_calls,
         text: text(response_format, verbosity)?,
         reasoning: reasoning_effort.and_then(|effort| reasoning(effort, &mut extra)),
-        service_tier: word(service_tier.as_deref(), "service_tier", &mut extra),
+        service_tier: parse_enum(service_tier.as_deref(), "service_tier", &mut extra),
         metadata: (!metadata.is_empty()).then(|| metadata.into_iter().collect()),
         user,
         stream: target.stream.then_some(true),
@@ -92,8 +92,8 @@ pub(crate) fn convert(
     Ok(types::CreateResponse { input: Some(types::InputParam::Array(input.items)), extra, ..body })
 }
 
-/// Sends a field that the document does not have.
-fn pass_on(
+/// Adds a field that the document does not have.
+fn add_extra(
     extra: &mut Map<String, Value>,
     field: &str,
     value: Option<impl serde::Serialize>,
@@ -105,7 +105,7 @@ fn pass_on(
     Ok(())
 }
 
-fn format_of_chat(format: &ResponseFormat) -> Result<Value, CodexError> {
+fn chat_format(format: &ResponseFormat) -> Result<Value, CodexError> {
     Ok(match format {
         ResponseFormat::Text => json!({"type": "text"}),
         ResponseFormat::JsonObject => json!({"type": "json_object"}),
@@ -116,10 +116,10 @@ fn format_of_chat(format: &ResponseFormat) -> Result<Value, CodexError> {
     })
 }
 
-/// An effort that the document does not know yet travels as it is.
+/// An effort that the document does not have is sent unchanged.
 fn reasoning(effort: ReasoningEffort, extra: &mut Map<String, Value>) -> Option<types::Reasoning> {
     let mut unknown = Map::new();
-    let effort = word(Some(effort.as_str()), "effort", &mut unknown);
+    let effort = parse_enum(Some(effort.as_str()), "effort", &mut unknown);
     if !unknown.is_empty() {
         extra.insert("reasoning".to_owned(), unknown.into());
     }
@@ -132,7 +132,7 @@ fn tool(tool: ToolDefinition) -> types::FunctionTool {
         description: (!description.is_empty()).then_some(description),
         name,
         parameters: Some(parameters.into_json_schema().into()),
-        // Unlike in Chat Completions the default is true, and a schema that is not made for it would be refused.
+        // Unlike in Chat Completions the default is true, and a schema that is not made for it would be rejected.
         strict: Some(strict.unwrap_or(false)),
         type_: types::FunctionToolType::Function,
     }
@@ -181,7 +181,7 @@ fn format(format: ResponseFormat) -> Result<types::TextResponseFormatConfigurati
         ResponseFormat::JsonSchema { name, description, schema, strict } => {
             let Value::Object(schema) = schema else {
                 let message =
-                    format!("the schema {name:?} of the response format is no JSON object: {schema}");
+                    format!("the schema {name:?} of the response format is not a JSON object: {schema}");
                 return Err(CodexError::unsent(ErrorCategory::InvalidRequest, message));
             };
             Format::JsonSchema(types::TextResponseFormatJsonSchema {

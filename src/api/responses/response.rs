@@ -1,4 +1,4 @@
-//! From the body of a response to the core response: a whole response is read as the last event of a stream.
+//! Converts the body of a response to the core response: a whole response is read as the last event of a stream.
 
 use serde_json::{Value, json};
 use tachikoma_backends_core::{CompletionResponse, ErrorCategory, FinishReason, Usage};
@@ -14,7 +14,7 @@ use crate::runtime::{
 };
 use crate::server::ERRORS;
 
-/// Reads a whole response.
+/// Decodes a whole response.
 ///
 /// # Errors
 /// The body is not JSON, is an error object, or holds no response.
@@ -47,14 +47,14 @@ pub(super) fn decode(body: &[u8], context: ResponseContext) -> Result<Completion
     let has_output = matches!(response.output, Some(Value::Array(_) | Value::Object(_) | Value::String(_)))
         || response.output_text.is_some();
     if has_error || !has_output {
-        return Err(body::absent(&serde_json::from_str(text).unwrap_or_default(), "output"));
+        return Err(body::absent_in(text, "output"));
     }
     stream.end(response, false)?;
     let pieces: Vec<_> = std::iter::from_fn(|| stream.next_piece()).collect();
     decoder::whole(pieces, &mut stream)
 }
 
-/// Reads JSON that is not of the documented form.
+/// Parses JSON that is not of the documented form.
 fn undocumented(text: &str, reason: serde_json::Error) -> Result<Response, CodexError> {
     match body::any_form(text, reason)? {
         value @ Value::Object(_) => body::read(value),
@@ -67,13 +67,13 @@ fn undocumented(text: &str, reason: serde_json::Error) -> Result<Response, Codex
 pub(super) struct StreamEnd {
     pub(super) finish_reason: FinishReason,
     pub(super) finish_reason_text: Option<String>,
-    /// The server does not report that the limit was reached, so that what it states of its items is no evidence either.
+    /// The server does not report that the limit was reached, so that the status of its items is no evidence either.
     is_silently_cut: bool,
 }
 
 impl StreamEnd {
-    /// `incomplete` is the reason of an incomplete response, where the server states it. A server that never calls a response
-    /// incomplete (llama.cpp) is not trusted with the limit of `context`: a response of so many tokens was cut.
+    /// `incomplete` is the reason of an incomplete response, where the server reports one. Since llama.cpp never reports a
+    /// response as incomplete, one with as many tokens as the limit of `context` was cut.
     pub(super) fn new(
         incomplete: Option<Option<String>>,
         status: &str,
@@ -89,15 +89,15 @@ impl StreamEnd {
             Some(reason) => match reason.as_deref() {
                 Some("content_filter") => (FinishReason::ContentFilter, None),
                 None | Some("" | "max_output_tokens" | "max_tokens") => (FinishReason::Length, None),
-                // It was cut for whatever reason: half a call must not pass for a whole one.
+                // It was cut for another reason: half a call must not pass for a whole one.
                 Some(_) => (FinishReason::Length, reason),
             },
         };
         Self { finish_reason, finish_reason_text, is_silently_cut: is_full }
     }
 
-    /// The same, of a response of these items. One that leaves something to be done that this crate does not hand out, or that
-    /// holds an item which is not whole, is not finished.
+    /// The end of a response with these items. One with a call to run that this crate does not return, or with an incomplete
+    /// item, is not finished.
     pub(super) fn with_items(self, items: &[Value], has_content: bool, has_calls: bool) -> Self {
         if self.finish_reason != FinishReason::Stop {
             return self;
@@ -107,12 +107,12 @@ impl StreamEnd {
             let has_cut = item::calls(items).any(Item::is_incomplete) || items.iter().any(is_cut);
             has_cut.then(|| "incomplete".to_owned())
         };
-        // An item that this release does not know may be anything, and the whole of the response.
+        // An unknown item may be anything, even the only content of the response.
         let is_unknown = |kind: &&str| !kind.is_empty() && !ITEMS.contains(kind);
         let unknown = || items.iter().map(|item| Item(item).text("type")).find(is_unknown);
         let unfinished = item::client_call(items).or_else(|| item::inner_call(items)).map(str::to_owned);
         let unfinished = unfinished.or_else(incomplete);
-        // After an unknown call that the server ran, its response goes on.
+        // After an unknown call that the server ran, its response continues.
         let last = items.last().map(|item| Item(item).text("type")).filter(is_unknown);
         let is_call = |kind: &&str| ["_call", "_request", "tool_use"].iter().any(|end| kind.ends_with(end));
         let unfinished = unfinished
@@ -126,7 +126,7 @@ impl StreamEnd {
         Self { finish_reason, finish_reason_text: unfinished, ..self }
     }
 
-    /// The same, of a response whose calls are not what the server states of them as a whole.
+    /// The end of a response, of which calls in pieces and as a whole may differ.
     pub(super) fn with_calls(self, is_contradictory: bool) -> Self {
         if !is_contradictory || !self.finish_reason.ends_turn() {
             return self;
@@ -134,44 +134,44 @@ impl StreamEnd {
         Self { finish_reason: FinishReason::Other, finish_reason_text: Some("incomplete".to_owned()), ..self }
     }
 
-    /// Whether the calls are whole only if the server has stated so of each.
+    /// Whether a call is whole only if the server has reported it as done.
     pub(super) fn is_evidence_needed(&self) -> bool {
         !self.finish_reason.ends_turn() && !self.is_silently_cut
     }
 }
 
-/// The error of a response whose status is that it did not come to its end.
+/// The error of a response whose status is that it failed, or is not finished.
 pub(super) fn unfinished(status: &str, error: Option<Value>) -> Option<CodexError> {
     match status {
         "failed" | "cancelled" | "canceled" => Some(failed(error, status)),
         _ if error.as_ref().is_some_and(|error| !lenient::is_empty(error)) => Some(failed(error, status)),
         "queued" | "in_progress" => {
-            let message = format!("the server has not made its response yet: its status is {status:?}");
+            let message = format!("the server's response is not finished: its status is {status:?}");
             Some(
                 CodexError::new(ErrorCategory::InvalidRequest, message)
-                    .with_hint("Leave `background` out: responses are not asked for again."),
+                    .with_hint("Leave `background` out: this crate does not poll for responses."),
             )
         }
         _ => None,
     }
 }
 
-/// What a response that failed states about it: its own error, or whatever else the event has in the place of one.
-pub(super) fn stated_failure(response: Option<Response>, data: &str) -> Option<Value> {
-    let stated = |value: &Value| !lenient::is_empty(value);
-    response.and_then(|response| response.error).filter(stated).or_else(|| {
+/// The description of a failure: the response's own error, or another field of the event in place of one.
+pub(super) fn failure_details(response: Option<Response>, data: &str) -> Option<Value> {
+    let is_set = |value: &Value| !lenient::is_empty(value);
+    response.and_then(|response| response.error).filter(is_set).or_else(|| {
         let event: Value = serde_json::from_str(data).ok()?;
         let pointers =
             ["/error", "/message", "/response/last_error", "/response/status_details", "/response/message"];
-        pointers.iter().find_map(|pointer| event.pointer(pointer).filter(|value| stated(value))).cloned()
+        pointers.iter().find_map(|pointer| event.pointer(pointer).filter(|value| is_set(value))).cloned()
     })
 }
 
-/// The server gave up while it responded; `error` is its own description.
+/// The error of a response that failed; `error` is the server's description.
 pub(super) fn failed(error: Option<Value>, status: &str) -> CodexError {
     let error = error.filter(|error| !lenient::is_empty(error));
     ERRORS.inside_success(&json!({ "error": error })).unwrap_or_else(|| {
-        let message = format!("the server gave its response up ({status}) without a reason");
+        let message = format!("the response has the status {status:?} without an error message");
         CodexError::new(ErrorCategory::Server, message)
     })
 }

@@ -1,36 +1,36 @@
-//! What a response leaves behind for the next turn: its items, above all the reasoning, which no plain message can hold. It goes
-//! back only where it came from: to the same server, account and model.
+//! The state of a response for the next turn: its items, above all the reasoning, which no plain message can hold. It is sent
+//! back only to the same server, account and model.
 
 use serde_json::{Map, Value};
 use tachikoma_backends_core::{Message, ProviderState};
 
 use super::item::{self, Item, TurnText};
 
-/// The protocol, with which every origin begins.
+/// The protocol, the prefix of every origin.
 const PROTOCOL: &str = "codex/responses";
 
-/// The fields of output items that no input item has, by the document.
+/// The fields of output items that input items lack, by the document.
 const OUTPUT_ONLY: &[&str] = &["created_by"];
 
-/// The origin of states of a server, of an account there (`fingerprint`), and of a model: reasoning is encrypted for these.
+/// The origin of states: a server, an account there (`fingerprint`), and a model, for which reasoning is encrypted.
 pub(crate) fn origin(server: &str, fingerprint: u64, model: &str) -> String {
     format!("{PROTOCOL} {server} {fingerprint:08x} {model}")
 }
 
-/// The state of a whole response of these items; `None` where there is nothing to send again.
+/// The state of a whole response with these items; `None` if there is nothing to send back.
 pub(super) fn new(items: Vec<Value>, origin: &str) -> Option<ProviderState> {
     let count = items.len();
     let mut items: Vec<Map<String, Value>> = items.into_iter().filter_map(input_item).collect();
     if items.len() < count {
         for item in &mut items {
-            forget_reference(item);
+            remove_reference(item);
         }
     }
     let items: Vec<Value> = items.into_iter().map(Value::Object).collect();
     (!items.is_empty()).then(|| ProviderState::new(origin, items))
 }
 
-/// The items that cost tokens alone: texts, and calls that the client runs.
+/// The items that cost only tokens: texts, and calls that the client runs.
 const TOKENS_ONLY: &[&str] = &[
     "apply_patch_call",
     "compaction",
@@ -42,8 +42,8 @@ const TOKENS_ONLY: &[&str] = &[
     "reasoning",
 ];
 
-/// The types of the items in a response's state that hosted tools left there, each once: what they did may have a fee of its own.
-/// An unknown item may as well.
+/// The types of the items of hosted tools in a response's state, each once: their use may have a fee of its own, as may that of
+/// unknown items.
 pub(crate) fn hosted_items(state: &ProviderState) -> Vec<&str> {
     let items = state.data.as_array().filter(|_| state.origin.starts_with(PROTOCOL));
     let mut found: Vec<&str> = Vec::new();
@@ -56,7 +56,7 @@ pub(crate) fn hosted_items(state: &ProviderState) -> Vec<&str> {
     found
 }
 
-/// An item as it goes back: without nulls, which servers send but do not all take, and without what only outputs have.
+/// An item to send back: without nulls, which servers send but do not all accept, and without the fields of outputs.
 fn input_item(item: Value) -> Option<Map<String, Value>> {
     let is_failed = Item(&item).is_incomplete();
     let Value::Object(mut fields) = item else { return None };
@@ -68,7 +68,7 @@ fn input_item(item: Value) -> Option<Map<String, Value>> {
             _ => true,
         })
     };
-    // Reasoning without its content is a reference to what a server that stores nothing does not have.
+    // Reasoning without its content is a reference, which a server that stores nothing cannot resolve.
     let is_empty = is_reasoning(&fields) && !has("encrypted_content") && !has("content");
     (!is_empty && !is_failed).then_some(fields)
 }
@@ -77,15 +77,15 @@ fn is_reasoning(item: &Map<String, Value>) -> bool {
     item.get("type").is_some_and(|kind| kind == "reasoning")
 }
 
-/// Takes the id off an item that can be read without it: the server would look for the reasoning that belongs to it.
+/// Removes the id of an item that does not need it, for which the server would look up the reasoning that belongs to it.
 /// Returns whether there was one.
-fn forget_reference(item: &mut Map<String, Value>) -> bool {
+fn remove_reference(item: &mut Map<String, Value>) -> bool {
     let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
     matches!(kind, "message" | "function_call" | "custom_tool_call") && item.remove("id").is_some()
 }
 
-/// The items of this turn, if they came from this origin and still agree with it: whoever has changed the text or the calls since
-/// means the change.
+/// The items of this turn, if they are of this origin and still agree with it: later changes of the text or the calls take
+/// precedence.
 pub(super) fn items(message: &Message, origin: &str) -> Option<Vec<Map<String, Value>>> {
     let state = message.provider_state.as_ref().filter(|state| state.origin == origin)?;
     let items = state.data.as_array()?;
@@ -95,7 +95,7 @@ pub(super) fn items(message: &Message, origin: &str) -> Option<Vec<Map<String, V
     let agrees = text.text == message.content.to_text()
         && text.refusal == message.refusal.as_deref().unwrap_or_default()
         && calls.eq(item::calls(items).map(|call| {
-            // A call without arguments is handed out with an empty object.
+            // A call without arguments is returned with an empty object.
             let arguments = Some(call.arguments()).filter(|text| !text.trim().is_empty());
             let arguments = arguments.unwrap_or_else(|| "{}".to_owned());
             (call.text("call_id").to_owned(), call.text("name").to_owned(), arguments)
@@ -103,8 +103,8 @@ pub(super) fn items(message: &Message, origin: &str) -> Option<Vec<Map<String, V
     agrees.then(|| items.iter().filter_map(Value::as_object).cloned().collect())
 }
 
-/// A request's body without the states that its server no longer takes: the reasoning, and the ids that lead to it. `None`
-/// where it holds none.
+/// A request's body without the states that the server no longer accepts: the reasoning, and the ids that refer to it. `None`
+/// if it has none.
 pub(crate) fn without_state(body: &[u8]) -> Option<Vec<u8>> {
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let input = body.get_mut("input")?.as_array_mut()?;
@@ -112,7 +112,7 @@ pub(crate) fn without_state(body: &[u8]) -> Option<Vec<u8>> {
     input.retain(|item| !item.as_object().is_some_and(is_reasoning));
     let is_shorter = input.len() < count;
     let items = input.iter_mut().filter_map(Value::as_object_mut);
-    let is_changed = items.fold(is_shorter, |is_changed, item| forget_reference(item) || is_changed);
+    let is_changed = items.fold(is_shorter, |is_changed, item| remove_reference(item) || is_changed);
     is_changed.then(|| serde_json::to_vec(&body).ok()).flatten()
 }
 
@@ -123,10 +123,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_back() {
+    fn items_to_send_back() {
         #[track_caller]
         fn check(items: Value, expected: Value) {
-            let Value::Array(items) = items else { panic!("no list") };
+            let Value::Array(items) = items else { panic!("not a list") };
             let state = new(items, "o").map_or(Value::Null, |state| state.data);
             assert_eq!(state, expected);
         }
@@ -168,9 +168,9 @@ mod tests {
         assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), without);
     }
 
-    /// What only outputs have follows from the document.
+    /// The list follows from the document.
     #[test]
-    fn output_only_fields_are_those_of_the_document() {
+    fn output_only_fields_match_the_document() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/closure.json");
         let document: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let schemas = &document["components"]["schemas"];
@@ -189,7 +189,7 @@ mod tests {
                 found.extend(fields.into_iter().filter(|field| !input.contains(&field)));
             }
         }
-        assert!(items > 15, "the items are not found any more: {items}");
+        assert!(items > 15, "too few items were found: {items}");
         assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), OUTPUT_ONLY);
     }
 

@@ -1,4 +1,4 @@
-//! From the events of a streamed response to the core chunks. It keeps the items that are sent again, and open tool calls.
+//! Converts the events of a streamed response to the core chunks. It keeps the items to send back, and open tool calls.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -32,22 +32,22 @@ use crate::server::ERRORS;
 pub(crate) struct ResponsesStream {
     context: ResponseContext,
     items: Items,
-    /// What an event brought beside its first piece: each message has its own phase.
+    /// The further pieces of the last event, since each message has its own phase.
     pieces: VecDeque<Piece>,
     last: Option<CompletionChunk>,
     is_done: bool,
     has_event: bool,
-    /// The first event, item or part of an unknown kind: quoted if nothing else comes.
+    /// The first event of an unknown kind: quoted if nothing else arrives.
     unread: Option<Value>,
-    /// It is one of the response itself, which is then not empty.
+    /// `unread` is an event of the response itself, which is then not empty.
     has_unread_content: bool,
-    /// Events of unknown kinds are no errors: servers get new ones.
+    /// Events of unknown kinds are not errors, since servers add new ones.
     unknown: UnknownFields,
     id: Option<String>,
     model: Option<String>,
 }
 
-/// What is looked at first, since most kinds of events need no more.
+/// The kind of an event, parsed first, since most kinds of events need no more.
 #[derive(Deserialize)]
 struct Kind<'a> {
     #[serde(borrow, default, rename = "type")]
@@ -55,7 +55,7 @@ struct Kind<'a> {
 }
 
 impl ResponsesStream {
-    /// A response under the limits of this context, of which the one on bytes holds for its items as well.
+    /// A response under the limits of this context; the one on bytes limits its items as well.
     pub(crate) fn new(context: ResponseContext) -> Self {
         Self {
             items: Items::new(context.max_tool_calls, context.max_call_bytes),
@@ -72,17 +72,18 @@ impl ResponsesStream {
         }
     }
 
-    fn known(&mut self, kind: EventKind, mut event: ResponseEvent, data: &str) -> Result<Piece, CodexError> {
+    /// Reads an event of the documented form.
+    fn read(&mut self, kind: EventKind, mut event: ResponseEvent, data: &str) -> Result<Piece, CodexError> {
         let mut piece = Piece::default();
         match kind {
-            EventKind::Begun => {
+            EventKind::Created => {
                 let mut response = event.response.unwrap_or_default();
                 let id = response.id.as_ref().and_then(json::text).filter(|id| !id.is_empty());
                 if !self.items.is_empty() && id.is_some() && self.id.is_some() && id != self.id {
                     let message = "the server began another response in the middle of the first one";
                     return Err(CodexError::new(ErrorCategory::TruncatedStream, message).maybe_processed());
                 }
-                self.note(&mut response);
+                self.keep_meta(&mut response);
             }
             EventKind::ItemAdded | EventKind::ItemDone => {
                 let Some(value) = event.item.take().filter(Value::is_object) else { return Ok(piece) };
@@ -90,18 +91,14 @@ impl ResponsesStream {
                 let is_done = kind == EventKind::ItemDone;
                 return self.items.item(Place::from_event(&event), value, is_done, &mut self.unknown);
             }
-            EventKind::Part | EventKind::PartAdded | EventKind::SummaryPart => {
+            EventKind::PartDone | EventKind::PartAdded | EventKind::SummaryPart => {
                 let is_begun = kind == EventKind::PartAdded;
                 let part = event.part.take().unwrap_or_default();
-                let kinds = match kind {
-                    EventKind::Part | EventKind::PartAdded => {
-                        [("text", TextKind::Text), ("refusal", TextKind::Refusal)]
-                    }
-                    _ => [("text", TextKind::Summary), ("refusal", TextKind::Refusal)],
-                };
-                // Some servers announce the text of reasoning as a part too.
+                let is_summary = kind == EventKind::SummaryPart;
+                let text_kind = if is_summary { TextKind::Summary } else { TextKind::Text };
+                // Some servers send the text of reasoning as a part too.
                 let is_reasoning = Item(&part).text("type").contains("reasoning");
-                for (field, text_kind) in kinds {
+                for (field, text_kind) in [("text", text_kind), ("refusal", TextKind::Refusal)] {
                     let text_kind = if is_reasoning { TextKind::Reasoning } else { text_kind };
                     let (place, text) = (Place::from_event(&event), Item(&part).text(field));
                     self.items.text_done(&place, text_kind, text, &mut piece)?;
@@ -120,39 +117,29 @@ impl ResponsesStream {
             EventKind::ReasoningDone => self.done(TextKind::Reasoning, event, &mut piece)?,
             EventKind::ArgumentsDelta => {
                 let delta = delta_of(&mut event)?;
-                piece.tool_calls.extend(self.items.arguments(
-                    &Place::from_event(&event),
-                    None,
-                    &delta,
-                    false,
-                )?);
+                let place = Place::from_event(&event);
+                piece.tool_calls.extend(self.items.arguments(&place, None, &delta, false)?);
             }
             EventKind::ArgumentsDone => {
                 let whole = calls::arguments(event.arguments.take().or(event.input.take()));
                 let name = event.name.as_ref().and_then(Value::as_str);
-                piece.tool_calls.extend(self.items.arguments(
-                    &Place::from_event(&event),
-                    name,
-                    &whole,
-                    true,
-                )?);
+                let place = Place::from_event(&event);
+                piece.tool_calls.extend(self.items.arguments(&place, name, &whole, true)?);
             }
-            EventKind::Ended | EventKind::Incomplete => {
+            EventKind::Completed | EventKind::Incomplete => {
                 unknown_fields::note_response(&mut self.unknown, data.as_bytes());
                 let response = match event.response {
                     Some(response) => response,
-                    // Some servers have its fields in the event itself.
+                    // Some servers put its fields in the event itself.
                     None => serde_json::from_str(data).unwrap_or_default(),
                 };
                 self.end(response, kind == EventKind::Incomplete)?;
             }
-            EventKind::Failed => {
-                return Err(response::failed(response::stated_failure(event.response, data), "failed"));
+            EventKind::Failed | EventKind::Cancelled => {
+                let status = if kind == EventKind::Failed { "failed" } else { "cancelled" };
+                return Err(response::failed(response::failure_details(event.response, data), status));
             }
-            EventKind::Cancelled => {
-                return Err(response::failed(response::stated_failure(event.response, data), "cancelled"));
-            }
-            EventKind::Error => return Err(absent(data)),
+            EventKind::Error => return Err(body::absent_in(data, "output")),
         }
         Ok(piece)
     }
@@ -177,17 +164,17 @@ impl ResponsesStream {
         self.items.text_done(&Place::from_event(&event), kind, &text_of(text), piece)
     }
 
-    /// What the server calls itself and its response; servers state it in the first event, the last, or both.
-    fn note(&mut self, response: &mut Response) {
-        let stated = |value: Option<Value>| json::into_text(value).filter(|text| !text.is_empty());
-        self.id = stated(response.id.take()).or(self.id.take());
-        self.model = stated(response.model.take()).or(self.model.take());
+    /// Keeps the response's id and model, which servers send in the first event, the last, or both.
+    fn keep_meta(&mut self, response: &mut Response) {
+        let text = |value: Option<Value>| json::into_text(value).filter(|text| !text.is_empty());
+        self.id = text(response.id.take()).or(self.id.take());
+        self.model = text(response.model.take()).or(self.model.take());
     }
 
-    /// The last event: what has not come before is taken from the whole response in it, item by item.
+    /// Reads the last event: content that has not arrived before is taken from the whole response in it, item by item.
     pub(super) fn end(&mut self, mut response: Response, is_incomplete: bool) -> Result<(), CodexError> {
         self.has_event = true;
-        self.note(&mut response);
+        self.keep_meta(&mut response);
         let Response { error, incomplete_details, output, output_text, service_tier, status, usage, .. } =
             response;
         let status = json::into_text(status).unwrap_or_default().to_ascii_lowercase();
@@ -204,7 +191,7 @@ impl ResponsesStream {
         let is_incomplete = is_incomplete || status == "incomplete" || has_reason;
         self.pieces.extend(self.items.last_items(&output, is_incomplete, &mut self.unknown)?);
         let items = if output.is_empty() { self.items.take_done() } else { output };
-        // The same text once more, or all that an incomplete server gives.
+        // The same text once more, or the only text that a minimal server sends.
         let text = output_text.map(|text| text_of(Some(text))).filter(|_| !self.items.has_text());
         self.pieces.extend(text.and_then(|text| Piece { text, ..Piece::default() }.if_any()));
         self.note_unread(&items)?;
@@ -236,7 +223,7 @@ impl ResponsesStream {
         Ok(())
     }
 
-    /// A message whose parts are all of unknown types is an error that quotes one.
+    /// Records parts of unknown types. A response with no other content is an error that quotes one.
     fn note_unread(&mut self, items: &[Value]) -> Result<(), CodexError> {
         for part in items.iter().map(Item).flat_map(Item::unread_parts) {
             self.unknown.value("output[].content[].type", part.text("type"));
@@ -247,7 +234,7 @@ impl ResponsesStream {
         Ok(())
     }
 
-    /// An event of another kind: an error under some name, a response without a name, or of no interest.
+    /// Reads an event of another kind: an error under some name, a response without a name, or one that is not needed.
     fn other(&mut self, kind: &str, data: &str) -> Result<(), CodexError> {
         let may_hold_content = !self.has_unread_content && kind.starts_with("response.");
         if !kind.is_empty() && self.unread.is_some() && !may_hold_content && !data.contains("\"error\"") {
@@ -284,7 +271,7 @@ impl ResponsesStream {
         Ok(())
     }
 
-    /// Takes an event that is not of the form that is read: what is of another type there is not needed, or makes an error.
+    /// Reads an event that is not of the documented form: a field of another type is either not needed or an error.
     fn undocumented(
         &mut self,
         kind: EventKind,
@@ -297,13 +284,8 @@ impl ResponsesStream {
         if let Some(fields) = value.as_object_mut() {
             fields.retain(|name, value| name != "response" || value.is_object());
         }
-        self.known(kind, body::read(value)?, data)
+        self.read(kind, body::read(value)?, data)
     }
-}
-
-/// The error that an event is, in the server's words.
-fn absent(data: &str) -> CodexError {
-    body::absent(&serde_json::from_str(data).unwrap_or_default(), "output")
 }
 
 impl Decoder for ResponsesStream {
@@ -317,10 +299,10 @@ impl Decoder for ResponsesStream {
             return Ok(None);
         }
         json_budget::check(data)?;
-        // Most servers write the kind in front of the data as well; then one look at the data is enough.
+        // Most servers send the kind in the `event` field as well, so that the data is parsed only once.
         let named = EventKind::from_name(&event.event);
-        let mut read = named.and_then(|_| serde_json::from_str::<ResponseEvent>(data).ok());
-        let kind = match read.as_mut().map(|event| event.type_.take()) {
+        let mut parsed = named.and_then(|_| serde_json::from_str::<ResponseEvent>(data).ok());
+        let kind = match parsed.as_mut().map(|event| event.type_.take()) {
             Some(Some(Value::String(kind))) => Some(Cow::Owned(kind)),
             Some(_) => None,
             None => match serde_json::from_str::<Kind<'_>>(data) {
@@ -339,12 +321,12 @@ impl Decoder for ResponsesStream {
             kind => kind,
         };
         self.has_event = true;
-        let Some(known) = EventKind::from_name(kind) else {
+        let Some(event_kind) = EventKind::from_name(kind) else {
             return self.other(kind, data).map(|()| self.next_piece());
         };
-        let piece = match read.map_or_else(|| serde_json::from_str(data), Ok) {
-            Ok(event) => self.known(known, event, data)?,
-            Err(reason) => self.undocumented(known, data, &reason)?,
+        let piece = match parsed.map_or_else(|| serde_json::from_str(data), Ok) {
+            Ok(event) => self.read(event_kind, event, data)?,
+            Err(reason) => self.undocumented(event_kind, data, &reason)?,
         };
         Ok(piece.if_any().or_else(|| self.next_piece()))
     }
@@ -353,7 +335,7 @@ impl Decoder for ResponsesStream {
         self.pieces.pop_front()
     }
 
-    /// Only with its last event is a response whole.
+    /// A response is complete only with its last event.
     fn progress(&self) -> Progress {
         if self.is_done { Progress::Done } else { Progress::Open }
     }

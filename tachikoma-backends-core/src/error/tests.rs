@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn details_survive_the_way_into_a_variant() {
     for &category in ErrorCategory::ALL {
-        let mut details = ErrorDetails::new("the server's words")
+        let mut details = ErrorDetails::new("the server's message")
             .with_status(500)
             .with_code("code")
             .with_param("param")

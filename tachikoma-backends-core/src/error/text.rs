@@ -99,7 +99,7 @@ mod tests {
         check("a\r\nb\tc", "a\\r\\nb\\tc");
         check("\u{9b}x\u{7f}\0", "\\u{9b}x\\u{7f}\\u{0}");
         check("\u{202e}evil\u{2066}\u{200b}", "\\u{202e}evil\\u{2066}\\u{200b}");
-        // What is visible already stays as it is.
+        // What is visible already stays unchanged.
         check("\\u{1b}", "\\u{1b}");
     }
 

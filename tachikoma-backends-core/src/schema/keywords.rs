@@ -38,7 +38,7 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("prefixItems", "is a tuple, which a strict schema cannot express; use a struct"),
 ];
 
-/// The keywords that say nothing about values.
+/// The keywords that do not restrict values.
 const ANNOTATIONS: &[&str] = &[
     "$comment",
     "$id",
@@ -83,7 +83,7 @@ pub(super) fn is_kept(keyword: &str, value: &Value) -> bool {
     }
 }
 
-/// Whether a keyword says nothing about values.
+/// Whether a keyword does not restrict values.
 pub(super) fn is_annotation(keyword: &str) -> bool {
     ANNOTATIONS.contains(&keyword)
 }

@@ -41,7 +41,7 @@ pub(super) enum Shape {
 /// Merges what stands beside each other in a schema.
 ///
 /// # Errors
-/// What cannot be merged, in words that follow the place.
+/// What cannot be merged, as the text that follows the place.
 pub(super) fn shape(mut schema: Map<String, Value>, expansion: &mut Expansion<'_>) -> Result<Shape, String> {
     let parts = Parts::take(&mut schema, expansion.document);
     let is_bare = schema.keys().all(|keyword| keywords::is_annotation(keyword));

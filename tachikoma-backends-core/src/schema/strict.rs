@@ -199,7 +199,7 @@ impl<'a> Transform<'a> {
         let is_array = kinds.contains(&"array");
         let mut schema = self.kept(schema, at);
         if schema.contains_key("enum") || schema.contains_key("const") {
-            // The values say all.
+            // The values are the whole schema.
         } else if is_object {
             return self.object(schema, at);
         } else if is_array {

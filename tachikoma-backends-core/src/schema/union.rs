@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::overlap::hidden_branch;
 use super::{SchemaChange, keywords, ordered_properties, pointer};
 
-/// What a schema said before it was made strict, by place in the strict form.
+/// The facts of a schema before it was made strict, by place in the strict form.
 #[derive(Debug, Default)]
 pub(super) struct Origins {
     /// Objects that allowed no further properties.
@@ -212,7 +212,7 @@ fn first_properties(leaves: &[Leaf]) -> Option<Vec<Option<usize>>> {
 }
 
 /// The properties that may come first, the likeliest before the others: constants, which are tags; but what several places share
-/// stays rather as it is.
+/// stays unchanged.
 fn candidates(leaf: &Leaf) -> Vec<usize> {
     if !leaf.is_object() || leaf.order.is_empty() {
         return Vec::new();

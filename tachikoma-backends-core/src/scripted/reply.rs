@@ -26,7 +26,7 @@ const DELTA_CHARS: usize = 4;
 /// | the chunks of a stream, which may break off with an error | `From` a `Vec<Result<CompletionChunk, BackendError>>` |
 /// | what a function makes of the request | [`from_fn`](Self::from_fn) |
 ///
-/// Chunks are sent as they are, up to the first final chunk or error; if there is neither, the stream ends with
+/// Chunks are sent unchanged, up to the first final chunk or error; if there is neither, the stream ends with
 /// [`BackendError::TruncatedStream`]. Tool calls of responses that have no id get `call_1`, `call_2` and so on.
 #[derive(Clone, Debug)]
 pub struct ScriptedReply {
@@ -190,7 +190,7 @@ fn into_deltas(chunk: CompletionChunk) -> Vec<CompletionChunk> {
     reasoning.chain(refusal).chain(text).chain(calls).collect()
 }
 
-/// A call as deltas: first the id and the name, then the arguments. The last one says whether the call is complete.
+/// A call as deltas: first the id and the name, then the arguments. The last one holds whether the call is complete.
 fn into_call_deltas(call: ToolCallDelta) -> Vec<ToolCallDelta> {
     let ToolCallDelta { index, arguments_delta, is_complete, .. } = call;
     let arguments = split(&arguments_delta).map(|arguments_delta| ToolCallDelta {

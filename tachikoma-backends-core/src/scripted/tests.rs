@@ -89,7 +89,7 @@ fn every_reply_is_the_same_whole_and_streamed() {
         Ok(CompletionResponse { usage, ..CompletionResponse::new("ab") }),
     );
     check(vec![text("a"), Err(network()), text("b"), end()], Err(network()));
-    // What comes after the end is no part of the response.
+    // What comes after the end is not part of the response.
     check(
         vec![text("a"), end(), text("b")],
         Ok(CompletionResponse { usage, ..CompletionResponse::new("a") }),

@@ -14,7 +14,7 @@ use crate::ToolCall;
 pub enum Approval {
     /// It runs.
     Allow,
-    /// It does not run, and the model gets these words as its result.
+    /// It does not run, and the model gets this text as its result.
     Deny(String),
     /// It runs with these arguments, a JSON object as text, and the model is informed of them.
     Edit(String),

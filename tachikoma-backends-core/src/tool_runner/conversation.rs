@@ -14,7 +14,7 @@ const PREVIOUS_RESPONSE: &str = "previous_response_id";
 enum History {
     /// In each request.
     Sent,
-    /// In the server's conversation, which grows by itself.
+    /// In the server's conversation, to which the server adds every turn.
     Conversation,
     /// With the response that the request follows.
     PreviousResponse,

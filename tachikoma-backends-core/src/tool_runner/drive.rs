@@ -61,7 +61,7 @@ impl From<BackendError> for Failure {
     }
 }
 
-/// Runs until a response calls no tool; over streams where there is someone to show the events to.
+/// Runs until a response calls no tool; over streams where the events are wanted.
 pub(super) async fn drive(
     runner: &ToolRunner,
     backend: &(impl Backend + ?Sized),

@@ -45,7 +45,7 @@ struct Model {
     info: BackendInfo,
     replies: Mutex<VecDeque<Reply>>,
     requests: Mutex<Vec<CompletionRequest>>,
-    /// Held by each open stream, so that its count shows how many there are.
+    /// Held by each open stream, so that its count is the number of streams.
     open_streams: Arc<()>,
 }
 

@@ -7,26 +7,15 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use jiff::ToSpan;
 use jiff::civil::Date;
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use serde::Serialize;
 
+use super::model_table::{self, Row};
 use super::silent::owner;
 use super::view::{Form, View};
 use crate::files;
 
-/// How many days ahead a shutdown is told.
+/// How many days ahead a shutdown is reported.
 const NOTICE_DAYS: i64 = 90;
-
-/// Where the model table is.
-const TABLE: &str = "src/models.rs";
-
-/// A row of the model table.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Row {
-    /// The id, its aliases and its dated snapshots.
-    names: Vec<String>,
-    shutdown: Option<Date>,
-}
 
 /// The models that the documents and the table name.
 #[derive(Debug, Serialize)]
@@ -68,15 +57,13 @@ pub(crate) struct Crate {
 }
 
 impl Crate {
-    /// Reads it from the source, so that it can be read while the crate does not build.
+    /// Reads the adapter's source as words, so that it can be read while the crate does not build.
     pub(crate) fn read() -> Result<Self> {
-        let root = files::root();
-        let table = fs::read_to_string(root.join(TABLE)).with_context(|| format!("cannot read {TABLE}"))?;
-        Self::of(&table, sources(&root.join("src"))?)
+        Ok(Self::new(model_table::rows()?, sources(&files::root().join("src"))?))
     }
 
-    /// From the text of the table, and the names and texts of source files.
-    pub(super) fn of(table: &str, sources: Vec<(String, String)>) -> Result<Self> {
+    /// From the rows of the table, and the names and texts of source files.
+    pub(super) fn new(table: Vec<Row>, sources: Vec<(String, String)>) -> Self {
         let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         // Elsewhere a `Response` is another one.
         for (file, text) in sources.iter().filter(|(_, text)| text.contains("crate::openai::types")) {
@@ -84,7 +71,7 @@ impl Crate {
                 used.entry(word.to_owned()).or_default().insert(file.clone());
             }
         }
-        Ok(Self { table: rows(table)?, used })
+        Self { table, used }
     }
 
     pub(super) fn models(&self, old: &View, new: &View) -> Models {
@@ -109,8 +96,9 @@ impl Crate {
                 days.entry(day).or_default().push(id.clone());
             }
         }
-        let told = days.into_iter();
-        told.map(|(day, models)| Ok(Shutdown { day, days_left: on.until(day)?.get_days(), models })).collect()
+        days.into_iter()
+            .map(|(day, models)| Ok(Shutdown { day, days_left: on.until(day)?.get_days(), models }))
+            .collect()
     }
 
     /// The generated types that a site concerns, as far as the adapter names them, and the files that do.
@@ -118,65 +106,6 @@ impl Crate {
         let names = generated(site).into_iter();
         names.filter_map(|name| Some((name.clone(), self.used.get(&name)?.clone()))).collect()
     }
-}
-
-/// The rows `[NAME =] "id" { cells }` of `models! { ... }`: tokens, so that the layout does not matter.
-fn rows(text: &str) -> Result<Vec<Row>> {
-    let file = syn::parse_file(text).with_context(|| format!("{TABLE} is not Rust"))?;
-    let table = file.items.into_iter().find_map(|item| match item {
-        syn::Item::Macro(item) if item.mac.path.is_ident("models") => Some(item.mac.tokens),
-        _ => None,
-    });
-    let mut rows = Vec::new();
-    let mut id = None;
-    for token in table.with_context(|| format!("{TABLE} has no `models! {{ ... }}`"))? {
-        match token {
-            TokenTree::Literal(literal) => id = Some(literal.to_string().trim_matches('"').to_owned()),
-            TokenTree::Group(cells) if cells.delimiter() == Delimiter::Brace => {
-                if let Some(id) = id.take() {
-                    rows.push(row(id, cells.stream()));
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(rows)
-}
-
-fn row(id: String, cells: TokenStream) -> Row {
-    let mut row = Row { names: Vec::new(), shutdown: None };
-    let mut cell = String::new();
-    for token in cells {
-        match token {
-            TokenTree::Ident(name) => {
-                let name = name.to_string();
-                // `shutdown: on(...)`: the call belongs to the cell.
-                if name != "on" {
-                    cell = name;
-                }
-            }
-            TokenTree::Group(group) => {
-                let words =
-                    || group.stream().into_iter().map(|token| token.to_string().trim_matches('"').to_owned());
-                match cell.as_str() {
-                    "snapshots" => row
-                        .names
-                        .extend(words().filter(|word| word != ",").map(|date| format!("{id}-{date}"))),
-                    "aliases" => row.names.extend(words().filter(|word| word != ",")),
-                    "shutdown" => {
-                        let numbers: Vec<i16> = words().filter_map(|word| word.parse().ok()).collect();
-                        if let [year, month, day] = *numbers.as_slice() {
-                            row.shutdown = Date::new(year, month as i8, day as i8).ok();
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
-    }
-    row.names.insert(0, id);
-    row
 }
 
 /// The names that the types of a site can have: that of its schema, of its field's own type, and of their request copies.

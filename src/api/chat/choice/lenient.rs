@@ -1,35 +1,34 @@
-//! Choices in every form that servers give them, whole and in pieces.
+//! Choices in every form that servers send, whole and in pieces.
 
 use serde_json::{Value, json};
-use tachikoma_backends_core::{ErrorCategory, FinishReason, ToolCallFragment};
+use tachikoma_backends_core::{ErrorCategory, FinishReason, ToolCallAccumulator, ToolCallFragment};
 
-use super::{CALLS_OF_A_CHOICE, Choices};
+use super::{CALLS_PER_CHOICE, Choices};
+use crate::CodexError;
 use crate::api::{
     body, calls,
     chat::channel::{Form, Source},
     chat::content::{self, Content},
     chat::finish,
 };
-use crate::runtime::{decoder::Piece, json};
-
-use crate::CodexError;
 use crate::openai::types::{
     ChatCompletionResponseChoice, ChatCompletionResponseFunction, ChatCompletionResponseMessage,
     ChatCompletionResponseToolCall,
 };
+use crate::runtime::{decoder::Piece, json};
 
 impl Choices {
-    /// Adds what a choice of an event holds. Returns whether it has a finish reason.
+    /// Adds the content of a choice. Returns whether it has a finish reason.
     ///
     /// # Errors
-    /// It is an error, or holds what cannot be read and would be lost.
+    /// It is an error, or holds content that cannot be read and would be lost.
     pub(in crate::api::chat) fn read(
         &mut self,
         position: usize,
         choice: ChatCompletionResponseChoice,
         piece: &mut Piece,
     ) -> Result<bool, CodexError> {
-        // What stands as a boolean here holds nothing.
+        // The ignored fields are typed as booleans: content in them has been moved to the message.
         let ChatCompletionResponseChoice {
             delta,
             message,
@@ -48,7 +47,7 @@ impl Choices {
         }
         let index = json::index(index.as_ref()).unwrap_or(position);
         let ordinal = self.ordinal(index)?;
-        // vLLM has the stop text, or the number of its token, under this name.
+        // vLLM sends the stop text, or its token id, under this name.
         let stop_reason = stop_reason.filter(|word| {
             word.as_str().is_some_and(|word| finish::meaning(word, false) != FinishReason::Other)
         });
@@ -71,7 +70,7 @@ impl Choices {
                 if is_beside_delta { Form::Snapshot } else { Form::Message { is_last: word.is_some() } };
             self.message(self.source(ordinal, form), message, piece)?;
         }
-        // Completion models have their text beside the message; where there are both, it is the same.
+        // Completion models send their text beside the message; where there are both, they are the same.
         if let Some(text) = text.filter(|_| piece.text.len() == held_text) {
             let (text, form) = (content::text_of(&text), Form::Message { is_last: word.is_some() });
             let source = self.source(ordinal, form);
@@ -102,7 +101,7 @@ impl Choices {
             images,
         } = message;
         let (mut part_calls, mut has_part) = (Vec::new(), false);
-        // Nearly all that comes is one text, or in a tool call nothing.
+        // Nearly always, the content is one text, or with a tool call missing.
         match content {
             Some(Value::String(text)) => {
                 self.text.add(source, text, &mut piece.text, &mut self.unknown);
@@ -118,7 +117,7 @@ impl Choices {
                 unread.into_iter().for_each(|part| self.note_unread("content[].type", part));
             }
         }
-        // Servers that have several of these fields have the same in all, and in the content's parts.
+        // Servers that send several of these fields send the same text in all, and in the content's parts.
         let reasoning = [reasoning_content, reasoning, reasoning_text, thinking, reasoning_details];
         let mut reasoning = reasoning.into_iter().flatten().map(into_content);
         if !has_part && let Some(text) = reasoning.find(|text| !text.is_empty()) {
@@ -134,7 +133,7 @@ impl Choices {
             self.refusal.add(source, text, &mut piece.refusal, &mut self.unknown);
         }
         if let Some(audio) = audio.filter(Value::is_object) {
-            // The transcript is what the model said.
+            // The transcript is the text of the response.
             let transcript = audio.get("transcript").map(content::text_of).unwrap_or_default();
             self.text.add(source, transcript, &mut piece.text, &mut self.unknown);
             if !json::is_empty(audio.get("data").unwrap_or_default()) {
@@ -151,7 +150,7 @@ impl Choices {
         let has_calls = !tool_calls.is_empty();
         let is_unnumbered = tool_calls.len() > 1 && tool_calls.iter().all(|call| call.index.is_none());
         for (position, call) in tool_calls.into_iter().enumerate() {
-            // A message lists its calls, whether it numbers them or not; so does a delta of several.
+            // In a message, and in a delta of several calls, the position of a call is its index where it has none.
             let position = (is_unnumbered || source.form != Form::Delta).then_some(position);
             self.call(source, position, call, piece)?;
         }
@@ -159,7 +158,7 @@ impl Choices {
             function_call.filter(|_| !has_calls && (self.has_function_call || self.calls.is_empty()))
         {
             let held = self.calls.len();
-            self.push(Some(source.choice * CALLS_OF_A_CHOICE), None, call, source.form, piece)?;
+            self.push(Some(source.choice * CALLS_PER_CHOICE), None, call, source.form, piece)?;
             self.has_function_call |= self.calls.len() > held;
         }
         Ok(())
@@ -198,7 +197,7 @@ impl Choices {
         let index = json::index(index.as_ref()).or(position);
         let id = json::into_text(id);
         self.push(
-            index.map(|index| index.saturating_add(source.choice * CALLS_OF_A_CHOICE)),
+            index.map(|index| index.saturating_add(source.choice * CALLS_PER_CHOICE)),
             id,
             function,
             source.form,
@@ -218,11 +217,11 @@ impl Choices {
         let name = json::into_text(name);
         let arguments = calls::arguments(arguments.or(input).or(parameters));
         let fragment = ToolCallFragment::new(index, id.as_deref(), name.as_deref(), arguments);
-        let delta = match form {
-            Form::Delta => self.calls.push(fragment)?,
-            Form::Snapshot | Form::Message { .. } => self.calls.push_whole(fragment)?,
+        let push = match form {
+            Form::Delta => ToolCallAccumulator::push_fragment,
+            Form::Snapshot | Form::Message { .. } => ToolCallAccumulator::push_whole,
         };
-        piece.tool_calls.extend(delta);
+        piece.tool_calls.extend(self.calls.push(fragment, push)?);
         Ok(())
     }
 

@@ -1,18 +1,18 @@
-//! What an item has held since it began: some servers send it once more in pieces.
+//! The text that an item began with: some servers send it once more in pieces.
 
-/// Text that has been passed on and may come again from its beginning.
+/// Text that has been passed on and may be repeated from its beginning.
 #[derive(Debug, Default)]
-pub(super) struct Announced {
+pub(super) struct AnnouncedText {
     text: String,
     repeated: usize,
 }
 
-impl Announced {
+impl AnnouncedText {
     pub(super) fn new(text: String) -> Self {
         Self { text, repeated: 0 }
     }
 
-    /// What a piece adds. One that does not repeat the text goes on after it.
+    /// The part of a piece that is new. A piece that does not repeat the text continues it.
     pub(super) fn rest<'a>(&mut self, piece: &'a str) -> &'a str {
         let left = self.text.get(self.repeated..).unwrap_or_default();
         if left.is_empty() {
@@ -41,7 +41,7 @@ mod tests {
             ("ab", vec!["c", "a"], "ca"),
             ("é", vec!["é", "é"], "é"),
         ] {
-            let mut announced = Announced::new(text.to_owned());
+            let mut announced = AnnouncedText::new(text.to_owned());
             let found: String = pieces.iter().map(|piece| announced.rest(piece)).collect();
             assert_eq!(found, expected, "{text} {pieces:?}");
         }

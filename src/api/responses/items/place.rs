@@ -1,4 +1,4 @@
-//! Which item a piece, or an item that comes again, belongs to.
+//! Finds the item that a piece, or a repeated item, belongs to.
 
 use tachikoma_backends_core::ErrorCategory;
 
@@ -20,7 +20,7 @@ pub(in crate::api::responses) struct Place {
 }
 
 impl Place {
-    /// Where an event says that it belongs.
+    /// The place that an event names.
     pub(in crate::api::responses) fn from_event(event: &Event) -> Self {
         let part = event.summary_index.as_ref().or(event.content_index.as_ref());
         Self {
@@ -44,8 +44,8 @@ impl Items {
         }
     }
 
-    /// The item that a place names: by id, by number, by the id of its call. A place that names none that has come is in the last
-    /// item of the kind, unless its number is new: some servers make up an id for each event.
+    /// The item at a place: by id, by index, by the id of its call. A place that names no item so far is in the last item of
+    /// the kind, unless its index is new: some servers make up an id for each event.
     pub(super) fn find(&self, place: &Place, kind: ItemKind, call_id: Option<&str>) -> Option<usize> {
         let position = |is: &dyn Fn(&OpenItem) -> bool| self.items.iter().rposition(is);
         let id = place.id.as_deref();
@@ -68,7 +68,7 @@ impl Items {
                 |item: &OpenItem| place.index.is_some() && item.index.is_some() && item.index != place.index;
             position(&|item| item.call_id.as_deref() == Some(call_id) && !is_other(item))
         };
-        // Where ids have been found before, an unknown one is that of a new item.
+        // If ids have been found before, an unknown one is that of a new item.
         let last = || {
             let is_new = place.index.is_some()
                 || call_id.is_some()
@@ -78,16 +78,16 @@ impl Items {
         by_id().or_else(by_index).or_else(by_call_id).or_else(last)
     }
 
-    /// The item that an item of the last event is: by id or by the id of its call, else by its number or its order, if what has
-    /// come of it agrees.
+    /// The item that an item of the last event repeats: by id or by the id of its call, else by its index or its order, if its
+    /// content so far agrees.
     pub(super) fn find_last(&self, index: usize, item: Item<'_>) -> Option<usize> {
         let (id, call_id) = (item.word("id"), item.word("call_id"));
         let free = || self.items.iter().enumerate().filter(|(_, open)| !open.is_matched);
-        let same = |held: &Option<String>, given: &Option<std::borrow::Cow<'_, str>>| {
+        let is_same = |held: &Option<String>, given: &Option<std::borrow::Cow<'_, str>>| {
             held.is_some() && held.as_deref() == given.as_deref()
         };
-        let by_id = || free().find(|(_, open)| same(&open.id, &id));
-        let by_call_id = || free().find(|(_, open)| same(&open.call_id, &call_id));
+        let by_id = || free().find(|(_, open)| is_same(&open.id, &id));
+        let by_call_id = || free().find(|(_, open)| is_same(&open.call_id, &call_id));
         let alike = || free().filter(|(_, open)| open.agrees(item));
         let by_index = || alike().find(|(_, open)| open.index == Some(index));
         let in_order = || alike().next();
@@ -107,7 +107,7 @@ impl Items {
 }
 
 impl OpenItem {
-    /// Whether what has come can be a part of this item.
+    /// Whether the content so far can be a part of this item.
     fn agrees(&self, item: Item<'_>) -> bool {
         let text = |kind: TextKind, whole: &str| {
             let held = self.texts.get(kind as usize).map(|text| &text.streamed);

@@ -2,13 +2,16 @@
 
 use tachikoma_backends_core::Phase;
 
-use super::{Announced, Items, Place};
+use super::{AnnouncedText, Items, Place};
 use crate::CodexError;
 use crate::api::{
     responses::item::{ItemKind, PARAGRAPH},
-    streamed::Streamed,
+    streamed_text::StreamedText,
 };
-use crate::runtime::{decoder::Piece, unknown::UnknownFields};
+use crate::runtime::{
+    decoder::{Piece, append},
+    unknown::UnknownFields,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::api::responses) enum TextKind {
@@ -18,25 +21,25 @@ pub(in crate::api::responses) enum TextKind {
     Reasoning,
 }
 
-/// More parts than the items of any response have; the pieces of further ones are not told apart.
+/// More parts than the items of any response have; further ones are not distinguished.
 const MAX_PARTS: usize = 5000;
 
 /// The text of one kind in an item.
 #[derive(Debug, Default)]
-pub(super) struct Text {
-    pub(super) streamed: Streamed,
+pub(super) struct ItemText {
+    pub(super) streamed: StreamedText,
     parts: Vec<Part>,
 }
 
 #[derive(Debug, Default)]
 struct Part {
     index: Option<usize>,
-    streamed: Streamed,
+    streamed: StreamedText,
     is_done: bool,
 }
 
 impl Items {
-    /// A piece of text.
+    /// Adds a piece of text.
     pub(in crate::api::responses) fn text_delta(
         &mut self,
         place: &Place,
@@ -63,7 +66,7 @@ impl Items {
         Ok(())
     }
 
-    /// The text of a part as a whole, of which pieces may have come.
+    /// Adds the whole text of a part, of which pieces may have arrived.
     pub(in crate::api::responses) fn text_done(
         &mut self,
         place: &Place,
@@ -77,7 +80,7 @@ impl Items {
         let item = self.find_or_open(place, item_kind(kind))?;
         let Some(part) = self.part(item, kind, place.part) else { return Ok(()) };
         if part.is_done && place.part.is_none() && part.streamed.rest(whole).is_none() {
-            // Without an index, a second whole text is one of another part.
+            // Without an index, a second whole text is that of another part.
             *part = Part::default();
         }
         part.is_done = true;
@@ -89,15 +92,15 @@ impl Items {
         Ok(())
     }
 
-    /// Text of a part that begins, which may come again in pieces.
+    /// Records the text that a part begins with, which may be repeated in pieces.
     pub(in crate::api::responses) fn announce(&mut self, place: &Place, text: &str) {
         let position = self.find(place, ItemKind::Message, None);
         if let Some(open) = position.and_then(|position| self.items.get_mut(position)) {
-            open.announced = Announced::new(text.to_owned());
+            open.announced = AnnouncedText::new(text.to_owned());
         }
     }
 
-    /// Whether an item has this text as its summary.
+    /// Whether this text is the item's summary.
     pub(super) fn has_summary(&self, item: usize, whole: &str) -> bool {
         let held = self.items.get(item).and_then(|open| open.texts.get(TextKind::Summary as usize));
         held.is_some_and(|held| !held.streamed.is_empty() && held.streamed.covers(whole))
@@ -121,7 +124,7 @@ impl Items {
         }
     }
 
-    /// Passes text on. Another message, or another `part` of reasoning, begins a paragraph; without a part, the text goes on in
+    /// Passes text on. Another message, or another `part` of reasoning, begins a paragraph; without a part, the text continues
     /// its item.
     fn emit(
         &mut self,
@@ -155,11 +158,7 @@ impl Items {
             }
         }
         held.streamed.add(&text);
-        if target.is_empty() {
-            *target = text;
-        } else {
-            target.push_str(&text);
-        }
+        append(target, text);
     }
 
     /// The part that a piece belongs to: by its index, else the last one.
@@ -180,7 +179,7 @@ impl Items {
     }
 }
 
-/// The part that is a paragraph of its own: of reasoning each, of a message none.
+/// The part that is a paragraph of its own: those of reasoning are, those of a message are not.
 fn boundary(kind: TextKind, place: &Place) -> Option<usize> {
     place.part.filter(|_| item_kind(kind) == ItemKind::Reasoning)
 }

@@ -34,7 +34,7 @@ fn check<T: DeserializeOwned + JsonSchema + Debug + PartialEq>(rows: impl IntoIt
     }
 }
 
-/// The names of the first properties of a union's branches, as they are sent.
+/// The names of the first properties of a union's branches, as sent.
 #[track_caller]
 fn first_keys<T: JsonSchema>() -> Vec<String> {
     let tool = ToolDefinition::from_type::<Holds<T>>("f", "").into_strict().unwrap();

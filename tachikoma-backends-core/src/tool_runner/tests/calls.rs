@@ -9,7 +9,7 @@ use crate::{ContentPart, ToolParameters};
 
 fn runner() -> ToolRunner {
     let nothing = ToolDefinition::new("noon", "For tests", ToolParameters::new());
-    let said = Arc::new(Mutex::new(0));
+    let total = Arc::new(Mutex::new(0));
     ToolRunner::new()
         .with(say())
         .with_tool(definition("double"), |Number { n }| json!({ "is": n * 2 }))
@@ -22,10 +22,10 @@ fn runner() -> ToolRunner {
             Tool::new(definition("slow"), async |_: Number| tokio::time::sleep(LONG).await).without_timeout(),
         )
         .with_tool(definition("count"), move |Number { n }| {
-            let said = Arc::clone(&said);
+            let total = Arc::clone(&total);
             async move {
-                *said.lock().unwrap() += n;
-                *said.lock().unwrap()
+                *total.lock().unwrap() += n;
+                *total.lock().unwrap()
             }
         })
         .with_tool(nothing, async |()| "noon")

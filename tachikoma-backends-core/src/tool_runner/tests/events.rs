@@ -1,4 +1,4 @@
-//! What a streamed run shows.
+//! The events of a streamed run.
 
 use super::*;
 
