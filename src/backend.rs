@@ -38,6 +38,12 @@ use crate::server::Server;
 /// The OpenAI backend.
 ///
 /// It is cheap to share as an `Arc<dyn Backend>`; connections are kept and used again.
+///
+/// A response is complete or an error: a stream ends with exactly one final chunk or exactly one error, a response that was cut is
+/// an error with what had arrived, and a tool call counts as complete only by evidence of the server. What the model table knows
+/// to fail (an ability that the model lacks, a value out of range, a tool result without its call) is refused before it is sent to
+/// OpenAI's or Azure's servers, and is a warning for others; [`preview`](Self::preview) shows the warnings without sending.
+/// Requests need a Tokio runtime with I/O and timers.
 #[derive(Debug)]
 pub struct CodexBackend {
     config: CodexBackendConfig,

@@ -29,6 +29,29 @@ use crate::server::{Azure, BaseUrl, Server};
 /// assert_eq!(config.model().as_str(), "gpt-5.6-terra");
 /// ```
 ///
+/// # Settings
+///
+/// | Method | Variable | Default |
+/// |---|---|---|
+/// | [`new`](Self::new), [`with_credentials`](Self::with_credentials) | `OPENAI_API_KEY` | required, unless the server is on this machine |
+/// | [`with_base_url`](Self::with_base_url) | `OPENAI_BASE_URL` | `https://api.openai.com/v1` |
+/// | [`with_organization`](Self::with_organization) | `OPENAI_ORG_ID`, `OPENAI_ORGANIZATION` | the one of the key |
+/// | [`with_project`](Self::with_project) | `OPENAI_PROJECT_ID` | the one of the key |
+/// | [`with_model`](Self::with_model) | `OPENAI_MODEL` | [`OpenAIModel::default`] |
+/// | [`with_azure`](Self::with_azure) | `AZURE_OPENAI_ENDPOINT`, `OPENAI_API_VERSION`, `AZURE_OPENAI_DEPLOYMENT` | not Azure |
+/// | [`new`](Self::new), [`with_credentials`](Self::with_credentials), on Azure | `AZURE_OPENAI_AD_TOKEN`, else `AZURE_OPENAI_API_KEY` | required |
+/// | [`with_api`](Self::with_api) | | [`Api::Auto`] |
+/// | [`with_max_tokens`](Self::with_max_tokens) | | the limit of the server |
+/// | [`with_input_limit`](Self::with_input_limit) | | [`InputLimit::Warn`] |
+/// | [`with_stream_usage`](Self::with_stream_usage) | | true |
+/// | [`with_record_content`](Self::with_record_content) | | false |
+/// | [`with_header`](Self::with_header), [`with_default_headers`](Self::with_default_headers) | | no further headers |
+/// | [`with_http_client`](Self::with_http_client) | | a client of the crate's own |
+/// | [`with_reliability`](Self::with_reliability), or a method for each of its fields | | [`Reliability::default`] |
+///
+/// The variables are read by [`from_env`](Self::from_env). A value that no request can carry is an error of the category
+/// `configuration` when the backend is made.
+///
 /// # In a file
 /// It is read by `serde` from any format, here from TOML, and written without secrets: keys, tokens, and headers, but for
 /// [harmless ones](Self::with_header). A password, key or query in a URL is written as `***`, or left out, and must be given

@@ -110,6 +110,10 @@ impl Error for TokenError {}
 /// Gives tokens. It is asked before the first request, some minutes before a token expires, and once after a server has
 /// refused one (401); what it gives is kept in between, and requests at the same time share one call.
 ///
+/// A token is replaced 5 minutes before it expires, one that is valid for less than 10 minutes after half of its time. If the
+/// call fails, the old token remains in use while it is valid. After a 401 the request is sent once more with a new token, which
+/// does not count as a retry. A provider must not send a request through the backend that waits for its token: that is an error.
+///
 /// It should not wait for ever: [`with_token_timeout`](crate::CodexBackendConfig::with_token_timeout) ends it.
 ///
 /// ```

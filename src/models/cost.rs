@@ -61,7 +61,7 @@ impl OpenAIModel {
     /// ```
     /// # use tachikoma_backend_codex::OpenAIModel;
     /// # use tachikoma_backends_core::Usage;
-    /// let usage = Usage { prompt_tokens: 100_000, completion_tokens: 10_000, ..Usage::default() };
+    /// let usage = Usage::new(100_000, 10_000);
     /// assert_eq!(OpenAIModel::GPT_5_6_TERRA.cost(&usage)?, 0.32);
     /// # Ok::<(), tachikoma_backend_codex::CodexError>(())
     /// ```

@@ -7,6 +7,12 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// How long to wait, how often to try and how much to take. In a file durations are texts such as `"120s"` or `"1m 30s"`.
+///
+/// # Retries
+/// A request is sent again after the statuses 408, 409, 429 (unless a quota is exhausted) and 5xx, after a timeout and after a broken
+/// connection, as long as no part of a response has arrived. The header `x-should-retry` overrides that. After a connection that
+/// broke before a response began, the retry uses a new connection. Each retry is a `tracing` event, and the final error holds the
+/// number of attempts, the earlier failures, and whether the server may have processed the request.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
