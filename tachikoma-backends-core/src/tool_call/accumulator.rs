@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use crate::setters::{optional_setters, setters};
 use crate::{ToolCall, ToolCallDelta};
 
 /// A delta of a streamed call, as servers send it: anything may be missing, empty or repeated.
