@@ -62,9 +62,7 @@ struct Fixed {
 
 impl Fixed {
     fn new(whole: Whole, items: Items) -> Self {
-        let mut info = BackendInfo::default();
-        info.name = "fixed".into();
-        Self { info, whole, items }
+        Self { info: BackendInfo::new("fixed", "fixed-1"), whole, items }
     }
 }
 
@@ -178,11 +176,9 @@ fn both_ways_lead_to_the_same_response() {
 /// A backend that should call a tool, whose response has these calls, and whose stream has these deltas.
 #[track_caller]
 fn check_calls(calls: Vec<ToolCall>, deltas: Vec<ToolCallDelta>, expected: &[&str]) {
-    let mut whole = CompletionResponse::default();
-    whole.tool_calls = calls;
-    whole.finish_reason = FinishReason::ToolUse;
-    let mut chunk = CompletionChunk::default();
-    chunk.tool_calls = deltas;
+    let finish_reason = FinishReason::ToolUse;
+    let whole = CompletionResponse { tool_calls: calls, finish_reason, ..Default::default() };
+    let chunk = CompletionChunk { tool_calls: deltas, ..Default::default() };
     let end = CompletionChunk::last(FinishReason::ToolUse, None);
     let backend = Fixed::new(Ok(whole), vec![Ok(chunk), Ok(end)]);
     check(Conformance::new().with_tool_call(text(), "now", json!({"zone": "UTC"})), &backend, expected);
