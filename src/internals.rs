@@ -10,11 +10,9 @@ use tachikoma_backends_core::{CompletionResponse, CompletionStream};
 
 use crate::CodexError;
 use crate::api::ResponseContext;
-use crate::runtime::{
-    decoder::{Decoder, Progress},
-    events::Event,
-    sse::SseDecoder,
-};
+use crate::runtime::decoder::{Decoder, Progress};
+use crate::runtime::events::Event;
+use crate::runtime::sse::SseDecoder;
 use crate::server::ERRORS;
 use crate::target::WireApi;
 

@@ -7,10 +7,8 @@ use reqwest::header::{HeaderValue, USER_AGENT};
 use crate::CodexError;
 use crate::auth::{KEY_PREFIXES, Prepared};
 use crate::config::CodexBackendConfig;
-use crate::runtime::{
-    Redactor,
-    transport::{Destination, Transport},
-};
+use crate::runtime::Redactor;
+use crate::runtime::transport::{Destination, Transport};
 use crate::server::{ERRORS, Server, ServerAuthorization};
 
 /// The way to this server, with the configured credentials and headers.

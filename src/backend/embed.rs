@@ -6,10 +6,8 @@ use tracing::Instrument;
 use super::CodexBackend;
 use super::exchange::Outgoing;
 use crate::CodexError;
-use crate::api::{
-    Protocol, ResponseContext,
-    embeddings::{self, EmbeddingRequest, EmbeddingResponse, Embeddings},
-};
+use crate::api::embeddings::{self, EmbeddingRequest, EmbeddingResponse, Embeddings};
+use crate::api::{Protocol, ResponseContext};
 use crate::config::InputLimit;
 
 impl CodexBackend {

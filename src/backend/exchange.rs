@@ -16,13 +16,11 @@ use crate::CodexError;
 use crate::api::{Protocol, ResponseContext};
 use crate::models::{Date, OpenAIModel};
 use crate::openai::{self, ByteStream, ResponseValue};
-use crate::runtime::{
-    events::SseSource,
-    offload, stream,
-    transport::timeout::Timeout,
-    transport::{Body, Bytes},
-    unknown::UnknownFields,
-};
+use crate::runtime::events::SseSource;
+use crate::runtime::transport::timeout::Timeout;
+use crate::runtime::transport::{Body, Bytes};
+use crate::runtime::unknown::UnknownFields;
+use crate::runtime::{offload, stream};
 use crate::server::ERRORS;
 use crate::target::Target;
 

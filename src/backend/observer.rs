@@ -7,12 +7,10 @@ use tracing::Span;
 
 use crate::CodexError;
 use crate::api::unknown_fields::note_end;
-use crate::runtime::{
-    decoder::Piece,
-    stream::Observer,
-    telemetry::Operation,
-    unknown::{UnknownFieldCounts, UnknownFields},
-};
+use crate::runtime::decoder::Piece;
+use crate::runtime::stream::Observer;
+use crate::runtime::telemetry::Operation;
+use crate::runtime::unknown::{UnknownFieldCounts, UnknownFields};
 
 /// Observes one call.
 #[derive(Debug)]

@@ -13,12 +13,10 @@ use crate::openai::types::{
     ChatCompletionResponseChoice, ChatCompletionStreamChoice, CreateChatCompletionResponse as Chunk,
     CreateChatCompletionStreamResponse as UsualChunk,
 };
-use crate::runtime::{
-    decoder::{self, Decoder, Piece, Progress},
-    events::Event,
-    json,
-    unknown::UnknownFields,
-};
+use crate::runtime::decoder::{self, Decoder, Piece, Progress};
+use crate::runtime::events::Event;
+use crate::runtime::json;
+use crate::runtime::unknown::UnknownFields;
 use crate::server::ERRORS;
 
 /// A streamed response so far.

@@ -9,10 +9,8 @@ use tachikoma_backends_core::{
 
 use super::state;
 use crate::CodexError;
-use crate::api::{
-    attachment::{self, FileFields},
-    encode,
-};
+use crate::api::attachment::{self, FileFields};
+use crate::api::encode;
 use crate::models::InstructionRole;
 use crate::openai::types;
 use crate::openai::types::{

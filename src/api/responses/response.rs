@@ -8,10 +8,8 @@ use super::stream::ResponsesStream;
 use crate::CodexError;
 use crate::api::{ResponseContext, body, unknown_fields::ITEMS};
 use crate::openai::types::Response;
-use crate::runtime::{
-    decoder::{self, Decoder},
-    json as lenient,
-};
+use crate::runtime::decoder::{self, Decoder};
+use crate::runtime::json as lenient;
 use crate::server::ERRORS;
 
 /// Decodes a whole response.

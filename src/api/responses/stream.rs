@@ -13,18 +13,13 @@ use super::items::{Items, Place, TextKind};
 use super::response::{self, StreamEnd};
 use super::state;
 use crate::CodexError;
-use crate::api::{
-    ResponseContext, body, calls, duplicates, json_budget,
-    unknown_fields::{self, EVENTS},
-    usage,
-};
+use crate::api::unknown_fields::{self, EVENTS};
+use crate::api::{ResponseContext, body, calls, duplicates, json_budget, usage};
 use crate::openai::types::{Response, ResponseStreamEvent as ResponseEvent};
-use crate::runtime::{
-    decoder::{self, Decoder, Piece, Progress},
-    events::Event,
-    json,
-    unknown::UnknownFields,
-};
+use crate::runtime::decoder::{self, Decoder, Piece, Progress};
+use crate::runtime::events::Event;
+use crate::runtime::json;
+use crate::runtime::unknown::UnknownFields;
 use crate::server::ERRORS;
 
 /// A streamed response so far.

@@ -5,12 +5,10 @@ use tachikoma_backends_core::{ErrorCategory, FinishReason, ToolCallAccumulator, 
 
 use super::{CALLS_PER_CHOICE, Choices};
 use crate::CodexError;
-use crate::api::{
-    body, calls,
-    chat::channel::{Form, Source},
-    chat::content::{self, Content},
-    chat::finish,
-};
+use crate::api::chat::channel::{Form, Source};
+use crate::api::chat::content::{self, Content};
+use crate::api::chat::finish;
+use crate::api::{body, calls};
 use crate::openai::types::{
     ChatCompletionResponseChoice, ChatCompletionResponseFunction, ChatCompletionResponseMessage,
     ChatCompletionResponseToolCall,

@@ -8,14 +8,12 @@ use tokio::time::{Instant, sleep};
 
 use super::ChatStream;
 use crate::CodexError;
-use crate::runtime::{
-    Reliability,
-    decoder::Piece,
-    events::SseSource,
-    stream::{Observer, chunks},
-    transport::{Body, Bytes},
-    unknown::UnknownFields,
-};
+use crate::runtime::Reliability;
+use crate::runtime::decoder::Piece;
+use crate::runtime::events::SseSource;
+use crate::runtime::stream::{Observer, chunks};
+use crate::runtime::transport::{Body, Bytes};
+use crate::runtime::unknown::UnknownFields;
 
 struct Unobserved;
 

@@ -4,14 +4,10 @@ use tachikoma_backends_core::Phase;
 
 use super::{AnnouncedText, Items, Place};
 use crate::CodexError;
-use crate::api::{
-    responses::item::{ItemKind, PARAGRAPH},
-    streamed_text::StreamedText,
-};
-use crate::runtime::{
-    decoder::{Piece, append},
-    unknown::UnknownFields,
-};
+use crate::api::responses::item::{ItemKind, PARAGRAPH};
+use crate::api::streamed_text::StreamedText;
+use crate::runtime::decoder::{Piece, append};
+use crate::runtime::unknown::UnknownFields;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::api::responses) enum TextKind {
