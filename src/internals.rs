@@ -46,7 +46,10 @@ fn context() -> ResponseContext {
     ResponseContext { state_origin: "codex/responses".to_owned(), ..ResponseContext::default() }
 }
 
-fn stream_of<'a>(mut decoder: impl Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {
+fn stream_of<'a>(
+    mut decoder: Box<dyn Decoder + Send>,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> CompletionStream {
     let mut items = Vec::new();
     let mut failure = None;
     let framing = each_event(pieces, |event| {

@@ -36,28 +36,6 @@ pub(crate) trait Decoder {
     fn unknown(&mut self) -> UnknownFields;
 }
 
-impl<D: Decoder + ?Sized> Decoder for Box<D> {
-    fn event(&mut self, event: &Event<'_>) -> Result<Option<Piece>, Error> {
-        (**self).event(event)
-    }
-
-    fn next_piece(&mut self) -> Option<Piece> {
-        (**self).next_piece()
-    }
-
-    fn progress(&self) -> Progress {
-        (**self).progress()
-    }
-
-    fn finish(&mut self) -> Result<CompletionChunk, Error> {
-        (**self).finish()
-    }
-
-    fn unknown(&mut self) -> UnknownFields {
-        (**self).unknown()
-    }
-}
-
 /// How far a streamed response is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {

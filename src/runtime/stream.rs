@@ -41,7 +41,7 @@ pub(crate) trait Observer {
 /// is closed with the last item, or when the stream is dropped.
 pub(crate) fn chunks<E: From<Error> + Send + 'static>(
     source: impl EventSource + Send + Unpin + 'static,
-    decoder: impl Decoder + Send + Unpin + 'static,
+    decoder: Box<dyn Decoder + Send>,
     reliability: &Reliability,
     observer: impl Observer + Send + Unpin + 'static,
 ) -> Pin<Box<dyn Stream<Item = Result<CompletionChunk, E>> + Send>> {
@@ -69,10 +69,9 @@ struct Chunks<C, E> {
     error: PhantomData<fn() -> E>,
 }
 
-impl<S, D, O, E> Stream for Chunks<Connection<S, D, O>, E>
+impl<S, O, E> Stream for Chunks<Connection<S, O>, E>
 where
     S: EventSource + Unpin,
-    D: Decoder + Unpin,
     O: Observer + Unpin,
     E: From<Error>,
 {
@@ -98,9 +97,9 @@ where
     }
 }
 
-struct Connection<S, D, O> {
+struct Connection<S, O> {
     source: S,
-    decoder: D,
+    decoder: Box<dyn Decoder + Send>,
     observer: O,
     first_content_timeout: Option<Duration>,
     progress_timeout: Option<Duration>,
@@ -117,7 +116,7 @@ struct Connection<S, D, O> {
     ended: bool,
 }
 
-impl<S: EventSource, D: Decoder, O> Connection<S, D, O> {
+impl<S: EventSource, O> Connection<S, O> {
     /// The next piece; `None` where the last chunk is to come.
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Piece>, Error>> {
         let mut steps = 0;
