@@ -14,6 +14,8 @@ mod streamed_text;
 pub(crate) mod unknown_fields;
 mod usage;
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use progenitor_client::{ByteStream, Error as ClientError, ResponseValue};
 use tachikoma_backends_core::{CompletionRequest, CompletionResponse};
@@ -56,34 +58,6 @@ pub(crate) trait Protocol: Send + Sync {
     }
 }
 
-impl<P: Protocol + ?Sized> Protocol for &P {
-    type Response = P::Response;
-
-    fn path(&self) -> &'static str {
-        (**self).path()
-    }
-
-    fn is_in_deployment(&self) -> bool {
-        (**self).is_in_deployment()
-    }
-
-    fn call(&self, client: Client, body: Bytes) -> BoxFuture<'static, ClientResult> {
-        (**self).call(client, body)
-    }
-
-    fn decode(&self, body: &[u8], context: ResponseContext) -> Result<Self::Response, CodexError> {
-        (**self).decode(body, context)
-    }
-
-    fn note_unknown(&self, unknown: &mut UnknownFields, body: &[u8]) {
-        (**self).note_unknown(unknown, body);
-    }
-
-    fn without_state(&self, body: &[u8]) -> Option<Bytes> {
-        (**self).without_state(body)
-    }
-}
-
 /// An endpoint for text, which can also stream.
 pub(crate) trait TextProtocol: Protocol<Response = CompletionResponse> {
     /// The body of a request.
@@ -122,10 +96,10 @@ impl Default for ResponseContext {
 
 impl WireApi {
     /// The endpoint.
-    pub(crate) fn protocol(self) -> &'static dyn TextProtocol {
+    pub(crate) fn protocol(self) -> Arc<dyn TextProtocol> {
         match self {
-            Self::ChatCompletions => &chat::ChatCompletions,
-            Self::Responses => &responses::Responses,
+            Self::ChatCompletions => Arc::new(chat::ChatCompletions),
+            Self::Responses => Arc::new(responses::Responses),
         }
     }
 }

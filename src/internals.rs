@@ -114,7 +114,7 @@ pub fn error_response_with_headers(status: u16, headers: &[(&str, &str)], body: 
         Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
     };
     let headers: HeaderMap = headers.iter().filter_map(header).collect();
-    ERRORS.from_response(status, &headers, body, SystemTime::UNIX_EPOCH)
+    ERRORS.response_error(status, &headers, body, SystemTime::UNIX_EPOCH)
 }
 
 /// The error inside a response that claims success, if there is one.
@@ -124,7 +124,7 @@ pub fn error_inside_success(body: &serde_json::Value) -> Option<CodexError> {
 
 /// The error that JSON is which is neither a response nor a recognised error.
 pub fn error_unread(body: &serde_json::Value) -> CodexError {
-    ERRORS.from_unread(body)
+    ERRORS.unread_error(body)
 }
 
 /// Every name in the model table: ids, aliases and dated snapshots.

@@ -3,7 +3,17 @@
 
 use serde_json::Value;
 
-use crate::runtime::unknown::{KnownFields, UnknownFields, document};
+use crate::runtime::unknown::{KnownFields, UnknownFields, document, is_listed};
+
+/// Whether an output item of this type is known.
+pub(crate) fn is_item(kind: &str) -> bool {
+    is_listed(ITEMS, kind)
+}
+
+/// Whether an event of this type is known, although it is not read.
+pub(crate) fn is_event(kind: &str) -> bool {
+    is_listed(EVENTS, kind)
+}
 
 /// Records the unknown fields of a chat completion, or of a chunk of one.
 pub(crate) fn note_chat(unknown: &mut UnknownFields, bytes: &[u8]) {
@@ -24,14 +34,14 @@ pub(crate) fn note_response(unknown: &mut UnknownFields, bytes: &[u8]) {
 
 /// Records the type of an output item, if it is unknown. Many servers send no type.
 pub(crate) fn note_item(unknown: &mut UnknownFields, kind: &str) {
-    if !kind.is_empty() && !ITEMS.contains(&kind) {
+    if !kind.is_empty() && !is_item(kind) {
         unknown.value("output[].type", kind);
     }
 }
 
 /// Records the type of an event, if it is unknown.
 pub(crate) fn note_event(unknown: &mut UnknownFields, kind: &str) {
-    if !EVENTS.contains(&kind) {
+    if !is_event(kind) {
         unknown.event(kind);
     }
 }
@@ -50,182 +60,60 @@ pub(crate) fn note_end(unknown: &mut UnknownFields, finish_reason: Option<&str>,
 const CHAT: KnownFields = &[
     (
         "",
-        &[
-            "choices",
-            "created",
-            "error",
-            "id",
-            "model",
-            "moderation",
-            "object",
-            "prompt_filter_results",
-            "provider",
-            "service_tier",
-            "system_fingerprint",
-            "timings",
-            "usage",
-            "obfuscation",
-        ],
+        "choices created error id model moderation object prompt_filter_results provider service_tier \
+        system_fingerprint timings usage obfuscation",
     ),
     (
         "choices[]",
-        &[
-            "content_filter_offsets",
-            "content_filter_results",
-            "delta",
-            "finish_reason",
-            "index",
-            "logprobs",
-            "message",
-            "native_finish_reason",
-        ],
+        "content_filter_offsets content_filter_results delta finish_reason index logprobs message \
+        native_finish_reason",
     ),
     ("choices[].message", MESSAGE),
     ("choices[].delta", MESSAGE),
-    (
-        "usage",
-        &[
-            "completion_tokens",
-            "completion_tokens_details",
-            "prompt_tokens",
-            "prompt_tokens_details",
-            "total_tokens",
-        ],
-    ),
+    ("usage", "completion_tokens completion_tokens_details prompt_tokens prompt_tokens_details total_tokens"),
 ];
 
 /// A message of a chat completion, and a delta of one.
-const MESSAGE: &[&str] = &[
-    "annotations",
-    "audio",
-    "content",
-    "function_call",
-    "images",
-    "reasoning",
-    "reasoning_content",
-    "reasoning_details",
-    "refusal",
-    "role",
-    "tool_calls",
-];
+const MESSAGE: &str = "annotations audio content function_call images reasoning reasoning_content reasoning_details \
+    refusal role tool_calls";
 
 /// A response.
 const RESPONSE: KnownFields = &[
     (
         "",
-        &[
-            "background",
-            "billing",
-            "completed_at",
-            "content_filters",
-            "conversation",
-            "created_at",
-            "error",
-            "frequency_penalty",
-            "id",
-            "incomplete_details",
-            "instructions",
-            "max_output_tokens",
-            "max_tool_calls",
-            "metadata",
-            "model",
-            "moderation",
-            "object",
-            "output",
-            "output_text",
-            "parallel_tool_calls",
-            "presence_penalty",
-            "previous_response_id",
-            "prompt",
-            "prompt_cache_key",
-            "prompt_cache_options",
-            "prompt_cache_retention",
-            "reasoning",
-            "safety_identifier",
-            "service_tier",
-            "status",
-            "store",
-            "temperature",
-            "text",
-            "tool_choice",
-            "tools",
-            "top_logprobs",
-            "top_p",
-            "truncation",
-            "usage",
-            "user",
-        ],
+        "background billing completed_at content_filters conversation created_at error \
+        frequency_penalty id incomplete_details instructions max_output_tokens max_tool_calls \
+        metadata model moderation object output output_text parallel_tool_calls presence_penalty \
+        previous_response_id prompt prompt_cache_key prompt_cache_options prompt_cache_retention \
+        reasoning safety_identifier service_tier status store temperature text tool_choice tools \
+        top_logprobs top_p truncation usage user",
     ),
-    (
-        "usage",
-        &["input_tokens", "input_tokens_details", "output_tokens", "output_tokens_details", "total_tokens"],
-    ),
+    ("usage", "input_tokens input_tokens_details output_tokens output_tokens_details total_tokens"),
 ];
 
 /// The items of a response.
-pub(crate) const ITEMS: &[&str] = &[
-    "additional_tools",
-    "apply_patch_call",
-    "apply_patch_call_output",
-    "code_interpreter_call",
-    "compaction",
-    "computer_call",
-    "computer_call_output",
-    "custom_tool_call",
-    "custom_tool_call_output",
-    "file_search_call",
-    "function_call",
-    "function_call_output",
-    "image_generation_call",
-    "local_shell_call",
-    "local_shell_call_output",
-    "mcp_approval_request",
-    "mcp_approval_response",
-    "mcp_call",
-    "mcp_list_tools",
-    "message",
-    "program",
-    "program_output",
-    "reasoning",
-    "shell_call",
-    "shell_call_output",
-    "tool_search_call",
-    "tool_search_output",
-    "web_search_call",
-];
+pub(crate) const ITEMS: &str = "additional_tools apply_patch_call apply_patch_call_output code_interpreter_call compaction \
+    computer_call computer_call_output custom_tool_call custom_tool_call_output file_search_call \
+    function_call function_call_output image_generation_call local_shell_call \
+    local_shell_call_output mcp_approval_request mcp_approval_response mcp_call mcp_list_tools \
+    message program program_output reasoning shell_call shell_call_output tool_search_call \
+    tool_search_output web_search_call";
 
 /// The events of a response that are not read. The others are in `responses::event`, whose tests compare both lists with the
 /// document.
-pub(crate) const EVENTS: &[&str] = &[
-    "response.audio.delta",
-    "response.audio.done",
-    "response.audio.transcript.delta",
-    "response.audio.transcript.done",
-    "response.code_interpreter_call.completed",
-    "response.code_interpreter_call.in_progress",
-    "response.code_interpreter_call.interpreting",
-    "response.code_interpreter_call_code.delta",
-    "response.code_interpreter_call_code.done",
-    "response.file_search_call.completed",
-    "response.file_search_call.in_progress",
-    "response.file_search_call.searching",
-    "response.image_generation_call.completed",
-    "response.image_generation_call.generating",
-    "response.image_generation_call.in_progress",
-    "response.image_generation_call.partial_image",
-    "response.mcp_call.completed",
-    "response.mcp_call.failed",
-    "response.mcp_call.in_progress",
-    "response.mcp_call_arguments.delta",
-    "response.mcp_call_arguments.done",
-    "response.mcp_list_tools.completed",
-    "response.mcp_list_tools.failed",
-    "response.mcp_list_tools.in_progress",
-    "response.output_text.annotation.added",
-    "response.web_search_call.completed",
-    "response.web_search_call.in_progress",
-    "response.web_search_call.searching",
-];
+pub(crate) const EVENTS: &str = "response.audio.delta response.audio.done response.audio.transcript.delta \
+    response.audio.transcript.done response.code_interpreter_call.completed \
+    response.code_interpreter_call.in_progress response.code_interpreter_call.interpreting \
+    response.code_interpreter_call_code.delta response.code_interpreter_call_code.done \
+    response.file_search_call.completed response.file_search_call.in_progress \
+    response.file_search_call.searching response.image_generation_call.completed \
+    response.image_generation_call.generating response.image_generation_call.in_progress \
+    response.image_generation_call.partial_image response.mcp_call.completed \
+    response.mcp_call.failed response.mcp_call.in_progress response.mcp_call_arguments.delta \
+    response.mcp_call_arguments.done response.mcp_list_tools.completed \
+    response.mcp_list_tools.failed response.mcp_list_tools.in_progress \
+    response.output_text.annotation.added response.web_search_call.completed \
+    response.web_search_call.in_progress response.web_search_call.searching";
 
 /// The service tiers.
 const SERVICE_TIERS: &[&str] = &["auto", "default", "fast", "flex", "priority", "scale"];

@@ -1,5 +1,7 @@
 //! Embeddings: the same way as a request for text, by another operation.
 
+use std::sync::Arc;
+
 use tachikoma_backends_core::ErrorCategory;
 use tracing::Instrument;
 
@@ -46,7 +48,8 @@ impl CodexBackend {
         let model = request.model.to_string();
         let body = embeddings::encode(request, self.server.model_in_body(protocol.is_in_deployment()))?;
         let outgoing = Outgoing { model_in_path: Some(&model), body, max_retries };
-        let (response, request_id) = self.exchange(protocol, outgoing, ResponseContext::default()).await?;
+        let (response, request_id) =
+            self.exchange(Arc::new(protocol), outgoing, ResponseContext::default()).await?;
         Ok(EmbeddingResponse { request_id, ..response })
     }
 

@@ -16,6 +16,7 @@ use crate::CodexError;
 use crate::api::{Protocol, ResponseContext};
 use crate::models::{Date, OpenAIModel};
 use crate::openai::{self, ByteStream, ResponseValue};
+use crate::runtime::decoder::Decoder;
 use crate::runtime::events::SseSource;
 use crate::runtime::transport::timeout::Timeout;
 use crate::runtime::transport::{Body, Bytes};
@@ -29,7 +30,7 @@ type Chunks<E> = Pin<Box<dyn Stream<Item = Result<CompletionChunk, E>> + Send>>;
 
 /// The response to a request for a stream.
 enum Opened {
-    Stream(Box<Body>),
+    Stream(Box<Body>, Box<dyn Decoder + Send>),
     /// Of a server that does not stream, or that reports what is wrong.
     Whole(Box<CompletionResponse>),
 }
@@ -68,18 +69,17 @@ impl CodexBackend {
                 warn(&warnings, &target);
                 let protocol = target.api.protocol();
                 let outgoing = Outgoing { model_in_path: target.model_in_path(), body, max_retries };
-                let mut body = self.send(protocol, outgoing).await?;
+                let mut body = self.send(&*protocol, outgoing).await?;
                 if body.holds_events().await? {
-                    return Ok((Opened::Stream(Box::new(body)), protocol.decoder(context)));
+                    return Ok(Opened::Stream(Box::new(body), protocol.decoder(context)));
                 }
-                let (mut response, request_id) = self.read(protocol, body, context.clone()).await?;
+                let (mut response, request_id) = self.read(protocol, body, context).await?;
                 response.request_id = request_id;
-                Ok((Opened::Whole(Box::new(response)), protocol.decoder(context)))
+                Ok(Opened::Whole(Box::new(response)))
             };
             let opened = opened.instrument(observer.span()).await;
-            let (opened, decoder) = opened.inspect_err(|error| observer.failed(error))?;
-            Ok(match opened {
-                Opened::Stream(body) => {
+            Ok(match opened.inspect_err(|error| observer.failed(error))? {
+                Opened::Stream(body, decoder) => {
                     let limits = self.config.reliability();
                     let source = SseSource::new(*body, limits.max_event_bytes);
                     stream::chunks(source, decoder, limits, observer)
@@ -93,14 +93,14 @@ impl CodexBackend {
     }
 
     /// Sends a request and reads its whole response, which comes with the id of the request, within the total timeout.
-    pub(super) async fn exchange<P: Protocol + Copy + 'static>(
+    pub(super) async fn exchange<R: Send + 'static>(
         &self,
-        protocol: P,
+        protocol: Arc<dyn Protocol<Response = R>>,
         outgoing: Outgoing<'_>,
         context: ResponseContext,
-    ) -> Result<(P::Response, Option<String>), CodexError> {
+    ) -> Result<(R, Option<String>), CodexError> {
         let exchange = async {
-            let body = self.send(protocol, outgoing).await?;
+            let body = self.send(&*protocol, outgoing).await?;
             self.read(protocol, body, context).await
         };
         match self.config.reliability().total_timeout {
@@ -110,7 +110,11 @@ impl CodexBackend {
     }
 
     /// Sends a request, and once more without the states of earlier turns if the server no longer takes them.
-    async fn send(&self, protocol: impl Protocol, outgoing: Outgoing<'_>) -> Result<Body, CodexError> {
+    async fn send<R: Send + 'static>(
+        &self,
+        protocol: &dyn Protocol<Response = R>,
+        outgoing: Outgoing<'_>,
+    ) -> Result<Body, CodexError> {
         let base = self.server.base(outgoing.model_in_path)?;
         let send = async |body: &Bytes| {
             let operation = |attempt| protocol.call(openai::client(attempt), body.clone());
@@ -134,12 +138,12 @@ impl CodexBackend {
     }
 
     /// Reads a response that is not streamed.
-    async fn read<P: Protocol + Copy + 'static>(
+    async fn read<R: Send + 'static>(
         &self,
-        protocol: P,
+        protocol: Arc<dyn Protocol<Response = R>>,
         mut body: Body,
         context: ResponseContext,
-    ) -> Result<(P::Response, Option<String>), CodexError> {
+    ) -> Result<(R, Option<String>), CodexError> {
         let bytes = body.read().await.map_err(CodexError::within_response)?;
         let request_id = body.request_id().map(str::to_owned);
         let mut unknown = UnknownFields::default();

@@ -50,7 +50,7 @@ pub(crate) struct ErrorTable {
 
 impl ErrorTable {
     /// The error that a response with this status is.
-    pub(crate) fn from_response(
+    pub(crate) fn response_error(
         &self,
         status: u16,
         headers: &HeaderMap,
@@ -137,7 +137,7 @@ impl ErrorTable {
 
     /// JSON that is neither a response nor a recognised error, for instance the only event of a stream: an error in its words, of
     /// the category that they name, else `parse`.
-    pub(crate) fn from_unread(&self, body: &Value) -> Error {
+    pub(crate) fn unread_error(&self, body: &Value) -> Error {
         self.inside_success(body).unwrap_or_else(|| {
             let message = format!("the server sent JSON that is no response: {}", words::quote(body));
             self.unread(body, message)

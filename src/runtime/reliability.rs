@@ -108,46 +108,29 @@ impl Default for Reliability {
     }
 }
 
-const OFF: &str = "off";
-
-fn write_share<S: Serializer>(share: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
-    match share {
-        Some(share) => serializer.serialize_f64(*share),
-        None => serializer.serialize_str(OFF),
-    }
+/// A number, or `"off"`.
+#[derive(Deserialize, Serialize)]
+#[serde(untagged, expecting = "expected a share such as 0.2, or \"off\"")]
+enum Share {
+    Number(f64),
+    Off(Off),
 }
 
-/// Reads a number, or `"off"`.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Off {
+    Off,
+}
+
+fn write_share<S: Serializer>(share: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    share.map_or(Share::Off(Off::Off), Share::Number).serialize(serializer)
+}
+
 fn read_share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    struct NumberOrOff;
-    impl Visitor<'_> for NumberOrOff {
-        type Value = Option<f64>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a share such as 0.2, or \"off\"")
-        }
-
-        fn visit_f64<E: de::Error>(self, share: f64) -> Result<Self::Value, E> {
-            Ok(Some(share))
-        }
-
-        fn visit_i64<E: de::Error>(self, share: i64) -> Result<Self::Value, E> {
-            let share =
-                i32::try_from(share).map_err(|_| E::invalid_value(de::Unexpected::Signed(share), &self))?;
-            Ok(Some(share.into()))
-        }
-
-        fn visit_u64<E: de::Error>(self, share: u64) -> Result<Self::Value, E> {
-            let share =
-                u32::try_from(share).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(share), &self))?;
-            Ok(Some(share.into()))
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-            if text == OFF { Ok(None) } else { Err(E::invalid_value(de::Unexpected::Str(text), &self)) }
-        }
-    }
-    deserializer.deserialize_any(NumberOrOff)
+    Ok(match Share::deserialize(deserializer)? {
+        Share::Number(share) => Some(share),
+        Share::Off(Off::Off) => None,
+    })
 }
 
 /// A duration as a text with its unit.

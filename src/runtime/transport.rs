@@ -305,7 +305,7 @@ impl Transport {
                 let redirect = failure::redirect(&response);
                 self.note_rate_limits(&headers);
                 let body = Body::of_error(response, &self.reliability, redactor).read_what_comes().await;
-                let error = errors.from_response(status, &headers, &body, SystemTime::now());
+                let error = errors.response_error(status, &headers, &body, SystemTime::now());
                 // Whose state it is, the server's own hint knows best.
                 let is_stale = errors.is_stale_state(&error);
                 let hint = authorization.hint(error.category()).filter(|_| !is_stale);

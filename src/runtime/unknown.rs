@@ -57,7 +57,13 @@ pub struct UnknownField {
 }
 
 /// Which fields are known, by the place of their object, such as `choices[].message`.
-pub(crate) type KnownFields = &'static [(&'static str, &'static [&'static str])];
+/// Names are separated by spaces.
+pub(crate) type KnownFields = &'static [(&'static str, &'static str)];
+
+/// Whether a name is in a list, which separates names by spaces.
+pub(crate) fn is_listed(list: &str, name: &str) -> bool {
+    list.split(' ').any(|listed| listed == name)
+}
 
 /// What one response held that is unknown.
 #[derive(Debug, Default)]
@@ -86,7 +92,7 @@ impl UnknownFields {
         for (path, known) in known {
             for object in at(document, path).into_iter().filter_map(Value::as_object) {
                 let dot = if path.is_empty() { "" } else { "." };
-                for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
+                for name in object.keys().filter(|name| !is_listed(known, name)) {
                     self.note(UnknownFieldKind::Field, format_args!("{path}{dot}{name}"));
                 }
             }

@@ -113,7 +113,7 @@ fn a_retry_budget_is_a_share_or_off() {
             "{text}"
         );
     }
-    for wrong in ["\"on\"", "true", "99999999999"] {
+    for wrong in ["\"on\"", "true", "[]"] {
         let error = read(&format!("[reliability]\nretry_budget = {wrong}")).unwrap_err();
         assert!(error.contains("a share such as 0.2, or \"off\""), "{error}");
     }

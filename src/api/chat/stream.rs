@@ -235,7 +235,7 @@ impl ChatStream {
             let unread =
                 self.choices.take_unread().or(self.unread.take().filter(|_| !self.choices.has_finish()));
             if let Some(unread) = unread {
-                return Err(ERRORS.from_unread(&unread).maybe_processed());
+                return Err(ERRORS.unread_error(&unread).maybe_processed());
             }
         }
         if let Some(word) = self.choices.failure.take() {

@@ -6,7 +6,7 @@ use tachikoma_backends_core::{CompletionResponse, ErrorCategory, FinishReason, U
 use super::item::{self, Item};
 use super::stream::ResponsesStream;
 use crate::CodexError;
-use crate::api::{ResponseContext, body, unknown_fields::ITEMS};
+use crate::api::{ResponseContext, body, unknown_fields::is_item};
 use crate::openai::types::Response;
 use crate::runtime::decoder::{self, Decoder};
 use crate::runtime::json as lenient;
@@ -106,7 +106,7 @@ impl StreamEnd {
             has_cut.then(|| "incomplete".to_owned())
         };
         // An unknown item may be anything, even the only content of the response.
-        let is_unknown = |kind: &&str| !kind.is_empty() && !ITEMS.contains(kind);
+        let is_unknown = |kind: &&str| !kind.is_empty() && !is_item(kind);
         let unknown = || items.iter().map(|item| Item(item).text("type")).find(is_unknown);
         let unfinished = item::client_call(items).or_else(|| item::inner_call(items)).map(str::to_owned);
         let unfinished = unfinished.or_else(incomplete);

@@ -13,7 +13,7 @@ use super::items::{Items, Place, TextKind};
 use super::response::{self, StreamEnd};
 use super::state;
 use crate::CodexError;
-use crate::api::unknown_fields::{self, EVENTS};
+use crate::api::unknown_fields;
 use crate::api::{ResponseContext, body, calls, duplicates, json_budget, usage};
 use crate::openai::types::{Response, ResponseStreamEvent as ResponseEvent};
 use crate::runtime::decoder::{self, Decoder, Piece, Progress};
@@ -193,7 +193,7 @@ impl ResponsesStream {
 
         let has_content = !self.items.is_empty() || !self.pieces.is_empty();
         if self.has_unread_content && !has_content && items.is_empty() {
-            return Err(ERRORS.from_unread(&self.unread.take().unwrap_or_default()).maybe_processed());
+            return Err(ERRORS.unread_error(&self.unread.take().unwrap_or_default()).maybe_processed());
         }
         let usage = usage.as_ref().and_then(|usage| usage::read(usage, &usage::RESPONSES));
         let end = StreamEnd::new(is_incomplete.then_some(reason), &status, usage.as_ref(), &self.context)
@@ -223,7 +223,7 @@ impl ResponsesStream {
         for part in items.iter().map(Item).flat_map(Item::unread_parts) {
             self.unknown.value("output[].content[].type", part.text("type"));
             if self.items.is_empty() && self.pieces.is_empty() {
-                return Err(ERRORS.from_unread(part.0).maybe_processed());
+                return Err(ERRORS.unread_error(part.0).maybe_processed());
             }
         }
         Ok(())
@@ -258,7 +258,7 @@ impl ResponsesStream {
             return Err(error);
         }
         unknown_fields::note_event(&mut self.unknown, if kind.is_empty() { "without type" } else { kind });
-        if kind.starts_with("response.") && !EVENTS.contains(&kind) && !self.has_unread_content {
+        if kind.starts_with("response.") && !unknown_fields::is_event(kind) && !self.has_unread_content {
             self.has_unread_content = true;
             self.unread = None;
         }
@@ -340,7 +340,7 @@ impl Decoder for ResponsesStream {
             return Ok(last);
         }
         match self.unread.take().filter(|_| self.items.is_empty()) {
-            Some(unread) => Err(ERRORS.from_unread(&unread).maybe_processed()),
+            Some(unread) => Err(ERRORS.unread_error(&unread).maybe_processed()),
             None => {
                 let awaited = "neither response.completed nor another last event came";
                 Err(decoder::truncated(self.has_event, awaited))

@@ -21,10 +21,10 @@ pub(super) fn from_client(error: ClientError<()>, server: &str, errors: &ErrorTa
         }
         ClientError::ResponseBodyError(error) => broken(error),
         ClientError::ErrorResponse(answer) => {
-            errors.from_response(answer.status().as_u16(), answer.headers(), b"", SystemTime::now())
+            errors.response_error(answer.status().as_u16(), answer.headers(), b"", SystemTime::now())
         }
         ClientError::UnexpectedResponse(response) => {
-            errors.from_response(response.status().as_u16(), response.headers(), b"", SystemTime::now())
+            errors.response_error(response.status().as_u16(), response.headers(), b"", SystemTime::now())
         }
         ClientError::InvalidRequest(message) => Error::unsent(ErrorCategory::InvalidRequest, message),
         // Only `check_origin` makes these.

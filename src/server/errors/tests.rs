@@ -10,7 +10,7 @@ use crate::runtime::{error_body::squashed, json};
 
 #[track_caller]
 fn check(status: u16, body: &str, category: ErrorCategory, retryable: bool, message: &str) {
-    let error = ERRORS.from_response(status, &HeaderMap::new(), body.as_bytes(), SystemTime::UNIX_EPOCH);
+    let error = ERRORS.response_error(status, &HeaderMap::new(), body.as_bytes(), SystemTime::UNIX_EPOCH);
     assert_eq!(error.category(), category, "{error}");
     assert_eq!(error.is_retryable(), retryable, "{error}");
     assert_eq!(error.message(), message);
@@ -147,11 +147,11 @@ fn headers_count() {
             .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap()))
             .collect()
     };
-    let error = |pairs| ERRORS.from_response(500, &headers(pairs), b"x", SystemTime::UNIX_EPOCH);
+    let error = |pairs| ERRORS.response_error(500, &headers(pairs), b"x", SystemTime::UNIX_EPOCH);
     assert!(!error(&[("x-should-retry", "false")]).is_retryable());
     assert_eq!(error(&[("retry-after", "3")]).retry_after(), Some(Duration::from_secs(3)));
     assert_eq!(error(&[("x-request-id", "req_1")]).request_id(), Some("req_1"));
-    let stated = ERRORS.from_response(
+    let stated = ERRORS.response_error(
         429,
         &HeaderMap::new(),
         b"Please retry after 12 seconds.",
@@ -236,7 +236,7 @@ fn every_status_has_a_row() {
         (999, Server, true),
         (0, InvalidRequest, false),
     ] {
-        let error = ERRORS.from_response(status, &HeaderMap::new(), b"", SystemTime::UNIX_EPOCH);
+        let error = ERRORS.response_error(status, &HeaderMap::new(), b"", SystemTime::UNIX_EPOCH);
         assert_eq!((error.category(), error.is_retryable()), (category, retryable), "{status}");
     }
 }
@@ -275,7 +275,7 @@ fn an_empty_error_is_none() {
 fn unread_json_gives_its_words() {
     #[track_caller]
     fn check(body: &str, category: ErrorCategory, words: &str) {
-        let error = ERRORS.from_unread(&serde_json::from_str(body).unwrap());
+        let error = ERRORS.unread_error(&serde_json::from_str(body).unwrap());
         assert_eq!(error.category(), category, "{error}");
         assert!(error.message().contains(words), "{error}");
         assert!(!error.message().trim().is_empty());
@@ -307,7 +307,7 @@ fn state_that_the_server_does_not_take() {
     #[track_caller]
     fn check(status: u16, message: &str, code: Option<&str>, expected: bool) {
         let body = serde_json::json!({"error": {"message": message, "code": code}}).to_string();
-        let error = ERRORS.from_response(status, &HeaderMap::new(), body.as_bytes(), SystemTime::UNIX_EPOCH);
+        let error = ERRORS.response_error(status, &HeaderMap::new(), body.as_bytes(), SystemTime::UNIX_EPOCH);
         assert_eq!(ERRORS.is_stale_state(&error), expected, "{error}");
         let hint = error.details().hint.as_deref().unwrap_or_default();
         assert_eq!(hint.contains("provider_state"), expected, "{error}");
