@@ -52,7 +52,8 @@ impl Protocol for ChatCompletions {
 
 impl TextProtocol for ChatCompletions {
     fn encode(&self, request: CompletionRequest, target: &Target) -> Result<Bytes, CodexError> {
-        encode::json(&request::convert(request, target)?)
+        let capacity = encode::capacity(&request.messages);
+        encode::json(&request::convert(request, target)?, capacity)
     }
 
     fn decoder(&self, context: ResponseContext) -> Box<dyn Decoder + Send> {

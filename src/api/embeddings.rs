@@ -183,7 +183,7 @@ pub(crate) fn encode(request: EmbeddingRequest, model: Option<&str>) -> Result<B
     if let Some(model) = model {
         model.clone_into(&mut body.model);
     }
-    encode::json(&body)
+    encode::json(&body, 0)
 }
 
 fn convert(request: EmbeddingRequest) -> Result<types::CreateEmbeddingRequest, CodexError> {

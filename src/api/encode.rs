@@ -1,17 +1,29 @@
 //! The JSON of requests.
 
 use serde::Serialize;
-use tachikoma_backends_core::ErrorCategory;
+use tachikoma_backends_core::{ContentPart, ErrorCategory, Message, MessageContent};
 
 use crate::CodexError;
 use crate::runtime::transport::Bytes;
 
-/// The JSON of a generated request.
+/// The JSON of a generated request; `capacity` is about its length in bytes, so that a long body is not moved as it grows.
 ///
 /// # Errors
 /// It cannot be represented in JSON.
-pub(crate) fn json(request: &impl Serialize) -> Result<Bytes, CodexError> {
-    serde_json::to_vec(request).map(Into::into).map_err(unencodable)
+pub(crate) fn json(request: &impl Serialize, capacity: usize) -> Result<Bytes, CodexError> {
+    let mut body = Vec::with_capacity(capacity);
+    serde_json::to_writer(&mut body, request).map_err(unencodable)?;
+    Ok(body.into())
+}
+
+/// About the length of a conversation in JSON, in bytes: its texts, with room for escapes and fields.
+pub(crate) fn capacity(messages: &[Message]) -> usize {
+    let part = |part: &ContentPart| if let ContentPart::Text { text } = part { text.len() } else { 0 };
+    let text = |message: &Message| match &message.content {
+        MessageContent::Text(text) => text.len(),
+        MessageContent::Parts(parts) => parts.iter().map(part).sum(),
+    };
+    messages.iter().map(|message| text(message) * 17 / 16 + 64).sum()
 }
 
 /// The error for a request that cannot be represented in JSON.

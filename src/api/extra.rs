@@ -31,7 +31,7 @@ pub(crate) fn reject_duplicate_fields(
     reserved: &[&str],
 ) -> Result<(), CodexError> {
     // Encoded and parsed again, since a second serializer for requests would cost build time.
-    let set: Value = serde_json::from_slice(&encode::json(set)?).map_err(encode::unencodable)?;
+    let set: Value = serde_json::from_slice(&encode::json(set, 0)?).map_err(encode::unencodable)?;
     match extra.keys().find(|key| reserved.contains(&key.as_str()) || set.get(key.as_str()).is_some()) {
         None => Ok(()),
         Some(key) => {

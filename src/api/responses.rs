@@ -53,7 +53,8 @@ impl Protocol for Responses {
 
 impl TextProtocol for Responses {
     fn encode(&self, request: CompletionRequest, target: &Target) -> Result<Bytes, CodexError> {
-        encode::json(&request::convert(request, target)?)
+        let capacity = encode::capacity(&request.messages);
+        encode::json(&request::convert(request, target)?, capacity)
     }
 
     fn decoder(&self, context: ResponseContext) -> Box<dyn Decoder + Send> {
