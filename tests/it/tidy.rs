@@ -131,7 +131,10 @@ fn is_test(attribute: &syn::Attribute) -> bool {
 pub(crate) fn sources() -> Vec<(String, PathBuf)> {
     let room =
         |path: &PathBuf| name(path).trim_start_matches("src/").split(['/', '.']).next().unwrap().to_owned();
-    let is_test = |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().ends_with("tests");
+    let is_test = |path: &PathBuf| {
+        Path::new(&name(path)).components().any(|part| part.as_os_str() == "tests")
+            || path.file_stem().unwrap().to_str().unwrap().ends_with("tests")
+    };
     let files = rust_files("src").into_iter().filter(|path| !is_test(path));
     let files = files.map(|path| (room(&path), path));
     files.filter(|(room, _)| !matches!(room.as_str(), "lib" | "internals")).collect()

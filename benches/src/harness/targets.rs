@@ -40,7 +40,7 @@ const TARGETS: &[(&str, &str, Figure, f64)] = &[
     ("event-2mb", "CPU, of drain-only", Cpu(LEAST), 15.0),
     ("event-2mb", "CPU, of event-1mb", CpuOfKind("event-1mb"), 2.5),
     ("plain", "CPU, of async-openai", Cpu(PEER), 1.0),
-    ("request", "CPU, of async-openai", Cpu(PEER), 0.4),
+    ("request", "CPU, of async-openai", Cpu(PEER), 1.0),
     ("paced", "memory above the start, of drain-only", Growth, 1.15),
     ("paced", "latency p99, of drain-only", P99, 1.3),
     ("slow", "peak memory, MB", Peak, 10.0),
