@@ -8,7 +8,7 @@ use crate::runtime::unknown::{KnownFields, UnknownFields, document};
 /// Records the unknown fields of a chat completion, or of a chunk of one.
 pub(crate) fn note_chat(unknown: &mut UnknownFields, bytes: &[u8]) {
     if let Some(value) = document(bytes) {
-        unknown.fields(&value, CHAT);
+        unknown.add_fields(&value, CHAT);
     }
 }
 
@@ -16,7 +16,7 @@ pub(crate) fn note_chat(unknown: &mut UnknownFields, bytes: &[u8]) {
 pub(crate) fn note_response(unknown: &mut UnknownFields, bytes: &[u8]) {
     let Some(value) = document(bytes) else { return };
     let response = value.get("response").unwrap_or(&value);
-    unknown.fields(response, RESPONSE);
+    unknown.add_fields(response, RESPONSE);
     for item in response.get("output").and_then(Value::as_array).into_iter().flatten() {
         note_item(unknown, item.get("type").and_then(Value::as_str).unwrap_or_default());
     }
@@ -25,24 +25,24 @@ pub(crate) fn note_response(unknown: &mut UnknownFields, bytes: &[u8]) {
 /// Records the type of an output item, if it is unknown. Many servers send no type.
 pub(crate) fn note_item(unknown: &mut UnknownFields, kind: &str) {
     if !kind.is_empty() && !ITEMS.contains(&kind) {
-        unknown.value("output[].type", kind);
+        unknown.add_value("output[].type", kind);
     }
 }
 
 /// Records the type of an event, if it is unknown.
 pub(crate) fn note_event(unknown: &mut UnknownFields, kind: &str) {
     if !EVENTS.contains(&kind) {
-        unknown.event(kind);
+        unknown.add_event(kind);
     }
 }
 
 /// Records a finish reason without a variant, and an unknown service tier.
 pub(crate) fn note_end(unknown: &mut UnknownFields, finish_reason: Option<&str>, service_tier: Option<&str>) {
     if let Some(reason) = finish_reason {
-        unknown.value("finish_reason", reason);
+        unknown.add_value("finish_reason", reason);
     }
     if let Some(tier) = service_tier.filter(|tier| !SERVICE_TIERS.contains(tier)) {
-        unknown.value("service_tier", tier);
+        unknown.add_value("service_tier", tier);
     }
 }
 

@@ -145,7 +145,7 @@ impl CodexBackend {
         let mut unknown = UnknownFields::default();
         protocol.note_unknown(&mut unknown, &bytes);
         self.unknown_fields.add(unknown);
-        let decoded = offload::read(bytes.len(), move || protocol.decode(&bytes, context)).await;
+        let decoded = offload::decode(bytes.len(), move || protocol.decode(&bytes, context)).await;
         match decoded.and_then(|response| response) {
             Ok(response) => Ok((response, request_id)),
             Err(error) => Err(body.redact(error.within_response().with_request_id(request_id))),

@@ -1,5 +1,5 @@
 //! Spans by OpenTelemetry's semantic conventions for generative AI:
-//! <https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/>. Content is in them only where that was asked for.
+//! <https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/>. They hold content only if that is enabled.
 
 mod content;
 
@@ -33,7 +33,7 @@ struct StreamContent {
 }
 
 impl Operation {
-    /// The operation of this span; `None` where no subscriber listens. `record_content`: the content of the response is
+    /// The operation of this span; `None` without a subscriber. `record_content`: whether the content of the response is
     /// recorded.
     pub(crate) fn new(
         span: Span,
@@ -55,19 +55,19 @@ impl Operation {
     }
 
     /// Records the conversation of the request, where content is recorded.
-    pub(crate) fn input(&self, messages: &[Message]) {
+    pub(crate) fn record_input(&self, messages: &[Message]) {
         if self.content.is_some() {
-            self.record("gen_ai.input.messages", Some(&content::messages(messages)));
+            self.record_text("gen_ai.input.messages", Some(&content::messages(messages)));
         }
     }
 
-    /// The span, in which everything is done.
+    /// The span that covers the whole operation.
     pub(crate) fn span(&self) -> &Span {
         &self.span
     }
 
-    /// A piece of a streamed response came.
-    pub(crate) fn piece(&mut self, text: &str, tool_calls: &[ToolCallDelta]) {
+    /// Records a delta of a streamed response.
+    pub(crate) fn record_delta(&mut self, text: &str, tool_calls: &[ToolCallDelta]) {
         if !self.has_content {
             self.has_content = true;
             self.span.record("gen_ai.response.time_to_first_chunk", self.start.elapsed().as_secs_f64());
@@ -78,10 +78,10 @@ impl Operation {
         }
     }
 
-    /// A streamed response is over.
-    pub(crate) fn final_chunk(&mut self, chunk: &CompletionChunk) {
+    /// Records the end of a streamed response.
+    pub(crate) fn record_final_chunk(&mut self, chunk: &CompletionChunk) {
         let finish_reason = chunk.finish_reason.unwrap_or_default();
-        self.ended(&ResponseEnd {
+        self.record_end(&ResponseEnd {
             id: chunk.id.as_deref(),
             model: chunk.model.as_deref(),
             finish_reason,
@@ -92,13 +92,13 @@ impl Operation {
         });
         if let Some(StreamContent { text, tool_calls }) = self.content.take() {
             let (calls, _) = tool_calls.finish(finish_reason.ends_turn());
-            self.record("gen_ai.output.messages", Some(&content::response(&text, &calls, finish_reason)));
+            self.record_text("gen_ai.output.messages", Some(&content::response(&text, &calls, finish_reason)));
         }
     }
 
-    /// A whole response came.
-    pub(crate) fn response(&mut self, response: &CompletionResponse) {
-        self.ended(&ResponseEnd {
+    /// Records a response that was not streamed.
+    pub(crate) fn record_response(&mut self, response: &CompletionResponse) {
+        self.record_end(&ResponseEnd {
             id: response.id.as_deref(),
             model: Some(&response.model),
             finish_reason: response.finish_reason,
@@ -110,32 +110,32 @@ impl Operation {
         if self.content.take().is_some() {
             let text = response.content.as_deref().unwrap_or_default();
             let content = content::response(text, &response.tool_calls, response.finish_reason);
-            self.record("gen_ai.output.messages", Some(&content));
+            self.record_text("gen_ai.output.messages", Some(&content));
         }
     }
 
-    /// Embeddings came.
-    pub(crate) fn embeddings(&self, model: &str, input_tokens: Option<u32>, request_id: Option<&str>) {
-        self.record("gen_ai.response.model", Some(model));
+    /// Records a response with embeddings.
+    pub(crate) fn record_embeddings(&self, model: &str, input_tokens: Option<u32>, request_id: Option<&str>) {
+        self.record_text("gen_ai.response.model", Some(model));
         self.span.record("gen_ai.usage.input_tokens", input_tokens);
-        self.record("http.response.header.x-request-id", request_id);
+        self.record_text("http.response.header.x-request-id", request_id);
     }
 
     /// Records a text that the server sent.
-    fn record(&self, field: &str, text: Option<&str>) {
+    fn record_text(&self, field: &str, text: Option<&str>) {
         self.span.record(field, text.map(|text| self.redactor.text(text)).as_deref());
     }
 
-    fn ended(&self, end: &ResponseEnd<'_>) {
+    fn record_end(&self, end: &ResponseEnd<'_>) {
         let ResponseEnd { id, model, finish_reason, finish_reason_text, usage, service_tier, request_id } =
             *end;
         let span = &self.span;
-        self.record("gen_ai.response.id", id);
-        self.record("gen_ai.response.model", model.filter(|model| !model.is_empty()));
+        self.record_text("gen_ai.response.id", id);
+        self.record_text("gen_ai.response.model", model.filter(|model| !model.is_empty()));
         let reason = self.redactor.text(finish_reason_text.unwrap_or(finish_reason.as_str()));
         span.record("gen_ai.response.finish_reasons", field::display(format_args!("[{reason:?}]")));
-        self.record(self.service_tier_attribute, service_tier);
-        self.record("http.response.header.x-request-id", request_id);
+        self.record_text(self.service_tier_attribute, service_tier);
+        self.record_text("http.response.header.x-request-id", request_id);
         if let Some(usage) = usage {
             let Usage {
                 prompt_tokens,
@@ -153,8 +153,8 @@ impl Operation {
         }
     }
 
-    /// It failed.
-    pub(crate) fn failed(&self, error: &Error) {
+    /// Records the failure of the operation.
+    pub(crate) fn record_error(&self, error: &Error) {
         let span = &self.span;
         span.record("otel.status_code", "ERROR");
         span.record("error.type", error.category().as_str());
@@ -166,7 +166,7 @@ impl Operation {
     }
 }
 
-/// What the end of a response states.
+/// What is recorded at the end of a response.
 struct ResponseEnd<'a> {
     id: Option<&'a str>,
     model: Option<&'a str>,
