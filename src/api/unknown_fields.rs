@@ -3,18 +3,18 @@
 
 use serde_json::Value;
 
-use crate::runtime::unknown::{KnownFields, UnknownFields, document};
+use crate::runtime::unknown::{KnownFields, UnknownFields, parse_document};
 
 /// Records the unknown fields of a chat completion, or of a chunk of one.
 pub(crate) fn note_chat(unknown: &mut UnknownFields, bytes: &[u8]) {
-    if let Some(value) = document(bytes) {
+    if let Some(value) = parse_document(bytes) {
         unknown.add_fields(&value, CHAT);
     }
 }
 
 /// Records the unknown fields and items of a response, or of an event that holds one.
 pub(crate) fn note_response(unknown: &mut UnknownFields, bytes: &[u8]) {
-    let Some(value) = document(bytes) else { return };
+    let Some(value) = parse_document(bytes) else { return };
     let response = value.get("response").unwrap_or(&value);
     unknown.add_fields(response, RESPONSE);
     for item in response.get("output").and_then(Value::as_array).into_iter().flatten() {

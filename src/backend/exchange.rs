@@ -69,7 +69,7 @@ impl CodexBackend {
                 let protocol = target.api.protocol();
                 let outgoing = Outgoing { model_in_path: target.model_in_path(), body, max_retries };
                 let mut body = self.send(protocol, outgoing).await?;
-                if body.holds_events().await? {
+                if body.detect_events().await? {
                     return Ok((Opened::Stream(Box::new(body)), protocol.decoder(context)));
                 }
                 let (mut response, request_id) = self.read(protocol, body, context.clone()).await?;

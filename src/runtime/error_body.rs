@@ -118,7 +118,8 @@ impl ErrorTable {
         } else if reason.is_eof() {
             (TruncatedStream, format!("the server's response is cut off: {reason}"), "Try again.")
         } else if std::str::from_utf8(body).is_err() && !body.trim_ascii_start().starts_with(b"{") {
-            let message = "the server's response is binary, perhaps compressed in an encoding that was not requested";
+            let message =
+                "the server's response is binary, perhaps compressed in an encoding that was not requested";
             (Parse, format!("{message} ({reason})"), BINARY_HINT)
         } else {
             let text = ParsedErrorBody::from_bytes(body).message;
@@ -185,8 +186,8 @@ impl ErrorTable {
         {
             return Some(ContextLength);
         }
-        let is_quota =
-            sentences.has_any(QUOTA_PHRASES) || by_code != Some(RateLimit) && sentences.has_any(VAGUE_QUOTA_PHRASES);
+        let is_quota = sentences.has_any(QUOTA_PHRASES)
+            || by_code != Some(RateLimit) && sentences.has_any(VAGUE_QUOTA_PHRASES);
         if is_quota && (is_vague || by_status == Some(Permission)) && by_code.is_none_or(is_generic) {
             return Some(if has_limit { RateLimit } else { Quota });
         }
@@ -236,7 +237,12 @@ impl ErrorTable {
     }
 
     /// The error of this body. Without a status, the one in the body counts, and then `default`.
-    fn to_error(&self, parsed: ParsedErrorBody, status: Option<u16>, default: Option<ErrorCategory>) -> Error {
+    fn to_error(
+        &self,
+        parsed: ParsedErrorBody,
+        status: Option<u16>,
+        default: Option<ErrorCategory>,
+    ) -> Error {
         let status = status.or(parsed.status());
         let row = status.map(status_row);
         let by_status = row.map(|row| row.category).or(default).unwrap_or(Server);

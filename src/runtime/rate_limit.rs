@@ -40,7 +40,8 @@ impl RateLimits {
     /// Parses `x-ratelimit-*` headers. `None` without any.
     pub(crate) fn from_headers(headers: &HeaderMap, at: SystemTime) -> Option<Self> {
         let limit = |kind: &str| RateLimit {
-            limit: header_text(headers, &format!("x-ratelimit-limit-{kind}")).and_then(|text| text.parse().ok()),
+            limit: header_text(headers, &format!("x-ratelimit-limit-{kind}"))
+                .and_then(|text| text.parse().ok()),
             remaining: header_text(headers, &format!("x-ratelimit-remaining-{kind}"))
                 .and_then(|text| text.parse().ok()),
             reset: header_text(headers, &format!("x-ratelimit-reset-{kind}")).and_then(parse_duration),

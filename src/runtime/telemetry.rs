@@ -92,7 +92,10 @@ impl Operation {
         });
         if let Some(StreamContent { text, tool_calls }) = self.content.take() {
             let (calls, _) = tool_calls.finish(finish_reason.ends_turn());
-            self.record_text("gen_ai.output.messages", Some(&content::response(&text, &calls, finish_reason)));
+            self.record_text(
+                "gen_ai.output.messages",
+                Some(&content::response(&text, &calls, finish_reason)),
+            );
         }
     }
 

@@ -66,7 +66,9 @@ pub(crate) struct UnknownFields(Vec<(UnknownFieldKind, String)>);
 impl UnknownFields {
     fn insert(&mut self, kind: UnknownFieldKind, name: impl fmt::Display) {
         let name: String = name.to_string().chars().take(MAX_NAME_CHARS).collect();
-        if self.0.len() < MAX_NAMES && !self.0.iter().any(|(other_kind, other)| *other_kind == kind && *other == name) {
+        if self.0.len() < MAX_NAMES
+            && !self.0.iter().any(|(other_kind, other)| *other_kind == kind && *other == name)
+        {
             self.0.push((kind, name));
         }
     }

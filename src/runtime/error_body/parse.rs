@@ -73,7 +73,9 @@ impl ParsedErrorBody {
         }
         let depth = depth.saturating_add(1);
         match value {
-            Value::Array(items) => items.iter().for_each(|item| self.collect(item, depth, is_error, remaining)),
+            Value::Array(items) => {
+                items.iter().for_each(|item| self.collect(item, depth, is_error, remaining))
+            }
             Value::String(text) => {
                 if let Some((_, inner, _)) = message::json_in_text(text) {
                     self.collect(&inner, depth, is_error, remaining);

@@ -190,15 +190,15 @@ fn bodies_that_are_no_json() {
         assert_eq!(error.category(), category, "{error}");
         assert!(error.message().starts_with(start), "{error}");
     }
-    check("", Parse, "the server answered with an empty body");
-    check(" \n", Parse, "the server answered with an empty body");
-    check("{\"id\": \"chat", TruncatedStream, "the server's answer ends in the middle");
+    check("", Parse, "the server returned an empty body");
+    check(" \n", Parse, "the server returned an empty body");
+    check("{\"id\": \"chat", TruncatedStream, "the server's response is cut off");
     check(
         "<html><title>Hi</title></html>",
         Parse,
-        "the server's answer is not JSON (expected value at line 1 column 1): a web page with the title \"Hi\"",
+        "the server's response is not JSON (expected value at line 1 column 1): a web page with the title \"Hi\"",
     );
-    check("hello", Parse, "the server's answer is not JSON");
+    check("hello", Parse, "the server's response is not JSON");
     let reason = serde_json::from_slice::<Value>(b"\x78\x9c\xcb").unwrap_err();
     let error = ERRORS.not_json(b"\x78\x9c\xcb\xff", &reason);
     assert!(error.message().contains("compressed"), "{error}");
