@@ -58,7 +58,7 @@ impl ErrorTable {
         now: SystemTime,
     ) -> Error {
         let parsed = ParsedErrorBody::from_bytes(body);
-        let mut error = self.to_error(parsed, Some(status), None);
+        let mut error = self.build(parsed, Some(status), None);
         let details = error.details_mut();
         details.status = Some(status);
         details.maybe_processed = status_row(status).maybe_processed;
@@ -78,7 +78,7 @@ impl ErrorTable {
     /// The error object inside a response that claims success, if there is one: `{"error": ...}`, vLLM's
     /// `{"object": "error", ...}`, `{"type": "error", ...}`, OpenRouter's error in a choice, a message without the rest of a response.
     pub(crate) fn find_error(&self, body: &Value) -> Option<Error> {
-        let error = |body: &Value| Some(self.to_error(ParsedErrorBody::from_json(body), None, Some(Server)));
+        let error = |body: &Value| Some(self.build(ParsedErrorBody::from_json(body), None, Some(Server)));
         let fields = match body {
             // Gemini wraps its errors in an array.
             Value::Array(items) if items.iter().any(|item| self.find_error(item).is_some()) => {
@@ -118,8 +118,7 @@ impl ErrorTable {
         } else if reason.is_eof() {
             (TruncatedStream, format!("the server's response is cut off: {reason}"), "Try again.")
         } else if std::str::from_utf8(body).is_err() && !body.trim_ascii_start().starts_with(b"{") {
-            let message =
-                "the server's response is binary, perhaps compressed in an encoding that was not requested";
+            let message = "the server's response is binary, perhaps in an encoding that was not requested";
             (Parse, format!("{message} ({reason})"), BINARY_HINT)
         } else {
             let text = ParsedErrorBody::from_bytes(body).message;
@@ -151,7 +150,7 @@ impl ErrorTable {
         // The text of a response is the model's, not the server's.
         let parsed = if is_response { ParsedErrorBody::default() } else { ParsedErrorBody::from_json(body) };
         if self.category(&parsed, None).is_some() {
-            return self.to_error(parsed, None, Some(Parse));
+            return self.build(parsed, None, Some(Parse));
         }
         Error::new(Parse, message).with_hint(self.other_api_hint)
     }
@@ -237,12 +236,7 @@ impl ErrorTable {
     }
 
     /// The error of this body. Without a status, the one in the body counts, and then `default`.
-    fn to_error(
-        &self,
-        parsed: ParsedErrorBody,
-        status: Option<u16>,
-        default: Option<ErrorCategory>,
-    ) -> Error {
+    fn build(&self, parsed: ParsedErrorBody, status: Option<u16>, default: Option<ErrorCategory>) -> Error {
         let status = status.or(parsed.status());
         let row = status.map(status_row);
         let by_status = row.map(|row| row.category).or(default).unwrap_or(Server);

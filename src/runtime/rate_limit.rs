@@ -40,11 +40,10 @@ impl RateLimits {
     /// Parses `x-ratelimit-*` headers. `None` without any.
     pub(crate) fn from_headers(headers: &HeaderMap, at: SystemTime) -> Option<Self> {
         let limit = |kind: &str| RateLimit {
-            limit: header_text(headers, &format!("x-ratelimit-limit-{kind}"))
+            limit: header(headers, &format!("x-ratelimit-limit-{kind}")).and_then(|text| text.parse().ok()),
+            remaining: header(headers, &format!("x-ratelimit-remaining-{kind}"))
                 .and_then(|text| text.parse().ok()),
-            remaining: header_text(headers, &format!("x-ratelimit-remaining-{kind}"))
-                .and_then(|text| text.parse().ok()),
-            reset: header_text(headers, &format!("x-ratelimit-reset-{kind}")).and_then(parse_duration),
+            reset: header(headers, &format!("x-ratelimit-reset-{kind}")).and_then(parse_duration),
         };
         let [requests, tokens] = ["requests", "tokens"].map(limit);
         let is_empty = requests == RateLimit::default() && tokens == RateLimit::default();
@@ -76,12 +75,12 @@ fn parse_duration(text: &str) -> Option<Duration> {
 
 /// The provider's id of the request, from the first of these headers that is present.
 pub(crate) fn request_id(headers: &HeaderMap, names: &[&str]) -> Option<String> {
-    names.iter().find_map(|name| header_text(headers, name)).map(str::to_owned)
+    names.iter().find_map(|name| header(headers, name)).map(str::to_owned)
 }
 
 /// Whether the server asks for a retry or forbids it.
 pub(crate) fn should_retry(headers: &HeaderMap) -> Option<bool> {
-    match header_text(headers, "x-should-retry")? {
+    match header(headers, "x-should-retry")? {
         "true" => Some(true),
         "false" => Some(false),
         _ => None,
@@ -90,10 +89,10 @@ pub(crate) fn should_retry(headers: &HeaderMap) -> Option<bool> {
 
 /// How long the server asks to wait: `retry-after-ms`, else `retry-after` in seconds or as a date.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let milliseconds = header_text(headers, "retry-after-ms")
+    let milliseconds = header(headers, "retry-after-ms")
         .and_then(|text| seconds_or_time(text.parse::<f64>().ok()? / 1000.0, now));
     milliseconds.or_else(|| {
-        let text = header_text(headers, RETRY_AFTER.as_str())?;
+        let text = header(headers, RETRY_AFTER.as_str())?;
         match text.parse() {
             Ok(seconds) => seconds_or_time(seconds, now),
             Err(_) => Some(wait_until(httpdate::parse_http_date(text).ok()?, now)),
@@ -123,7 +122,7 @@ pub(super) fn to_wait(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(MAX_WAIT))
 }
 
-fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
 }
 

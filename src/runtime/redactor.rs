@@ -1,4 +1,4 @@
-//! [`Redactor`]: the one place that masks secrets in what leaves the crate.
+//! [`Redactor`]: the one place that masks secrets in all output of the crate.
 
 mod index;
 mod mask;
@@ -87,7 +87,7 @@ impl Redactor {
     /// Adds a new token, and forgets the oldest beyond [`MAX_TOKENS`].
     pub(crate) fn add_token(&self, value: &HeaderValue) {
         let mut state = self.lock();
-        for text in extract_credentials(&header_text(value)) {
+        for text in find_secrets(&header_text(value)) {
             if state.tokens.iter().any(|token| token.text.expose_secret() == text) {
                 continue;
             }
@@ -125,9 +125,7 @@ impl Redactor {
 
     fn add(&self, text: &str, kind: SecretKind) {
         let mut state = self.lock();
-        state
-            .fixed
-            .extend(extract_credentials(text).into_iter().map(|text| Secret { text: text.into(), kind }));
+        state.fixed.extend(find_secrets(text).into_iter().map(|text| Secret { text: text.into(), kind }));
         state.index = None;
     }
 
@@ -197,7 +195,7 @@ fn header_text(value: &HeaderValue) -> String {
 }
 
 /// The secret parts of a header's value: what follows its scheme, and of `Basic` also what it encodes.
-fn extract_credentials(value: &str) -> Vec<String> {
+fn find_secrets(value: &str) -> Vec<String> {
     let value = value.trim();
     let (scheme, secret) = value.split_once(' ').unwrap_or(("", value));
     let is_scheme = ["bearer", "basic", "token", "apikey", "key"].contains(&&*scheme.to_ascii_lowercase());

@@ -46,7 +46,7 @@ pub(crate) struct SseDecoder {
     lines: usize,
     first: Range<usize>,
     second: Range<usize>,
-    /// Whether the last line is_ended in a CR at the end of the buffer: an LF may still belong to it.
+    /// Whether the last line ended in a CR at the end of the buffer: an LF may still belong to it.
     is_after_cr: bool,
     is_at_start: bool,
     is_ended: bool,

@@ -57,7 +57,7 @@ impl Operation {
     /// Records the conversation of the request, where content is recorded.
     pub(crate) fn record_input(&self, messages: &[Message]) {
         if self.content.is_some() {
-            self.record_text("gen_ai.input.messages", Some(&content::messages(messages)));
+            self.record("gen_ai.input.messages", Some(&content::messages(messages)));
         }
     }
 
@@ -92,10 +92,7 @@ impl Operation {
         });
         if let Some(StreamContent { text, tool_calls }) = self.content.take() {
             let (calls, _) = tool_calls.finish(finish_reason.ends_turn());
-            self.record_text(
-                "gen_ai.output.messages",
-                Some(&content::response(&text, &calls, finish_reason)),
-            );
+            self.record("gen_ai.output.messages", Some(&content::response(&text, &calls, finish_reason)));
         }
     }
 
@@ -113,19 +110,19 @@ impl Operation {
         if self.content.take().is_some() {
             let text = response.content.as_deref().unwrap_or_default();
             let content = content::response(text, &response.tool_calls, response.finish_reason);
-            self.record_text("gen_ai.output.messages", Some(&content));
+            self.record("gen_ai.output.messages", Some(&content));
         }
     }
 
     /// Records a response with embeddings.
     pub(crate) fn record_embeddings(&self, model: &str, input_tokens: Option<u32>, request_id: Option<&str>) {
-        self.record_text("gen_ai.response.model", Some(model));
+        self.record("gen_ai.response.model", Some(model));
         self.span.record("gen_ai.usage.input_tokens", input_tokens);
-        self.record_text("http.response.header.x-request-id", request_id);
+        self.record("http.response.header.x-request-id", request_id);
     }
 
     /// Records a text that the server sent.
-    fn record_text(&self, field: &str, text: Option<&str>) {
+    fn record(&self, field: &str, text: Option<&str>) {
         self.span.record(field, text.map(|text| self.redactor.text(text)).as_deref());
     }
 
@@ -133,12 +130,12 @@ impl Operation {
         let ResponseEnd { id, model, finish_reason, finish_reason_text, usage, service_tier, request_id } =
             *end;
         let span = &self.span;
-        self.record_text("gen_ai.response.id", id);
-        self.record_text("gen_ai.response.model", model.filter(|model| !model.is_empty()));
+        self.record("gen_ai.response.id", id);
+        self.record("gen_ai.response.model", model.filter(|model| !model.is_empty()));
         let reason = self.redactor.text(finish_reason_text.unwrap_or(finish_reason.as_str()));
         span.record("gen_ai.response.finish_reasons", field::display(format_args!("[{reason:?}]")));
-        self.record_text(self.service_tier_attribute, service_tier);
-        self.record_text("http.response.header.x-request-id", request_id);
+        self.record(self.service_tier_attribute, service_tier);
+        self.record("http.response.header.x-request-id", request_id);
         if let Some(usage) = usage {
             let Usage {
                 prompt_tokens,

@@ -169,7 +169,7 @@ impl Transport {
             Some(client) => (client.clone(), None),
             None => {
                 let client = client_builder(reliability.connect_timeout).build();
-                (client.map_err(failure::client_not_built)?, Some(Arc::default()))
+                (client.map_err(failure::client_error)?, Some(Arc::default()))
             }
         };
         Ok(Self {
@@ -303,8 +303,7 @@ impl Transport {
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
                 let redirect = failure::redirect_error(&response);
                 self.record_rate_limits(&headers);
-                let body =
-                    Body::from_error_response(response, &self.reliability, redactor).read_prefix().await;
+                let body = Body::from_error(response, &self.reliability, redactor).read_prefix().await;
                 let error = errors.from_response(status, &headers, &body, SystemTime::now());
                 // The hint about stale state is more specific.
                 let is_stale = errors.is_stale_state(&error);

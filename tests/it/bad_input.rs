@@ -101,13 +101,7 @@ async fn broken_streams() {
     let hel = b"data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n".as_slice();
     check(hel, ErrorCategory::TruncatedStream, "the stream ended before the response did", Some("Hel")).await;
     check(b"", ErrorCategory::TruncatedStream, "an empty stream", None).await;
-    check(
-        &[hel, b"data: {\"choi"].concat(),
-        ErrorCategory::TruncatedStream,
-        "is cut off",
-        Some("Hel"),
-    )
-    .await;
+    check(&[hel, b"data: {\"choi"].concat(), ErrorCategory::TruncatedStream, "is cut off", Some("Hel")).await;
     check(&[hel, b"data: \xFF\n\n"].concat(), ErrorCategory::Parse, "not UTF-8", Some("Hel")).await;
     check(&[hel, b"data: nonsense\n\n"].concat(), ErrorCategory::Parse, "nonsense", Some("Hel")).await;
     check(

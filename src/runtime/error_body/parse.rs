@@ -47,8 +47,8 @@ impl ParsedErrorBody {
 
     pub(super) fn from_json(body: &Value) -> Self {
         let mut parsed = Self { message: message::from_json(body), ..Self::default() };
-        let mut remaining = MAX_VALUES;
-        parsed.collect(body, 0, true, &mut remaining);
+        let mut left = MAX_VALUES;
+        parsed.collect(body, 0, true, &mut left);
         if parsed.message.is_none() {
             parsed.quote = parsed.quote_unless_code(body);
         }
@@ -66,31 +66,29 @@ impl ParsedErrorBody {
     }
 
     /// Collects the waits of a value and of everything in it, and if it `is_error` the codes; those of an inner error come first.
-    fn collect(&mut self, value: &Value, depth: usize, is_error: bool, remaining: &mut usize) {
-        *remaining = remaining.saturating_sub(1);
-        if depth > MAX_DEPTH || *remaining == 0 {
+    fn collect(&mut self, value: &Value, depth: usize, is_error: bool, left: &mut usize) {
+        *left = left.saturating_sub(1);
+        if depth > MAX_DEPTH || *left == 0 {
             return;
         }
         let depth = depth.saturating_add(1);
         match value {
-            Value::Array(items) => {
-                items.iter().for_each(|item| self.collect(item, depth, is_error, remaining))
-            }
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item, depth, is_error, left)),
             Value::String(text) => {
                 if let Some((_, inner, _)) = message::json_in_text(text) {
-                    self.collect(&inner, depth, is_error, remaining);
+                    self.collect(&inner, depth, is_error, left);
                 }
             }
             Value::Object(fields) => {
                 let fields = Fields::new(fields);
                 let (errors, others): (Vec<_>, Vec<_>) =
                     fields.0.iter().partition(|(key, _)| ERROR_KEYS.contains(&key.as_str()));
-                errors.iter().for_each(|(_, inner)| self.collect(inner, depth, true, remaining));
+                errors.iter().for_each(|(_, inner)| self.collect(inner, depth, true, left));
                 self.collect_fields(&fields, is_error);
                 for (key, inner) in others {
                     let is_error = is_error && CODE_PARENTS.contains(&key.as_str());
                     if !FOREIGN_KEYS.contains(&key.as_str()) {
-                        self.collect(inner, depth, is_error, remaining);
+                        self.collect(inner, depth, is_error, left);
                     }
                 }
             }

@@ -68,7 +68,7 @@ impl Body {
         }
     }
 
-    pub(super) fn from_error_response(
+    pub(super) fn from_error(
         response: reqwest::Response,
         reliability: &Reliability,
         redactor: &Arc<Redactor>,
@@ -177,7 +177,7 @@ impl Body {
                 self.idle.end();
                 match bytes.transpose() {
                     Ok(bytes) => return Poll::Ready(Ok(bytes)),
-                    Err(error) => failure::connection_broke(error),
+                    Err(error) => failure::body_error(error),
                 }
             }
             Poll::Pending if self.idle.poll_elapsed(context).is_pending() => return Poll::Pending,

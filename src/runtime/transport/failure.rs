@@ -17,9 +17,9 @@ pub(super) fn from_client(error: ClientError<()>, server: &str, errors: &ErrorTa
     match error {
         ClientError::InvalidResponsePayload(body, error) => errors.not_json(&body, &error).with_source(error),
         ClientError::CommunicationError(error) | ClientError::InvalidUpgrade(error) => {
-            send_failed(error, server)
+            send_error(error, server)
         }
-        ClientError::ResponseBodyError(error) => connection_broke(error),
+        ClientError::ResponseBodyError(error) => body_error(error),
         ClientError::ErrorResponse(response) => {
             errors.from_response(response.status().as_u16(), response.headers(), b"", SystemTime::now())
         }
@@ -90,7 +90,7 @@ pub(super) fn redirect_error(response: &reqwest::Response) -> Option<Error> {
 }
 
 /// The error of a request without a response.
-fn send_failed(error: reqwest::Error, server: &str) -> Error {
+fn send_error(error: reqwest::Error, server: &str) -> Error {
     let error = error.without_url();
     let cause = root_cause(&error);
     if error.is_timeout() && error.is_connect() {
@@ -135,15 +135,14 @@ fn requests_before(error: &reqwest::Error) -> u32 {
 }
 
 /// The error of a connection that broke within a response.
-pub(super) fn connection_broke(error: reqwest::Error) -> Error {
+pub(super) fn body_error(error: reqwest::Error) -> Error {
     let error = error.without_url();
     let message = format!("the connection broke within the response: {}", root_cause(&error));
     Error::new(ErrorCategory::Network, message).maybe_processed().with_source(error)
 }
 
-pub(super) fn client_not_built(error: reqwest::Error) -> Error {
-    Error::configuration(format!("the HTTP client cannot be built: {}", root_cause(&error)))
-        .with_source(error)
+pub(super) fn client_error(error: reqwest::Error) -> Error {
+    Error::configuration(format!("cannot build the HTTP client: {}", root_cause(&error))).with_source(error)
 }
 
 /// The innermost error, which states the cause; the outer ones state only the place.

@@ -15,7 +15,7 @@ pub(super) enum Decision {
     Retry(Duration),
 }
 
-/// Counts the attempts at one request and remembers why they failed.
+/// Counts the attempts of one request and records their failures.
 #[derive(Debug)]
 pub(super) struct RetryPolicy {
     max_retries: u32,
@@ -59,7 +59,7 @@ impl RetryPolicy {
         let is_scheduled = category == ErrorCategory::RateLimit
             && retries == 0
             && details.retry_after.is_some_and(|wait| wait >= self.backoff.first_wait);
-        // A request that was not attempts adds no load.
+        // A request that was not sent adds no load.
         let is_free = is_scheduled || details.attempts == 0;
         if may_retry && (is_free || take_retry(self.max_retries)) {
             let wait = self.backoff.wait(retries, details.retry_after, random);
@@ -187,9 +187,9 @@ mod tests {
         assert!(matches!(policy.decide(hinted(), 0.0, |_| true), Decision::Retry(_)));
         let Decision::Stop(error) = policy.decide(hinted(), 0.0, |_| false) else { panic!("no end") };
         assert_eq!((error.attempts(), error.is_retryable()), (2, true));
-        let words = "overloaded: m (2 attempts; before: overloaded: m). Ask later. It was not tried again: the retry budget \
+        let message = "overloaded: m (2 attempts; before: overloaded: m). Ask later. It was not tried again: the retry budget \
                      of this backend is exhausted (with_retry_budget).";
-        assert_eq!(error.to_string(), words);
+        assert_eq!(error.to_string(), message);
     }
 
     #[test]
