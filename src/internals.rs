@@ -119,12 +119,12 @@ pub fn error_response_with_headers(status: u16, headers: &[(&str, &str)], body: 
 
 /// The error inside a response that claims success, if there is one.
 pub fn error_inside_success(body: &serde_json::Value) -> Option<CodexError> {
-    ERRORS.inside_success(body)
+    ERRORS.find_error(body)
 }
 
 /// The error that JSON is which is neither a response nor a recognised error.
 pub fn error_unread(body: &serde_json::Value) -> CodexError {
-    ERRORS.unread_error(body)
+    ERRORS.unrecognized_error(body)
 }
 
 /// Every name in the model table: ids, aliases and dated snapshots.

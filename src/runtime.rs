@@ -1,6 +1,6 @@
-//! What any backend over HTTP needs, whoever's API it speaks: sending, retries, timeouts, limits, server-sent events, the driver of
-//! a stream, error bodies, rate limits and spans. It knows no provider: URLs, headers, credentials, error codes and decoders come
-//! from outside, and it imports nothing of this crate but itself, so that another backend could take it unchanged.
+//! What any backend over HTTP needs, for any API: sending, retries, timeouts, limits, server-sent events, the driver of a stream,
+//! error bodies, rate limits and spans. It is independent of the provider: URLs, headers, credentials, error codes and decoders are
+//! passed in, and it imports nothing else of this crate, so that another backend could use it unchanged.
 
 pub(crate) mod decoder;
 mod error;

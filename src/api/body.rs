@@ -88,7 +88,7 @@ pub(crate) fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodexErro
         Err(reason) => reason,
     };
     match serde_json::from_str::<Value>(text) {
-        Ok(value) => read(value.clone()).map_err(|error| ERRORS.inside_success(&value).unwrap_or(error)),
+        Ok(value) => read(value.clone()).map_err(|error| ERRORS.find_error(&value).unwrap_or(error)),
         Err(_) => Err(unreadable(text, reason)),
     }
 }
@@ -103,7 +103,7 @@ fn not_utf8(body: &[u8]) -> CodexError {
 
 /// The error for JSON that holds no response: the server's own error, if it holds one, else that `missing` is not there.
 pub(crate) fn absent(value: &Value, missing: &str) -> CodexError {
-    ERRORS.inside_success(value).unwrap_or_else(|| ERRORS.without_answer(value, missing))
+    ERRORS.find_error(value).unwrap_or_else(|| ERRORS.without_response(value, missing))
 }
 
 /// [`absent`], for JSON as text.

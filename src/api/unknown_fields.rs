@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::runtime::unknown::{KnownFields, UnknownFields, document, is_listed};
+use crate::runtime::unknown::{KnownFields, UnknownFields, is_listed, parse_document};
 
 /// Whether an output item of this type is known.
 pub(crate) fn is_item(kind: &str) -> bool {
@@ -17,16 +17,16 @@ pub(crate) fn is_event(kind: &str) -> bool {
 
 /// Records the unknown fields of a chat completion, or of a chunk of one.
 pub(crate) fn note_chat(unknown: &mut UnknownFields, bytes: &[u8]) {
-    if let Some(value) = document(bytes) {
-        unknown.fields(&value, CHAT);
+    if let Some(value) = parse_document(bytes) {
+        unknown.add_fields(&value, CHAT);
     }
 }
 
 /// Records the unknown fields and items of a response, or of an event that holds one.
 pub(crate) fn note_response(unknown: &mut UnknownFields, bytes: &[u8]) {
-    let Some(value) = document(bytes) else { return };
+    let Some(value) = parse_document(bytes) else { return };
     let response = value.get("response").unwrap_or(&value);
-    unknown.fields(response, RESPONSE);
+    unknown.add_fields(response, RESPONSE);
     for item in response.get("output").and_then(Value::as_array).into_iter().flatten() {
         note_item(unknown, item.get("type").and_then(Value::as_str).unwrap_or_default());
     }
@@ -35,24 +35,24 @@ pub(crate) fn note_response(unknown: &mut UnknownFields, bytes: &[u8]) {
 /// Records the type of an output item, if it is unknown. Many servers send no type.
 pub(crate) fn note_item(unknown: &mut UnknownFields, kind: &str) {
     if !kind.is_empty() && !is_item(kind) {
-        unknown.value("output[].type", kind);
+        unknown.add_value("output[].type", kind);
     }
 }
 
 /// Records the type of an event, if it is unknown.
 pub(crate) fn note_event(unknown: &mut UnknownFields, kind: &str) {
     if !is_event(kind) {
-        unknown.event(kind);
+        unknown.add_event(kind);
     }
 }
 
 /// Records a finish reason without a variant, and an unknown service tier.
 pub(crate) fn note_end(unknown: &mut UnknownFields, finish_reason: Option<&str>, service_tier: Option<&str>) {
     if let Some(reason) = finish_reason {
-        unknown.value("finish_reason", reason);
+        unknown.add_value("finish_reason", reason);
     }
     if let Some(tier) = service_tier.filter(|tier| !SERVICE_TIERS.contains(tier)) {
-        unknown.value("service_tier", tier);
+        unknown.add_value("service_tier", tier);
     }
 }
 

@@ -35,9 +35,13 @@ impl CodexBackend {
         let outcome = self.embeddings(request).instrument(operation.span().clone()).await;
         match &outcome {
             Ok(EmbeddingResponse { model, usage, request_id, .. }) => {
-                operation.embeddings(model, usage.map(|usage| usage.prompt_tokens), request_id.as_deref());
+                operation.record_embeddings(
+                    model,
+                    usage.map(|usage| usage.prompt_tokens),
+                    request_id.as_deref(),
+                );
             }
-            Err(error) => operation.failed(error),
+            Err(error) => operation.record_error(error),
         }
         outcome
     }

@@ -70,7 +70,7 @@ impl CodexBackend {
                 let protocol = target.api.protocol();
                 let outgoing = Outgoing { model_in_path: target.model_in_path(), body, max_retries };
                 let mut body = self.send(&*protocol, outgoing).await?;
-                if body.holds_events().await? {
+                if body.detect_events().await? {
                     return Ok(Opened::Stream(Box::new(body), protocol.decoder(context)));
                 }
                 let (mut response, request_id) = self.read(protocol, body, context).await?;
@@ -149,7 +149,7 @@ impl CodexBackend {
         let mut unknown = UnknownFields::default();
         protocol.note_unknown(&mut unknown, &bytes);
         self.unknown_fields.add(unknown);
-        let decoded = offload::read(bytes.len(), move || protocol.decode(&bytes, context)).await;
+        let decoded = offload::decode(bytes.len(), move || protocol.decode(&bytes, context)).await;
         match decoded.and_then(|response| response) {
             Ok(response) => Ok((response, request_id)),
             Err(error) => Err(body.redact(error.within_response().with_request_id(request_id))),

@@ -35,14 +35,14 @@ impl CallObserver {
         note_end(&mut unknown, response.finish_reason_text.as_deref(), response.service_tier.as_deref());
         self.unknown_fields.add(unknown);
         if let Some(operation) = &mut self.operation {
-            operation.response(response);
+            operation.record_response(response);
         }
     }
 
     /// The call failed.
     pub(super) fn failed(&self, error: &CodexError) {
         if let Some(operation) = &self.operation {
-            operation.failed(error);
+            operation.record_error(error);
         }
     }
 }
@@ -50,7 +50,7 @@ impl CallObserver {
 impl Observer for CallObserver {
     fn piece(&mut self, piece: &Piece) {
         if let Some(operation) = &mut self.operation {
-            operation.piece(&piece.text, &piece.tool_calls);
+            operation.record_delta(&piece.text, &piece.tool_calls);
         }
     }
 
@@ -59,7 +59,7 @@ impl Observer for CallObserver {
             Ok(chunk) => {
                 note_end(&mut unknown, chunk.finish_reason_text.as_deref(), chunk.service_tier.as_deref());
                 if let Some(operation) = &mut self.operation {
-                    operation.final_chunk(chunk);
+                    operation.record_final_chunk(chunk);
                 }
             }
             Err(error) => self.failed(error),

@@ -68,7 +68,7 @@ impl Spans {
             error.type = Empty,
         );
         let operation = Operation::new(span, &self.redactor, self.record_content, SERVICE_TIER)?;
-        operation.input(&request.messages);
+        operation.record_input(&request.messages);
         Some(operation)
     }
 

@@ -1,4 +1,4 @@
-//! What goes wrong here, and the one place where it becomes a [`BackendError`].
+//! [`Error`], and the one place where it becomes a [`BackendError`].
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tachikoma_backends_core::{BackendError, ErrorCategory, ErrorDetails};
 
-/// Everything that is known of a failure. The inherent methods of a backend return it; through the
+/// A failure with all its details. The inherent methods of a backend return it; through the
 /// [`Backend`](tachikoma_backends_core::Backend) trait it arrives as a [`BackendError`].
 ///
 /// Neither its text nor its `Debug` form holds the credentials of the backend, the values of the caller's own headers or keys
-/// in the base URL, even where a server sends them back: `***` stands in their place. Values of fewer than 6 characters
-/// are not looked for.
+/// in the base URL, even where a server echoes them: `***` replaces them. Values of fewer than 6 characters are not
+/// replaced.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -48,17 +48,18 @@ impl Error {
         self
     }
 
-    /// Says that the server may have processed, and billed, the request.
+    /// Marks that the server may have processed, and billed, the request.
     pub(crate) fn maybe_processed(mut self) -> Self {
         self.0.details.maybe_processed = true;
         self
     }
 
-    /// Marks an error within a response that had begun: the server has done the work of what was cut or cannot be read.
+    /// Marks an error within a response that had begun: the server has processed the request, even if the response is cut off or
+    /// malformed.
     pub(crate) fn within_response(self) -> Self {
         use ErrorCategory::{Network, Parse, Timeout, TruncatedStream};
-        let is_own = matches!(self.category(), Network | Parse | Timeout | TruncatedStream);
-        if is_own { self.maybe_processed() } else { self }
+        let is_local = matches!(self.category(), Network | Parse | Timeout | TruncatedStream);
+        if is_local { self.maybe_processed() } else { self }
     }
 
     /// Adds an earlier failure of the same request, after which it was sent once more in another form.
@@ -73,8 +74,7 @@ impl Error {
         self
     }
 
-    /// Puts every text that it holds, those of its causes included, through `rewrite`. A cause that stays the same remains
-    /// the original error.
+    /// Applies `rewrite` to every text, also those of the causes. Unchanged causes remain the original errors.
     pub(crate) fn rewrite(mut self, rewrite: &dyn Fn(&str) -> Cow<'_, str>) -> Self {
         for text in self.0.details.texts_mut() {
             if let Cow::Owned(rewritten) = rewrite(text) {
@@ -99,22 +99,22 @@ impl Error {
         &mut self.0.details
     }
 
-    /// What kind of failure it was.
+    /// The category of the failure.
     pub fn category(&self) -> ErrorCategory {
         self.0.category
     }
 
-    /// Everything that the server and this crate say of it.
+    /// All details from the server and this crate.
     pub fn details(&self) -> &ErrorDetails {
         &self.0.details
     }
 
-    /// The server's own words, or this crate's where it never answered.
+    /// The server's message, or this crate's if there was no response.
     pub fn message(&self) -> &str {
         &self.0.details.message
     }
 
-    /// HTTP status, where there was an answer.
+    /// HTTP status, if there was a response.
     pub fn status(&self) -> Option<u16> {
         self.0.details.status
     }
@@ -124,12 +124,12 @@ impl Error {
         self.0.details.code.as_deref()
     }
 
-    /// The id under which the provider's support finds the request.
+    /// The provider's id of the request, for its support.
     pub fn request_id(&self) -> Option<&str> {
         self.0.details.request_id.as_deref()
     }
 
-    /// How often the request was sent; 0 where it was never sent.
+    /// How often the request was sent; 0 if never.
     pub fn attempts(&self) -> u32 {
         self.0.details.attempts
     }
@@ -172,7 +172,7 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
-    /// The text of [`Display`](fmt::Display) and its causes, since that is what a `main` which returns the error prints.
+    /// The text of [`Display`](fmt::Display) and its causes, since a `main` that returns the error prints it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")?;
         causes(self).skip(1).try_for_each(|cause| write!(f, "\ncaused by: {cause}"))
@@ -190,7 +190,7 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
-/// What is left of a cause whose text had to be changed.
+/// The replacement for a cause whose text was rewritten.
 #[derive(Debug)]
 struct RewrittenCause {
     text: String,
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_known_reaches_the_caller() {
+    fn all_details_reach_the_caller() {
         let mut error = Error::new(ErrorCategory::RateLimit, "Slow down.")
             .with_source("the cause")
             .with_request_id(Some("req_1".into()))

@@ -1,13 +1,13 @@
-//! Error bodies, in every shape that servers send, to categories.
+//! Categorizes error bodies of every shape that servers send.
 //!
-//! The status decides where the body cannot be read; the body refines it where it can. The codes come from the provider's
+//! The status decides if the body cannot be parsed; otherwise the body refines it. The codes come from the provider's
 //! [`ErrorTable`]; phrases and keys, which all servers share, are rows of [`tables`].
 
+mod message;
 mod parse;
+mod sentences;
 mod tables;
 mod wait;
-mod wording;
-mod words;
 
 use std::time::SystemTime;
 
@@ -16,40 +16,40 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use tachikoma_backends_core::ErrorCategory::{self, *};
 
-pub(crate) use self::parse::squashed;
+pub(crate) use self::parse::normalize_key;
 use self::parse::{Fields, ParsedErrorBody};
+use self::sentences::Sentences;
 use self::tables::*;
-use self::wording::Wording;
 use super::{Error, json, rate_limit};
 
-const BINARY_HINT: &str = "Check that the server, or a proxy before it, states its content-encoding.";
+const BINARY_HINT: &str = "Check that the server, or a proxy before it, sends a content-encoding header.";
 const TOO_LARGE_HINT: &str = "The request is larger than the limit itself: shorten the conversation or lower max_tokens; waiting does not help.";
 
-/// What the error bodies of one provider hold beside what all servers share.
+/// What is specific to the error bodies of one provider.
 #[derive(Debug)]
 pub(crate) struct ErrorTable {
-    /// Error codes and types that say more than the status.
+    /// Error codes and types that are more specific than the status.
     pub(crate) codes: &'static [(&'static str, ErrorCategory)],
-    /// Codes for a field that is too long: too long a conversation where the field is part of it.
+    /// Codes for a field that is too long: a context overflow if the field is part of the conversation.
     pub(crate) field_too_long_codes: &'static [&'static str],
-    /// The last names of fields that hold the conversation.
+    /// The last path segments of fields that hold the conversation.
     pub(crate) conversation_fields: &'static [&'static str],
     /// Keys of a response, which an error does not have.
     pub(crate) response_keys: &'static [&'static str],
-    /// Codes for state of an earlier response that the server does not take.
+    /// Codes for state of an earlier response that the server rejects.
     pub(crate) stale_state_codes: &'static [&'static str],
-    /// Phrases for it; every phrase of a row has to be in one sentence.
+    /// Phrases for rejected state; every phrase of a row has to be in one sentence.
     pub(crate) stale_state_phrases: &'static [&'static [&'static str]],
-    /// What to do about it.
+    /// The hint for rejected state.
     pub(crate) stale_state_hint: &'static str,
-    /// What to do where the response does not look like one of this API at all.
+    /// The hint for a response that does not look like one of this API at all.
     pub(crate) other_api_hint: &'static str,
-    /// The headers with the id under which the provider finds a request.
+    /// The headers with the provider's id of a request.
     pub(crate) request_id_headers: &'static [&'static str],
 }
 
 impl ErrorTable {
-    /// The error that a response with this status is.
+    /// The error of a response with this status.
     pub(crate) fn response_error(
         &self,
         status: u16,
@@ -58,10 +58,10 @@ impl ErrorTable {
         now: SystemTime,
     ) -> Error {
         let parsed = ParsedErrorBody::from_bytes(body);
-        let mut error = self.error(parsed, Some(status), None);
+        let mut error = self.build(parsed, Some(status), None);
         let details = error.details_mut();
         details.status = Some(status);
-        details.maybe_processed = by_status(status).maybe_processed;
+        details.maybe_processed = status_row(status).maybe_processed;
         details.request_id =
             rate_limit::request_id(headers, self.request_id_headers).or(details.request_id.take());
         if let Some(should_retry) = rate_limit::should_retry(headers)
@@ -76,33 +76,33 @@ impl ErrorTable {
     }
 
     /// The error object inside a response that claims success, if there is one: `{"error": ...}`, vLLM's
-    /// `{"object": "error", ...}`, `{"type": "error", ...}`, OpenRouter's error in a choice, a message without a response.
-    pub(crate) fn inside_success(&self, body: &Value) -> Option<Error> {
-        let error = |body: &Value| Some(self.error(ParsedErrorBody::from_json(body), None, Some(Server)));
+    /// `{"object": "error", ...}`, `{"type": "error", ...}`, OpenRouter's error in a choice, a message without the rest of a response.
+    pub(crate) fn find_error(&self, body: &Value) -> Option<Error> {
+        let error = |body: &Value| Some(self.build(ParsedErrorBody::from_json(body), None, Some(Server)));
         let fields = match body {
             // Gemini wraps its errors in an array.
-            Value::Array(items) if items.iter().any(|item| self.inside_success(item).is_some()) => {
+            Value::Array(items) if items.iter().any(|item| self.find_error(item).is_some()) => {
                 return error(body);
             }
             Value::Object(fields) => Fields::new(fields),
             _ => return None,
         };
-        let holds =
+        let has_value =
             |key: &str| fields.get(key).is_some_and(|value| !json::is_empty(value) && !is_success(value));
         let is_error = |key: &str| fields.get(key).is_some_and(|value| value == "error");
-        let is_response = || self.response_keys.iter().any(|key| holds(key));
+        let is_response = || self.response_keys.iter().any(|key| has_value(key));
         let has_message = || {
             let is_message = |value: &Value| {
-                !json::is_empty(value) && !words::is_chat_message(value) && !is_success(value)
+                !json::is_empty(value) && !message::is_chat_message(value) && !is_success(value)
             };
             LONE_MESSAGE_KEYS.iter().any(|key| fields.get(key).is_some_and(is_message))
         };
-        // MiniMax states an outcome in every response; 0 is success.
+        // MiniMax sends a status in every response; 0 is success.
         let has_failed = || {
             let outcome = fields.get("baseresp").and_then(|outcome| outcome.get("status_code"));
             outcome.is_some_and(|code| !json::is_empty(code) && code != "0")
         };
-        if holds("error") || is_error("object") || is_error("type") {
+        if has_value("error") || is_error("object") || is_error("type") {
             return error(body);
         }
         if let Some(inner) = inner_error(&fields) {
@@ -111,83 +111,82 @@ impl ErrorTable {
         if has_failed() || !is_response() && has_message() { error(body) } else { None }
     }
 
-    /// The error that a body is which was promised to be a response but is not even JSON: a web page, text, nothing.
+    /// The error of a response that is not JSON: a web page, text, or empty.
     pub(crate) fn not_json(&self, body: &[u8], reason: &serde_json::Error) -> Error {
         let (category, message, hint) = if body.iter().all(u8::is_ascii_whitespace) {
-            (Parse, "the server answered with an empty body".to_owned(), self.other_api_hint)
+            (Parse, "the server returned an empty body".to_owned(), self.other_api_hint)
         } else if reason.is_eof() {
-            (TruncatedStream, format!("the server's answer ends in the middle: {reason}"), "Ask again.")
+            (TruncatedStream, format!("the server's response is cut off: {reason}"), "Try again.")
         } else if std::str::from_utf8(body).is_err() && !body.trim_ascii_start().starts_with(b"{") {
-            let message = "the server's answer is not text but bytes, perhaps compressed in an encoding that was not \
-                           asked for";
+            let message = "the server's response is binary, perhaps in an encoding that was not requested";
             (Parse, format!("{message} ({reason})"), BINARY_HINT)
         } else {
-            let words = ParsedErrorBody::from_bytes(body).message;
-            let words = words.map(|words| format!(": {}", words::excerpt(&words))).unwrap_or_default();
-            (Parse, format!("the server's answer is not JSON ({reason}){words}"), self.other_api_hint)
+            let text = ParsedErrorBody::from_bytes(body).message;
+            let text = text.map(|text| format!(": {}", message::excerpt(&text))).unwrap_or_default();
+            (Parse, format!("the server's response is not JSON ({reason}){text}"), self.other_api_hint)
         };
         Error::new(category, message).with_hint(hint)
     }
 
-    /// JSON that is neither a response nor an error object. `missing` is what a response would have.
-    pub(crate) fn without_answer(&self, body: &Value, missing: &str) -> Error {
-        let message = format!("the server's answer holds no {missing}: {}", words::quote(body));
-        self.unread(body, message)
+    /// The error of JSON that is neither a response nor an error object. `missing` names a required part of a response.
+    pub(crate) fn without_response(&self, body: &Value, missing: &str) -> Error {
+        let message = format!("the server's response has no {missing}: {}", message::quote(body));
+        self.unrecognized(body, message)
     }
 
-    /// JSON that is neither a response nor a recognised error, for instance the only event of a stream: an error in its words, of
-    /// the category that they name, else `parse`.
-    pub(crate) fn unread_error(&self, body: &Value) -> Error {
-        self.inside_success(body).unwrap_or_else(|| {
-            let message = format!("the server sent JSON that is no response: {}", words::quote(body));
-            self.unread(body, message)
+    /// The error of JSON that is neither a response nor a known error, for instance the only event of a stream: with the text of
+    /// the JSON and the category that it states, else `parse`.
+    pub(crate) fn unrecognized_error(&self, body: &Value) -> Error {
+        self.find_error(body).unwrap_or_else(|| {
+            let message = format!("the server sent JSON that is not a response: {}", message::quote(body));
+            self.unrecognized(body, message)
         })
     }
 
-    fn unread(&self, body: &Value, message: String) -> Error {
+    fn unrecognized(&self, body: &Value, message: String) -> Error {
         let is_response = body.as_object().is_some_and(|fields| {
             self.response_keys.iter().any(|key| fields.get(*key).is_some_and(|value| !json::is_empty(value)))
         });
         // The text of a response is the model's, not the server's.
         let parsed = if is_response { ParsedErrorBody::default() } else { ParsedErrorBody::from_json(body) };
         if self.category(&parsed, None).is_some() {
-            return self.error(parsed, None, Some(Parse));
+            return self.build(parsed, None, Some(Parse));
         }
         Error::new(Parse, message).with_hint(self.other_api_hint)
     }
 
-    /// Whether the server did not take the state of an earlier response: the request may succeed once without it.
+    /// Whether the server rejected the state of an earlier response: the request may succeed without it.
     pub(crate) fn is_stale_state(&self, error: &Error) -> bool {
-        let code = error.code().map(squashed).unwrap_or_default();
-        let is_code = self.stale_state_codes.iter().any(|row| squashed(row) == code);
-        let words = Wording::new([error.message()]);
-        is_code || self.stale_state_phrases.iter().any(|row| words.has_all(row))
+        let code = error.code().map(normalize_key).unwrap_or_default();
+        let is_code = self.stale_state_codes.iter().any(|row| normalize_key(row) == code);
+        let sentences = Sentences::new([error.message()]);
+        is_code || self.stale_state_phrases.iter().any(|row| sentences.has_all(row))
     }
 
-    /// The category that the body states by itself; `status` is the response's, or the one that the body states.
+    /// The category that the body alone states; `status` is the response's, or the one in the body.
     fn category(&self, parsed: &ParsedErrorBody, status: Option<u16>) -> Option<ErrorCategory> {
-        let words = parsed.wording();
-        let by_status = status.map(|status| by_status(status).category);
+        let sentences = parsed.sentences();
+        let by_status = status.map(|status| status_row(status).category);
         let by_code = self.code_category(parsed, by_status);
         let is_vague =
             matches!(by_status, None | Some(InvalidRequest | RateLimit | Server | Overloaded | Parse));
 
-        if by_code == Some(Quota) || words.is_unpaid() {
+        if by_code == Some(Quota) || sentences.is_unpaid() {
             return Some(Quota);
         }
-        let has_limit = parsed.wait.is_some() || words.has_period() || parsed.stated_wait().is_some();
-        let is_about_tokens = words.has_any(&["token", "context", "tpm "]);
-        // What is larger than a limit never fits under it.
+        let has_limit = parsed.wait.is_some() || sentences.has_period() || parsed.stated_wait().is_some();
+        let is_about_tokens = sentences.has_any(&["token", "context", "tpm "]);
+        // A request larger than the limit itself never succeeds.
         if status == Some(413) && is_about_tokens && (by_code == Some(RateLimit) || has_limit) {
             return Some(ContextLength);
         }
         if by_code == Some(ContextLength)
-            || is_vague && by_code.is_none_or(is_generic) && words.is_context_overflow()
+            || is_vague && by_code.is_none_or(is_generic) && sentences.is_context_overflow()
         {
             return Some(ContextLength);
         }
-        let is_quota =
-            words.has_any(QUOTA_PHRASES) || by_code != Some(RateLimit) && words.has_any(VAGUE_QUOTA_PHRASES);
+        let is_quota = sentences.has_any(QUOTA_PHRASES)
+            || by_code != Some(RateLimit) && sentences.has_any(VAGUE_QUOTA_PHRASES);
         if is_quota && (is_vague || by_status == Some(Permission)) && by_code.is_none_or(is_generic) {
             return Some(if has_limit { RateLimit } else { Quota });
         }
@@ -195,11 +194,11 @@ impl ErrorTable {
             return Some(InvalidRequest);
         }
         let is_open = matches!(by_status, None | Some(InvalidRequest | Server | Parse));
-        if by_code.is_none_or(is_generic) && is_open && words.states_rate_limit() {
+        if by_code.is_none_or(is_generic) && is_open && sentences.states_rate_limit() {
             return Some(RateLimit);
         }
         let phrase = || {
-            let row = || PHRASES.iter().find(|(phrase, _)| words.has_any(&[phrase]));
+            let row = || PHRASES.iter().find(|(phrase, _)| sentences.has_any(&[phrase]));
             (is_open && status != Some(413)).then(row).flatten().map(|(_, category)| *category)
         };
         match by_code {
@@ -208,42 +207,42 @@ impl ErrorTable {
         }
     }
 
-    /// The category of the first code that has one.
+    /// The category of the most specific code that has one.
     fn code_category(
         &self,
         parsed: &ParsedErrorBody,
         by_status: Option<ErrorCategory>,
     ) -> Option<ErrorCategory> {
         let category = |code: &String| {
-            let code = squashed(code);
-            if self.field_too_long_codes.iter().any(|row| squashed(row) == code) {
+            let code = normalize_key(code);
+            if self.field_too_long_codes.iter().any(|row| normalize_key(row) == code) {
                 let field = parsed.param.as_deref().and_then(|param| param.rsplit('.').next());
                 let field = field.map(|field| field.split('[').next().unwrap_or(field));
                 let is_conversation = field.is_none_or(|field| self.conversation_fields.contains(&field));
                 return Some(if is_conversation { ContextLength } else { InvalidRequest });
             }
-            self.codes.iter().find(|(row, _)| squashed(row) == code).map(|(_, category)| *category)
+            self.codes.iter().find(|(row, _)| normalize_key(row) == code).map(|(_, category)| *category)
         };
-        // A bare "server_error" or "invalid_request_error" beside a telling status adds nothing.
-        let is_telling = |found: &ErrorCategory| match found {
+        // A bare "server_error" or "invalid_request_error" adds nothing to a more specific status.
+        let is_specific = |found: &ErrorCategory| match found {
             Server => matches!(by_status, None | Some(Server | Parse)),
             InvalidRequest => matches!(by_status, None | Some(InvalidRequest | Parse)),
             _ => true,
         };
-        let mut found: Vec<_> = parsed.codes.iter().filter_map(category).filter(is_telling).collect();
-        // A type of many errors comes after a code of one.
+        let mut found: Vec<_> = parsed.codes.iter().filter_map(category).filter(is_specific).collect();
+        // Specific codes come before types of many errors.
         found.sort_by_key(|category| is_generic(*category) && *category != RateLimit);
         found.first().copied()
     }
 
-    /// The error of this body. Without a status, the one that it states counts, and then `default`.
-    fn error(&self, parsed: ParsedErrorBody, status: Option<u16>, default: Option<ErrorCategory>) -> Error {
+    /// The error of this body. Without a status, the one in the body counts, and then `default`.
+    fn build(&self, parsed: ParsedErrorBody, status: Option<u16>, default: Option<ErrorCategory>) -> Error {
         let status = status.or(parsed.status());
-        let row = status.map(by_status);
+        let row = status.map(status_row);
         let by_status = row.map(|row| row.category).or(default).unwrap_or(Server);
         let category = self.category(&parsed, status).unwrap_or(by_status);
-        let words = parsed.wording();
-        let never_fits = category == RateLimit && words.has_any(&["request too large"]);
+        let sentences = parsed.sentences();
+        let never_fits = category == RateLimit && sentences.has_any(&["request too large"]);
         let mut retryable = match row {
             Some(row) if row.category == category => row.retryable,
             _ => category.is_retryable(),
@@ -251,7 +250,7 @@ impl ErrorTable {
         retryable &= can_be_retried(category) && !never_fits;
         let wait = retryable.then(|| parsed.stated_wait()).flatten();
         let message = parsed.message.clone().or(parsed.quote.clone());
-        let message = message.unwrap_or_else(|| without_message(status, parsed.code()));
+        let message = message.unwrap_or_else(|| default_message(status, parsed.code()));
         let mut error = Error::new(category, message);
         let details = error.details_mut();
         details.code = parsed.code().cloned();
@@ -269,55 +268,54 @@ impl ErrorTable {
         error
     }
 
-    /// What a caller can do about it, where the server does not say so itself.
+    /// The hint for an error of this category.
     fn hint(&self, category: ErrorCategory) -> Option<&'static str> {
-        let own = (category == Parse).then_some(self.other_api_hint);
-        own.or_else(|| HINTS.iter().find(|(row, _)| *row == category).map(|(_, hint)| *hint))
+        let api_hint = (category == Parse).then_some(self.other_api_hint);
+        api_hint.or_else(|| HINTS.iter().find(|(row, _)| *row == category).map(|(_, hint)| *hint))
     }
 }
 
-/// Whether a message, or what stands in the place of an error, states that all went well.
+/// Whether a message, or the value of an error field, states success.
 fn is_success(value: &Value) -> bool {
     match value {
-        Value::String(text) => SUCCESS_WORDS.contains(&squashed(text).as_str()),
+        Value::String(text) => SUCCESS_WORDS.contains(&normalize_key(text).as_str()),
         Value::Object(fields) => {
-            let words = ["message", "msg"].iter().filter_map(|key| fields.get(*key)).collect::<Vec<_>>();
-            !words.is_empty() && words.into_iter().all(is_success)
+            let mut texts = ["message", "msg"].iter().filter_map(|key| fields.get(*key)).peekable();
+            texts.peek().is_some() && texts.all(is_success)
         }
         _ => false,
     }
 }
 
-/// The error in a choice or in the response of an event, with what is said beside an error
-/// that is only `true`.
+/// The error in a choice or in the response of an event; the whole holder if its error is only `true`.
 fn inner_error(fields: &Fields<'_>) -> Option<Value> {
     let choices = fields.get("choices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     choices.iter().chain(fields.get("response")).find_map(|holder| {
         let error = holder.get("error").filter(|error| !json::is_empty(error))?;
-        let has_words = error.is_object() || error.is_array() || error.is_string();
-        Some(if has_words { serde_json::json!({ "error": error }) } else { holder.clone() })
+        let has_text = error.is_object() || error.is_array() || error.is_string();
+        Some(if has_text { serde_json::json!({ "error": error }) } else { holder.clone() })
     })
 }
 
-fn by_status(status: u16) -> StatusRow {
+fn status_row(status: u16) -> StatusRow {
     let row = STATUSES.iter().find(|(statuses, _)| statuses.contains(&status));
     row.map_or(StatusRow { category: Server, retryable: true, maybe_processed: true }, |(_, row)| *row)
 }
 
-/// Waiting mends neither an empty account nor a conversation that is too long, whatever a header claims.
+/// Waiting fixes neither an empty account nor a conversation that is too long, whatever a header states.
 fn can_be_retried(category: ErrorCategory) -> bool {
     !matches!(category, Quota | ContextLength)
 }
 
 impl ParsedErrorBody {
-    fn wording(&self) -> Wording {
+    fn sentences(&self) -> Sentences {
         let texts = self.message.iter().chain(&self.quote).chain(&self.codes).chain(&self.quotas);
-        Wording::new(texts.map(String::as_str))
+        Sentences::new(texts.map(String::as_str))
     }
 
     /// The wait that the body states.
     fn stated_wait(&self) -> Option<std::time::Duration> {
-        self.wait.or_else(|| self.message.as_deref().or(self.quote.as_deref()).and_then(wait::in_text))
+        self.wait.or_else(|| self.message.as_deref().or(self.quote.as_deref()).and_then(wait::find_in_text))
     }
 }
 
@@ -326,8 +324,8 @@ fn is_generic(category: ErrorCategory) -> bool {
     matches!(category, RateLimit | Server | InvalidRequest)
 }
 
-/// Words for a body that has none.
-fn without_message(status: Option<u16>, code: Option<&String>) -> String {
+/// The message for a body without one.
+fn default_message(status: Option<u16>, code: Option<&String>) -> String {
     let reason = |status| StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     match (code, status) {
         (Some(code), _) => format!("the server returned only the code {code}"),

@@ -1,4 +1,4 @@
-//! Where the events of a streamed response come from: the body of a response, or any other connection.
+//! Sources of the events of a streamed response: the body of a response, or any other connection.
 
 use std::borrow::Cow;
 use std::task::{Context, Poll, ready};
@@ -10,36 +10,35 @@ use super::transport::{Body, Bytes};
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event<'a> {
-    /// The `event:` field, `message` where there was none.
+    /// The `event:` field, `message` by default.
     pub(crate) event: Cow<'a, str>,
     /// The `data:` lines, joined.
     pub(crate) data: Cow<'a, str>,
-    /// It is not an event but stands in the place of one: JSON, text or a web page.
+    /// Whether it is not an event but bare JSON, text or a web page in its place.
     pub(crate) is_bare: bool,
 }
 
-/// Where the events of a response come from.
+/// A source of the events of a response.
 pub(crate) trait EventSource {
-    /// The next of the events that have arrived.
+    /// The next event that has been received.
     ///
     /// # Errors
-    /// It cannot be read, or is over a limit.
+    /// It is malformed, or exceeds a limit.
     fn next_event(&mut self) -> Result<Option<Event<'_>>, Error>;
 
-    /// How many events without data have been read since the last call: they are work as well.
+    /// The number of events without data that were parsed since the last call: they take time as well.
     fn take_skipped(&mut self) -> usize;
 
-    /// Whether [`poll_more`](Self::poll_more) has something without waiting.
+    /// Whether [`poll_more`](Self::poll_more) is ready.
     fn has_more(&self) -> bool;
 
-    /// Takes more from the connection, and returns how many bytes that is; `None` at the end, after which a last event may be
-    /// left.
+    /// Reads more from the connection, and returns the number of bytes; `None` at the end, after which a last event may be left.
     ///
     /// # Errors
     /// The connection broke, or was silent for too long.
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<usize>, Error>>;
 
-    /// The id under which the provider finds the request.
+    /// The provider's id of the request.
     fn request_id(&self) -> Option<&str>;
 
     /// The error without the secrets of the connection.
@@ -50,17 +49,17 @@ pub(crate) trait EventSource {
 pub(crate) struct SseSource {
     body: Body,
     events: SseDecoder,
-    /// What has arrived and has not been read.
-    arrived: Bytes,
+    /// Received bytes that the decoder does not have yet.
+    received: Bytes,
 }
 
-/// How much of what has arrived is read in one step, in bytes.
-const PART: usize = 4 << 10;
+/// How many received bytes are decoded in one step.
+const STEP_BYTES: usize = 4 << 10;
 
 impl SseSource {
-    /// The events of this body, of which none has more than this many bytes.
+    /// The events of this body, none of which may exceed this many bytes.
     pub(crate) fn new(body: Body, max_event_bytes: usize) -> Self {
-        Self { body, events: SseDecoder::new(max_event_bytes), arrived: Bytes::new() }
+        Self { body, events: SseDecoder::new(max_event_bytes), received: Bytes::new() }
     }
 }
 
@@ -74,23 +73,22 @@ impl EventSource for SseSource {
     }
 
     fn has_more(&self) -> bool {
-        !self.arrived.is_empty()
+        !self.received.is_empty()
     }
 
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<usize>, Error>> {
-        if self.arrived.is_empty() {
+        if self.received.is_empty() {
             match ready!(self.body.poll_next(context))? {
-                Some(bytes) => self.arrived = bytes,
+                Some(bytes) => self.received = bytes,
                 None => {
                     self.events.end();
                     return Poll::Ready(Ok(None));
                 }
             }
         }
-        // Nearly all that arrives is little.
-        let part = match self.arrived.len() {
-            ..=PART => std::mem::take(&mut self.arrived),
-            _ => self.arrived.split_to(PART),
+        let part = match self.received.len() {
+            ..=STEP_BYTES => std::mem::take(&mut self.received),
+            _ => self.received.split_to(STEP_BYTES),
         };
         let length = part.len();
         self.events.push(part);

@@ -1,4 +1,4 @@
-//! Lenient readings of JSON that a server wrote: the type of a value that a response does not need never fails it.
+//! Lenient JSON: a value of the wrong type fails a response only if the response needs it.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// As [`text`], without a copy where it is text. An empty value is none.
+/// As [`text`], without a copy of a string. `None` for an empty value.
 pub(crate) fn into_text(value: Option<Value>) -> Option<String> {
     match value? {
         Value::String(text) => Some(text),
@@ -19,7 +19,7 @@ pub(crate) fn into_text(value: Option<Value>) -> Option<String> {
     }
 }
 
-/// The number that a value is, or that its text is.
+/// The number that a value is, or that its text holds.
 pub(crate) fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
@@ -28,7 +28,7 @@ pub(crate) fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// A count; servers write `9.0` and `"9"`, and what is not a count is unknown.
+/// A count; servers write `9.0` and `"9"`. `None` if it is not one.
 pub(crate) fn count(value: &Value) -> Option<u32> {
     number(value).and_then(to_count)
 }
@@ -44,19 +44,19 @@ pub(crate) fn to_index(number: f64) -> Option<usize> {
     to_count(number).and_then(|number| number.try_into().ok())
 }
 
-/// The server's number for a thing.
+/// An index in a list of the server.
 pub(crate) fn index(value: Option<&Value>) -> Option<usize> {
     value.and_then(count).and_then(|number| number.try_into().ok())
 }
 
-/// Whether a value holds nothing: servers write `""`, `false`, `0`, `[]` and `{}` where the document has null.
+/// Whether a value is empty: servers write `""`, `false`, `0`, `[]` and `{}` where the document has null.
 pub(crate) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(is_set) => !is_set,
         Value::Number(number) => number.as_f64() == Some(0.0),
         Value::String(text) => text.trim().is_empty(),
-        // A number in a list is there for what it is.
+        // A number in a list is data, even 0.
         Value::Array(items) => items.iter().all(|item| !item.is_number() && is_empty(item)),
         Value::Object(fields) => fields.values().all(is_empty),
     }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_nothing() {
+    fn empty_values() {
         for value in
             [json!(null), json!(false), json!(0), json!(" "), json!([null, {}]), json!({"a": {"b": ""}})]
         {

@@ -1,28 +1,28 @@
-//! Work that would keep other tasks waiting, done on a thread of its own.
+//! Work that would block other tasks, run on a blocking thread.
 
 use tachikoma_backends_core::ErrorCategory;
 use tracing::Span;
 
 use super::Error;
 
-/// Bodies of more bytes than this are read on a thread of their own: reading them takes more than a few milliseconds.
-const LARGE: usize = 1 << 20;
+/// Bodies of more bytes than this are decoded on a blocking thread: decoding them takes more than a few milliseconds.
+const MAX_INLINE_BYTES: usize = 1 << 20;
 
-/// Reads a body of this many bytes.
+/// Decodes a body of this many bytes.
 ///
 /// # Errors
-/// The runtime ended before the body was read.
-pub(crate) async fn read<T: Send + 'static>(
+/// The runtime ended before the body was decoded.
+pub(crate) async fn decode<T: Send + 'static>(
     bytes: usize,
-    read: impl FnOnce() -> T + Send + 'static,
+    decode: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
-    if bytes <= LARGE {
-        return Ok(read());
+    if bytes <= MAX_INLINE_BYTES {
+        return Ok(decode());
     }
     let span = Span::current();
-    let task = tokio::task::spawn_blocking(move || span.in_scope(read));
+    let task = tokio::task::spawn_blocking(move || span.in_scope(decode));
     task.await.map_err(|error| {
-        let message = "the response was not read to its end: the task that read it was cancelled";
+        let message = "the response was not decoded: the task that decoded it was cancelled";
         Error::new(ErrorCategory::Network, message).maybe_processed().with_source(error)
     })
 }

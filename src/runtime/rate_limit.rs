@@ -1,19 +1,18 @@
-//! What the headers and the words of an answer say about waiting.
+//! Rate limits and waits in the headers of a response.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// The longest wait that is passed on. A server that states a longer one, or a date years away, means that waiting is of no use.
-const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The longest wait that is passed on. A server that states a longer one, or a date years away, means that waiting is useless.
+const MAX_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// From here on a number of seconds is a point in time, counted from 1970, and from the second on in milliseconds. Beyond the
-/// last it is neither.
+/// From the first on, a number of seconds is a Unix time, from the second on one in milliseconds, and beyond the last invalid.
 const FIRST_EPOCH_SECONDS: f64 = 1e9;
 const FIRST_EPOCH_MILLISECONDS: f64 = 1e12;
 const LAST_EPOCH_MILLISECONDS: f64 = 1e14;
 
-/// The limits on an account, as the rate-limit headers of a response state them. What the server did not state is `None`.
+/// The limits on an account, as the rate-limit headers of a response state them. Values that it did not send are `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimits {
@@ -21,7 +20,7 @@ pub struct RateLimits {
     pub requests: RateLimit,
     /// The limit on tokens.
     pub tokens: RateLimit,
-    /// When the answer came.
+    /// When the response arrived.
     pub at: SystemTime,
 }
 
@@ -29,31 +28,31 @@ pub struct RateLimits {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimit {
-    /// How many there may be in a while.
+    /// How many are allowed per period.
     pub limit: Option<u64>,
-    /// How many are left of it.
+    /// How many are left in this period.
     pub remaining: Option<u64>,
-    /// How long, counted from the answer, until all of it is left again.
+    /// The time from the response until the limit is fully restored.
     pub reset: Option<Duration>,
 }
 
 impl RateLimits {
-    /// Reads `x-ratelimit-*` headers. `None` where there is none of them.
-    pub(crate) fn of(headers: &HeaderMap, at: SystemTime) -> Option<Self> {
-        let limit = |of: &str| RateLimit {
-            limit: text(headers, &format!("x-ratelimit-limit-{of}")).and_then(|text| text.parse().ok()),
-            remaining: text(headers, &format!("x-ratelimit-remaining-{of}"))
+    /// Parses `x-ratelimit-*` headers. `None` without any.
+    pub(crate) fn from_headers(headers: &HeaderMap, at: SystemTime) -> Option<Self> {
+        let limit = |kind: &str| RateLimit {
+            limit: header(headers, &format!("x-ratelimit-limit-{kind}")).and_then(|text| text.parse().ok()),
+            remaining: header(headers, &format!("x-ratelimit-remaining-{kind}"))
                 .and_then(|text| text.parse().ok()),
-            reset: text(headers, &format!("x-ratelimit-reset-{of}")).and_then(duration),
+            reset: header(headers, &format!("x-ratelimit-reset-{kind}")).and_then(parse_duration),
         };
         let [requests, tokens] = ["requests", "tokens"].map(limit);
-        let says_nothing = requests == RateLimit::default() && tokens == RateLimit::default();
-        (!says_nothing).then_some(Self { requests, tokens, at })
+        let is_empty = requests == RateLimit::default() && tokens == RateLimit::default();
+        (!is_empty).then_some(Self { requests, tokens, at })
     }
 }
 
-/// A duration as these headers have it: `6m0s`, `12ms`, `1.5s`, `1h2m`.
-fn duration(text: &str) -> Option<Duration> {
+/// Parses a duration in the format of these headers: `6m0s`, `12ms`, `1.5s`, `1h2m`.
+fn parse_duration(text: &str) -> Option<Duration> {
     let (mut rest, mut seconds) = (text, 0.0);
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
@@ -74,14 +73,14 @@ fn duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok().filter(|_| !text.is_empty())
 }
 
-/// The id under which the provider finds the request, in the first of these headers that is there.
+/// The provider's id of the request, from the first of these headers that is present.
 pub(crate) fn request_id(headers: &HeaderMap, names: &[&str]) -> Option<String> {
-    names.iter().find_map(|name| text(headers, name)).map(str::to_owned)
+    names.iter().find_map(|name| header(headers, name)).map(str::to_owned)
 }
 
-/// The server's own word on whether to try again.
+/// Whether the server asks for a retry or forbids it.
 pub(crate) fn should_retry(headers: &HeaderMap) -> Option<bool> {
-    match text(headers, "x-should-retry")? {
+    match header(headers, "x-should-retry")? {
         "true" => Some(true),
         "false" => Some(false),
         _ => None,
@@ -90,40 +89,40 @@ pub(crate) fn should_retry(headers: &HeaderMap) -> Option<bool> {
 
 /// How long the server asks to wait: `retry-after-ms`, else `retry-after` in seconds or as a date.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let milliseconds = text(headers, "retry-after-ms")
-        .and_then(|text| wait_or_time(text.parse::<f64>().ok()? / 1000.0, now));
+    let milliseconds = header(headers, "retry-after-ms")
+        .and_then(|text| seconds_or_time(text.parse::<f64>().ok()? / 1000.0, now));
     milliseconds.or_else(|| {
-        let text = text(headers, RETRY_AFTER.as_str())?;
+        let text = header(headers, RETRY_AFTER.as_str())?;
         match text.parse() {
-            Ok(seconds) => wait_or_time(seconds, now),
-            Err(_) => Some(until(httpdate::parse_http_date(text).ok()?, now)),
+            Ok(seconds) => seconds_or_time(seconds, now),
+            Err(_) => Some(wait_until(httpdate::parse_http_date(text).ok()?, now)),
         }
     })
 }
 
-/// A header in seconds, which some servers fill with the time of day instead.
-fn wait_or_time(seconds: f64, now: SystemTime) -> Option<Duration> {
+/// The wait of a header in seconds, in which some servers send a Unix time instead.
+fn seconds_or_time(seconds: f64, now: SystemTime) -> Option<Duration> {
     let since_1970 = match seconds {
-        _ if seconds < FIRST_EPOCH_SECONDS => return wait(seconds),
+        _ if seconds < FIRST_EPOCH_SECONDS => return to_wait(seconds),
         _ if seconds < FIRST_EPOCH_MILLISECONDS => seconds,
         _ if seconds < LAST_EPOCH_MILLISECONDS => seconds / 1000.0,
         _ => return None,
     };
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(since_1970).ok()?)?;
-    Some(until(time, now))
+    Some(wait_until(time, now))
 }
 
 /// The wait until a point in time; one in the past means now.
-fn until(time: SystemTime, now: SystemTime) -> Duration {
-    time.duration_since(now).unwrap_or_default().min(LONGEST_WAIT)
+fn wait_until(time: SystemTime, now: SystemTime) -> Duration {
+    time.duration_since(now).unwrap_or_default().min(MAX_WAIT)
 }
 
-/// A stated wait; `None` where the number is not a valid one.
-pub(super) fn wait(seconds: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(LONGEST_WAIT))
+/// The wait of this many seconds; `None` if the number is not a valid one.
+pub(super) fn to_wait(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(MAX_WAIT))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
 }
 
@@ -154,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_waits_are_no_waits() {
+    fn hostile_waits_are_ignored() {
         for value in ["inf", "NaN", "-1", "1e35", "soon", ""] {
             check(&[("retry-after", value)], None);
             check(&[("retry-after-ms", value), ("retry-after", "3")], Some(3.0));
@@ -190,7 +189,7 @@ mod tests {
         check("retry-after", "1750000000", Some(0.0));
         check("retry-after", "1e15", None);
         check("retry-after", "1999999999", Some(30.0 * 86_400.0));
-        // The time at which a limit is whole again is not a wait.
+        // The time at which a limit is restored is not a wait.
         check("x-ratelimit-reset", "1999999999", None);
     }
 
@@ -200,7 +199,7 @@ mod tests {
             let headers = headers
                 .iter()
                 .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-            RateLimits::of(&headers.collect(), SystemTime::UNIX_EPOCH)
+            RateLimits::from_headers(&headers.collect(), SystemTime::UNIX_EPOCH)
         };
         assert_eq!(read(&[("retry-after", "1")]), None);
         assert_eq!(read(&[("x-ratelimit-limit-requests", "many")]), None);
@@ -228,7 +227,7 @@ mod tests {
             ("1y", None),
             ("99999999999999999999999h", None),
         ] {
-            assert_eq!(duration(text).map(|duration| duration.as_secs_f64()), expected, "{text}");
+            assert_eq!(parse_duration(text).map(|duration| duration.as_secs_f64()), expected, "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Redactor`]: the one place that masks secrets in what leaves the crate.
+//! [`Redactor`]: the one place that masks secrets in all output of the crate.
 
 mod index;
 mod mask;
@@ -13,21 +13,21 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
-use self::index::{Index, Pattern, SHORTEST};
+use self::index::{Index, MIN_SECRET, Pattern};
 use self::mask::looks_secret;
 pub(crate) use self::mask::{is_masked, mask, masked_url, secret_segments};
 use super::Error;
 
-/// What stands in the place of a secret.
+/// The text that replaces a secret.
 pub(crate) const MASK: &str = "***";
 
-/// Words in the names of headers that may be the credentials of a backend which has no others.
-const CREDENTIALS: &[&str] = &["auth", "cookie", "key", "password", "secret", "token"];
+/// Words in the names of headers that may authenticate a backend without other credentials.
+const CREDENTIAL_WORDS: &[&str] = &["auth", "cookie", "key", "password", "secret", "token"];
 
-/// How many tokens are remembered, the latest: a server may echo one that has been replaced.
-const TOKENS: usize = 8;
+/// How many of the latest tokens are remembered: a server may echo one that has been replaced.
+const MAX_TOKENS: usize = 8;
 
-/// Keys that people give to local servers, which ask for one and take any. They are ordinary words.
+/// Placeholder keys for local servers that accept any key. They are ordinary words.
 const PLACEHOLDERS: &[&str] = &[
     "anything",
     "dummy-key",
@@ -42,12 +42,12 @@ const PLACEHOLDERS: &[&str] = &[
     "unused",
 ];
 
-/// Knows the secrets of one backend and masks them in texts: as they are, without their scheme, in either case, escaped for
+/// Masks the secrets of one backend in texts: unchanged, without their scheme, in either case, escaped for
 /// URLs, JSON or HTML, in base64, and any part of a credential of 8 characters or more. Secrets of fewer than 6 characters
 /// are not masked: they would make ordinary words unreadable.
 #[derive(Default)]
 pub(crate) struct Redactor {
-    /// The beginnings of the provider's keys that are no secret, the longer ones first.
+    /// The public prefixes of the provider's keys, the longer ones first.
     public_prefixes: &'static [&'static str],
     state: Mutex<State>,
 }
@@ -56,50 +56,50 @@ pub(crate) struct Redactor {
 struct State {
     fixed: Vec<Secret>,
     tokens: VecDeque<Secret>,
-    /// Made when the first text is redacted.
+    /// Built when the first text is redacted.
     index: Option<Arc<Index>>,
 }
 
 struct Secret {
     text: SecretString,
-    kind: Kind,
+    kind: SecretKind,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum SecretKind {
     /// Parts of it are secret as well.
     Credential,
-    /// The value of a header: it is often a word, which is masked only where it stands alone.
-    Value,
+    /// The value of a header: often a word, which is masked only as a whole word.
+    HeaderValue,
 }
 
 impl Redactor {
-    /// One for a provider whose keys begin with one of these texts, which are no secret; the longer ones come first.
+    /// A redactor for a provider whose keys begin with one of these public prefixes; the longer ones come first.
     pub(crate) fn new(public_prefixes: &'static [&'static str]) -> Self {
         Self { public_prefixes, state: Mutex::default() }
     }
 
-    /// The value of a header that carries a credential.
+    /// Adds the value of a header that carries a credential.
     pub(crate) fn add_credential(&self, value: &HeaderValue) {
-        self.add(&text_of(value), Kind::Credential);
+        self.add(&header_text(value), SecretKind::Credential);
     }
 
-    /// A token that is used from now on, until others take its place.
+    /// Adds a new token, and forgets the oldest beyond [`MAX_TOKENS`].
     pub(crate) fn add_token(&self, value: &HeaderValue) {
-        let mut state = self.state();
-        for text in credentials_in(&text_of(value)) {
+        let mut state = self.lock();
+        for text in find_secrets(&header_text(value)) {
             if state.tokens.iter().any(|token| token.text.expose_secret() == text) {
                 continue;
             }
-            state.tokens.push_back(Secret { text: text.into(), kind: Kind::Credential });
-            if state.tokens.len() > TOKENS {
+            state.tokens.push_back(Secret { text: text.into(), kind: SecretKind::Credential });
+            if state.tokens.len() > MAX_TOKENS {
                 state.tokens.pop_front();
             }
             state.index = None;
         }
     }
 
-    /// A header of the caller. If its name does not announce a credential, only what looks like a key in it is taken for one.
+    /// Adds a header of the caller. If its name is not that of a credential, only what looks like a key in it is taken for one.
     pub(crate) fn add_header(&self, name: &HeaderName, value: &HeaderValue) {
         if may_authenticate(name) {
             self.add_credential(value);
@@ -109,23 +109,23 @@ impl Redactor {
     }
 
     fn add_value(&self, value: &HeaderValue) {
-        let text = text_of(value);
+        let text = header_text(value);
         for word in text.split(|c: char| c.is_whitespace() || ",;=\"'".contains(c)) {
             if word.len() < text.len() && looks_secret(word) {
-                self.add(word, Kind::Credential);
+                self.add(word, SecretKind::Credential);
             }
         }
-        self.add(&text, if looks_secret(&text) { Kind::Credential } else { Kind::Value });
+        self.add(&text, if looks_secret(&text) { SecretKind::Credential } else { SecretKind::HeaderValue });
     }
 
-    /// A secret that stands in a URL.
+    /// Adds a secret in a URL.
     pub(crate) fn add_secret(&self, text: &str) {
-        self.add(text, Kind::Credential);
+        self.add(text, SecretKind::Credential);
     }
 
-    fn add(&self, text: &str, kind: Kind) {
-        let mut state = self.state();
-        state.fixed.extend(credentials_in(text).into_iter().map(|text| Secret { text: text.into(), kind }));
+    fn add(&self, text: &str, kind: SecretKind) {
+        let mut state = self.lock();
+        state.fixed.extend(find_secrets(text).into_iter().map(|text| Secret { text: text.into(), kind }));
         state.index = None;
     }
 
@@ -153,7 +153,7 @@ impl Redactor {
     }
 
     fn index(&self) -> Arc<Index> {
-        let mut state = self.state();
+        let mut state = self.lock();
         if let Some(index) = &state.index {
             return Arc::clone(index);
         }
@@ -162,7 +162,7 @@ impl Redactor {
             .fixed
             .iter()
             .chain(&state.tokens)
-            .flat_map(|secret| patterns_of(secret, self.public_prefixes))
+            .flat_map(|secret| to_patterns(secret, self.public_prefixes))
         {
             if !patterns.contains(&pattern) {
                 patterns.push(pattern);
@@ -173,8 +173,8 @@ impl Redactor {
         index
     }
 
-    /// No code holds the lock across anything that could leave the state half changed.
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// Ignores poisoning: no panic can leave the state inconsistent.
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -187,15 +187,15 @@ impl fmt::Debug for Redactor {
 
 /// Whether the name of a header is that of a credential.
 pub(crate) fn may_authenticate(name: &HeaderName) -> bool {
-    CREDENTIALS.iter().any(|word| name.as_str().contains(word))
+    CREDENTIAL_WORDS.iter().any(|word| name.as_str().contains(word))
 }
 
-fn text_of(value: &HeaderValue) -> String {
+fn header_text(value: &HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
-/// What must not be shown of a header's value: what follows its scheme, and of `Basic` also what it encodes.
-fn credentials_in(value: &str) -> Vec<String> {
+/// The secret parts of a header's value: what follows its scheme, and of `Basic` also what it encodes.
+fn find_secrets(value: &str) -> Vec<String> {
     let value = value.trim();
     let (scheme, secret) = value.split_once(' ').unwrap_or(("", value));
     let is_scheme = ["bearer", "basic", "token", "apikey", "key"].contains(&&*scheme.to_ascii_lowercase());
@@ -209,14 +209,14 @@ fn credentials_in(value: &str) -> Vec<String> {
         found.extend(decoded.split_once(':').map(|(_, password)| password.to_owned()));
         found.push(decoded);
     }
-    found.retain(|text| text.len() >= SHORTEST && !PLACEHOLDERS.contains(&&*text.to_ascii_lowercase()));
+    found.retain(|text| text.len() >= MIN_SECRET && !PLACEHOLDERS.contains(&&*text.to_ascii_lowercase()));
     found
 }
 
-/// The ways in which a secret may be written.
-fn patterns_of(secret: &Secret, public_prefixes: &[&str]) -> Vec<Pattern> {
+/// The encodings in which a secret may occur.
+fn to_patterns(secret: &Secret, public_prefixes: &[&str]) -> Vec<Pattern> {
     let text = secret.text.expose_secret();
-    let is_credential = secret.kind == Kind::Credential;
+    let is_credential = secret.kind == SecretKind::Credential;
     let is_simple = text.len() < 12 && text.bytes().all(|byte| byte.is_ascii_lowercase());
     let pattern = |form: String, prefix: usize| Pattern {
         has_parts: is_credential,
@@ -238,7 +238,7 @@ fn patterns_of(secret: &Secret, public_prefixes: &[&str]) -> Vec<Pattern> {
             patterns.push(Pattern { is_word: false, ..pattern(base64_within(text, skipped, &engine), 0) });
         }
     }
-    patterns.retain(|pattern| pattern.text.len() >= SHORTEST);
+    patterns.retain(|pattern| pattern.text.len() >= MIN_SECRET);
     patterns
 }
 
@@ -269,8 +269,7 @@ fn html_escaped(text: &str) -> String {
     escaped
 }
 
-/// The base64 of a text that has `skipped` bytes before it, and others after it: only the characters that depend on nothing
-/// else.
+/// The base64 of a text between `skipped` bytes and others: only the characters that depend on the text alone.
 fn base64_within(text: &str, skipped: usize, engine: &impl Engine) -> String {
     let padded = [vec![0; skipped], text.as_bytes().to_vec()].concat();
     let encoded = engine.encode(&padded);
@@ -280,128 +279,4 @@ fn base64_within(text: &str, skipped: usize, engine: &impl Engine) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn credential(value: &str) -> Redactor {
-        let redactor = Redactor::default();
-        redactor.add_credential(&HeaderValue::from_str(value).unwrap());
-        redactor
-    }
-
-    const KEY: &str = "sk-proj-Ab3dE/6gH+jKl0nOp";
-
-    #[test]
-    fn a_credential_is_masked_however_it_is_written() {
-        let redactor = credential(&format!("Bearer {KEY}"));
-        #[track_caller]
-        fn check(redactor: &Redactor, text: &str, expected: &str) {
-            assert_eq!(redactor.text(text), expected);
-        }
-        let check = |text: &str, expected: &str| check(&redactor, text, expected);
-        check(KEY, "***");
-        check(&format!("Bearer {KEY}."), "Bearer ***.");
-        check(&format!("({KEY}{KEY}) größer"), "(***) größer");
-        check(&KEY.to_ascii_lowercase(), "***");
-        check(&KEY.to_ascii_uppercase(), "***");
-        check("{\"k\":\"sk-proj-Ab3dE\\/6gH+jKl0nOp\"}", "{\"k\":\"***\"}");
-        check("?key=sk-proj-Ab3dE%2F6gH%2bjKl0nOp&x", "?key=***&x");
-        check("before Ab3dE/6gH after", "before *** after");
-        check("jKl0nOp alone is too short", "jKl0nOp alone is too short");
-        check("+jKl0nOp", "***");
-        check("sk-proj-...nOp and sk-proj- and sk-****", "sk-proj-...nOp and sk-proj- and sk-****");
-        check("", "");
-        for skipped in 0..3 {
-            let text = format!("{}{KEY}!!", "u:x".get(..skipped).unwrap());
-            for encoded in [STANDARD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
-                let masked = redactor.text(&encoded);
-                assert!(masked.contains(MASK) && masked.len() < 16, "{masked}");
-            }
-        }
-    }
-
-    #[test]
-    fn ordinary_words_stay() {
-        #[track_caller]
-        fn check(secret: &str, text: &str) {
-            assert_eq!(credential(secret).text(text), text);
-        }
-        check("k", "a key like k");
-        check("test", "a test");
-        check("ollama", "ollama: model not found");
-        check("sk-no-key-required", "no key is required");
-        check("local-development", "development of local servers");
-        check("Bearer EMPTY", "the list is empty");
-        let value = Redactor::default();
-        value.add_value(&HeaderValue::from_static("platform-team"));
-        assert_eq!(
-            value.text("the platform, platform-teams, platform-team."),
-            "the platform, platform-teams, ***."
-        );
-    }
-
-    #[test]
-    fn what_a_header_encodes_is_masked() {
-        let redactor = credential(&format!("Basic {}", STANDARD.encode("user:pass-word-1")));
-        assert_eq!(redactor.text("user:pass-word-1, pass-word-1"), "***, ***");
-        let value = Redactor::default();
-        value.add_value(&HeaderValue::from_static("session=a1b2c3d4e5f6a7b8c9d0; path=/"));
-        assert_eq!(value.text("no session a1b2c3d4e5f6"), "no session ***");
-    }
-
-    #[test]
-    fn the_last_tokens_are_remembered() {
-        let redactor = Redactor::default();
-        let token = |number: usize| format!("{number}z").repeat(12);
-        for number in 0..TOKENS + 1 {
-            redactor.add_token(&HeaderValue::from_str(&format!("Bearer {}", token(number))).unwrap());
-            assert_eq!(redactor.text(&token(number)), MASK);
-        }
-        assert_eq!(redactor.text(&token(1)), MASK);
-        assert_eq!(redactor.text(&token(0)), token(0));
-    }
-
-    /// No text that holds the secret anywhere keeps 8 of its characters in a row.
-    #[test]
-    fn no_long_part_is_left() {
-        let redactor = credential(KEY);
-        for start in 0..KEY.len() {
-            for end in start..=KEY.len() {
-                let text = format!("héé{}éé", &KEY[start..end]);
-                let masked = redactor.text(&text).into_owned();
-                for left in KEY.as_bytes().windows(8).skip("sk-proj-".len()) {
-                    assert!(!masked.contains(std::str::from_utf8(left).unwrap()), "{masked}");
-                }
-            }
-        }
-    }
-
-    proptest! {
-        /// Whatever stands around a secret, and in whichever of its forms it is written.
-        #[test]
-        fn any_secret_in_any_text(
-            secret in "[A-Za-z0-9][A-Za-z0-9+/=_.-]{10,50}[0-9][A-Z][a-z]",
-            before in "[ -~é]{0,20}",
-            after in "[ -~é]{0,20}",
-            form in 0..5usize,
-        ) {
-            let redactor = credential(&format!("Bearer {secret}"));
-            let written = match form {
-                0 => secret.clone(),
-                1 => percent_encoded(&secret),
-                2 => secret.to_ascii_uppercase(),
-                3 => secret.replace('/', "\\/"),
-                _ => serde_json::to_string(&[&secret]).unwrap(),
-            };
-            let text = format!("{before}{written}{after}");
-            let masked = redactor.text(&text);
-            prop_assert!(masked.contains(MASK));
-            let left = masked.replace(MASK, "").len();
-            let expected = before.len() + after.len() + 4;
-            prop_assert!(left <= expected, "{} of {}", masked, text);
-            prop_assert_eq!(redactor.text(&masked), &*masked, "a second time");
-        }
-    }
-}
+mod tests;

@@ -1,9 +1,9 @@
-//! Server-sent events out of network bytes.
+//! Decodes server-sent events from network bytes.
 //!
 //! The framing finds where each line and each event ends. Nearly every event is one `data:` line, or an `event:` line and one
-//! `data:` line: these are lent as they are. `eventsource-stream` reads the fields of all others; it is only ever fed one
-//! complete, checked and re-terminated event: by itself it panics on a byte-order mark, is quadratic in what it has not yet
-//! handed out, and loses events that end in bare CR or in nothing.
+//! `data:` line: these are borrowed unchanged. `eventsource-stream` parses all others; it only gets one complete, validated
+//! and re-terminated event at a time: on raw bytes it panics on a byte-order mark, is quadratic in its unread input, and loses
+//! events that end in a bare CR or without a line end.
 
 use std::ops::Range;
 
@@ -17,15 +17,15 @@ use super::events::Event;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
-/// How much of what has arrived is looked at together, in bytes: it stays in the processor's nearest cache.
-const PART: usize = 16 << 10;
+/// How many received bytes are scanned together: they fit into the L1 cache.
+const STEP_BYTES: usize = 16 << 10;
 
-/// An event longer than the first is given the second, in bytes, of room at once: it is not moved again and again as it grows.
-/// Of memory that is never written to, nothing is taken.
+/// For an event longer than the first, the second is reserved at once, in bytes, so that a growing event is not moved repeatedly.
+/// Reserved memory that is never written to costs nothing.
 const LONG_EVENT_BYTES: usize = 64 << 10;
-const LONG_EVENT_ROOM: usize = 4 << 20;
+const LONG_EVENT_CAPACITY: usize = 4 << 20;
 
-/// More lines than any server writes into one event; reading them costs time in their square.
+/// More lines than any server writes into one event; parsing time is quadratic in them.
 const MAX_LINES: usize = 1024;
 
 /// How the lines of events begin.
@@ -34,28 +34,28 @@ const FIELDS: [&str; 4] = ["data:", "event:", "id:", "retry:"];
 /// Finds events in bytes that arrive in any split.
 #[derive(Debug)]
 pub(crate) struct SseDecoder {
-    /// What has arrived and is not in the buffer yet.
-    arrived: Bytes,
+    /// Received bytes that are not in the buffer yet.
+    received: Bytes,
     buffer: Vec<u8>,
-    /// Everything before it has been handed out.
+    /// Everything before it has been returned.
     start: usize,
-    /// Everything before it has been searched for line ends.
+    /// Everything before it has been scanned for line ends.
     scanned: usize,
     line_start: usize,
-    /// The whole lines of this event, and where the first two of them are.
+    /// The number of complete lines of this event, and the ranges of the first two.
     lines: usize,
     first: Range<usize>,
     second: Range<usize>,
-    /// The last line ended in a CR at the end of what had arrived: an LF may still belong to it.
-    after_cr: bool,
-    at_start: bool,
-    ended: bool,
-    /// How many events without data the parser has read since this was last asked for.
+    /// Whether the last line ended in a CR at the end of the buffer: an LF may still belong to it.
+    is_after_cr: bool,
+    is_at_start: bool,
+    is_ended: bool,
+    /// The number of events without data that were parsed since the last `take_skipped`.
     skipped: usize,
     max_event_bytes: usize,
 }
 
-/// Where an event is in the buffer, without the blank line that ends it.
+/// The range of an event in the buffer, without the blank line that ends it.
 #[derive(Debug)]
 struct Block {
     all: Range<usize>,
@@ -65,10 +65,10 @@ struct Block {
 }
 
 impl SseDecoder {
-    /// A decoder that refuses events of more than this many bytes.
+    /// A decoder that rejects events of more than this many bytes.
     pub(crate) fn new(max_event_bytes: usize) -> Self {
         Self {
-            arrived: Bytes::new(),
+            received: Bytes::new(),
             buffer: Vec::new(),
             start: 0,
             scanned: 0,
@@ -76,27 +76,27 @@ impl SseDecoder {
             lines: 0,
             first: 0..0,
             second: 0..0,
-            after_cr: false,
-            at_start: true,
-            ended: false,
+            is_after_cr: false,
+            is_at_start: true,
+            is_ended: false,
             skipped: 0,
             max_event_bytes,
         }
     }
 
-    /// Takes what has arrived, once [`next_event`](Self::next_event) has nothing left.
+    /// Takes received bytes, once [`next_event`](Self::next_event) has nothing left.
     pub(crate) fn push(&mut self, bytes: Bytes) {
-        self.arrived = bytes;
+        self.received = bytes;
         self.refill();
     }
 
-    /// Takes the next part of what has arrived into the buffer. False if there is none.
+    /// Moves the next received bytes into the buffer. False if there are none.
     fn refill(&mut self) -> bool {
-        if self.arrived.is_empty() {
+        if self.received.is_empty() {
             return false;
         }
         if self.start > 0 {
-            // What is left is less than an event, and moves once for all that were handed out.
+            // The rest is less than an event, and moves once for all that were returned.
             self.buffer.drain(..self.start);
             self.scanned -= self.start;
             self.line_start -= self.start;
@@ -105,68 +105,68 @@ impl SseDecoder {
             }
             self.start = 0;
         }
-        let room = self.max_event_bytes.min(LONG_EVENT_ROOM);
-        if self.buffer.len() > LONG_EVENT_BYTES && self.buffer.capacity() < room {
-            self.buffer.reserve(room);
+        let capacity = self.max_event_bytes.min(LONG_EVENT_CAPACITY);
+        if self.buffer.len() > LONG_EVENT_BYTES && self.buffer.capacity() < capacity {
+            self.buffer.reserve(capacity);
         }
-        let part = match self.arrived.len() {
-            ..=PART => std::mem::take(&mut self.arrived),
-            _ => self.arrived.split_to(PART),
+        let part = match self.received.len() {
+            ..=STEP_BYTES => std::mem::take(&mut self.received),
+            _ => self.received.split_to(STEP_BYTES),
         };
         self.buffer.extend_from_slice(&part);
         true
     }
 
-    /// No more will arrive: what is left is a last event without its blank line.
+    /// Ends the input: the rest is a last event without its blank line.
     pub(crate) fn end(&mut self) {
-        self.ended = true;
+        self.is_ended = true;
     }
 
-    /// Lends the next event, if it is there.
+    /// Borrows the next complete event, if there is one.
     ///
     /// # Errors
-    /// The event is not UTF-8 or over a limit. The stream cannot be trusted from then on.
+    /// The event is not UTF-8 or exceeds a limit. The rest of the stream is unreliable.
     pub(crate) fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         while let Some(block) = self.next_block()? {
-            if let Some((event, data)) = self.plain(&block) {
-                let event = if event.is_empty() { "message" } else { self.text(event)? };
+            if let Some((event, data)) = self.split_simple(&block) {
+                let event = if event.is_empty() { "message" } else { self.utf8(event)? };
                 return Ok(Some(Event {
                     event: event.into(),
-                    data: self.text(data)?.into(),
+                    data: self.utf8(data)?.into(),
                     is_bare: false,
                 }));
             }
             if self.is_comment(&block) {
                 continue;
             }
-            if let Some(event) = parsed(self.text(block.all)?)? {
+            if let Some(event) = parse(self.utf8(block.all)?)? {
                 return Ok(Some(event));
             }
             self.skipped += 1;
         }
-        if !self.ended || self.start == self.buffer.len() {
+        if !self.is_ended || self.start == self.buffer.len() {
             return Ok(None);
         }
         let rest = self.start..self.buffer.len();
         self.begin_at(rest.end);
-        let rest = self.text(rest)?;
-        // A stream that is cut within the name of a field has lost an event, and holds no text in the place of one.
-        if FIELDS.iter().any(|field| field.starts_with(rest)) { Ok(None) } else { parsed(rest) }
+        let rest = self.utf8(rest)?;
+        // A stream that is cut off within a field name has lost an event, and is not bare text.
+        if FIELDS.iter().any(|field| field.starts_with(rest)) { Ok(None) } else { parse(rest) }
     }
 
-    /// How many events the parser has read for nothing since the last call of this: comments, fields without data.
+    /// The number of events without data that were parsed since the last call.
     pub(crate) fn take_skipped(&mut self) -> usize {
         std::mem::take(&mut self.skipped)
     }
 
-    /// Where the next event is.
+    /// The range of the next event.
     fn next_block(&mut self) -> Result<Option<Block>, Error> {
         if !self.skip_bom() {
             return Ok(None);
         }
         loop {
-            if self.after_cr && self.scanned < self.buffer.len() {
-                self.after_cr = false;
+            if self.is_after_cr && self.scanned < self.buffer.len() {
+                self.is_after_cr = false;
                 if self.buffer.get(self.scanned) == Some(&b'\n') {
                     self.scanned += 1;
                     self.line_start = self.scanned;
@@ -189,7 +189,7 @@ impl SseDecoder {
                 return Ok(None);
             };
             let line = self.line_start..self.scanned + offset;
-            self.after_cr = self.buffer.get(line.end) == Some(&b'\r');
+            self.is_after_cr = self.buffer.get(line.end) == Some(&b'\r');
             self.scanned = line.end + 1;
             self.line_start = self.scanned;
             if !line.is_empty() {
@@ -211,26 +211,26 @@ impl SseDecoder {
         }
     }
 
-    /// The next event begins here.
+    /// Sets where the next event begins.
     fn begin_at(&mut self, start: usize) {
         (self.start, self.scanned, self.line_start, self.lines) = (start, start, start, 0);
     }
 
-    /// Drops a byte-order mark. False while it cannot be told yet whether there is one.
+    /// Skips a byte-order mark. False while more bytes are needed to decide whether there is one.
     fn skip_bom(&mut self) -> bool {
-        if self.at_start {
+        if self.is_at_start {
             if self.buffer.starts_with(BOM) {
                 self.begin_at(BOM.len());
-            } else if !self.ended && BOM.starts_with(&self.buffer) {
+            } else if !self.is_ended && BOM.starts_with(&self.buffer) {
                 return false;
             }
-            self.at_start = false;
+            self.is_at_start = false;
         }
         true
     }
 
     /// # Errors
-    /// An event that goes on to `end` at least is over a limit.
+    /// An event that extends to `end` exceeds a limit.
     fn check_size(&self, end: usize) -> Result<(), Error> {
         if end - self.start <= self.max_event_bytes && self.lines <= MAX_LINES {
             return Ok(());
@@ -243,13 +243,13 @@ impl SseDecoder {
         .with_hint("Raise with_max_event_bytes if you trust this server."))
     }
 
-    /// Whether an event is one line of comment, as servers send to keep a connection alive: the parser would take its time.
+    /// Whether an event is a comment of one line, a keep-alive that need not be parsed.
     fn is_comment(&self, block: &Block) -> bool {
         block.lines == 1 && self.buffer.get(block.first.start) == Some(&b':')
     }
 
-    /// Where the name (empty for the usual one) and the data are of an event that needs no parser.
-    fn plain(&self, block: &Block) -> Option<(Range<usize>, Range<usize>)> {
+    /// The ranges of the name (empty by default) and the data of an event that needs no parser.
+    fn split_simple(&self, block: &Block) -> Option<(Range<usize>, Range<usize>)> {
         let value = |line: &Range<usize>, field: &[u8]| {
             let value = self.buffer.get(line.clone())?.strip_prefix(field)?;
             let value = value.strip_prefix(b" ").unwrap_or(value);
@@ -262,7 +262,7 @@ impl SseDecoder {
         }
     }
 
-    fn text(&self, range: Range<usize>) -> Result<&str, Error> {
+    fn utf8(&self, range: Range<usize>) -> Result<&str, Error> {
         let bytes = self.buffer.get(range).unwrap_or_default();
         simdutf8::basic::from_utf8(bytes).or_else(|_| std::str::from_utf8(bytes)).map_err(|error| {
             let message = format!("the server sent an event that is not UTF-8: {error}");
@@ -278,10 +278,10 @@ fn error_line(text: &str) -> Option<Event<'static>> {
     (!data.is_empty()).then(event)
 }
 
-/// Reads the fields of any event. `None` where there is no data in it: comments, `retry:`.
-fn parsed(text: &str) -> Result<Option<Event<'static>>, Error> {
-    // Some servers write an error as bare JSON, text or a web page where an event belongs. It has no fields, and would be
-    // ignored without a word.
+/// Parses any event. `None` without data: comments, `retry:`.
+fn parse(text: &str) -> Result<Option<Event<'static>>, Error> {
+    // Some servers send an error as bare JSON, text or a web page instead of an event. It has no fields, and would be ignored
+    // silently.
     if text.trim_start().starts_with(['{', '[', '<'])
         || !text.contains(':') && !text.trim().is_empty() && !has_field(text)
     {
@@ -298,11 +298,11 @@ fn parsed(text: &str) -> Result<Option<Event<'static>>, Error> {
     }
     terminated.push('\n');
     if terminated.starts_with('\u{feff}') {
-        // Only at the start of a stream is it a mark; here it belongs to a field's name. An empty comment in front keeps the
-        // parser from stumbling over it.
+        // Only at the start of a stream is it a mark; here it belongs to a field's name. The parser panics on it unless an empty
+        // comment comes first.
         terminated.insert_str(0, ":\n");
     }
-    // Line by line: after each, the parser moves all that it has been given and has not read.
+    // Line by line: after each, the parser moves its unread input.
     let lines = terminated.split_inclusive('\n').map(Ok::<_, std::convert::Infallible>);
     match EventStream::new(stream::iter(lines)).next().now_or_never().flatten() {
         None => Ok(error_line(text)),
@@ -312,123 +312,15 @@ fn parsed(text: &str) -> Result<Option<Event<'static>>, Error> {
         }
         Some(Err(error)) => Err(Error::new(
             ErrorCategory::Parse,
-            format!("the server sent an event that cannot be read: {error}"),
+            format!("the server sent an event that cannot be parsed: {error}"),
         )),
     }
 }
 
-/// Whether some line is a field without a colon, which the specification reads as an empty one.
+/// Whether a line is a field without a colon, which the specification defines as empty.
 fn has_field(text: &str) -> bool {
     text.split(['\n', '\r']).any(|line| matches!(line, "data" | "event" | "id" | "retry"))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::borrow::Cow;
-
-    use super::*;
-
-    fn event(event: &str, data: &str) -> Event<'static> {
-        owned(&Event { event: event.into(), data: data.into(), is_bare: false })
-    }
-
-    fn owned(event: &Event<'_>) -> Event<'static> {
-        let copy = |text: &Cow<'_, str>| Cow::Owned(text.to_string());
-        Event { event: copy(&event.event), data: copy(&event.data), is_bare: false }
-    }
-
-    fn decode(pieces: &[&[u8]]) -> Result<Vec<Event<'static>>, Error> {
-        let mut decoder = SseDecoder::new(1000);
-        let mut events = Vec::new();
-        for piece in pieces {
-            decoder.push(Bytes::copy_from_slice(piece));
-            while let Some(event) = decoder.next_event()? {
-                events.push(owned(&event));
-            }
-        }
-        decoder.end();
-        while let Some(event) = decoder.next_event()? {
-            events.push(owned(&event));
-        }
-        Ok(events)
-    }
-
-    /// However the bytes are split in two, and byte by byte, the events are the same.
-    #[track_caller]
-    fn check(bytes: &[u8], expected: &[(&str, &str)]) {
-        let expected: Vec<_> = expected.iter().map(|(name, data)| event(name, data)).collect();
-        for split in 0..=bytes.len() {
-            let (head, tail) = bytes.split_at(split);
-            assert_eq!(decode(&[head, tail]).unwrap(), expected, "split at {split}");
-        }
-        let single: Vec<&[u8]> = bytes.chunks(1).collect();
-        assert_eq!(decode(&single).unwrap(), expected, "byte by byte");
-    }
-
-    #[test]
-    fn every_line_end() {
-        let expected = &[("message", "a"), ("message", "b")];
-        check(b"data: a\n\ndata: b\n\n", expected);
-        check(b"data: a\r\n\r\ndata: b\r\n\r\n", expected);
-        check(b"data: a\r\rdata: b\r\r", expected);
-        check(b"data: a\r\n\ndata: b\n\r\n", expected);
-        check(b"data: a\n\r\ndata: b\r\r\n", expected);
-        check(b"\n\r\n\rdata: a\n\n\n\n\ndata: b\n\n", expected);
-    }
-
-    #[test]
-    fn fields() {
-        check(b"data:a\n\n", &[("message", "a")]);
-        check(b"data: a\ndata: b\n\n", &[("message", "a\nb")]);
-        check(b"data: a\r\ndata: b\r\n\r\n", &[("message", "a\nb")]);
-        check(b"data: a\rdata: b\r\r", &[("message", "a\nb")]);
-        check(b"event: error\ndata: a\nid: 1\nretry: 5\n\n", &[("error", "a")]);
-        check(b": keep-alive\n\nretry: 5\n\nevent: ping\n\ndata:\n\ndata: a\n\n", &[("message", "a")]);
-        check("data: é\u{2028}😀\n\n".as_bytes(), &[("message", "é\u{2028}😀")]);
-    }
-
-    #[test]
-    fn the_start_and_the_end() {
-        check(b"\xEF\xBB\xBFdata: a\n\n", &[("message", "a")]);
-        check(b"data: a\n\ndata: [DONE]", &[("message", "a"), ("message", "[DONE]")]);
-        check(b"data: a\n\ndata: [DONE]\n", &[("message", "a"), ("message", "[DONE]")]);
-        check(b"data: a\n\n\xEF\xBB\xBFdata: b\ndata: c\n\n", &[("message", "a"), ("message", "c")]);
-        check(b"data: a\n\ndat", &[("message", "a")]);
-        check(b"", &[]);
-        check(b"\n", &[]);
-    }
-
-    #[test]
-    fn what_stands_in_the_place_of_an_event_is_not_lost() {
-        check(b"data: a\n\n{\"error\":\"x\"}\n\n", &[("message", "a"), ("message", "{\"error\":\"x\"}")]);
-        check(b"<html>\n<body>", &[("message", "<html>\n<body>")]);
-        check(b"no such page", &[("message", "no such page")]);
-        check(b"data\n\nid\n\nunknown: field\n\n", &[]);
-    }
-
-    #[test]
-    fn an_event_is_handed_out_as_soon_as_it_is_whole() {
-        for end in ["\n\n", "\r\n\r\n", "\r\r", "\n\r"] {
-            let mut decoder = SseDecoder::new(1000);
-            decoder.push(format!("data: a{end}").into());
-            assert_eq!(decoder.next_event().unwrap(), Some(event("message", "a")), "{end:?}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_trusted_is_an_error() {
-        #[track_caller]
-        fn check(bytes: &[u8], expected: &str) {
-            let error = decode(&[bytes]).unwrap_err();
-            assert!(error.message().starts_with(expected), "{error}");
-            assert_eq!(error.category(), ErrorCategory::Parse);
-        }
-        check(b"data: \xFF\xFE\n\n", "the server sent an event that is not UTF-8");
-        check(b"\xEF", "the server sent an event that is not UTF-8");
-        check(b"data: \xF0\x9F", "the server sent an event that is not UTF-8");
-        let large = [b"data: ".as_slice(), &[b'a'; 1001]].concat();
-        check(&large, "the server sent an event of more than 1000 bytes");
-        check(&[&large, b"\n\n".as_slice()].concat(), "the server sent an event of more than 1000 bytes");
-        check(&b":\n".repeat(1025), "the server sent an event of more than");
-    }
-}
+mod tests;

@@ -1,5 +1,5 @@
 //! Spans by OpenTelemetry's semantic conventions for generative AI:
-//! <https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/>. Content is in them only where that was asked for.
+//! <https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/>. They hold content only if that is enabled.
 
 mod content;
 
@@ -33,7 +33,7 @@ struct StreamContent {
 }
 
 impl Operation {
-    /// The operation of this span; `None` where no subscriber listens. `record_content`: the content of the response is
+    /// The operation of this span; `None` without a subscriber. `record_content`: whether the content of the response is
     /// recorded.
     pub(crate) fn new(
         span: Span,
@@ -55,19 +55,19 @@ impl Operation {
     }
 
     /// Records the conversation of the request, where content is recorded.
-    pub(crate) fn input(&self, messages: &[Message]) {
+    pub(crate) fn record_input(&self, messages: &[Message]) {
         if self.content.is_some() {
             self.record("gen_ai.input.messages", Some(&content::messages(messages)));
         }
     }
 
-    /// The span, in which everything is done.
+    /// The span that covers the whole operation.
     pub(crate) fn span(&self) -> &Span {
         &self.span
     }
 
-    /// A piece of a streamed response came.
-    pub(crate) fn piece(&mut self, text: &str, tool_calls: &[ToolCallDelta]) {
+    /// Records a delta of a streamed response.
+    pub(crate) fn record_delta(&mut self, text: &str, tool_calls: &[ToolCallDelta]) {
         if !self.has_content {
             self.has_content = true;
             self.span.record("gen_ai.response.time_to_first_chunk", self.start.elapsed().as_secs_f64());
@@ -78,10 +78,10 @@ impl Operation {
         }
     }
 
-    /// A streamed response is over.
-    pub(crate) fn final_chunk(&mut self, chunk: &CompletionChunk) {
+    /// Records the end of a streamed response.
+    pub(crate) fn record_final_chunk(&mut self, chunk: &CompletionChunk) {
         let finish_reason = chunk.finish_reason.unwrap_or_default();
-        self.ended(&ResponseEnd {
+        self.record_end(&ResponseEnd {
             id: chunk.id.as_deref(),
             model: chunk.model.as_deref(),
             finish_reason,
@@ -96,9 +96,9 @@ impl Operation {
         }
     }
 
-    /// A whole response came.
-    pub(crate) fn response(&mut self, response: &CompletionResponse) {
-        self.ended(&ResponseEnd {
+    /// Records a response that was not streamed.
+    pub(crate) fn record_response(&mut self, response: &CompletionResponse) {
+        self.record_end(&ResponseEnd {
             id: response.id.as_deref(),
             model: Some(&response.model),
             finish_reason: response.finish_reason,
@@ -114,8 +114,8 @@ impl Operation {
         }
     }
 
-    /// Embeddings came.
-    pub(crate) fn embeddings(&self, model: &str, input_tokens: Option<u32>, request_id: Option<&str>) {
+    /// Records a response with embeddings.
+    pub(crate) fn record_embeddings(&self, model: &str, input_tokens: Option<u32>, request_id: Option<&str>) {
         self.record("gen_ai.response.model", Some(model));
         self.span.record("gen_ai.usage.input_tokens", input_tokens);
         self.record("http.response.header.x-request-id", request_id);
@@ -126,7 +126,7 @@ impl Operation {
         self.span.record(field, text.map(|text| self.redactor.text(text)).as_deref());
     }
 
-    fn ended(&self, end: &ResponseEnd<'_>) {
+    fn record_end(&self, end: &ResponseEnd<'_>) {
         let ResponseEnd { id, model, finish_reason, finish_reason_text, usage, service_tier, request_id } =
             *end;
         let span = &self.span;
@@ -153,8 +153,8 @@ impl Operation {
         }
     }
 
-    /// It failed.
-    pub(crate) fn failed(&self, error: &Error) {
+    /// Records the failure of the operation.
+    pub(crate) fn record_error(&self, error: &Error) {
         let span = &self.span;
         span.record("otel.status_code", "ERROR");
         span.record("error.type", error.category().as_str());
@@ -166,7 +166,7 @@ impl Operation {
     }
 }
 
-/// What the end of a response states.
+/// What is recorded at the end of a response.
 struct ResponseEnd<'a> {
     id: Option<&'a str>,
     model: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! Sending: headers, timeouts, retries, and the bytes of the response.
+//! Sends requests, with headers, timeouts and retries, and reads the bytes of responses.
 
 mod body;
 mod budget;
@@ -25,14 +25,14 @@ pub(crate) use bytes::Bytes;
 pub(crate) use self::body::{BUSY_BYTES, Body};
 use self::budget::RetryBudget;
 use self::failure::RedirectError;
-use self::retry::{Decision, Policy};
+use self::retry::{Decision, RetryPolicy};
 pub(crate) use self::success::FromResponse;
 use self::timeout::Timeout;
 use super::error_body::ErrorTable;
 use super::rate_limit::RateLimits;
 use super::{Error, Redactor, Reliability};
 
-/// A header that authenticates, and which of the tokens of its source it holds.
+/// A header that authenticates, with the generation of its token.
 #[derive(Clone, Debug)]
 pub(crate) struct AuthHeader {
     pub(crate) name: HeaderName,
@@ -40,46 +40,46 @@ pub(crate) struct AuthHeader {
     pub(crate) generation: u64,
 }
 
-/// How requests are authenticated whose credentials may change.
+/// Authenticates requests with credentials that may change.
 pub(crate) trait Authorization: fmt::Debug + Send + Sync {
-    /// The header of the next attempt; `None` where the fixed headers are enough.
+    /// The header of the next attempt; `None` if the fixed headers suffice.
     ///
     /// # Errors
-    /// There is no token.
+    /// No token is available.
     fn header(&self) -> BoxFuture<'_, Result<Option<AuthHeader>, Error>>;
 
-    /// The server refused this header (status 401).
-    fn refused(&self, header: &AuthHeader);
+    /// Invalidates a header that the server rejected (status 401).
+    fn invalidate(&self, header: &AuthHeader);
 
-    /// What to do about an error of this category, where that depends on the credentials or the server.
+    /// The hint for an error of this category, if it depends on the credentials or the server.
     fn hint(&self, category: ErrorCategory) -> Option<String>;
 }
 
-/// What a transport needs to know of a server.
+/// The server of a transport.
 pub(crate) struct Destination {
     /// The URL that all requests begin with.
     pub(crate) url: Url,
     /// The query that every request carries.
     pub(crate) query: Option<(&'static str, String)>,
-    /// On every request.
+    /// The headers of every request.
     pub(crate) headers: HeaderMap,
-    /// The caller's own, which win.
+    /// The caller's own headers, which take precedence.
     pub(crate) default_headers: HeaderMap,
     pub(crate) authorization: Box<dyn Authorization>,
-    /// What the provider's errors mean.
+    /// The provider's errors.
     pub(crate) errors: &'static ErrorTable,
     /// Masks the secrets of all of these.
     pub(crate) redactor: Arc<Redactor>,
     /// The caller's own HTTP client.
     pub(crate) http_client: Option<reqwest::Client>,
-    /// Whether the server's words, which may quote the prompt, may be logged.
+    /// Whether the server's messages, which may quote the prompt, may be logged.
     pub(crate) record_content: bool,
 }
 
-/// One attempt: where it goes, and what it carries beside its body. The hooks of the generated client apply it.
+/// The URL, client and headers of one attempt. The hooks of the generated client apply it.
 #[derive(Clone)]
 pub(crate) struct Attempt {
-    /// What the path of the operation is appended to.
+    /// The URL to which the path of the operation is appended.
     pub(crate) base: Arc<str>,
     pub(crate) http: reqwest::Client,
     destination: Arc<Destination>,
@@ -87,15 +87,15 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// Whether a response came from the server that the request went to.
+    /// Checks that a response came from the server of the request.
     ///
     /// # Errors
-    /// The HTTP client, which is the caller's own then, followed a redirect to another server.
+    /// The caller's own HTTP client followed a redirect to another server.
     pub(crate) fn check_origin(&self, response: &reqwest::Response) -> Result<(), String> {
         failure::check_origin(&self.destination.url, response.url())
     }
 
-    /// Puts all of it on a request.
+    /// Applies it to a request.
     pub(crate) fn apply(&self, request: &mut reqwest::Request) {
         let Destination { query, headers, default_headers, .. } = &*self.destination;
         if let Some((name, value)) = query {
@@ -105,7 +105,7 @@ impl Attempt {
         for (name, value) in headers {
             target.insert(name, value.clone());
         }
-        // The generated operations send bytes; these are JSON.
+        // The generated operations send their JSON as bytes.
         if let Some(content_type) = target.get_mut(CONTENT_TYPE) {
             *content_type = HeaderValue::from_static("application/json");
         }
@@ -122,32 +122,32 @@ impl Attempt {
 }
 
 impl fmt::Debug for Attempt {
-    /// Without the HTTP client, which shows the headers that its maker gave it.
+    /// Without the HTTP client, which prints its default headers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempt").field("base", &super::masked_url(&self.base)).finish_non_exhaustive()
     }
 }
 
-/// The way to one server.
+/// The connection to one server.
 #[derive(Clone)]
 pub(crate) struct Transport {
     http: reqwest::Client,
-    /// One without pooled connections, for retries; `None` beside a client of the caller's.
+    /// A client without pooled connections, for retries; `None` with the caller's own client.
     unpooled: Option<Arc<OnceLock<reqwest::Client>>>,
     destination: Arc<Destination>,
     reliability: Reliability,
     rate_limits: Arc<Mutex<Option<RateLimits>>>,
     budget: Arc<Mutex<RetryBudget>>,
-    /// The beginning of the budget's time.
+    /// The start of the budget's clock.
     start: Instant,
 }
 
-/// How an attempt failed.
+/// The failure of an attempt.
 struct Failure {
     error: Error,
     /// The token that was sent.
     token: Option<AuthHeader>,
-    /// Whether the connection broke before a response began, as one does that the server closed while it lay in the pool.
+    /// Whether the connection broke before a response began, as a pooled one does that the server has closed.
     lost_connection: bool,
 }
 
@@ -159,17 +159,17 @@ impl From<Error> for Failure {
 
 impl Transport {
     /// # Errors
-    /// There can be no HTTP client, or a setting is out of its range.
+    /// The HTTP client cannot be built, or a setting is out of range.
     pub(crate) fn new(destination: Destination, reliability: Reliability) -> Result<Self, Error> {
         if let Some(share) = reliability.retry_budget.filter(|share| !share.is_finite() || *share < 0.0) {
-            return Err(Error::configuration(format!("the retry budget is {share}"))
-                .with_hint("Give a share of 0 or more by with_retry_budget, such as 0.2, or none."));
+            return Err(Error::configuration(format!("the retry budget {share} is not a valid share"))
+                .with_hint("Set a share of 0 or more by with_retry_budget, such as 0.2, or none."));
         }
         let (http, unpooled) = match &destination.http_client {
             Some(client) => (client.clone(), None),
             None => {
-                let client = own_client(reliability.connect_timeout).build();
-                (client.map_err(failure::no_client)?, Some(Arc::default()))
+                let client = client_builder(reliability.connect_timeout).build();
+                (client.map_err(failure::client_error)?, Some(Arc::default()))
             }
         };
         Ok(Self {
@@ -188,55 +188,54 @@ impl Transport {
         self.rate_limits.lock().ok()?.clone()
     }
 
-    /// Masks the secrets of this backend.
+    /// The redactor of this backend's secrets.
     pub(crate) fn redactor(&self) -> &Arc<Redactor> {
         &self.destination.redactor
     }
 
-    fn note_rate_limits(&self, headers: &HeaderMap) {
-        if let (Some(limits), Ok(mut held)) =
-            (RateLimits::of(headers, SystemTime::now()), self.rate_limits.lock())
+    fn record_rate_limits(&self, headers: &HeaderMap) {
+        if let (Some(limits), Ok(mut recorded)) =
+            (RateLimits::from_headers(headers, SystemTime::now()), self.rate_limits.lock())
         {
-            *held = Some(limits);
+            *recorded = Some(limits);
         }
     }
 
-    /// Runs this on the retry budget and the present time; `None` where there is no limit.
+    /// Runs this on the retry budget, with the current time and share; `None` without a limit.
     fn with_budget<T>(&self, run: impl FnOnce(&mut RetryBudget, Duration, f64) -> T) -> Option<T> {
         let share = self.reliability.retry_budget?;
-        // The counts are of use whatever has panicked.
+        // The counts stay valid after a panic.
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
         Some(run(&mut budget, self.start.elapsed(), share))
     }
 
-    /// The client for a retry after a connection was lost: one whose connections are all new. The others of the pool may be
-    /// as dead as the one that was lost.
+    /// The client for a retry after a lost connection: its connections are all new, since the others of the pool may be closed too.
     fn client_without_pool(&self) -> reqwest::Client {
         let Some(unpooled) = &self.unpooled else { return self.http.clone() };
         let client = unpooled.get_or_init(|| {
-            let client = own_client(self.reliability.connect_timeout).pool_max_idle_per_host(0).build();
+            let client = client_builder(self.reliability.connect_timeout).pool_max_idle_per_host(0).build();
             client.unwrap_or_else(|_| self.http.clone())
         });
         client.clone()
     }
 
-    /// Runs an operation of the generated client, again where that may help, and returns its response. `base` is what the path of
-    /// the operation is appended to.
+    /// Runs an operation of the generated client, with retries, and returns its response. `base` is the URL to
+    /// which the path of the operation is appended.
     ///
     /// # Errors
-    /// The last attempt's, which says how many there were and why each failed; or there is no Tokio runtime.
-    pub(crate) async fn send<T: FromResponse, Sending>(
+    /// The error of the last attempt, with the number of attempts and the earlier failures; or there is no Tokio runtime.
+    pub(crate) async fn send<T: FromResponse, Fut>(
         &self,
         base: &str,
         max_retries: Option<u32>,
-        operation: impl Fn(Attempt) -> Sending,
+        operation: impl Fn(Attempt) -> Fut,
     ) -> Result<ResponseValue<T>, Error>
     where
-        Sending: Future<Output = Result<ResponseValue<T>, ClientError<()>>>,
+        Fut: Future<Output = Result<ResponseValue<T>, ClientError<()>>>,
     {
         tokio_runtime::check()?;
         let base: Arc<str> = base.into();
-        let mut policy = Policy::new(self.reliability, max_retries);
+        let mut policy = RetryPolicy::new(self.reliability, max_retries);
         let authorization = &self.destination.authorization;
         let mut may_refresh = true;
         let mut http = self.http.clone();
@@ -244,23 +243,23 @@ impl Transport {
         loop {
             let Failure { error, token, lost_connection } = match self.attempt(&base, &http, &operation).await
             {
-                Ok(answer) => {
-                    self.note_rate_limits(answer.headers());
-                    if policy.sent() > 0 {
-                        tracing::Span::current().record("http.request.resend_count", policy.sent());
+                Ok(response) => {
+                    self.record_rate_limits(response.headers());
+                    if policy.attempts() > 0 {
+                        tracing::Span::current().record("http.request.resend_count", policy.attempts());
                     }
-                    return Ok(answer);
+                    return Ok(response);
                 }
                 Err(failure) => Failure { error: self.destination.redactor.error(failure.error), ..failure },
             };
-            // A server's words may quote the prompt.
+            // A server's message may quote the prompt.
             if self.destination.record_content {
                 tracing::debug!(%error, "an attempt failed");
             }
             if let (Some(token), Some(401)) = (&token, error.status()) {
-                authorization.refused(token);
+                authorization.invalidate(token);
                 if std::mem::take(&mut may_refresh) {
-                    policy.with_new_token(&error);
+                    policy.record_rejected_token(&error);
                     continue;
                 }
             }
@@ -270,7 +269,7 @@ impl Transport {
             };
             match policy.decide(error, fastrand::f64(), take_retry) {
                 Decision::Stop(error) => return Err(error),
-                Decision::After(wait) => tokio::time::sleep(wait).await,
+                Decision::Retry(wait) => tokio::time::sleep(wait).await,
             }
             if lost_connection {
                 http = self.client_without_pool();
@@ -278,15 +277,15 @@ impl Transport {
         }
     }
 
-    /// Sends once.
-    async fn attempt<T: FromResponse, Sending>(
+    /// Sends the request once.
+    async fn attempt<T: FromResponse, Fut>(
         &self,
         base: &Arc<str>,
         http: &reqwest::Client,
-        operation: &impl Fn(Attempt) -> Sending,
+        operation: &impl Fn(Attempt) -> Fut,
     ) -> Result<ResponseValue<T>, Failure>
     where
-        Sending: Future<Output = Result<ResponseValue<T>, ClientError<()>>>,
+        Fut: Future<Output = Result<ResponseValue<T>, ClientError<()>>>,
     {
         let Destination { authorization, errors, redactor, url, .. } = &*self.destination;
         let token = authorization.header().await?;
@@ -296,17 +295,17 @@ impl Transport {
             destination: Arc::clone(&self.destination),
             token: token.clone(),
         };
-        let sending = tokio_runtime::guard(operation(attempt).then(success::accept));
-        let answer = Timeout::Response.limit(self.reliability.response_timeout, sending).await;
-        let (error, lost_connection) = match answer.and_then(|answer| answer) {
-            Ok(Ok(answer)) => return Ok(answer),
+        let future = tokio_runtime::guard(operation(attempt).then(success::accept));
+        let result = Timeout::Response.limit(self.reliability.response_timeout, future).await;
+        let (error, lost_connection) = match result.and_then(|result| result) {
+            Ok(Ok(response)) => return Ok(response),
             Ok(Err(ClientError::UnexpectedResponse(response))) => {
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
-                let redirect = failure::redirect(&response);
-                self.note_rate_limits(&headers);
-                let body = Body::of_error(response, &self.reliability, redactor).read_what_comes().await;
+                let redirect = failure::redirect_error(&response);
+                self.record_rate_limits(&headers);
+                let body = Body::from_error(response, &self.reliability, redactor).read_prefix().await;
                 let error = errors.response_error(status, &headers, &body, SystemTime::now());
-                // Whose state it is, the server's own hint knows best.
+                // The hint about stale state is more specific.
                 let is_stale = errors.is_stale_state(&error);
                 let hint = authorization.hint(error.category()).filter(|_| !is_stale);
                 let error = match (redirect, hint) {
@@ -325,14 +324,14 @@ impl Transport {
         Err(Failure { error, token, lost_connection })
     }
 
-    /// The body of an answer, read under this server's limits.
-    pub(crate) fn body(&self, answer: ResponseValue<ByteStream>) -> Body {
-        Body::new(answer, &self.reliability, &self.destination)
+    /// The body of a response, under this server's limits.
+    pub(crate) fn body(&self, response: ResponseValue<ByteStream>) -> Body {
+        Body::new(response, &self.reliability, &self.destination)
     }
 }
 
 impl fmt::Debug for Transport {
-    /// Without the HTTP client, which shows the headers that its maker gave it.
+    /// Without the HTTP client, which prints its default headers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport")
             .field("url", &super::masked_url(self.destination.url.as_str()))
@@ -344,15 +343,15 @@ impl fmt::Debug for Transport {
     }
 }
 
-/// A client of our own.
-fn own_client(connect_timeout: Duration) -> reqwest::ClientBuilder {
-    reqwest::Client::builder().connect_timeout(connect_timeout).redirect(redirects())
+/// The builder of this crate's own HTTP client.
+fn client_builder(connect_timeout: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder().connect_timeout(connect_timeout).redirect(redirect_policy())
 }
 
-/// Redirects are followed within a server, or to its `https`: another one shall see neither the conversation nor the
-/// credentials, of which `reqwest` takes off only some. Those that would turn the request into a GET are not followed: what
-/// that returned would be taken for the response.
-fn redirects() -> redirect::Policy {
+/// Redirects are followed within a server, or to its `https`: another server must see neither the conversation nor the
+/// credentials, of which `reqwest` removes only some. Redirects that would turn the request into a GET are not followed: its
+/// result would be taken for the response.
+fn redirect_policy() -> redirect::Policy {
     redirect::Policy::custom(|attempt| {
         let keeps_method = matches!(attempt.status().as_u16(), 307 | 308);
         let is_same =

@@ -1,4 +1,4 @@
-//! Events, fields and values that this release does not know: they break nothing, and are counted, so that operators see an API move.
+//! Events, fields and values that are unknown to this release: they are ignored, and counted, so that operators see API changes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,27 +8,27 @@ use serde_json::Value;
 
 use super::Redactor;
 
-/// How many different names are counted: a server could make up any number of them.
+/// The number of different names that are counted: a server could invent any number of them.
 const MAX_NAMES: usize = 1_000;
-/// How much of a name is kept, in characters.
+/// The length to which names are truncated, in characters.
 const MAX_NAME_CHARS: usize = 100;
-/// Documents longer than this, in bytes, are not looked through for fields.
+/// Documents longer than this, in bytes, are not searched for unknown fields.
 const MAX_DOCUMENT_BYTES: usize = 16 << 10;
 
-/// What kind of thing a response held that is unknown.
+/// The kind of an unknown element of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum UnknownFieldKind {
     /// An event of a stream, by its type.
     Event,
-    /// A field, by its place: `choices[].message.mood`.
+    /// A field, by its path: `choices[].message.mood`.
     Field,
-    /// A value where a few are known, with its field: `service_tier: on_demand`.
+    /// An unknown value of an enumeration, with its field: `service_tier: on_demand`.
     Value,
 }
 
 impl UnknownFieldKind {
-    /// The word for it in logs and metrics.
+    /// The name in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Event => "event",
@@ -44,7 +44,7 @@ impl fmt::Display for UnknownFieldKind {
     }
 }
 
-/// An event, field or value in responses that this release does not know, and how often it came.
+/// An event, field or value in responses that is unknown to this release, and how often it occurred.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownField {
@@ -52,7 +52,7 @@ pub struct UnknownField {
     pub kind: UnknownFieldKind,
     /// Its name.
     pub name: String,
-    /// In how many responses it came.
+    /// The number of responses that contained it.
     pub count: u64,
 }
 
@@ -65,54 +65,56 @@ pub(crate) fn is_listed(list: &str, name: &str) -> bool {
     list.split(' ').any(|listed| listed == name)
 }
 
-/// What one response held that is unknown.
+/// The unknown elements of one response.
 #[derive(Debug, Default)]
 pub(crate) struct UnknownFields(Vec<(UnknownFieldKind, String)>);
 
 impl UnknownFields {
-    fn note(&mut self, kind: UnknownFieldKind, name: impl fmt::Display) {
+    fn insert(&mut self, kind: UnknownFieldKind, name: impl fmt::Display) {
         let name: String = name.to_string().chars().take(MAX_NAME_CHARS).collect();
-        if self.0.len() < MAX_NAMES && !self.0.iter().any(|(noted, other)| *noted == kind && *other == name) {
+        if self.0.len() < MAX_NAMES
+            && !self.0.iter().any(|(other_kind, other)| *other_kind == kind && *other == name)
+        {
             self.0.push((kind, name));
         }
     }
 
-    /// An event that is not read, by its type.
-    pub(crate) fn event(&mut self, kind: &str) {
-        self.note(UnknownFieldKind::Event, kind);
+    /// Adds an ignored event, by its type.
+    pub(crate) fn add_event(&mut self, kind: &str) {
+        self.insert(UnknownFieldKind::Event, kind);
     }
 
-    /// A value, where a few are known.
-    pub(crate) fn value(&mut self, place: &str, value: &str) {
-        self.note(UnknownFieldKind::Value, format_args!("{place}: {value}"));
+    /// Adds an unknown value of an enumeration.
+    pub(crate) fn add_value(&mut self, path: &str, value: &str) {
+        self.insert(UnknownFieldKind::Value, format_args!("{path}: {value}"));
     }
 
-    /// The fields of a document that are not among the known ones.
-    pub(crate) fn fields(&mut self, document: &Value, known: KnownFields) {
+    /// Adds the fields of a document that are not among the known ones.
+    pub(crate) fn add_fields(&mut self, document: &Value, known: KnownFields) {
         for (path, known) in known {
-            for object in at(document, path).into_iter().filter_map(Value::as_object) {
+            for object in values_at(document, path).into_iter().filter_map(Value::as_object) {
                 let dot = if path.is_empty() { "" } else { "." };
                 for name in object.keys().filter(|name| !is_listed(known, name)) {
-                    self.note(UnknownFieldKind::Field, format_args!("{path}{dot}{name}"));
+                    self.insert(UnknownFieldKind::Field, format_args!("{path}{dot}{name}"));
                 }
             }
         }
     }
 
-    /// Its entries, as text.
+    /// The entries, as text.
     #[cfg(test)]
     pub(crate) fn to_strings(&self) -> Vec<String> {
         self.0.iter().map(|(kind, name)| format!("{kind} {name}")).collect()
     }
 }
 
-/// A document of a response, unless it is so long that looking through it would cost more than reading it.
-pub(crate) fn document(bytes: &[u8]) -> Option<Value> {
+/// Parses a document of a response, unless it is so long that searching it would cost more than decoding it.
+pub(crate) fn parse_document(bytes: &[u8]) -> Option<Value> {
     if bytes.len() > MAX_DOCUMENT_BYTES { None } else { serde_json::from_slice(bytes).ok() }
 }
 
-/// What stands at a path such as `choices[].message`.
-fn at<'v>(document: &'v Value, path: &str) -> Vec<&'v Value> {
+/// The values at a path such as `choices[].message`.
+fn values_at<'v>(document: &'v Value, path: &str) -> Vec<&'v Value> {
     path.split('.').filter(|step| !step.is_empty()).fold(vec![document], |found, step| {
         let (name, is_list) = step.strip_suffix("[]").map_or((step, false), |name| (name, true));
         let found = found.into_iter().filter_map(|value| value.get(name));
@@ -120,7 +122,7 @@ fn at<'v>(document: &'v Value, path: &str) -> Vec<&'v Value> {
     })
 }
 
-/// What the responses to one backend held.
+/// The unknown elements of all responses to one backend.
 #[derive(Debug, Default)]
 pub(crate) struct UnknownFieldCounts {
     counts: Mutex<BTreeMap<(UnknownFieldKind, String), u64>>,
@@ -144,11 +146,7 @@ impl UnknownFieldCounts {
                 continue;
             }
             if is_new {
-                tracing::debug!(
-                    kind = kind.as_str(),
-                    name,
-                    "a response holds something unknown, which was left out"
-                );
+                tracing::debug!(kind = kind.as_str(), name, "ignored an unknown element of a response");
             }
             *counts.entry((kind, name)).or_default() += 1;
         }
@@ -172,15 +170,15 @@ mod tests {
         let counts = UnknownFieldCounts::default();
         for _ in 0..2 {
             let mut unknown = UnknownFields::default();
-            unknown.event("new");
-            unknown.event("new");
+            unknown.add_event("new");
+            unknown.add_event("new");
             counts.add(unknown);
         }
         let one = UnknownField { kind: UnknownFieldKind::Event, name: "new".into(), count: 2 };
         assert_eq!(counts.list(), [one]);
         for number in 0..2 * MAX_NAMES {
             let mut unknown = UnknownFields::default();
-            unknown.event(&format!("e{number}"));
+            unknown.add_event(&format!("e{number}"));
             counts.add(unknown);
         }
         assert_eq!(counts.list().len(), MAX_NAMES);

@@ -26,7 +26,7 @@ impl Authorization for ServerAuthorization {
         }
     }
 
-    fn refused(&self, header: &AuthHeader) {
+    fn invalidate(&self, header: &AuthHeader) {
         if let Some(tokens) = &self.tokens {
             tokens.refused(header);
         }

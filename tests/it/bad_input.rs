@@ -53,7 +53,7 @@ async fn check(response: Vec<u8>, category: ErrorCategory, words: &str) {
 async fn bodies_that_are_not_a_response() {
     use ErrorCategory::{Network, Parse, Server, TruncatedStream};
     let ok = |body: &[u8]| http(200, "application/json", body);
-    check(ok(b"Hello?"), Parse, "the server's answer is not JSON").await;
+    check(ok(b"Hello?"), Parse, "the server's response is not JSON").await;
     check(ok(b"<html><title>Sign in</title>"), Parse, "a web page with the title \"Sign in\"").await;
     check(ok(b"[]"), Parse, "").await;
     check(ok(b"null"), Parse, "").await;
@@ -61,13 +61,13 @@ async fn bodies_that_are_not_a_response() {
     check(
         cut(ok(br#"{"choices":[{"message":{"content":"Hi"}}]}"#), 9),
         Network,
-        "the connection broke within the answer",
+        "the connection broke within the response",
     )
     .await;
-    check(ok(br#"{"choices":[{"mess"#), TruncatedStream, "ends in the middle").await;
+    check(ok(br#"{"choices":[{"mess"#), TruncatedStream, "is cut off").await;
     check(ok(b"{\"choices\":[{\"message\":{\"content\":\"\xFF\xFE\"}}]}"), Parse, "").await;
     check(b"garbage\r\n\r\n".to_vec(), Network, "the connection to http://127.0.0.1").await;
-    check(Vec::new(), Network, "broke before an answer came").await;
+    check(Vec::new(), Network, "broke before a response arrived").await;
 }
 
 #[tokio::test]
@@ -101,13 +101,7 @@ async fn broken_streams() {
     let hel = b"data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n".as_slice();
     check(hel, ErrorCategory::TruncatedStream, "the stream ended before the response did", Some("Hel")).await;
     check(b"", ErrorCategory::TruncatedStream, "an empty stream", None).await;
-    check(
-        &[hel, b"data: {\"choi"].concat(),
-        ErrorCategory::TruncatedStream,
-        "ends in the middle",
-        Some("Hel"),
-    )
-    .await;
+    check(&[hel, b"data: {\"choi"].concat(), ErrorCategory::TruncatedStream, "is cut off", Some("Hel")).await;
     check(&[hel, b"data: \xFF\n\n"].concat(), ErrorCategory::Parse, "not UTF-8", Some("Hel")).await;
     check(&[hel, b"data: nonsense\n\n"].concat(), ErrorCategory::Parse, "nonsense", Some("Hel")).await;
     check(
@@ -145,5 +139,5 @@ async fn silence() {
         .with_response_timeout(Duration::from_millis(50))
         .with_max_retries(0);
     let error = CodexBackend::new(config).unwrap().complete(request()).await.unwrap_err();
-    assert_error(&error, ErrorCategory::Timeout, "the server did not begin to answer within 50ms");
+    assert_error(&error, ErrorCategory::Timeout, "the server did not begin to respond within 50ms");
 }

@@ -88,11 +88,11 @@ async fn time() {
     {
         let config = config(&keep_alive(head).await).with_response_timeout(limit);
         let error = CodexBackend::new(config).unwrap().complete(request()).await.unwrap_err();
-        assert!(error.to_string().contains("did not come to its end within 100ms"), "{error}");
+        assert!(error.to_string().contains("did not end within 100ms"), "{error}");
     }
     let config = config(&keep_alive(whole).await).with_total_timeout(limit);
     let error = CodexBackend::new(config).unwrap().complete(request()).await.unwrap_err();
-    assert!(error.to_string().contains("the whole answer did not come within 100ms"), "{error}");
+    assert!(error.to_string().contains("the whole response did not arrive within 100ms"), "{error}");
 }
 
 #[tokio::test]

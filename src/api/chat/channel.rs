@@ -52,7 +52,7 @@ impl Channel {
     fn add_alternative(&mut self, choice: usize, text: &str, unknown: &mut UnknownFields) {
         let (held_choice, held) = self.alternative.get_or_insert_with(|| (choice, String::new()));
         if *held_choice != choice || held.len() + text.len() > MAX_ALTERNATIVE || !self.streamed.is_empty() {
-            unknown.value("choices[]", "alternative");
+            unknown.add_value("choices[]", "alternative");
             return;
         }
         held.push_str(text);
@@ -93,7 +93,7 @@ impl Channel {
             Form::Snapshot | Form::Message { .. } => self.streamed.rest(&text).map(str::len),
         };
         if form == Form::Snapshot && rest.is_none() {
-            unknown.value("choices[].message", "other text");
+            unknown.add_value("choices[].message", "other text");
             return;
         }
         let start = rest.map_or(0, |rest| text.len() - rest);

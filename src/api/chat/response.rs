@@ -42,6 +42,6 @@ fn undocumented(text: &str, reason: serde_json::Error) -> Result<CreateChatCompl
     let mut value = body::any_form(text, reason)?;
     coerce::event(&mut value);
     // Text, a web page, an array: what is not a response may still be an error.
-    let error = ERRORS.inside_success(&value);
+    let error = ERRORS.find_error(&value);
     body::read(value).map_err(|reason| error.unwrap_or(reason))
 }

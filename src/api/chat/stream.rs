@@ -96,7 +96,7 @@ impl ChatStream {
                     Ok(chunk) => chunk,
                     Err(error) => {
                         let value = serde_json::from_str(&data).unwrap_or_default();
-                        return Err(ERRORS.inside_success(&value).unwrap_or(error));
+                        return Err(ERRORS.find_error(&value).unwrap_or(error));
                     }
                 };
                 piece.append(self.chunk(chunk, &data)?);
@@ -151,7 +151,7 @@ impl ChatStream {
         // MiniMax reports an outcome in each event, and an `error` may state that there was none.
         if error.is_some_and(|error| !json::is_empty(error)) {
             let value: Value = serde_json::from_str(data).unwrap_or_default();
-            if let Some(error) = ERRORS.inside_success(&value) {
+            if let Some(error) = ERRORS.find_error(&value) {
                 return Err(error);
             }
         }
@@ -213,14 +213,14 @@ impl ChatStream {
     fn note_unread(&mut self, data: &str) -> Result<(), CodexError> {
         let Ok(value) = serde_json::from_str::<Value>(data) else { return Ok(()) };
         let has_choices = value.get("choices").is_some_and(Value::is_array);
-        if !has_choices && let Some(error) = ERRORS.inside_success(&value) {
+        if !has_choices && let Some(error) = ERRORS.find_error(&value) {
             return Err(error);
         }
         if !json::is_empty(&value) {
             if !has_choices {
                 self.choices
                     .unknown
-                    .event(value.get("type").and_then(Value::as_str).unwrap_or("without choices"));
+                    .add_event(value.get("type").and_then(Value::as_str).unwrap_or("without choices"));
             }
             self.unread.get_or_insert(value);
         }
@@ -235,7 +235,7 @@ impl ChatStream {
             let unread =
                 self.choices.take_unread().or(self.unread.take().filter(|_| !self.choices.has_finish()));
             if let Some(unread) = unread {
-                return Err(ERRORS.unread_error(&unread).maybe_processed());
+                return Err(ERRORS.unrecognized_error(&unread).maybe_processed());
             }
         }
         if let Some(word) = self.choices.failure.take() {

@@ -168,7 +168,7 @@ pub(super) fn failure_details(response: Option<Response>, data: &str) -> Option<
 /// The error of a response that failed; `error` is the server's description.
 pub(super) fn failed(error: Option<Value>, status: &str) -> CodexError {
     let error = error.filter(|error| !lenient::is_empty(error));
-    ERRORS.inside_success(&json!({ "error": error })).unwrap_or_else(|| {
+    ERRORS.find_error(&json!({ "error": error })).unwrap_or_else(|| {
         let message = format!("the response has the status {status:?} without an error message");
         CodexError::new(ErrorCategory::Server, message)
     })

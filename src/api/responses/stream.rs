@@ -193,7 +193,7 @@ impl ResponsesStream {
 
         let has_content = !self.items.is_empty() || !self.pieces.is_empty();
         if self.has_unread_content && !has_content && items.is_empty() {
-            return Err(ERRORS.unread_error(&self.unread.take().unwrap_or_default()).maybe_processed());
+            return Err(ERRORS.unrecognized_error(&self.unread.take().unwrap_or_default()).maybe_processed());
         }
         let usage = usage.as_ref().and_then(|usage| usage::read(usage, &usage::RESPONSES));
         let end = StreamEnd::new(is_incomplete.then_some(reason), &status, usage.as_ref(), &self.context)
@@ -221,9 +221,9 @@ impl ResponsesStream {
     /// Records parts of unknown types. A response with no other content is an error that quotes one.
     fn note_unread(&mut self, items: &[Value]) -> Result<(), CodexError> {
         for part in items.iter().map(Item).flat_map(Item::unread_parts) {
-            self.unknown.value("output[].content[].type", part.text("type"));
+            self.unknown.add_value("output[].content[].type", part.text("type"));
             if self.items.is_empty() && self.pieces.is_empty() {
-                return Err(ERRORS.unread_error(part.0).maybe_processed());
+                return Err(ERRORS.unrecognized_error(part.0).maybe_processed());
             }
         }
         Ok(())
@@ -254,7 +254,7 @@ impl ResponsesStream {
                 _ => {}
             }
         }
-        if let Some(error) = ERRORS.inside_success(&value).filter(|_| kind.is_empty() || has_error) {
+        if let Some(error) = ERRORS.find_error(&value).filter(|_| kind.is_empty() || has_error) {
             return Err(error);
         }
         unknown_fields::note_event(&mut self.unknown, if kind.is_empty() { "without type" } else { kind });
@@ -340,7 +340,7 @@ impl Decoder for ResponsesStream {
             return Ok(last);
         }
         match self.unread.take().filter(|_| self.items.is_empty()) {
-            Some(unread) => Err(ERRORS.unread_error(&unread).maybe_processed()),
+            Some(unread) => Err(ERRORS.unrecognized_error(&unread).maybe_processed()),
             None => {
                 let awaited = "neither response.completed nor another last event came";
                 Err(decoder::truncated(self.has_event, awaited))

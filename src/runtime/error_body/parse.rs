@@ -1,27 +1,27 @@
-//! Reads the server's own words, its codes and its waits out of any JSON.
+//! Extracts the server's message, codes and waits from any JSON.
 //!
-//! No document describes what servers really send, so that it is read as untyped JSON.
+//! No specification describes what servers really send, so that it is parsed as untyped JSON.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::message::{self, MAX_DEPTH, MAX_FIELDS};
 use super::tables::*;
 use super::wait;
-use super::words::{self, MAX_DEPTH, MAX_FIELDS};
 use crate::runtime::json;
 
-/// How many values of a body are looked at for codes.
+/// The number of values of a body that are searched for codes.
 const MAX_VALUES: usize = 4096;
 
-/// What an error body holds, whatever its shape.
+/// The content of an error body of any shape.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ParsedErrorBody {
-    /// The server's own words.
+    /// The server's message.
     pub(super) message: Option<String>,
-    /// The JSON itself, or what texts are in it, where there is no message.
+    /// The JSON itself, or the texts in it, if there is no message.
     pub(super) quote: Option<String>,
-    /// Error codes and types, the most telling first.
+    /// Error codes and types, the most specific first.
     pub(super) codes: Vec<String>,
     /// The names of exceeded limits.
     pub(super) quotas: Vec<String>,
@@ -41,12 +41,12 @@ impl ParsedErrorBody {
         });
         match json {
             Some(value) => Self::from_json(&value),
-            None => Self { message: words::in_text(text), ..Self::default() },
+            None => Self { message: message::from_text(text), ..Self::default() },
         }
     }
 
     pub(super) fn from_json(body: &Value) -> Self {
-        let mut parsed = Self { message: words::in_json(body), ..Self::default() };
+        let mut parsed = Self { message: message::from_json(body), ..Self::default() };
         let mut left = MAX_VALUES;
         parsed.collect(body, 0, true, &mut left);
         if parsed.message.is_none() {
@@ -55,7 +55,7 @@ impl ParsedErrorBody {
         parsed
     }
 
-    /// The most telling code: one that is more than an HTTP status, if there is one.
+    /// The most specific code: one that is not an HTTP status, if there is one.
     pub(super) fn code(&self) -> Option<&String> {
         self.codes.iter().find(|code| http_status(code).is_none()).or(self.codes.first())
     }
@@ -65,7 +65,7 @@ impl ParsedErrorBody {
         self.codes.iter().find_map(|code| http_status(code))
     }
 
-    /// Takes the waits of a value and of everything in it, and where it `is_error` the codes; those of an inner error come first.
+    /// Collects the waits of a value and of everything in it, and if it `is_error` the codes; those of an inner error come first.
     fn collect(&mut self, value: &Value, depth: usize, is_error: bool, left: &mut usize) {
         *left = left.saturating_sub(1);
         if depth > MAX_DEPTH || *left == 0 {
@@ -75,7 +75,7 @@ impl ParsedErrorBody {
         match value {
             Value::Array(items) => items.iter().for_each(|item| self.collect(item, depth, is_error, left)),
             Value::String(text) => {
-                if let Some((_, inner, _)) = words::json_in_text(text) {
+                if let Some((_, inner, _)) = message::json_in_text(text) {
                     self.collect(&inner, depth, is_error, left);
                 }
             }
@@ -84,7 +84,7 @@ impl ParsedErrorBody {
                 let (errors, others): (Vec<_>, Vec<_>) =
                     fields.0.iter().partition(|(key, _)| ERROR_KEYS.contains(&key.as_str()));
                 errors.iter().for_each(|(_, inner)| self.collect(inner, depth, true, left));
-                self.collect_own(&fields, is_error);
+                self.collect_fields(&fields, is_error);
                 for (key, inner) in others {
                     let is_error = is_error && CODE_PARENTS.contains(&key.as_str());
                     if !FOREIGN_KEYS.contains(&key.as_str()) {
@@ -96,8 +96,8 @@ impl ParsedErrorBody {
         }
     }
 
-    /// Takes the waits of one object, and the codes of an error.
-    fn collect_own(&mut self, fields: &Fields<'_>, is_error: bool) {
+    /// Collects the waits of one object, and the codes of an error.
+    fn collect_fields(&mut self, fields: &Fields<'_>, is_error: bool) {
         let scalar = |value: &Value| match value {
             Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
             Value::Number(number) => Some(number.to_string()),
@@ -121,7 +121,7 @@ impl ParsedErrorBody {
             self.param = self.param.take().or_else(|| fields.get("param").and_then(scalar));
         }
         self.request_id = self.request_id.take().or_else(|| fields.get("requestid").and_then(scalar));
-        let waits = || WAIT_KEYS.iter().find_map(|(key, factor)| wait::in_value(fields.get(key)?, *factor));
+        let waits = || WAIT_KEYS.iter().find_map(|(key, factor)| wait::from_json(fields.get(key)?, *factor));
         self.wait = self.wait.or_else(waits);
         self.quotas.extend(
             fields
@@ -132,20 +132,20 @@ impl ParsedErrorBody {
         );
     }
 
-    /// What is quoted of a body without a message; `None` where its codes say all that it says.
+    /// The quote of a body without a message; `None` if its only text is the code.
     fn quote_unless_code(&self, body: &Value) -> Option<String> {
         let mut texts = Vec::new();
-        words::collect_texts(body, &mut texts);
-        let is_said = self.code().is_some_and(|code| texts.iter().all(|text| text == code));
-        if is_said || json::is_empty(body) && texts.is_empty() {
+        message::collect_texts(body, &mut texts);
+        let is_code_only = self.code().is_some_and(|code| texts.iter().all(|text| text == code));
+        if is_code_only || json::is_empty(body) && texts.is_empty() {
             return None;
         }
-        let json = words::quote(body);
-        // JSON that is cut, or that writes its texts with escapes, may not show them.
+        let json = message::quote(body);
+        // JSON that is truncated or escaped may not contain the texts.
         if texts.iter().all(|text| json.contains(text)) {
             return Some(json);
         }
-        Some(words::list(texts.into_iter().map(str::to_owned)))
+        Some(message::list(texts.into_iter().map(str::to_owned)))
     }
 }
 
@@ -154,7 +154,7 @@ pub(super) struct Fields<'a>(pub(super) Vec<(String, &'a Value)>);
 
 impl<'a> Fields<'a> {
     pub(super) fn new(fields: &'a Map<String, Value>) -> Self {
-        Self(fields.iter().take(MAX_FIELDS).map(|(key, value)| (squashed(key), value)).collect())
+        Self(fields.iter().take(MAX_FIELDS).map(|(key, value)| (normalize_key(key), value)).collect())
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
@@ -162,8 +162,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A key or code without case and separators.
-pub(crate) fn squashed(name: &str) -> String {
+/// A key or code in lower case without separators.
+pub(crate) fn normalize_key(name: &str) -> String {
     // `com.amazon.coral#ThrottlingException`, `ThrottlingException:http://...`
     let name = name.split_once('#').map_or(name, |(_, name)| name);
     name.chars()

@@ -1,8 +1,7 @@
-//! The facts about error bodies that hold for all servers, as rows: statuses, phrases, keys and hints. No logic. The codes of a
-//! provider are in its [`ErrorTable`](super::ErrorTable).
+//! Tables for the error bodies of all servers: statuses, phrases, keys and hints. The codes of a provider are in its
+//! [`ErrorTable`](super::ErrorTable).
 //!
-//! Phrases are compared with
-//! lower-case words without punctuation, and begin at the beginning of a word; one that ends in a space ends with it too.
+//! Phrases match lower-case words without punctuation, from the start of a word; one that ends in a space also ends at a word's end.
 
 use std::ops::RangeInclusive;
 
@@ -182,7 +181,7 @@ pub(super) const VAGUE_QUOTA_PHRASES: &[&str] = &[
     "quota reached",
 ];
 
-/// Words of a limit on a time.
+/// Words for a limit per period.
 pub(super) const PERIODS: &[&str] = &[
     "per second",
     "per sec",
@@ -219,13 +218,13 @@ pub(super) const PERIODS: &[&str] = &[
     "每日",
 ];
 
-/// Words for a limit that was met.
+/// Words for a limit that was reached.
 pub(super) const REACHED: &[&str] = &["reached", "exceed", "limit hit", "over the limit"];
 
-/// Words, without separators, for that all went well.
+/// Words, without separators, for success.
 pub(super) const SUCCESS_WORDS: &[&str] = &["success", "ok", "succeeded", "successful", "nil"];
 
-/// Other words of a limit on a time, in texts that are not about money.
+/// Other words for a limit per period, in texts that are not about money.
 pub(super) const THROTTLING: &[&str] =
     &["throttl", "please wait", "slow down", "reduce the rate", "reduce your rate", "请求过于频繁", "限流"];
 
@@ -262,7 +261,7 @@ pub(super) const CONTEXT_PHRASES: &[&str] = &[
     "tokens超",
 ];
 
-/// Words for what a model can read at once.
+/// Words for the context window of a model.
 pub(super) const CONTEXT_NOUNS: &[&str] = &[
     "context length",
     "context window",
@@ -280,7 +279,7 @@ pub(super) const CONTEXT_NOUNS: &[&str] = &[
     "n ctx ",
 ];
 
-/// Words after which a number states how much a model can read.
+/// Words after which a number states the context length.
 pub(super) const STATED_LIMITS: &[&str] = &[
     "context length",
     "context window",
@@ -299,7 +298,7 @@ pub(super) const STATED_LIMITS: &[&str] = &[
     "max prompt tokens",
 ];
 
-/// Words for what is sent to a model. A request is not always its text.
+/// Words for the input of a model. A request is not always its text.
 pub(super) const INPUTS: &[&str] = &[
     "prompt",
     "input",
@@ -314,7 +313,7 @@ pub(super) const INPUTS: &[&str] = &[
 ];
 pub(super) const REQUESTS: &[&str] = &["request ", "query "];
 
-/// Words of exceeding.
+/// Words for exceeding.
 pub(super) const EXCEEDING: &[&str] = &[
     "exceed",
     "overflow",
@@ -358,12 +357,12 @@ pub(super) const EXCEEDING: &[&str] = &[
     "reduce",
 ];
 
-/// Words of length, in tokens or characters.
+/// Words for length, in tokens or characters.
 pub(super) const LENGTHS: &[&str] =
     &["token", "length", "too long", "longer", "limit", "context", "model", "window"];
 pub(super) const TOKEN_LENGTHS: &[&str] = &["token", "length", "too long", "longer", "context"];
 
-/// Words for the length of the answer, which a shorter conversation does not change.
+/// Words for the length of the output, which a shorter conversation does not change.
 pub(super) const OUTPUT_LIMITS: &[&str] = &[
     "max completion tokens",
     "max output tokens",
@@ -391,7 +390,7 @@ pub(super) const FIELD_ERRORS: &[&str] = &[
     "input should",
 ];
 
-/// Parts of a request that can be too large by themselves.
+/// Parts of a request that can be too large on their own.
 pub(super) const OTHER_PARTS: &[&str] = &[
     "image",
     "file",
@@ -416,7 +415,7 @@ pub(super) const OTHER_PARTS: &[&str] = &[
     "id ",
 ];
 
-/// Phrases for the rest of the categories, where neither status nor code is telling.
+/// Phrases for the rest of the categories, where neither status nor code is specific.
 pub(super) const PHRASES: &[(&str, ErrorCategory)] = &[
     ("failed to parse tool call arguments", InvalidRequest),
     ("content management policy", ContentFilter),
@@ -463,11 +462,11 @@ pub(super) const MESSAGE_KEYS: &[&str] = &[
     "info",
 ];
 
-/// Keys whose value is for programs, the most telling first.
+/// Keys whose value is for programs, the most specific first.
 pub(super) const CODE_KEYS: &[&str] =
     &["code", "errorcode", "errcode", "httpcode", "statuscode", "type", "errortype", "status", "reason"];
 
-/// Codes that only say that there was an error.
+/// Codes that state only that there was an error.
 pub(super) const EMPTY_CODES: &[&str] = &["error", "err", "fail", "failed", "failure", "none", "null"];
 
 /// Keys that state a wait, and how many seconds a number in them counts for.
@@ -483,7 +482,7 @@ pub(super) const WAIT_KEYS: &[(&str, f64)] = &[
     ("waitseconds", 1.0),
 ];
 
-/// Keys whose value is the caller's own request or the model's text, not the server's words.
+/// Keys whose value is the caller's own request or the model's text, not the server's message.
 pub(super) const FOREIGN_KEYS: &[&str] =
     &["input", "request", "messages", "tools", "ctx", "content", "params", "output", "usage"];
 
@@ -509,7 +508,7 @@ pub(super) const CODE_PARENTS: &[&str] = &[
     "result",
 ];
 
-/// What a caller can do about it, where the server does not say so itself.
+/// The hint for an error of each category.
 pub(super) const HINTS: &[(ErrorCategory, &str)] = &[
     (Authentication, "Check the API key, and that it belongs to this server."),
     (Permission, "Check what this key's project may use."),

@@ -1,4 +1,4 @@
-//! Waits that the text or the JSON of an error states.
+//! Waits in the text or the JSON of an error.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::runtime::rate_limit;
 
-/// What comes before a wait in a text. The last ones also stand before other numbers: there the number needs a unit.
+/// Phrases before a wait. Some are also used before other numbers: then the number needs a unit.
 const PHRASES: &[(&str, bool)] = &[
     ("retry after ", false),
     ("retry in ", false),
@@ -25,7 +25,7 @@ const PHRASES: &[(&str, bool)] = &[
     ("resets after ", true),
 ];
 
-/// What may stand between the phrase and the number.
+/// Words between the phrase and the number.
 const FILLERS: &[&str] =
     &["about ", "approximately ", "around ", "at least ", "another ", "up to ", "for ", "~", "≈", "another "];
 
@@ -38,38 +38,38 @@ const UNITS: &[(&[&str], f64)] = &[
     (&["d", "day", "days"], 86_400.0),
 ];
 
-/// The wait that a text states: "retry after 12 seconds", "try again in 1.4s", "wait 2 minutes and 5 seconds".
-pub(super) fn in_text(text: &str) -> Option<Duration> {
+/// Finds the wait in a text: "retry after 12 seconds", "try again in 1.4s", "wait 2 minutes and 5 seconds".
+pub(super) fn find_in_text(text: &str) -> Option<Duration> {
     let text = text.to_lowercase();
     PHRASES.iter().find_map(|(phrase, needs_unit)| {
         text.match_indices(phrase).find_map(|(at, _)| {
             let rest = text.get(at.saturating_add(phrase.len())..).unwrap_or_default().trim_start();
             let rest = FILLERS.iter().fold(rest, |rest, filler| rest.strip_prefix(filler).unwrap_or(rest));
-            rate_limit::wait(seconds(rest, *needs_unit)?)
+            rate_limit::to_wait(parse_seconds(rest, *needs_unit)?)
         })
     })
 }
 
-/// The wait in a JSON value: "34s", "20", 20, `{"seconds": 34}`. A bare number counts for `factor` seconds.
-pub(super) fn in_value(value: &Value, factor: f64) -> Option<Duration> {
+/// Parses the wait in a JSON value: "34s", "20", 20, `{"seconds": 34}`. A bare number counts for `factor` seconds.
+pub(super) fn from_json(value: &Value, factor: f64) -> Option<Duration> {
     match value {
-        Value::Number(number) => rate_limit::wait(number.as_f64()? * factor),
+        Value::Number(number) => rate_limit::to_wait(number.as_f64()? * factor),
         Value::String(text) => {
             let text = text.trim().to_lowercase();
             match text.parse::<f64>() {
-                Ok(number) => rate_limit::wait(number * factor),
-                Err(_) => rate_limit::wait(seconds(&text, true)?),
+                Ok(number) => rate_limit::to_wait(number * factor),
+                Err(_) => rate_limit::to_wait(parse_seconds(&text, true)?),
             }
         }
-        Value::Object(fields) => rate_limit::wait(fields.get("seconds")?.as_f64()?),
+        Value::Object(fields) => rate_limit::to_wait(fields.get("seconds")?.as_f64()?),
         _ => None,
     }
 }
 
-/// The sum of the durations that a text begins with, in seconds: "6m30s", "1 minute and 5 seconds", "12".
-fn seconds(text: &str, needs_unit: bool) -> Option<f64> {
+/// Parses the sum of the durations at the start of a text, in seconds: "6m30s", "1 minute and 5 seconds", "12".
+fn parse_seconds(text: &str, needs_unit: bool) -> Option<f64> {
     let (mut rest, mut sum) = (text, None);
-    while let Some((number, after)) = number(rest) {
+    while let Some((number, after)) = parse_number(rest) {
         let word = after.trim_start();
         let end = word.find(|c: char| !c.is_alphabetic()).unwrap_or(word.len());
         let (unit, after_unit) = word.split_at_checked(end)?;
@@ -88,8 +88,8 @@ fn seconds(text: &str, needs_unit: bool) -> Option<f64> {
     sum
 }
 
-/// The number that a text begins with, and the rest.
-fn number(text: &str) -> Option<(f64, &str)> {
+/// Parses the number at the start of a text, and returns the rest.
+fn parse_number(text: &str) -> Option<(f64, &str)> {
     for word in ["a ", "an ", "one "] {
         if let Some(rest) = text.strip_prefix(word) {
             return Some((1.0, rest));
@@ -141,7 +141,7 @@ mod tests {
             ("try again in ", None),
             ("try again in 99999999999999999999999999999999999999 seconds", None),
         ] {
-            let found = in_text(text).map(|wait| wait.as_secs_f64());
+            let found = find_in_text(text).map(|wait| wait.as_secs_f64());
             assert_eq!(
                 found.map(|wait| (wait * 1e6).round()),
                 expected.map(|wait: f64| (wait * 1e6).round()),
@@ -166,8 +166,8 @@ mod tests {
             (json!(true), None),
             (json!({}), None),
         ] {
-            assert_eq!(in_value(&value, 1.0).map(|wait| wait.as_secs_f64()), expected, "{value}");
+            assert_eq!(from_json(&value, 1.0).map(|wait| wait.as_secs_f64()), expected, "{value}");
         }
-        assert_eq!(in_value(&json!(250), 0.001), Some(Duration::from_millis(250)));
+        assert_eq!(from_json(&json!(250), 0.001), Some(Duration::from_millis(250)));
     }
 }

@@ -4,40 +4,40 @@ use std::ops::Range;
 
 /// The number of bytes by which secrets are looked up. Shorter secrets are not found: a key of three letters would mask
 /// ordinary words.
-pub(super) const SHORTEST: usize = 6;
+pub(super) const MIN_SECRET: usize = 6;
 
 /// The shortest part of a secret that is masked without the rest, in bytes after its public prefix.
-const SHORTEST_PART: usize = 8;
+const MIN_PART: usize = 8;
 
 /// The length from which a part is masked even if it looks like plain words.
 const LONG_PART: usize = 16;
 
-/// Every part of [`SHORTEST_PART`] bytes holds a window that starts at a multiple of this.
-const STRIDE: usize = SHORTEST_PART - SHORTEST + 1;
+/// Every part of [`MIN_PART`] bytes holds a window that starts at a multiple of this.
+const STRIDE: usize = MIN_PART - MIN_SECRET + 1;
 
 const FILTER_BITS: usize = 1 << 12;
 
-/// One way in which a secret may be written.
+/// One encoding of a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
     pub(super) text: Vec<u8>,
-    /// The length of the public beginning, as in `sk-proj-`.
+    /// The length of the public prefix, as in `sk-proj-`.
     pub(super) prefix: usize,
-    /// Whether a part of it gives it away as well.
+    /// Whether parts of it are secret as well.
     pub(super) has_parts: bool,
-    /// Whether it is looked for as whole words only.
+    /// Whether it is matched as whole words only.
     pub(super) is_word: bool,
 }
 
 impl Pattern {
-    /// Whether these bytes of it must not be shown.
+    /// Whether these bytes of it are secret.
     fn is_secret(&self, part: &Range<usize>) -> bool {
         if part.len() == self.text.len() {
             return true;
         }
         let hidden = part.end.saturating_sub(part.start.max(self.prefix));
-        let is_telling = || self.text.get(part.clone()).is_some_and(is_varied);
-        self.has_parts && hidden >= SHORTEST_PART && (part.len() >= LONG_PART || is_telling())
+        let is_distinctive = || self.text.get(part.clone()).is_some_and(is_varied);
+        self.has_parts && hidden >= MIN_PART && (part.len() >= LONG_PART || is_distinctive())
     }
 }
 
@@ -50,9 +50,9 @@ fn is_varied(text: &[u8]) -> bool {
 /// Looks up the windows of many patterns at once.
 pub(super) struct Index {
     patterns: Vec<Pattern>,
-    /// A window's bytes, its pattern, and where it starts there; sorted.
+    /// A window's bytes, its pattern and its offset there; sorted.
     windows: Vec<(u64, usize, usize)>,
-    /// Which windows there may be, by a hash.
+    /// A bit for the hash of each window.
     filter: Vec<u64>,
 }
 
@@ -61,7 +61,7 @@ impl Index {
         let mut windows = Vec::new();
         for (number, pattern) in patterns.iter().enumerate() {
             let count = if pattern.has_parts { usize::MAX } else { 1 };
-            let starts = pattern.text.windows(SHORTEST).enumerate().step_by(STRIDE).take(count);
+            let starts = pattern.text.windows(MIN_SECRET).enumerate().step_by(STRIDE).take(count);
             windows.extend(starts.map(|(start, window)| (key(window), number, start)));
         }
         windows.sort_unstable();
@@ -75,7 +75,7 @@ impl Index {
         Self { patterns, windows, filter }
     }
 
-    /// Where secrets stand in the text, in order and without overlaps. The case of letters does not matter.
+    /// Finds the secrets in the text, in order and without overlaps, ignoring case.
     pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
         let mut found: Vec<Range<usize>> = Vec::new();
         if self.windows.is_empty() {
@@ -83,7 +83,7 @@ impl Index {
         }
         let bytes = text.as_bytes();
         let mut resume = 0;
-        for (at, window) in bytes.windows(SHORTEST).enumerate() {
+        for (at, window) in bytes.windows(MIN_SECRET).enumerate() {
             if at < resume {
                 continue;
             }
@@ -106,11 +106,11 @@ impl Index {
     fn longest(&self, text: &str, at: usize, key: u64) -> Option<Range<usize>> {
         let first = self.windows.partition_point(|(other, ..)| *other < key);
         let same = self.windows.iter().skip(first).take_while(|(other, ..)| *other == key);
-        let ranges = same.filter_map(|(_, number, start)| self.around(text, at, *number, *start));
+        let ranges = same.filter_map(|(_, number, start)| self.extend(text, at, *number, *start));
         ranges.max_by_key(Range::len)
     }
 
-    fn around(&self, text: &str, at: usize, number: usize, start: usize) -> Option<Range<usize>> {
+    fn extend(&self, text: &str, at: usize, number: usize, start: usize) -> Option<Range<usize>> {
         let pattern = self.patterns.get(number)?;
         let bytes = text.as_bytes();
         let same = |pair: &(&u8, &u8)| pair.0.eq_ignore_ascii_case(pair.1);
@@ -125,14 +125,14 @@ impl Index {
     }
 }
 
-/// Whether no letter or digit goes on before or after it.
+/// Whether no letter or digit precedes or follows it.
 fn is_word(text: &str, range: &Range<usize>) -> bool {
     let before = text.get(..range.start).and_then(|before| before.chars().next_back());
     let after = text.get(range.end..).and_then(|after| after.chars().next());
     ![before, after].into_iter().flatten().any(char::is_alphanumeric)
 }
 
-/// The range with the rest of the characters that it cuts.
+/// Extends the range to whole characters.
 fn whole_characters(text: &str, mut range: Range<usize>) -> Range<usize> {
     while !text.is_char_boundary(range.start) {
         range.start -= 1;
@@ -143,7 +143,7 @@ fn whole_characters(text: &str, mut range: Range<usize>) -> Range<usize> {
     range
 }
 
-/// The window without regard to case.
+/// The window, ignoring case.
 fn key(window: &[u8]) -> u64 {
     window.iter().fold(0, |key, byte| key << 8 | u64::from(byte.to_ascii_lowercase()))
 }

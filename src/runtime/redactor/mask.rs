@@ -1,10 +1,10 @@
-//! Texts and URLs without what looks like a secret: keys, tokens, user names and passwords.
+//! Masks what looks like a secret in texts and URLs: keys, tokens, user names and passwords.
 
 use reqwest::Url;
 
 use super::MASK;
 
-/// How keys and tokens of well-known providers begin.
+/// Prefixes of the keys and tokens of well-known providers.
 const PREFIXES: &[&str] = &[
     "AIza",
     "AKIA",
@@ -24,16 +24,16 @@ const PREFIXES: &[&str] = &[
     "xoxb-",
 ];
 
-/// The shortest word with such a beginning that is taken for a secret, in bytes.
+/// The shortest word with such a prefix that is taken for a secret, in bytes.
 const SHORTEST: usize = 8;
 
-/// The query parameters whose values are no secret.
+/// The query parameters whose values are not secret.
 const HARMLESS_PARAMETERS: &[&str] = &["api-version"];
 
-/// Segments of a path after which a secret comes.
-const ANNOUNCEMENTS: &[&str] = &["apikey", "api-key", "api_key", "key", "secret", "token"];
+/// Path segments that are followed by a secret.
+const SECRET_PARENTS: &[&str] = &["apikey", "api-key", "api_key", "key", "secret", "token"];
 
-/// Whether a word is a key or a token by its beginning, or because letters and digits alternate in it as in no name.
+/// Whether a word is a key or a token by its prefix, or because letters and digits alternate in it as in no name.
 pub(super) fn looks_secret(word: &str) -> bool {
     if word.len() >= SHORTEST && PREFIXES.iter().any(|prefix| word.starts_with(prefix)) {
         return true;
@@ -52,9 +52,9 @@ pub(crate) fn secret_segments(url: &Url) -> Vec<&str> {
     let mut found = Vec::new();
     let mut before = "";
     for segment in url.path().split('/') {
-        let is_announced =
-            ANNOUNCEMENTS.contains(&&*before.to_ascii_lowercase()) && segment.len() >= SHORTEST;
-        if segment != MASK && (is_announced || looks_secret(segment)) {
+        let has_secret_parent =
+            SECRET_PARENTS.contains(&&*before.to_ascii_lowercase()) && segment.len() >= SHORTEST;
+        if segment != MASK && (has_secret_parent || looks_secret(segment)) {
             found.push(segment);
         }
         before = segment;
@@ -62,12 +62,12 @@ pub(crate) fn secret_segments(url: &Url) -> Vec<&str> {
     found
 }
 
-/// Whether it holds a mask in the place of a secret, as written settings do.
+/// Whether it holds a mask instead of a secret, as serialized settings do.
 pub(crate) fn is_masked(url: &Url) -> bool {
     url.path().split('/').any(|segment| segment == MASK)
 }
 
-/// A text that may be a URL, without its secrets. One without secrets stays as it is.
+/// A text that may be a URL, without its secrets. One without secrets stays unchanged.
 pub(crate) fn masked_url(text: &str) -> String {
     let Some(mut url) = Url::parse(text.trim()).ok().filter(Url::has_host) else {
         let (_, rest) = text.rsplit_once('@').unwrap_or(("", text));
@@ -124,15 +124,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_without_secrets_stay() {
+    fn urls_without_secrets_stay_unchanged() {
         for url in [
-            "https://api.openai.com",
+            "https://api.example.com",
             "http://localhost:8080/v1/",
             "https://openrouter.ai/api/v1",
-            "https://g.example/v1beta/openai",
-            "https://r.services.ai.azure.com/api/projects/my-project-2024/openai/v1",
+            "https://g.example/v1beta/compatible",
+            "https://r.services.example/api/projects/my-project-2024/compatible/v1",
             "https://h.example/models/Llama-3.3-70B-Instruct-FP8-v2/v1",
-            "https://h.example/deployments/gpt-4o-2024-08-06-eastus2-production/v1",
+            "https://h.example/deployments/model-4o-2024-08-06-eastus2-production/v1",
             "https://h.example/tenants/TextEmbedding3LargeDeployment/v1",
             "https://h.example/t/01234567-89ab-4cde-8f01-23456789abcd/v1",
             "not a url",
@@ -154,7 +154,7 @@ mod tests {
         check("https://h.example/v1?secret#secret", "https://h.example/v1?***");
         check("https://h.example/proxy/sk-abcdef/v1", "https://h.example/proxy/***/v1");
         check("https://h.example/0123456789abcdef0123456789abcdef/v1", "https://h.example/***/v1");
-        check("https://h.example/a1b2c3d4e5f6a7b8/openai", "https://h.example/***/openai");
+        check("https://h.example/a1b2c3d4e5f6a7b8/api", "https://h.example/***/api");
         check("https://h.example/token/correct-horse/v1", "https://h.example/token/***/v1");
         check("user:secret@localhost", "localhost");
         check("http://user:pa/secret@host", "host");

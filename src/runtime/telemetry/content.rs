@@ -5,7 +5,7 @@ use tachikoma_backends_core::{
     ContentPart, FileSource, FinishReason, ImageSource, Message, MessageContent, Role, ToolCall,
 };
 
-/// A conversation. The bytes of images and files are left out.
+/// A conversation, without the bytes of images and files.
 pub(super) fn messages(messages: &[Message]) -> String {
     let messages: Vec<Value> = messages.iter().map(message).collect();
     Value::Array(messages).to_string()
@@ -60,7 +60,7 @@ fn text_part(text: &str) -> Value {
 }
 
 fn call(call: &ToolCall) -> Value {
-    // As the model wrote them where they are not JSON.
+    // Unchanged where they are not valid JSON.
     let arguments = call.parse_arguments().unwrap_or_else(|_| json!(call.arguments));
     json!({ "type": "tool_call", "id": call.id, "name": call.name, "arguments": arguments })
 }

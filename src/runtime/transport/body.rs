@@ -1,4 +1,4 @@
-//! The bytes of an answer as they come.
+//! The body of a response, read as it arrives.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -18,73 +18,75 @@ use crate::runtime::{Error, Redactor, Reliability, decoder, rate_limit};
 
 type InnerByteStream = <ByteStream as std::ops::Deref>::Target;
 
-/// How much of an error body is read, in bytes, and for how long in all: half of it still says more than nothing, and the
-/// status says the rest.
+/// How much of an error body is read, in bytes, and for how long in all: a part of it is better than nothing.
 const ERROR_BODY_BYTES: usize = 64 << 10;
 const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 
-/// The name of an event's field, with a byte-order mark before it, is no longer than this, in bytes.
-const LONGEST_FIELD: usize = 9;
+/// The longest name of an event's field, with a byte-order mark before it, in bytes.
+const MAX_FIELD_BYTES: usize = 9;
 
-/// The room for an answer that does not come in one piece, in bytes: it is not moved again and again as it grows. Of memory
-/// that is never written to, nothing is taken.
-const LONG_BODY_BYTES: usize = 256 << 10;
+/// The capacity for a body of several chunks, in bytes, so that a growing body is not moved repeatedly. Reserved memory that
+/// is never written to costs nothing.
+const LONG_BODY_CAPACITY: usize = 256 << 10;
 
-/// How many bytes are read at once before other tasks get a turn: a millisecond's work or two.
+/// How many bytes are read before yielding to other tasks: one or two milliseconds of work.
 pub(crate) const BUSY_BYTES: usize = 128 << 10;
 
-/// The bytes of an answer as they come.
+/// The body of a response, read as it arrives.
 pub(crate) struct Body {
     bytes: InnerByteStream,
-    /// What was looked at to tell what the body is, and comes first.
+    /// The beginning, which was read to detect what the body is.
     start: Option<Bytes>,
-    silence: WaitLimit,
-    /// How long the whole of it may take.
+    idle: WaitLimit,
+    /// The limit on reading all of it.
     time: Duration,
     max_bytes: usize,
     request_id: Option<String>,
     is_event_stream: bool,
-    /// The encoding that the HTTP client did not undo: it was not asked for.
+    /// An encoding that the HTTP client did not decode: it was not requested.
     encoding: Option<String>,
     redactor: Arc<Redactor>,
 }
 
 impl Body {
     pub(super) fn new(
-        answer: ResponseValue<ByteStream>,
+        response: ResponseValue<ByteStream>,
         reliability: &Reliability,
         Destination { errors, redactor, .. }: &Destination,
     ) -> Self {
-        let request_id = rate_limit::request_id(answer.headers(), errors.request_id_headers);
+        let request_id = rate_limit::request_id(response.headers(), errors.request_id_headers);
         let request_id = request_id.map(|id| redactor.text(&id).into_owned());
-        let is_event_stream = is_event_stream(answer.headers());
-        let encoding = answer.headers().get(CONTENT_ENCODING).and_then(|encoding| encoding.to_str().ok());
+        let is_event_stream = is_event_stream(response.headers());
+        let encoding = response.headers().get(CONTENT_ENCODING).and_then(|encoding| encoding.to_str().ok());
         let encoding =
             encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")).map(str::to_owned);
         Self {
-            bytes: answer.into_inner_stream(),
-            start: None,
-            silence: WaitLimit::new(reliability.idle_timeout),
-            time: reliability.response_timeout,
-            max_bytes: reliability.max_body_bytes,
             request_id,
             is_event_stream,
             encoding,
-            redactor: Arc::clone(redactor),
+            ..Self::from_stream(response.into_inner_stream(), reliability, redactor)
         }
     }
 
-    pub(super) fn of_error(
+    pub(super) fn from_error(
         response: reqwest::Response,
         reliability: &Reliability,
         redactor: &Arc<Redactor>,
     ) -> Self {
         Self {
-            bytes: Box::pin(response.bytes_stream()),
-            start: None,
-            silence: WaitLimit::new(reliability.idle_timeout),
             time: ERROR_BODY_TIME,
             max_bytes: ERROR_BODY_BYTES,
+            ..Self::from_stream(Box::pin(response.bytes_stream()), reliability, redactor)
+        }
+    }
+
+    fn from_stream(bytes: InnerByteStream, reliability: &Reliability, redactor: &Arc<Redactor>) -> Self {
+        Self {
+            bytes,
+            start: None,
+            idle: WaitLimit::new(reliability.idle_timeout),
+            time: reliability.response_timeout,
+            max_bytes: reliability.max_body_bytes,
             request_id: None,
             is_event_stream: false,
             encoding: None,
@@ -92,30 +94,21 @@ impl Body {
         }
     }
 
-    /// One of these pieces.
+    /// An event stream of these chunks.
     #[cfg(test)]
     pub(crate) fn from_pieces(
         pieces: impl futures::Stream<Item = reqwest::Result<Bytes>> + Send + Sync + 'static,
         reliability: &Reliability,
     ) -> Self {
-        Self {
-            bytes: Box::pin(pieces),
-            start: None,
-            silence: WaitLimit::new(reliability.idle_timeout),
-            time: reliability.response_timeout,
-            max_bytes: reliability.max_body_bytes,
-            request_id: Some("req_1".to_owned()),
-            is_event_stream: true,
-            encoding: None,
-            redactor: Arc::default(),
-        }
+        let body = Self::from_stream(Box::pin(pieces), reliability, &Arc::default());
+        Self { request_id: Some("req_1".to_owned()), is_event_stream: true, ..body }
     }
 
-    /// Whether it can be a stream of events: by its content type, or by its first bytes, since some servers label events as JSON.
+    /// Whether it may be an event stream: by its content type, or by its first bytes, since some servers label events as JSON.
     ///
     /// # Errors
     /// As [`next`](Self::next).
-    pub(crate) async fn holds_events(&mut self) -> Result<bool, Error> {
+    pub(crate) async fn detect_events(&mut self) -> Result<bool, Error> {
         self.check_encoding()?;
         if self.is_event_stream {
             return Ok(true);
@@ -123,16 +116,16 @@ impl Body {
         let (time, request_id) = (self.time, self.request_id.clone());
         let outcome = Timeout::Body.limit(time, self.read_start()).await;
         let start = outcome.unwrap_or_else(|error| Err(error.with_request_id(request_id)))?;
-        let holds_events = decoder::begins_with_events(&start);
+        let is_event_stream = decoder::begins_with_events(&start);
         self.start = Some(start).filter(|start| !start.is_empty());
-        Ok(holds_events)
+        Ok(is_event_stream)
     }
 
-    /// Enough of it to tell what it is, without the white space before it.
+    /// Reads enough to detect what it is, without leading white space.
     async fn read_start(&mut self) -> Result<Bytes, Error> {
         let mut start = BytesMut::new();
         let (mut skipped, mut busy_bytes) = (0, 0);
-        while start.len() < LONGEST_FIELD {
+        while start.len() < MAX_FIELD_BYTES {
             let Some(bytes) = self.next().await? else { break };
             start.extend_from_slice(&bytes);
             let length = start.len();
@@ -150,12 +143,12 @@ impl Body {
     }
 
     /// # Errors
-    /// It is larger than the limit.
+    /// It exceeds the limit.
     fn check_size(&self, bytes: usize) -> Result<(), Error> {
         if bytes <= self.max_bytes {
             return Ok(());
         }
-        let message = format!("the server's answer is larger than {} bytes", self.max_bytes);
+        let message = format!("the server's response is larger than {} bytes", self.max_bytes);
         Err(Error::new(ErrorCategory::Parse, message)
             .with_hint("Raise with_max_body_bytes if you trust this server.")
             .with_request_id(self.request_id.clone())
@@ -166,7 +159,7 @@ impl Body {
         self.request_id.as_deref()
     }
 
-    /// An error that is made of what came, without the secrets in it.
+    /// The error without the secrets in it.
     pub(crate) fn redact(&self, error: Error) -> Error {
         self.redactor.error(error)
     }
@@ -181,14 +174,14 @@ impl Body {
         }
         let error = match self.bytes.poll_next_unpin(context) {
             Poll::Ready(bytes) => {
-                self.silence.end();
+                self.idle.end();
                 match bytes.transpose() {
                     Ok(bytes) => return Poll::Ready(Ok(bytes)),
-                    Err(error) => failure::broken(error),
+                    Err(error) => failure::body_error(error),
                 }
             }
-            Poll::Pending if self.silence.poll_elapsed(context).is_pending() => return Poll::Pending,
-            Poll::Pending => Timeout::Idle.elapsed(self.silence.limit()),
+            Poll::Pending if self.idle.poll_elapsed(context).is_pending() => return Poll::Pending,
+            Poll::Pending => Timeout::Idle.elapsed(self.idle.limit()),
         };
         Poll::Ready(Err(error.with_request_id(self.request_id.clone())))
     }
@@ -196,11 +189,11 @@ impl Body {
     fn check_encoding(&self) -> Result<(), Error> {
         let Some(encoding) = &self.encoding else { return Ok(()) };
         let message = format!(
-            "the server compressed its response in the content-encoding {encoding:?}, which was not asked for"
+            "the server compressed its response in the content-encoding {encoding:?}, which was not requested"
         );
         Err(Error::new(ErrorCategory::Parse, message)
             .with_hint(
-                "Turn the encoding off at the server, or give a client that reads it with_http_client.",
+                "Disable the encoding at the server, or set a client that decodes it by with_http_client.",
             )
             .with_request_id(self.request_id.clone())
             .maybe_processed())
@@ -211,10 +204,10 @@ impl Body {
         poll_fn(|context| self.poll_next(context)).await
     }
 
-    /// All of it.
+    /// Reads all of it.
     ///
     /// # Errors
-    /// As [`next`](Self::next), and where it is larger, or takes longer, than the limits.
+    /// As [`next`](Self::next), or it exceeds the limit on size or time.
     pub(crate) async fn read(&mut self) -> Result<Bytes, Error> {
         self.check_encoding()?;
         let (time, request_id) = (self.time, self.request_id.clone());
@@ -231,8 +224,8 @@ impl Body {
                 busy_bytes = 0;
                 tokio::task::yield_now().await;
             }
-            if !all.is_empty() && all.capacity() < LONG_BODY_BYTES {
-                all.reserve(LONG_BODY_BYTES);
+            if !all.is_empty() && all.capacity() < LONG_BODY_CAPACITY {
+                all.reserve(LONG_BODY_CAPACITY);
             }
             all.extend_from_slice(&bytes);
             self.check_size(all.len())?;
@@ -240,10 +233,10 @@ impl Body {
         Ok(all.freeze())
     }
 
-    /// The beginning of it, whatever happens then.
-    pub(super) async fn read_what_comes(mut self) -> Bytes {
+    /// Reads as much as the limits and the connection allow.
+    pub(super) async fn read_prefix(mut self) -> Bytes {
         let mut all = BytesMut::new();
-        // A limit beyond the end of time is none.
+        // The end is not representable.
         let Some(end) = Instant::now().checked_add(self.time) else { return Bytes::new() };
         while let Ok(Ok(Some(bytes))) = timeout_at(end, self.next()).await {
             all.extend_from_slice(&bytes);
@@ -255,7 +248,7 @@ impl Body {
     }
 }
 
-/// Some servers stream without saying so, but none streams what it calls JSON or a web page.
+/// Some servers stream with another content type, but not with that of JSON or a web page.
 fn is_event_stream(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let content_type = content_type.to_ascii_lowercase();
@@ -271,29 +264,19 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// A body that sends a byte each second, for ever.
+    /// A body that sends a byte each second, forever.
     fn slow(time: Duration) -> Body {
         let bytes = stream::repeat(()).then(|()| async {
             sleep(SECOND).await;
             Ok(Bytes::from_static(b"x"))
         });
-        Body {
-            bytes: Box::pin(bytes),
-            start: None,
-            silence: WaitLimit::new(60 * SECOND),
-            time,
-            max_bytes: 1000,
-            request_id: Some("req_1".to_owned()),
-            is_event_stream: false,
-            encoding: None,
-            redactor: Arc::default(),
-        }
+        Body { time, ..Body::from_pieces(bytes, &Reliability::default()) }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_error_body_ends_with_what_came() {
         let start = Instant::now();
-        let body = slow(ERROR_BODY_TIME + SECOND / 2).read_what_comes().await;
+        let body = slow(ERROR_BODY_TIME + SECOND / 2).read_prefix().await;
         assert_eq!((&*body, start.elapsed()), (&b"xxxxx"[..], ERROR_BODY_TIME + SECOND / 2));
     }
 

@@ -1,13 +1,13 @@
-//! The retry budget of a backend: a limit on how much load retries may add. Pure: the time goes in.
+//! The retry budget of a backend: a limit on the load that retries may add. Pure: the time is an argument.
 
 use std::time::Duration;
 
-/// How long requests and retries count.
+/// The period over which requests and retries count.
 const WINDOW: Duration = Duration::from_secs(SLOTS as u64 * SLOT_SECONDS);
 const SLOT_SECONDS: u64 = 5;
 const SLOTS: usize = 6;
 
-/// How many retries there may be within the window however few requests there were.
+/// The number of retries that are always allowed within the window.
 const RESERVE: u32 = 10;
 
 /// Counts the requests and retries of all tasks over the last [`WINDOW`].
@@ -19,10 +19,10 @@ pub(super) struct RetryBudget {
     slots: [Slot; SLOTS],
 }
 
-/// The counts of a part of the window.
+/// The counts of one slot of the window.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    /// The number of the part since the beginning of time.
+    /// The number of the slot since the start of the clock.
     number: u64,
     requests: u32,
     retries: u32,
@@ -36,10 +36,10 @@ impl RetryBudget {
         }
     }
 
-    /// Counts a retry where the budget allows one, and returns whether it does. `share` is the number of retries for each
-    /// request. A request that asks for more retries than the reserve holds gets them where no other request is retried.
+    /// Counts a retry if the budget allows one, and returns whether it does. `share` is the number of retries for each
+    /// request. A request that asks for more retries than the reserve holds gets them if no other request is retried.
     pub(super) fn take_retry(&mut self, now: Duration, share: f64, max_retries: u32) -> bool {
-        let first = number(now.saturating_sub(WINDOW)) + u64::from(now >= WINDOW);
+        let first = slot_number(now.saturating_sub(WINDOW)) + u64::from(now >= WINDOW);
         let (mut requests, mut retries) = (0_u32, 0_u32);
         for slot in self.slots.iter().filter(|slot| slot.number >= first) {
             requests = requests.saturating_add(slot.requests);
@@ -53,9 +53,9 @@ impl RetryBudget {
         is_allowed
     }
 
-    /// The slot of this time, emptied where it still holds an earlier part of time.
+    /// The slot of this time, reset if it holds an earlier one.
     fn slot(&mut self, now: Duration) -> Option<&mut Slot> {
-        let number = number(now);
+        let number = slot_number(now);
         let index = usize::try_from(number % SLOTS as u64).unwrap_or_default();
         let slot = self.slots.get_mut(index)?;
         if slot.number != number {
@@ -65,7 +65,7 @@ impl RetryBudget {
     }
 }
 
-const fn number(time: Duration) -> u64 {
+const fn slot_number(time: Duration) -> u64 {
     time.as_secs() / SLOT_SECONDS
 }
 

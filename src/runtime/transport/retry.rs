@@ -1,4 +1,4 @@
-//! Whether and when to send a request again. Pure: errors and a random number go in, a decision comes out.
+//! Decides whether and when to retry a request. Pure: the random number is an argument.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use crate::runtime::{Error, Reliability};
 /// What to do after an attempt failed.
 #[derive(Debug)]
 pub(super) enum Decision {
-    /// Give up with this error, which tells of all attempts.
+    /// Give up with this error, which lists all attempts.
     Stop(Error),
-    /// Send the request again after this wait.
-    After(Duration),
+    /// Retry the request after this wait.
+    Retry(Duration),
 }
 
-/// Counts the attempts at one request and remembers why they failed.
+/// Counts the attempts of one request and records their failures.
 #[derive(Debug)]
-pub(super) struct Policy {
+pub(super) struct RetryPolicy {
     max_retries: u32,
     backoff: Backoff,
     max_wait: Duration,
     if_maybe_processed: bool,
     retries: u32,
-    sent: u32,
+    attempts: u32,
     failures: Vec<String>,
 }
 
-impl Policy {
-    /// `max_retries` overrules the setting.
+impl RetryPolicy {
+    /// `max_retries` overrides the setting.
     pub(super) fn new(reliability: Reliability, max_retries: Option<u32>) -> Self {
         Self {
             max_retries: max_retries.unwrap_or(reliability.max_retries),
@@ -36,13 +36,13 @@ impl Policy {
             max_wait: reliability.max_retry_wait,
             if_maybe_processed: reliability.retry_if_maybe_processed,
             retries: 0,
-            sent: 0,
+            attempts: 0,
             failures: Vec::new(),
         }
     }
 
-    /// Takes the next failure. `random`, from 0 to 1, spreads the waits of clients. `take_retry` asks the backend's budget for
-    /// a retry; its argument is how many this request may have in all.
+    /// Decides what follows a failure. `random`, from 0 to 1, spreads the waits of clients. `take_retry` asks the backend's budget for
+    /// a retry; its argument is the maximum for this request.
     pub(super) fn decide(
         &mut self,
         mut error: Error,
@@ -51,19 +51,19 @@ impl Policy {
     ) -> Decision {
         let (retries, category, retryable) = (self.retries, error.category(), error.is_retryable());
         let details = error.details_mut();
-        let again = retryable
+        let may_retry = retryable
             && retries < self.max_retries
             && details.retry_after.is_none_or(|wait| wait <= self.max_wait)
             && (self.if_maybe_processed || !details.maybe_processed);
-        // A server that limits the rate and states when to come back has room for each client once.
+        // A server that limits the rate and states a wait has capacity for each client once.
         let is_scheduled = category == ErrorCategory::RateLimit
             && retries == 0
             && details.retry_after.is_some_and(|wait| wait >= self.backoff.first_wait);
-        // What was not sent adds no load.
+        // A request that was not sent adds no load.
         let is_free = is_scheduled || details.attempts == 0;
-        if again && (is_free || take_retry(self.max_retries)) {
+        if may_retry && (is_free || take_retry(self.max_retries)) {
             let wait = self.backoff.wait(retries, details.retry_after, random);
-            // Without the server's words, which may quote the prompt.
+            // Without the server's message, which may quote the prompt.
             tracing::info!(
                 category = error.category().as_str(),
                 status = error.status(),
@@ -74,10 +74,10 @@ impl Policy {
                 "trying again"
             );
             self.retries = retries.saturating_add(1);
-            self.remember(&error);
-            return Decision::After(wait);
+            self.record(&error);
+            return Decision::Retry(wait);
         }
-        if again {
+        if may_retry {
             const EXHAUSTED: &str = "It was not tried again: the retry budget of this backend is exhausted \
                                      (with_retry_budget).";
             details.hint = Some(match details.hint.take() {
@@ -85,34 +85,34 @@ impl Policy {
                 None => EXHAUSTED.to_owned(),
             });
         }
-        details.attempts = details.attempts.saturating_add(self.sent);
+        details.attempts = details.attempts.saturating_add(self.attempts);
         details.earlier_failures = std::mem::take(&mut self.failures);
         Decision::Stop(error)
     }
 
-    /// Takes a failure after which the request goes out again with another token. That is no retry.
-    pub(super) fn with_new_token(&mut self, error: &Error) {
+    /// Records a rejected token, after which the request is sent with a new one. That does not count as a retry.
+    pub(super) fn record_rejected_token(&mut self, error: &Error) {
         tracing::info!(
             category = error.category().as_str(),
             status = error.status(),
             request_id = error.request_id(),
             "trying again with a new access token"
         );
-        self.remember(error);
+        self.record(error);
     }
 
-    /// How often the request went out before the attempt that has just ended.
-    pub(super) fn sent(&self) -> u32 {
-        self.sent
+    /// The number of attempts before the current one.
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts
     }
 
-    fn remember(&mut self, error: &Error) {
-        self.sent = self.sent.saturating_add(error.attempts());
+    fn record(&mut self, error: &Error) {
+        self.attempts = self.attempts.saturating_add(error.attempts());
         self.failures.push(format!("{}: {}", error.category(), error.message()));
     }
 }
 
-/// Whether an error code is one, and not a sentence.
+/// Whether an error code is an identifier, and not a sentence.
 fn is_identifier(code: &str) -> bool {
     code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }
@@ -132,11 +132,11 @@ mod tests {
     /// The waits, in milliseconds, after one failure after the other, up to the end, with no limit on the backend.
     #[track_caller]
     fn check(reliability: Reliability, failures: Vec<Error>, random: f64, expected: &[u64]) {
-        let mut policy = Policy::new(reliability, None);
+        let mut policy = RetryPolicy::new(reliability, None);
         let mut waits = Vec::new();
         for failure in failures {
             match policy.decide(failure, random, |_| true) {
-                Decision::After(wait) => waits.push(u64::try_from(wait.as_millis()).unwrap()),
+                Decision::Retry(wait) => waits.push(u64::try_from(wait.as_millis()).unwrap()),
                 Decision::Stop(error) => {
                     assert_eq!(error.attempts() as usize, waits.len() + 1);
                     assert_eq!(error.details().earlier_failures.len(), waits.len());
@@ -182,18 +182,18 @@ mod tests {
 
     #[test]
     fn an_exhausted_budget_ends_the_retries() {
-        let mut policy = Policy::new(retries(2), None);
+        let mut policy = RetryPolicy::new(retries(2), None);
         let hinted = || error(Overloaded, None).with_hint("Ask later.");
-        assert!(matches!(policy.decide(hinted(), 0.0, |_| true), Decision::After(_)));
+        assert!(matches!(policy.decide(hinted(), 0.0, |_| true), Decision::Retry(_)));
         let Decision::Stop(error) = policy.decide(hinted(), 0.0, |_| false) else { panic!("no end") };
         assert_eq!((error.attempts(), error.is_retryable()), (2, true));
-        let words = "overloaded: m (2 attempts; before: overloaded: m). Ask later. It was not tried again: the retry budget \
+        let message = "overloaded: m (2 attempts; before: overloaded: m). Ask later. It was not tried again: the retry budget \
                      of this backend is exhausted (with_retry_budget).";
-        assert_eq!(error.to_string(), words);
+        assert_eq!(error.to_string(), message);
     }
 
     #[test]
-    fn the_budget_is_asked_only_for_what_would_be_sent_again() {
+    fn the_budget_is_used_only_for_retries_that_add_load() {
         let unsent = || {
             let mut error = error(Authentication, None);
             (error.details_mut().attempts, error.details_mut().retryable) = (0, Some(true));
@@ -201,21 +201,21 @@ mod tests {
         };
         let scheduled = || error(RateLimit, Some(500));
         for failure in [error(Quota, None), error(RateLimit, Some(60_001)), unsent(), scheduled()] {
-            let mut policy = Policy::new(retries(2), None);
+            let mut policy = RetryPolicy::new(retries(2), None);
             policy.decide(failure, 0.0, |_| panic!("asked"));
         }
         for second in [scheduled(), error(RateLimit, Some(499)), error(Overloaded, Some(500))] {
-            let mut policy = Policy::new(retries(2), None);
+            let mut policy = RetryPolicy::new(retries(2), None);
             policy.decide(scheduled(), 0.0, |_| panic!("asked"));
             assert!(matches!(policy.decide(second, 0.0, |_| false), Decision::Stop(_)));
         }
         for counted in [error(RateLimit, Some(499)), error(RateLimit, None), error(Overloaded, Some(500))] {
             assert!(matches!(
-                Policy::new(retries(2), None).decide(counted, 0.0, |_| false),
+                RetryPolicy::new(retries(2), None).decide(counted, 0.0, |_| false),
                 Decision::Stop(_)
             ));
         }
-        let mut policy = Policy::new(retries(0), Some(7));
+        let mut policy = RetryPolicy::new(retries(0), Some(7));
         policy.decide(error(Server, None), 0.0, |max_retries| {
             assert_eq!(max_retries, 7);
             true
@@ -238,13 +238,13 @@ mod tests {
         check(careful, vec![error(Network, None), maybe()], 0.0, &[500]);
         check(Reliability::default(), vec![maybe(), maybe(), maybe()], 0.0, &[500, 1000]);
 
-        let mut overruled = Policy::new(Reliability::default(), Some(0));
-        assert!(matches!(overruled.decide(error(Server, None), 0.0, |_| true), Decision::Stop(_)));
+        let mut overridden = RetryPolicy::new(Reliability::default(), Some(0));
+        assert!(matches!(overridden.decide(error(Server, None), 0.0, |_| true), Decision::Stop(_)));
     }
 
     #[test]
-    fn the_last_error_tells_of_all() {
-        let mut policy = Policy::new(retries(1), None);
+    fn the_last_error_lists_all_attempts() {
+        let mut policy = RetryPolicy::new(retries(1), None);
         policy.decide(error(Network, None), 0.0, |_| true);
         let Decision::Stop(error) = policy.decide(error(Overloaded, None), 0.0, |_| true) else {
             panic!("no end")

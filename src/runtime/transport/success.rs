@@ -3,12 +3,12 @@
 use progenitor_client::{ByteStream, Error as ClientError, ResponseValue};
 use reqwest::StatusCode;
 
-/// A body that the generated client reads where the status is 200.
+/// A body that the generated client reads for status 200.
 pub(crate) trait FromResponse: Sized {
     /// Reads it as the generated client would.
     ///
     /// # Errors
-    /// The body does not fit.
+    /// The body does not match.
     fn from_response(
         response: reqwest::Response,
     ) -> impl Future<Output = Result<ResponseValue<Self>, ClientError<()>>> + Send;
@@ -20,15 +20,15 @@ impl FromResponse for ByteStream {
     }
 }
 
-/// Whether a response of this status has what was asked for in its body. Gateways answer 201, 202 or 206 as well.
+/// Whether a response of this status has the result in its body. Gateways return 201, 202 or 206 as well.
 fn has_content(status: StatusCode) -> bool {
     status.is_success() && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT)
 }
 
-/// Takes a response with another successful status than the documented one for what it is.
+/// Accepts a response with another successful status than the documented one.
 ///
 /// # Errors
-/// It is not successful, or its body does not fit.
+/// It is not successful, or its body does not match.
 pub(super) async fn accept<T: FromResponse>(
     result: Result<ResponseValue<T>, ClientError<()>>,
 ) -> Result<ResponseValue<T>, ClientError<()>> {

@@ -1,4 +1,4 @@
-//! Which limits on time there are, and the error of each.
+//! The timeouts, and the error of each.
 
 use std::pin::Pin;
 use std::task::{self, Context, Poll};
@@ -15,41 +15,41 @@ use crate::runtime::Error;
 /// A limit on time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timeout {
-    /// Until there is a connection.
+    /// Until the connection is established.
     Connect,
-    /// Until the headers of an answer.
+    /// Until the headers of a response.
     Response,
     /// From the headers to the first content of a stream.
     FirstContent,
     /// Between bytes.
     Idle,
-    /// Between pieces of content of a stream.
+    /// Between deltas of content of a stream.
     Progress,
     /// From the headers to the end of a response that is not streamed.
     Body,
-    /// For all of an answer that is not streamed.
+    /// For all of a response that is not streamed.
     Total,
 }
 
 impl Timeout {
-    /// What did not happen in time, and the setting that allows more.
-    const fn words(self) -> (&'static str, &'static str) {
+    /// The message, and the setting that allows more time.
+    const fn texts(self) -> (&'static str, &'static str) {
         match self {
-            Self::Connect => ("no connection came about", "with_connect_timeout"),
-            Self::Response => ("the server did not begin to answer", "with_response_timeout"),
+            Self::Connect => ("no connection was established", "with_connect_timeout"),
+            Self::Response => ("the server did not begin to respond", "with_response_timeout"),
             Self::FirstContent => ("the server sent no content", "with_first_content_timeout"),
-            Self::Idle => ("the server fell silent within its answer", "with_idle_timeout"),
+            Self::Idle => ("the server fell silent within its response", "with_idle_timeout"),
             Self::Progress => {
                 ("the server kept the connection alive but sent no content", "with_progress_timeout")
             }
-            Self::Body => ("the response did not come to its end", "with_response_timeout"),
-            Self::Total => ("the whole answer did not come", "with_total_timeout"),
+            Self::Body => ("the response did not end", "with_response_timeout"),
+            Self::Total => ("the whole response did not arrive", "with_total_timeout"),
         }
     }
 
-    /// The error of this limit, described otherwise.
+    /// The error of this limit, with another message.
     pub(super) fn error(self, message: String) -> Error {
-        let (_, setting) = self.words();
+        let (_, setting) = self.texts();
         let error = Error::new(ErrorCategory::Timeout, message)
             .with_hint(format!("Try again, or allow more by {setting}."));
         if self == Self::Connect { error } else { error.maybe_processed() }
@@ -60,14 +60,14 @@ impl Timeout {
         if let Err(error) = tokio_runtime::check() {
             return error;
         }
-        let (what, _) = self.words();
-        self.error(format!("{what} within {limit:?}"))
+        let (message, _) = self.texts();
+        self.error(format!("{message} within {limit:?}"))
     }
 
     /// Waits for a result as long as the limit allows.
     ///
     /// # Errors
-    /// The limit was met, or there is no runtime to measure it.
+    /// The limit has elapsed, or there is no runtime to measure it.
     pub(crate) fn limit<T>(
         self,
         limit: Duration,
@@ -84,13 +84,13 @@ impl Timeout {
     }
 }
 
-/// A timer that is set to another time only where it would fire too late, or has fired too early: of waits that follow each
-/// other as closely as the chunks of a stream, few set it.
+/// A timer that is reset only if it would fire too late, or has fired too early: few of the short waits between the chunks of a
+/// stream reset it.
 #[derive(Debug, Default)]
 pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
-    /// Waits for a point in time. Without a runtime it is there at once.
+    /// Waits for a point in time. Ready at once without a runtime.
     pub(crate) fn poll_until(&mut self, deadline: Instant, context: &mut Context<'_>) -> Poll<()> {
         if self.0.is_none() && tokio_runtime::check().is_err() {
             return Poll::Ready(());
@@ -109,11 +109,11 @@ impl Timer {
     }
 }
 
-/// Notices when a wait is too long.
+/// Detects when a wait is too long.
 #[derive(Debug)]
 pub(crate) struct WaitLimit {
     limit: Duration,
-    /// The end of the present wait.
+    /// The end of the current wait.
     end: Option<Instant>,
     timer: Timer,
 }
@@ -127,12 +127,12 @@ impl WaitLimit {
         self.limit
     }
 
-    /// Whether a wait, which begins here if none has begun, has met the limit, or cannot be measured without a runtime.
+    /// Whether a wait, which begins here if none has begun, has exceeded the limit, or cannot be measured without a runtime.
     pub(crate) fn poll_elapsed(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let end = match self.end {
             Some(end) => end,
             None => {
-                // A limit beyond the end of time is not one.
+                // Without a limit if the end is not representable.
                 let Some(end) = Instant::now().checked_add(self.limit) else { return Poll::Pending };
                 *self.end.insert(end)
             }
@@ -140,7 +140,7 @@ impl WaitLimit {
         self.timer.poll_until(end, context)
     }
 
-    /// The wait is over.
+    /// Ends the wait.
     pub(crate) fn end(&mut self) {
         self.end = None;
     }
@@ -151,18 +151,18 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn each_limit_says_which_it_is_and_how_long() {
-        for (timeout, words) in [
-            (Timeout::Response, "the server did not begin to answer within 2s"),
+    async fn each_error_states_its_limit() {
+        for (timeout, message) in [
+            (Timeout::Response, "the server did not begin to respond within 2s"),
             (Timeout::FirstContent, "the server sent no content within 2s"),
-            (Timeout::Idle, "the server fell silent within its answer within 2s"),
-            (Timeout::Total, "the whole answer did not come within 2s"),
+            (Timeout::Idle, "the server fell silent within its response within 2s"),
+            (Timeout::Total, "the whole response did not arrive within 2s"),
         ] {
             let never = std::future::pending::<()>();
             let error = timeout.limit(Duration::from_secs(2), never).await.unwrap_err();
-            assert_eq!(error.message(), words);
+            assert_eq!(error.message(), message);
             assert!(error.is_timeout() && error.is_retryable());
-            assert!(error.to_string().contains(timeout.words().1), "{error}");
+            assert!(error.to_string().contains(timeout.texts().1), "{error}");
         }
     }
 }

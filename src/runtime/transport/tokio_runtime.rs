@@ -1,4 +1,4 @@
-//! Whether there is a Tokio runtime that can carry a request: without one, Tokio panics.
+//! Checks for a Tokio runtime that can send a request: without one, Tokio panics.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -15,23 +15,23 @@ pub(super) fn check() -> Result<(), Error> {
     if Handle::try_current().is_err() {
         return Err(unusable("there is no Tokio runtime here"));
     }
-    // Tokio has no other question for it.
+    // Tokio has no other check for timers.
     match catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))) {
         Ok(()) => Ok(()),
-        Err(panic) => Err(unusable_by(panic)),
+        Err(panic) => Err(from_panic(panic)),
     }
 }
 
-/// Turns the panic of Tokio about a runtime without its drivers, which only their use brings to light, into an error.
+/// Turns Tokio's panic on the use of a runtime without I/O or timers into an error.
 ///
 /// # Errors
 /// The runtime has no I/O or no timers.
 pub(super) fn guard<T>(future: impl Future<Output = T>) -> impl Future<Output = Result<T, Error>> {
-    AssertUnwindSafe(future).catch_unwind().map(|result| result.map_err(unusable_by))
+    AssertUnwindSafe(future).catch_unwind().map(|result| result.map_err(from_panic))
 }
 
-/// The error of a panic that is about the runtime; others go on.
-fn unusable_by(panic: Box<dyn Any + Send>) -> Error {
+/// The error of a panic about the runtime; other panics are resumed.
+fn from_panic(panic: Box<dyn Any + Send>) -> Error {
     let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(text), _) => text,
         (None, Some(text)) => text.as_str(),
@@ -47,7 +47,7 @@ fn unusable_by(panic: Box<dyn Any + Send>) -> Error {
 }
 
 fn unusable(problem: &str) -> Error {
-    Error::configuration(format!("{problem}: requests need one with I/O and timers")).with_hint(
+    Error::configuration(format!("{problem}: requests need a runtime with I/O and timers")).with_hint(
         "Run it within a Tokio runtime that has both, such as `#[tokio::main]` or a builder's `enable_all`.",
     )
 }

@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::*;
-use crate::runtime::{error_body::squashed, json};
+use crate::runtime::{error_body::normalize_key, json};
 
 #[track_caller]
 fn check(status: u16, body: &str, category: ErrorCategory, retryable: bool, message: &str) {
@@ -164,7 +164,7 @@ fn headers_count() {
 fn errors_inside_a_success() {
     #[track_caller]
     fn check(body: &str, expected: Option<(ErrorCategory, &str)>) {
-        let error = ERRORS.inside_success(&serde_json::from_str(body).unwrap());
+        let error = ERRORS.find_error(&serde_json::from_str(body).unwrap());
         let found = error.as_ref().map(|error| (error.category(), error.message()));
         assert_eq!(found, expected);
     }
@@ -190,15 +190,15 @@ fn bodies_that_are_no_json() {
         assert_eq!(error.category(), category, "{error}");
         assert!(error.message().starts_with(start), "{error}");
     }
-    check("", Parse, "the server answered with an empty body");
-    check(" \n", Parse, "the server answered with an empty body");
-    check("{\"id\": \"chat", TruncatedStream, "the server's answer ends in the middle");
+    check("", Parse, "the server returned an empty body");
+    check(" \n", Parse, "the server returned an empty body");
+    check("{\"id\": \"chat", TruncatedStream, "the server's response is cut off");
     check(
         "<html><title>Hi</title></html>",
         Parse,
-        "the server's answer is not JSON (expected value at line 1 column 1): a web page with the title \"Hi\"",
+        "the server's response is not JSON (expected value at line 1 column 1): a web page with the title \"Hi\"",
     );
-    check("hello", Parse, "the server's answer is not JSON");
+    check("hello", Parse, "the server's response is not JSON");
     let reason = serde_json::from_slice::<Value>(b"\x78\x9c\xcb").unwrap_err();
     let error = ERRORS.not_json(b"\x78\x9c\xcb\xff", &reason);
     assert!(error.message().contains("compressed"), "{error}");
@@ -244,7 +244,7 @@ fn every_status_has_a_row() {
 #[test]
 fn no_code_has_two_rows_that_differ() {
     for (code, category) in CODES {
-        let other = CODES.iter().find(|(other, _)| squashed(other) == squashed(code)).unwrap();
+        let other = CODES.iter().find(|(other, _)| normalize_key(other) == normalize_key(code)).unwrap();
         assert_eq!(other.1, *category, "{code}");
     }
 }
@@ -275,7 +275,7 @@ fn an_empty_error_is_none() {
 fn unread_json_gives_its_words() {
     #[track_caller]
     fn check(body: &str, category: ErrorCategory, words: &str) {
-        let error = ERRORS.unread_error(&serde_json::from_str(body).unwrap());
+        let error = ERRORS.unrecognized_error(&serde_json::from_str(body).unwrap());
         assert_eq!(error.category(), category, "{error}");
         assert!(error.message().contains(words), "{error}");
         assert!(!error.message().trim().is_empty());
@@ -349,10 +349,10 @@ fn long_bodies_stay_short() {
     let items: Vec<_> =
         (0..200_000).map(|n| serde_json::json!({"message": format!("error {n}"), "code": n})).collect();
     let body = serde_json::json!({"error": {"message": items}});
-    let error = ERRORS.inside_success(&body).unwrap();
+    let error = ERRORS.find_error(&body).unwrap();
     assert!(error.message().len() < 8 << 10, "{}", error.message().len());
     assert!(error.message().starts_with("error 0; error 1; "), "{}", &error.message()[..50]);
     let fields: serde_json::Map<_, _> = (0..200_000).map(|n| (format!("k{n}"), n.into())).collect();
-    let error = ERRORS.without_answer(&Value::Object(fields), "choice");
+    let error = ERRORS.without_response(&Value::Object(fields), "choice");
     assert!(error.message().len() < 1000, "{}", error.message().len());
 }

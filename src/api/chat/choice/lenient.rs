@@ -225,7 +225,7 @@ impl Choices {
 
     fn note_unread(&mut self, place: &str, value: Value) {
         let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
-        self.unknown.value(place, kind);
+        self.unknown.add_value(place, kind);
         self.unread.get_or_insert(value);
     }
 }

@@ -114,7 +114,7 @@ impl Items {
         match text.streamed.rest(whole) {
             Some(rest) if !rest.is_empty() => self.emit(item, kind, None, rest.to_owned(), piece),
             None if !whole.is_empty() && !text.streamed.covers(whole) => {
-                unknown.value("output[].content", "other text");
+                unknown.add_value("output[].content", "other text");
             }
             _ => {}
         }

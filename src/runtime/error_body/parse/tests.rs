@@ -1,4 +1,4 @@
-//! The server's own words are found in any JSON.
+//! The server's message is found in any JSON.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn check(body: &str, message: &str, codes: &[&str]) {
 }
 
 #[test]
-fn words_under_any_key() {
+fn messages_under_any_key() {
     check(r#"{"Message":"no"}"#, "no", &[]);
     check(r#"{"errorMessage":"no","errorCode":"E1"}"#, "no", &["E1"]);
     check(r#"{"error_code":17,"error_msg":"no"}"#, "no", &["17"]);
@@ -48,7 +48,7 @@ fn words_under_any_key() {
 }
 
 #[test]
-fn several_words_are_joined() {
+fn several_messages_are_joined() {
     check(
         r#"{"type":"https://x.y/problem","title":"Bad Request","status":400,"detail":"One or more errors.","errors":{"model":["is unknown","is short"]}}"#,
         "Bad Request: One or more errors. model: is unknown; is short",
@@ -124,7 +124,7 @@ fn waits_and_limits() {
 }
 
 #[test]
-fn the_callers_own_words_are_not_the_servers() {
+fn the_callers_own_text_is_not_the_servers() {
     check(
         r#"{"error":{"code":"x"},"request":{"message":"mine","code":"mine"}}"#,
         r#"{"error":{"code":"x"},"request":{"code":"mine","message":"mine"}}"#,

@@ -1,4 +1,4 @@
-//! Finds what a JSON value says to people.
+//! Extracts the message for people from a JSON value.
 
 use serde_json::Value;
 
@@ -6,40 +6,40 @@ use super::parse::Fields;
 use super::tables::*;
 use crate::runtime::json;
 
-/// Longest message that is kept, in bytes. Error bodies are not read further either.
+/// The length to which messages are truncated, in bytes.
 const MAX_MESSAGE: usize = 64 << 10;
-/// Longest list of messages that is kept, in bytes.
+/// The length to which lists of messages are truncated, in bytes.
 const MAX_LIST: usize = 4 << 10;
-/// Longest JSON that is quoted for want of a message, in bytes.
+/// The length to which JSON is truncated that is quoted in place of a message, in bytes.
 const MAX_QUOTE: usize = 500;
-/// How deep a value is looked at, and how many fields of an object.
+/// The depth to which a value is searched, and the number of fields of an object.
 pub(super) const MAX_DEPTH: usize = 16;
 pub(super) const MAX_FIELDS: usize = 256;
 
-/// The server's words in a JSON value, if it has any under a key for them.
-pub(super) fn in_json(body: &Value) -> Option<String> {
-    words(body, 0)
+/// The message in a JSON value, if it has one under a known key.
+pub(super) fn from_json(body: &Value) -> Option<String> {
+    extract(body, 0)
 }
 
-/// The server's words in a text.
-pub(super) fn in_text(text: &str) -> Option<String> {
-    text_words(text, 0)
+/// The message in a text.
+pub(super) fn from_text(text: &str) -> Option<String> {
+    text_message(text, 0)
 }
 
-/// The beginning of a value as JSON. A lone text is not lost where JSON writes it with escapes or is cut before it.
+/// The beginning of a value as JSON. A lone text is kept where JSON would escape it or is truncated before it.
 pub(super) fn quote(value: &Value) -> String {
     let json = beginning(value);
     let mut texts = Vec::new();
     collect_texts(value, &mut texts);
     match texts[..] {
-        [text] if !json.contains(text) => cut(text, MAX_MESSAGE),
+        [text] if !json.contains(text) => truncate(text, MAX_MESSAGE),
         _ => json,
     }
 }
 
 /// The beginning of a value as JSON.
 fn beginning(value: &Value) -> String {
-    /// Takes the beginning of what is written, and ends the writing then.
+    /// Keeps the beginning of the output, and then fails.
     struct Beginning(Vec<u8>);
     impl std::io::Write for Beginning {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -54,9 +54,9 @@ fn beginning(value: &Value) -> String {
         }
     }
     let mut beginning = Beginning(Vec::new());
-    // An error is the end of the quote.
+    // An error means that the quote is long enough.
     let _ = serde_json::to_writer(&mut beginning, value);
-    cut(String::from_utf8_lossy(&beginning.0).as_ref(), MAX_QUOTE)
+    truncate(String::from_utf8_lossy(&beginning.0).as_ref(), MAX_QUOTE)
 }
 
 /// Every text in a value, up to a limit.
@@ -72,43 +72,43 @@ pub(super) fn collect_texts<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
     }
 }
 
-/// The words in a value that is meant for people.
-fn words(value: &Value, depth: usize) -> Option<String> {
+/// The message in a value that is meant for people.
+fn extract(value: &Value, depth: usize) -> Option<String> {
     if depth > MAX_DEPTH {
         return None;
     }
     let depth = depth.saturating_add(1);
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
-        Value::String(text) => text_words(text, depth),
-        Value::Array(items) => list_words(items, depth),
-        Value::Object(fields) => object_words(&Fields::new(fields), depth),
+        Value::String(text) => text_message(text, depth),
+        Value::Array(items) => list_message(items, depth),
+        Value::Object(fields) => object_message(&Fields::new(fields), depth),
     }
 }
 
-fn list_words(items: &[Value], depth: usize) -> Option<String> {
-    let items = items.iter().filter(|item| !json::is_empty(item)).filter_map(|item| words(item, depth));
+fn list_message(items: &[Value], depth: usize) -> Option<String> {
+    let items = items.iter().filter(|item| !json::is_empty(item)).filter_map(|item| extract(item, depth));
     Some(list(items)).filter(|text| !text.is_empty())
 }
 
-fn object_words(fields: &Fields<'_>, depth: usize) -> Option<String> {
+fn object_message(fields: &Fields<'_>, depth: usize) -> Option<String> {
     // FastAPI
     if let (Some(Value::Array(path)), Some(message)) = (fields.get("loc"), fields.get("msg")) {
         let step = |step: &Value| step.as_str().map_or_else(|| step.to_string(), str::to_owned);
-        let place = joined(path.iter().map(step), ".", MAX_LIST);
-        return Some(format!("{place}: {}", words(message, depth)?));
+        let field = joined(path.iter().map(step), ".", MAX_LIST);
+        return Some(format!("{field}: {}", extract(message, depth)?));
     }
     let mut parts: Vec<String> = Vec::new();
     let errors = ERROR_KEYS.iter().filter_map(|key| fields.get(key));
-    let own = MESSAGE_KEYS.iter().filter_map(|key| Some((*key, fields.get(key)?)));
-    // OpenRouter keeps the provider's own words apart.
-    let apart = fields.get("metadata").filter(|metadata| metadata.is_object());
+    let messages = MESSAGE_KEYS.iter().filter_map(|key| Some((*key, fields.get(key)?)));
+    // OpenRouter puts the provider's message there.
+    let metadata = fields.get("metadata").filter(|metadata| metadata.is_object());
     let texts = errors
-        .filter_map(|error| words(error, depth))
-        .chain(own.filter_map(|(key, value)| own_words(key, value, depth)))
-        .chain(apart.and_then(|metadata| words(metadata, depth)));
+        .filter_map(|error| extract(error, depth))
+        .chain(messages.filter_map(|(key, value)| keyed_message(key, value, depth)))
+        .chain(metadata.and_then(|metadata| extract(metadata, depth)));
     for text in texts {
-        // Some say the same thing twice.
+        // Some servers repeat a text.
         if !parts.iter().any(|part| part.contains(&text)) {
             parts.retain(|part| !text.contains(part.as_str()));
             parts.push(text);
@@ -122,17 +122,17 @@ fn object_words(fields: &Fields<'_>, depth: usize) -> Option<String> {
         parts.retain(|part| part != reason.trim());
     }
     match parts.is_empty() {
-        false => Some(clause(parts)),
+        false => Some(join_parts(parts)),
         true => fields
             .0
             .iter()
             .filter(|(key, _)| !FOREIGN_KEYS.contains(&key.as_str()))
-            .find_map(|(_, value)| inner_words(value, depth)),
+            .find_map(|(_, value)| inner_message(value, depth)),
     }
 }
 
-/// The words under a key for them.
-fn own_words(key: &str, value: &Value, depth: usize) -> Option<String> {
+/// The message under a key for messages.
+fn keyed_message(key: &str, value: &Value, depth: usize) -> Option<String> {
     let is_typed = |value: &Value| value.get("@type").is_some();
     match value {
         // Google's details are for programs.
@@ -142,7 +142,7 @@ fn own_words(key: &str, value: &Value, depth: usize) -> Option<String> {
         Value::Object(fields) if matches!(key, "errors" | "details" | "detail" | "message") => {
             let by_field = || {
                 let field = |(name, value): (&String, &Value)| match value {
-                    Value::String(_) | Value::Array(_) => Some(format!("{name}: {}", words(value, depth)?)),
+                    Value::String(_) | Value::Array(_) => Some(format!("{name}: {}", extract(value, depth)?)),
                     _ => None,
                 };
                 let text = list(fields.iter().take(MAX_FIELDS).filter_map(field));
@@ -150,12 +150,12 @@ fn own_words(key: &str, value: &Value, depth: usize) -> Option<String> {
             };
             // Problem details name each field with what is wrong about it.
             if key == "errors" {
-                by_field().or_else(|| words(value, depth))
+                by_field().or_else(|| extract(value, depth))
             } else {
-                words(value, depth).or_else(by_field)
+                extract(value, depth).or_else(by_field)
             }
         }
-        _ => words(value, depth),
+        _ => extract(value, depth),
     }
 }
 
@@ -164,23 +164,23 @@ pub(super) fn is_chat_message(value: &Value) -> bool {
     value.get("role").is_some() || value.get("content").is_some()
 }
 
-/// The words of the first object in a value that has any.
-fn inner_words(value: &Value, depth: usize) -> Option<String> {
+/// The message of the first object in a value that has one.
+fn inner_message(value: &Value, depth: usize) -> Option<String> {
     match value {
         _ if depth > MAX_DEPTH => None,
-        Value::Object(fields) => object_words(&Fields::new(fields), depth.saturating_add(1)),
+        Value::Object(fields) => object_message(&Fields::new(fields), depth.saturating_add(1)),
         Value::Array(items) => {
-            items.iter().take(MAX_FIELDS).find_map(|item| inner_words(item, depth.saturating_add(1)))
+            items.iter().take(MAX_FIELDS).find_map(|item| inner_message(item, depth.saturating_add(1)))
         }
         Value::String(text) => {
-            json_in_text(text).and_then(|(_, inner, _)| inner_words(&inner, depth.saturating_add(1)))
+            json_in_text(text).and_then(|(_, inner, _)| inner_message(&inner, depth.saturating_add(1)))
         }
         _ => None,
     }
 }
 
-/// Parts of one message: "Provider returned error: upstream is busy".
-fn clause(parts: Vec<String>) -> String {
+/// Joins the parts of one message: "Provider returned error: upstream is busy".
+fn join_parts(parts: Vec<String>) -> String {
     let mut all = String::new();
     for part in parts {
         match all.chars().next_back() {
@@ -190,10 +190,10 @@ fn clause(parts: Vec<String>) -> String {
         }
         all.push_str(&part);
     }
-    cut(&all, MAX_MESSAGE)
+    truncate(&all, MAX_MESSAGE)
 }
 
-/// A list of texts, as long as a list may be.
+/// A list of texts, truncated to the limit.
 pub(super) fn list(parts: impl Iterator<Item = String>) -> String {
     joined(parts, "; ", MAX_LIST)
 }
@@ -206,14 +206,14 @@ fn joined(parts: impl Iterator<Item = String>, separator: &str, max: usize) -> S
         }
         all.push_str(&part);
         if all.len() > max {
-            return cut(&all, max);
+            return truncate(&all, max);
         }
     }
     all
 }
 
-/// A text for people: the words of the JSON in it, and the title of a web page instead of its markup.
-fn text_words(text: &str, depth: usize) -> Option<String> {
+/// The message of a text: that of the JSON in it, or the title of a web page instead of its markup.
+fn text_message(text: &str, depth: usize) -> Option<String> {
     let text = text.trim();
     let is_error = |value: &Value| match value {
         Value::Object(fields) => {
@@ -224,12 +224,12 @@ fn text_words(text: &str, depth: usize) -> Option<String> {
     };
     if depth <= MAX_DEPTH
         && let Some((before, inner, after)) = json_in_text(text)
-        // JSON within a sentence may also be an example.
+        // JSON within a sentence may be an example.
         && (before.is_empty() && after.is_empty() || is_error(&inner))
-        && let Some(inner) = inner_words(&inner, depth.saturating_add(1))
+        && let Some(inner) = inner_message(&inner, depth.saturating_add(1))
     {
         let all = [before, &inner, after].into_iter().filter(|part| !part.is_empty());
-        return Some(cut(&all.collect::<Vec<_>>().join(" "), MAX_MESSAGE));
+        return Some(truncate(&all.collect::<Vec<_>>().join(" "), MAX_MESSAGE));
     }
     readable(text)
 }
@@ -253,15 +253,15 @@ pub(super) fn json_in_text(text: &str) -> Option<(&str, Value, &str)> {
 
 /// The beginning of a text.
 pub(super) fn excerpt(text: &str) -> String {
-    cut(text, MAX_QUOTE)
+    truncate(text, MAX_QUOTE)
 }
 
 fn readable(text: &str) -> Option<String> {
     let lower = text.get(..20).unwrap_or(text).to_ascii_lowercase();
     if !["<!doctype", "<html", "<head"].iter().any(|start| lower.starts_with(start)) {
-        return (!text.is_empty()).then(|| cut(text, MAX_MESSAGE));
+        return (!text.is_empty()).then(|| truncate(text, MAX_MESSAGE));
     }
-    let text = cut(text, MAX_MESSAGE);
+    let text = truncate(text, MAX_MESSAGE);
     let lower = text.to_ascii_lowercase();
     let title = ["title", "h1"].iter().find_map(|tag| {
         let start = lower.find(&format!("<{tag}"))?;
@@ -271,13 +271,13 @@ fn readable(text: &str) -> Option<String> {
         (!title.is_empty()).then_some(title)
     });
     Some(match title {
-        Some(title) => format!("a web page with the title {:?}", cut(&title, MAX_QUOTE)),
+        Some(title) => format!("a web page with the title {:?}", truncate(&title, MAX_QUOTE)),
         None => "a web page without a title".to_owned(),
     })
 }
 
 /// The text, or about its first `max` bytes.
-fn cut(text: &str, max: usize) -> String {
+fn truncate(text: &str, max: usize) -> String {
     if text.len() <= max {
         return text.to_owned();
     }

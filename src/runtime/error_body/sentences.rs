@@ -1,14 +1,14 @@
-//! What the words of an error mean, by rules over the rows of the tables.
+//! Classifies the text of an error by rules over the phrases of the tables.
 
 use super::tables::*;
 
-/// The words of an error, made comparable, sentence by sentence.
+/// The sentences of an error's text, normalized.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wording(Vec<String>);
+pub(super) struct Sentences(Vec<String>);
 
-impl Wording {
+impl Sentences {
     pub(super) fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(texts.into_iter().flat_map(sentences).collect())
+        Self(texts.into_iter().flat_map(normalize).collect())
     }
 
     /// Whether any of these phrases is in it.
@@ -28,15 +28,15 @@ impl Wording {
         })
     }
 
-    /// Whether it names a limit on a time.
+    /// Whether it names a limit per period.
     pub(super) fn has_period(&self) -> bool {
         self.has_any(PERIODS)
     }
 
-    /// Whether it states in one sentence that a limit on a time was met.
+    /// Whether one sentence states that a limit per period was reached.
     pub(super) fn states_rate_limit(&self) -> bool {
-        let is_met = |sentence: &String| has_any(sentence, PERIODS) && has_any(sentence, REACHED);
-        self.0.iter().any(is_met)
+        let is_reached = |sentence: &String| has_any(sentence, PERIODS) && has_any(sentence, REACHED);
+        self.0.iter().any(is_reached)
     }
 
     /// Whether the conversation is longer than the model can read.
@@ -48,13 +48,13 @@ impl Wording {
     }
 }
 
-/// The rule: words for what is sent, of exceeding and of length, in one sentence; or how much the model can read.
+/// The rule: words for the input, for exceeding and for length in one sentence; or a stated context length.
 fn is_too_long(sentence: &str) -> bool {
     let without_output = without(sentence, OUTPUT_LIMITS);
-    let is_of_output = without_output != *sentence;
+    let is_about_output = without_output != *sentence;
     let sentence = without(&without_output, FIELD_ERRORS);
     let has_input = has_any(&sentence, INPUTS);
-    if is_of_output && !has_input {
+    if is_about_output && !has_input {
         return false;
     }
     if has_any(&sentence, CONTEXT_PHRASES) || states_limit(&sentence) {
@@ -84,8 +84,8 @@ fn states_limit(sentence: &str) -> bool {
     })
 }
 
-/// Letters without a case, in which words are not apart.
-fn is_wide(c: char) -> bool {
+/// Letters of scripts without case, which do not separate words.
+fn is_caseless(c: char) -> bool {
     !c.is_ascii() && c.is_alphabetic() && !c.is_lowercase() && !c.is_uppercase()
 }
 
@@ -97,7 +97,7 @@ fn is_within_word(c: char, before: char) -> bool {
 fn has(sentence: &str, phrase: &str) -> bool {
     sentence.match_indices(phrase).any(|(at, _)| {
         let before = sentence.get(..at).and_then(|before| before.chars().next_back());
-        before.is_none_or(|before| before == ' ' || is_wide(before))
+        before.is_none_or(|before| before == ' ' || is_caseless(before))
     })
 }
 
@@ -111,25 +111,21 @@ fn without(sentence: &str, phrases: &[&str]) -> String {
     })
 }
 
-/// Sentences of lower-case words with one space after each: `RateLimit_reached` becomes `rate limit reached `, an address
+/// Sentences of lower-case words with one space after each: `RateLimit_reached` becomes `rate limit reached `, a URL
 /// nothing, `tokens/min` `tokens per min `.
-fn sentences(text: &str) -> Vec<String> {
+fn normalize(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     let mut sentence = String::new();
     let mut end = |sentence: &mut String| {
         if !sentence.is_empty() {
-            let mut done = std::mem::take(sentence);
-            if !done.ends_with(' ') {
-                done.push(' ');
-            }
-            all.push(done);
+            all.push(std::mem::take(sentence));
         }
     };
     for line in text.lines() {
         for word in line.split_whitespace().filter(|word| !word.contains("://")) {
             let mut before = ' ';
             for c in word.chars() {
-                if is_wide(c) || c.is_alphanumeric() {
+                if is_caseless(c) || c.is_alphanumeric() {
                     if c.is_uppercase() && (before.is_lowercase() || before.is_ascii_digit()) {
                         sentence.push(' ');
                     }
@@ -160,10 +156,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_made_comparable() {
+    fn texts_are_normalized() {
         #[track_caller]
         fn check(text: &str, expected: &[&str]) {
-            assert_eq!(sentences(text), expected);
+            assert_eq!(normalize(text), expected);
         }
         check("RateLimit_reached", &["rate limit reached "]);
         check(
@@ -233,7 +229,7 @@ mod tests {
             "Prompt 超长",
             "输入长度超过模型上限",
         ] {
-            assert!(Wording::new([text]).is_context_overflow(), "{text}: {:?}", sentences(text));
+            assert!(Sentences::new([text]).is_context_overflow(), "{text}: {:?}", normalize(text));
         }
     }
 
@@ -251,10 +247,10 @@ mod tests {
             "Invalid 'input[3].id': string too long. Expected a string with maximum length 64, but got a string with length 100 instead.",
             "Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with length 200 instead.",
             "tools array too long",
-            "Rate limit reached for gpt-4o on tokens per min (TPM): Limit 30000, Used 29500, Requested 1200. Please try again in 1.4s.",
+            "Rate limit reached for model-4o on tokens per min (TPM): Limit 30000, Used 29500, Requested 1200. Please try again in 1.4s.",
             "tokens per minute: limit 30000, requested 40000",
             "request reached organization TPD rate limit, current: 1506556, limit: 1500000",
-            "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 40000. The input or output tokens must be reduced in order to run successfully.",
+            "Request too large for model-4o on tokens per min (TPM): Limit 30000, Requested 40000. The input or output tokens must be reduced in order to run successfully.",
             "Throttling error: Too many tokens, please wait before trying again.",
             "Too many tokens, please wait before trying again.",
             "image too large",
@@ -277,7 +273,7 @@ mod tests {
             "The model produced invalid content",
             "thinking budget must be less than max_tokens",
         ] {
-            assert!(!Wording::new([text]).is_context_overflow(), "{text}: {:?}", sentences(text));
+            assert!(!Sentences::new([text]).is_context_overflow(), "{text}: {:?}", normalize(text));
         }
     }
 }
