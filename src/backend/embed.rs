@@ -1,10 +1,10 @@
-//! Embeddings: the same way as a request for text, by another operation.
+//! Embeddings, which are sent like a request for text.
 
 use tachikoma_backends_core::ErrorCategory;
 use tracing::Instrument;
 
 use super::CodexBackend;
-use super::exchange::Outgoing;
+use super::exchange::ProtocolRequest;
 use crate::CodexError;
 use crate::api::embeddings::{self, EmbeddingRequest, EmbeddingResponse, Embeddings};
 use crate::api::{Protocol, ResponseContext};
@@ -12,7 +12,7 @@ use crate::config::InputLimit;
 
 impl CodexBackend {
     /// Embeds texts: one vector for each, in their order. Retries, timeouts and errors are those of
-    /// [`try_complete`](Self::try_complete). On Azure, a backend that names one deployment for all requests asks that one.
+    /// [`try_complete`](Self::try_complete). On Azure, a configured deployment is used for them too.
     ///
     /// ```no_run
     /// # async fn run(backend: tachikoma_backend_codex::CodexBackend) -> Result<(), tachikoma_backend_codex::CodexError> {
@@ -23,9 +23,9 @@ impl CodexBackend {
     /// ```
     ///
     /// # Errors
-    /// By [category](CodexError::category). What cannot succeed is refused before it is sent: no text or an empty one, more
-    /// than 2,048, more `dimensions` than the model has; on other servers than OpenAI's and Azure's most of it is a warning.
-    /// Of texts that are too long [`with_input_limit`](crate::CodexBackendConfig::with_input_limit) decides.
+    /// By [category](CodexError::category). Refused before sending are no text or an empty one, more than 2,048, and more
+    /// `dimensions` than the model has; on servers other than OpenAI's and Azure's most of these are warnings. For texts that
+    /// are too long see [`with_input_limit`](crate::CodexBackendConfig::with_input_limit).
     pub async fn embed(&self, request: impl Into<EmbeddingRequest>) -> Result<EmbeddingResponse, CodexError> {
         let request = request.into();
         let operation = self.spans.embeddings(request.model.as_str());
@@ -45,8 +45,8 @@ impl CodexBackend {
         let (protocol, max_retries) = (Embeddings::new(&request), request.max_retries);
         let model = request.model.to_string();
         let body = embeddings::encode(request, self.server.model_in_body(protocol.is_in_deployment()))?;
-        let outgoing = Outgoing { model_in_path: Some(&model), body, max_retries };
-        let (response, request_id) = self.exchange(protocol, outgoing, ResponseContext::default()).await?;
+        let request = ProtocolRequest { model_in_path: Some(&model), body, max_retries };
+        let (response, request_id) = self.exchange(protocol, request, ResponseContext::default()).await?;
         Ok(EmbeddingResponse { request_id, ..response })
     }
 
