@@ -241,7 +241,7 @@ impl TokenCache {
         error
     }
 
-    /// The lock is never held across an await, or a panic that would leave the state inconsistent.
+    /// The lock is never held across an await.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

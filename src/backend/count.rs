@@ -6,7 +6,6 @@ use super::CodexBackend;
 use crate::CodexError;
 use crate::config::InputLimit;
 use crate::models::OpenAIModel;
-use crate::target::Target;
 use crate::tokens::{self, TokenCount};
 
 impl CodexBackend {
@@ -38,25 +37,21 @@ impl CodexBackend {
         tokens::of_request(request, &self.target(request, false))
     }
 
-    /// The warning about a request that exceeds the model's input limit, as configured.
+    /// The warning about a request that is `too_long`, as configured.
     ///
     /// # Errors
-    /// It exceeds the limit, and is to be refused.
+    /// It is too long, and is to be refused.
     pub(super) fn check_length(
         &self,
-        request: &CompletionRequest,
-        target: &Target,
+        too_long: impl FnOnce() -> Option<String>,
     ) -> Result<Option<String>, CodexError> {
-        let setting = self.config().input_limit();
-        if setting == InputLimit::Ignore {
-            return Ok(None);
-        }
-        match tokens::too_long(request, target) {
-            Some(message) if setting == InputLimit::Refuse => {
+        match self.config.input_limit() {
+            InputLimit::Ignore => Ok(None),
+            InputLimit::Warn => Ok(too_long()),
+            InputLimit::Refuse => too_long().map_or(Ok(None), |message| {
                 Err(CodexError::unsent(ErrorCategory::ContextLength, message)
                     .with_hint("InputLimit::Warn sends it anyway."))
-            }
-            warning => Ok(warning),
+            }),
         }
     }
 }

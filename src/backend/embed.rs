@@ -8,7 +8,6 @@ use super::exchange::ProtocolRequest;
 use crate::CodexError;
 use crate::api::embeddings::{self, EmbeddingRequest, EmbeddingResponse, Embeddings};
 use crate::api::{Protocol, ResponseContext};
-use crate::config::InputLimit;
 
 impl CodexBackend {
     /// Embeds texts: one vector for each, in their order. Retries, timeouts and errors are those of
@@ -59,15 +58,7 @@ impl CodexBackend {
             return Err(CodexError::unsent(ErrorCategory::InvalidRequest, messages.join("; ")));
         }
         let mut warnings: Vec<_> = warnings.into_iter().map(|finding| finding.message).collect();
-        match self.config.input_limit() {
-            InputLimit::Ignore => {}
-            InputLimit::Warn => warnings.extend(embeddings::too_long(request)),
-            InputLimit::Refuse => {
-                if let Some(message) = embeddings::too_long(request) {
-                    return Err(CodexError::unsent(ErrorCategory::ContextLength, message));
-                }
-            }
-        }
+        warnings.extend(self.check_length(|| embeddings::too_long(request))?);
         for warning in warnings {
             tracing::warn!("{warning}");
         }

@@ -11,6 +11,7 @@ use crate::config::Api;
 use crate::models::{ModelSpec, OpenAIModel};
 use crate::runtime::transport::Bytes;
 use crate::target::Target;
+use crate::tokens;
 use crate::validate::{adapt, validate};
 
 /// A request that is ready to be sent.
@@ -105,7 +106,7 @@ impl CodexBackend {
         if target.is_official {
             warnings.extend(adapt(&mut request, &target));
         }
-        warnings.extend(self.check_length(&request, &target)?);
+        warnings.extend(self.check_length(|| tokens::too_long(&request, &target))?);
         let limits = self.config.reliability();
         let context = ResponseContext {
             max_tool_calls: limits.max_tool_calls,

@@ -173,11 +173,14 @@ mod tests {
     use super::*;
     use crate::models::OpenAIModel;
 
-    fn read(variables: &[(&str, &str)]) -> Result<CodexBackendConfig, CodexError> {
-        let read = |name: &str| {
+    fn lookup(variables: &[(&str, &str)]) -> impl Fn(&str) -> Result<Option<String>, CodexError> {
+        move |name| {
             Ok(variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned()))
-        };
-        Environment(&read).any()
+        }
+    }
+
+    fn read(variables: &[(&str, &str)]) -> Result<CodexBackendConfig, CodexError> {
+        Environment(&lookup(variables)).any()
     }
 
     #[test]
@@ -234,12 +237,7 @@ mod tests {
             let azure =
                 [("AZURE_OPENAI_ENDPOINT", "https://r.openai.azure.com"), ("AZURE_OPENAI_API_KEY", "secret")];
             let variables = [&azure, variables].concat();
-            let read = |name: &str| {
-                Ok(variables
-                    .iter()
-                    .find(|(variable, _)| *variable == name)
-                    .map(|(_, value)| (*value).to_owned()))
-            };
+            let read = lookup(&variables);
             for config in [Environment(&read).any(), Environment(&read).azure()] {
                 let config = config.unwrap();
                 assert_eq!(config.azure().unwrap().deployment(), deployment);

@@ -230,7 +230,7 @@ async fn a_token_provider_must_not_call_its_own_backend() {
     });
     own.set(CodexBackend::new(config_for(&mock, credentials)).unwrap()).unwrap();
     let error = own.get().unwrap().try_complete(request()).await.unwrap_err();
-    assert!(error.to_string().contains("through the backend that it gives tokens to"), "{error}");
+    assert!(error.to_string().contains("through the backend that it provides tokens for"), "{error}");
     assert_eq!((error.attempts(), mock.requests().len()), (0, 0));
     // Another backend is fine.
     let other = CodexBackend::new(config_for(&mock, "sk-other")).unwrap();

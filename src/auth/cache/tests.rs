@@ -4,8 +4,8 @@ use futures::future::{join_all, pending};
 use reqwest::header::AUTHORIZATION;
 use tokio::time::{advance, sleep};
 
-use super::super::token::FunctionProvider;
 use super::*;
+use crate::auth::token::FunctionProvider;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
@@ -165,12 +165,12 @@ async fn a_token_that_has_expired_serves_those_who_waited_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_token_serves_no_other_request() {
+async fn a_rejected_token_serves_no_other_request() {
     let (cache, _) = slow(60 * MINUTE);
     let mut late = Box::pin(token(&cache));
     assert!(futures::poll!(&mut late).is_pending());
-    let refused = cache.get().await.unwrap();
-    cache.invalidate(&refused);
+    let rejected = cache.get().await.unwrap();
+    cache.invalidate(&rejected);
     assert_eq!(late.await, "t2");
 }
 

@@ -29,7 +29,7 @@ fn wrong_configurations_fail_when_a_backend_is_built() {
         new(Credentials::key_file("/no/such/file")),
         "the key file /no/such/file cannot be read: No such file",
     );
-    check(new(Credentials::key_file(std::env::temp_dir())), "is a folder");
+    check(new(Credentials::key_file(std::env::temp_dir())), "is a directory");
     for (name, content, words) in [
         ("empty", &b"\n"[..], "is empty"),
         ("binary", b"\xFF\xFE0\x001\x00", "is not UTF-8 text"),
@@ -43,9 +43,15 @@ fn wrong_configurations_fail_when_a_backend_is_built() {
     let azure = |endpoint: &str| Azure::new(endpoint);
     check("k".into_config().with_azure(azure("nowhere")), "the Azure endpoint is not a valid URL");
     let good = azure("https://r.openai.azure.com");
-    check("k".into_config().with_azure(good.clone().with_api_version("")), "not a version of Azure's API");
-    check("k".into_config().with_azure(good.clone().with_deployment("..")), "not a name of a deployment");
-    check("k".into_config().with_azure(good.clone()).with_project("p"), "the project is OpenAI's");
+    check(
+        "k".into_config().with_azure(good.clone().with_api_version("")),
+        "not a valid version of Azure's API",
+    );
+    check("k".into_config().with_azure(good.clone().with_deployment("..")), "not a valid deployment name");
+    check(
+        "k".into_config().with_azure(good.clone()).with_project("p"),
+        "the project is set, but Azure has none",
+    );
     check(new(Credentials::none()).with_azure(good), "https://r.openai.azure.com needs credentials");
     check("k".into_config().with_base_url("https://r.openai.azure.com"), "the base URL is Azure's");
     check("k".into_config().with_organization(""), "the organization is empty");
