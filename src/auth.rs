@@ -267,13 +267,13 @@ pub(crate) struct KeyHeader {
 }
 
 impl KeyHeader {
-    fn header(&self, what: &str, key: &str) -> Result<(HeaderName, HeaderValue), CodexError> {
+    fn header(&self, name: &str, key: &str) -> Result<(HeaderName, HeaderValue), CodexError> {
         if !self.accepts_admin_keys && ApiKey::new(key).kind() == KeyKind::Admin {
-            let message = format!("{what} is an admin key, which cannot call a model");
+            let message = format!("{name} is an admin key, which cannot call a model");
             return Err(CodexError::configuration(message)
                 .with_hint("Create a project key at https://platform.openai.com/api-keys."));
         }
-        header::secret_header(what, key, KEY_HINT, self.name.clone())
+        header::secret_header(name, key, KEY_HINT, self.name.clone())
     }
 }
 

@@ -39,9 +39,9 @@ use crate::server::Server;
 ///
 /// It is cheap to share as an `Arc<dyn Backend>`; connections are pooled.
 ///
-/// A response is complete or an error: a stream ends with exactly one final chunk or exactly one error, a truncated response is an
-/// error with the content so far, and a tool call is complete only if the server says so. What fails according to the model table
-/// (a capability that the model lacks, a value out of range, a tool result without its call) is refused before it is sent to
+/// A response is complete or an error: a stream ends with exactly one final chunk or exactly one error, a truncated response is
+/// an error with the content so far, and a tool call is complete only on evidence from the server. What fails according to the model
+/// table (a capability that the model lacks, a value out of range, a tool result without its call) is refused before it is sent to
 /// OpenAI's or Azure's servers, and is a warning for others; [`preview`](Self::preview) shows the warnings without sending.
 /// Requests need a Tokio runtime with I/O and timers.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl CodexBackend {
     /// # Errors
     /// By [category](CodexError::category).
     pub async fn try_complete(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
-        self.respond_observed(request).await
+        self.respond(request).await
     }
 
     /// Like [`Backend::complete_stream`], with the full error.

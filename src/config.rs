@@ -231,7 +231,7 @@ impl CodexBackendConfig {
     /// - It should follow no redirects (`redirect(reqwest::redirect::Policy::none())`). By default `reqwest` also
     ///   follows them to other servers, to which it sends the conversation, `api-key` and your own headers; it removes only
     ///   `authorization` and cookies. It also turns a POST into a GET after 301, 302 and 303. A response that came from
-    ///   another server is an error of the category `configuration` and is not read, but that server has already received the request.
+    ///   another server is an error of the category `configuration` and is not read, but that server has got the request.
     /// - It should have no total timeout (`timeout`) and no `read_timeout` shorter than
     ///   [`with_idle_timeout`](Self::with_idle_timeout), which would cut long streams.
     /// - A retry uses any connection of its pool, so that several dead ones can exhaust the retries: set `pool_idle_timeout`

@@ -85,7 +85,7 @@ impl Server {
         self.azure.is_some()
     }
 
-    /// Whether it is known to list its models.
+    /// Whether it certainly lists its models.
     pub(crate) fn lists_models(&self) -> bool {
         self.is_openai() || is_within(&self.base, AZURE)
     }

@@ -7,8 +7,8 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use crate::CodexError;
 use crate::runtime::{mask, may_authenticate};
 
-/// The headers whose values are shown in `Debug` and written to settings. Any other may hold a secret, as names such as
-/// `x-functions-code`, `x-pass` or `x-signature` do not tell.
+/// The headers whose values are shown in `Debug` and written to settings. Any other may hold a secret, also under names
+/// such as `x-functions-code`, `x-pass` or `x-signature`.
 const PUBLIC_HEADERS: &[&str] = &[
     "accept",
     "accept-encoding",
@@ -49,17 +49,18 @@ pub(crate) fn header_value(name: &str, value: &str, hint: &str) -> Result<Header
     }
     match value.chars().enumerate().find(|(_, c)| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
         None => parse_value(name, value),
-        Some((at, '\n' | '\r')) => invalid(format!("holds a line break at character {}", at + 1)),
-        Some((at, c)) if c.is_whitespace() => invalid(format!("holds a space at character {}", at + 1)),
-        Some((at, _)) => {
-            invalid(format!("holds a character at position {} that no HTTP header can carry", at + 1))
-        }
+        Some((at, '\n' | '\r')) => invalid(format!("contains a line break at character {}", at + 1)),
+        Some((at, c)) if c.is_whitespace() => invalid(format!("contains a space at character {}", at + 1)),
+        Some((at, _)) => invalid(format!(
+            "contains a character at position {} that is not valid in an HTTP header",
+            at + 1
+        )),
     }
 }
 
 fn parse_value(name: &str, value: &str) -> Result<HeaderValue, CodexError> {
     HeaderValue::from_str(value).map_err(|_| {
-        CodexError::configuration(format!("{name} holds a character that no HTTP header can carry"))
+        CodexError::configuration(format!("{name} contains a character that is not valid in an HTTP header"))
     })
 }
 
@@ -100,8 +101,8 @@ impl DefaultHeaders {
     fn parse(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
         let header =
             HeaderName::try_from(name).map_err(|_| format!("{:?} is not a valid header name", mask(name)))?;
-        let what = format!("the value of the header {header}");
-        let mut value = parse_value(&what, value).map_err(|error| error.message().to_owned())?;
+        let name = format!("the value of the header {header}");
+        let mut value = parse_value(&name, value).map_err(|error| error.message().to_owned())?;
         value.set_sensitive(!is_public(&header));
         Ok((header, value))
     }
@@ -169,16 +170,19 @@ mod tests {
             assert!(!format!("{error} {error:?}").contains("sk-"), "{error:?}");
         }
         check("", "the API key is empty");
-        check("sk-a\n", "the API key holds a line break at character 5");
+        check("sk-a\n", "the API key contains a line break at character 5");
         check("\"sk-a\"", "the API key is in quotes");
         check("'sk-a", "the API key is in quotes");
         check("sk-a\"", "the API key is in quotes");
         check("Bearer sk-a", "the API key begins with \"Bearer \", which is added automatically");
         check("bearer sk-a", "the API key begins with \"Bearer \", which is added automatically");
         check("OPENAI_API_KEY=sk-a", "the API key begins with the name of a variable");
-        check("sk-a b", "the API key holds a space at character 5");
-        check("sk-\u{e9}", "the API key holds a character at position 4 that no HTTP header can carry");
-        check("sk-\0", "the API key holds a character at position 4 that no HTTP header can carry");
+        check("sk-a b", "the API key contains a space at character 5");
+        check(
+            "sk-\u{e9}",
+            "the API key contains a character at position 4 that is not valid in an HTTP header",
+        );
+        check("sk-\0", "the API key contains a character at position 4 that is not valid in an HTTP header");
     }
 
     #[test]
@@ -198,11 +202,11 @@ mod tests {
         check(
             "x-team",
             "a\nb",
-            Err("the value of the header x-team holds a character that no HTTP header can carry"),
+            Err("the value of the header x-team contains a character that is not valid in an HTTP header"),
         );
 
-        let mut given = HeaderMap::new();
-        given.insert(AUTHORIZATION, HeaderValue::from_static("Bearer secret"));
-        assert!(!format!("{:?}", DefaultHeaders::from(given)).contains("secret"));
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer secret"));
+        assert!(!format!("{:?}", DefaultHeaders::from(headers)).contains("secret"));
     }
 }

@@ -23,13 +23,15 @@ impl CodexBackend {
 
     /// The input tokens of this request: messages, names, tool calls, tool definitions, the response schema, images, files.
     ///
-    /// It is an estimate with its [margin of error](TokenCount::error). With the feature `tokens` the margin is 2 tokens for a request of plain text, 8 more for each tool call, 8 more and a tenth of their own for
-    /// tool definitions, 8 more and a quarter of its own for a schema, and 2 more for an inline image of a model
-    /// with a known rule. An image of unknown size, by URL or of unknown format, counts as the largest that the model accepts,
-    /// and encrypted reasoning as half of its maximum. Open-weight models add 20, since each server has its own preamble. Without the feature, texts are estimated and no image's size is known.
+    /// It is an estimate with its [margin of error](TokenCount::error). With the feature `tokens` the margin is 2 tokens
+    /// for a request of plain text, 8 more for each tool call, 8 more and a tenth of their own for tool definitions, 8 more and a
+    /// quarter of its own for a schema, and 2 more for an inline image of a model with a known rule. An image of unknown size,
+    /// by URL or of unknown format, counts as the largest that the model accepts, and encrypted reasoning as half of its
+    /// maximum. Open-weight models add 20, since each server has its own preamble. Without the feature, texts are estimated and
+    /// no image size is known.
     ///
-    /// Files have only a coarse bound: an inline one counts a token for every 20 bytes (4 of a text), and has at most one for each
-    /// byte; one by URL or id counts as 0, and has at most the model's input limit.
+    /// Files have only a coarse bound: an inline one counts a token for every 20 bytes (4 of a text), and has at most one for
+    /// each byte; one by URL or id counts as 0, and has at most the model's input limit.
     ///
     /// Not counted is what the server adds: the messages that `previous_response_id` or `conversation` continue, hosted tools,
     /// and other fields of `extra`.

@@ -45,13 +45,21 @@ pub(super) struct ProtocolRequest<'a> {
 impl CodexBackend {
     /// The whole response to a request for text.
     pub(super) async fn respond(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
-        let max_retries = request.max_retries;
-        let PreparedRequest { body, target, context, warnings } = self.prepare(request, false)?;
-        warn(&warnings, &target);
-        let request = ProtocolRequest { model_in_path: target.model_in_path(), body, max_retries };
-        let (mut response, request_id) = self.exchange(target.api.protocol(), request, context).await?;
-        response.request_id = request_id;
-        Ok(response)
+        let mut observer = self.observe(&request);
+        let response = async move {
+            let max_retries = request.max_retries;
+            let PreparedRequest { body, target, context, warnings } = self.prepare(request, false)?;
+            warn(&warnings, &target);
+            let request = ProtocolRequest { model_in_path: target.model_in_path(), body, max_retries };
+            let (response, request_id) = self.exchange(target.api.protocol(), request, context).await?;
+            Ok(CompletionResponse { request_id, ..response })
+        };
+        let outcome = response.instrument(observer.span()).await;
+        match &outcome {
+            Ok(response) => observer.response(response),
+            Err(error) => observer.failed(error),
+        }
+        outcome
     }
 
     /// Starts a stream with errors of type `E`. The future holds only the prepared request.
@@ -155,20 +163,6 @@ impl CodexBackend {
     fn observe(&self, request: &CompletionRequest) -> CallObserver {
         let model = request.model.as_deref().unwrap_or(self.config.model().as_str());
         CallObserver::new(self.spans.chat(model, request), Arc::clone(&self.unknown_fields))
-    }
-
-    /// Like [`respond`](Self::respond), with a span.
-    pub(super) async fn respond_observed(
-        &self,
-        request: CompletionRequest,
-    ) -> Result<CompletionResponse, CodexError> {
-        let mut observer = self.observe(&request);
-        let outcome = self.respond(request).instrument(observer.span()).await;
-        match &outcome {
-            Ok(response) => observer.response(response),
-            Err(error) => observer.failed(error),
-        }
-        outcome
     }
 }
 

@@ -28,7 +28,7 @@ impl CodexBackendConfig {
     /// # Errors
     /// Neither or both are set; a required one is missing; a variable is not Unicode.
     pub fn from_env() -> Result<Self, CodexError> {
-        Environment(&read_variable).any()
+        Environment(&read_variable).detect()
     }
 
     /// Reads `OPENAI_API_KEY` and, where they are set, `OPENAI_BASE_URL`, `OPENAI_ORG_ID` (or `OPENAI_ORGANIZATION`),
@@ -70,7 +70,7 @@ impl Environment<'_> {
     }
 
     /// The variables that are set.
-    fn set(&self, names: &[&'static str]) -> Result<Vec<&'static str>, CodexError> {
+    fn set_names(&self, names: &[&'static str]) -> Result<Vec<&'static str>, CodexError> {
         let mut found = Vec::new();
         for name in names {
             found.extend(self.get(name)?.map(|_| *name));
@@ -78,8 +78,8 @@ impl Environment<'_> {
         Ok(found)
     }
 
-    fn any(&self) -> Result<CodexBackendConfig, CodexError> {
-        match (self.set(OPENAI_VARIABLES)?.as_slice(), self.set(AZURE_VARIABLES)?.as_slice()) {
+    fn detect(&self) -> Result<CodexBackendConfig, CodexError> {
+        match (self.set_names(OPENAI_VARIABLES)?.as_slice(), self.set_names(AZURE_VARIABLES)?.as_slice()) {
             ([], []) => {
                 let message = format!(
                     "no credentials are set in the environment: {KEY}, and for Azure {AZURE_KEY}, {AZURE_TOKEN} and \
@@ -130,9 +130,9 @@ impl Environment<'_> {
     }
 
     fn azure(&self) -> Result<CodexBackendConfig, CodexError> {
-        let missing = |what: &str, names: &str| {
+        let missing = |item: &str, names: &str| {
             CodexError::configuration(format!(
-                "Azure's {what} missing in the environment: {names} not set or empty"
+                "Azure's {item} missing in the environment: {names} not set or empty"
             ))
         };
         let Some(endpoint) = self.get(AZURE_ENDPOINT)? else {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     fn read(variables: &[(&str, &str)]) -> Result<CodexBackendConfig, CodexError> {
-        Environment(&lookup(variables)).any()
+        Environment(&lookup(variables)).detect()
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
                 [("AZURE_OPENAI_ENDPOINT", "https://r.openai.azure.com"), ("AZURE_OPENAI_API_KEY", "secret")];
             let variables = [&azure, variables].concat();
             let read = lookup(&variables);
-            for config in [Environment(&read).any(), Environment(&read).azure()] {
+            for config in [Environment(&read).detect(), Environment(&read).azure()] {
                 let config = config.unwrap();
                 assert_eq!(config.azure().unwrap().deployment(), deployment);
                 assert_eq!(config.model().as_str(), model);

@@ -196,7 +196,7 @@ mod tests {
         check(
             "https://a:b@r",
             V,
-            "the Azure endpoint holds a user name or a password; set credentials by with_credentials or with_header",
+            "the Azure endpoint contains a user name or a password; set credentials by with_credentials or with_header",
         );
         check(
             "https://r/openai/deployments/d/chat/completions?api-version=1",

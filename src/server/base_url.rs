@@ -78,9 +78,9 @@ mod tests {
         check("http://a/v1?x=1", "the base URL has a query or a fragment; paths are appended to it");
         check(
             "http://a:b@c",
-            "the base URL holds a user name or a password; set credentials by with_credentials or with_header",
+            "the base URL contains a user name or a password; set credentials by with_credentials or with_header",
         );
-        let message = "the base URL holds *** in the place of a secret; set the secret itself";
+        let message = "the base URL contains *** instead of a secret; set the secret itself";
         check("http://a/proxy/***/v1", message);
         let message = "the base URL ends in /chat/completions, which the crate appends; remove it";
         check("http://a/v1/chat/completions", message);

@@ -26,11 +26,11 @@ pub(super) fn parse(name: &str, text: &str, hint: &str) -> Result<Url, CodexErro
     }
     if !url.username().is_empty() || url.password().is_some() {
         return problem(
-            "holds a user name or a password; set credentials by with_credentials or with_header",
+            "contains a user name or a password; set credentials by with_credentials or with_header",
         );
     }
     if is_masked(&url) {
-        return problem("holds *** in the place of a secret; set the secret itself");
+        return problem("contains *** instead of a secret; set the secret itself");
     }
     let path = url.path().trim_end_matches('/');
     match ENDPOINTS.iter().find(|endpoint| path.ends_with(**endpoint)) {

@@ -176,7 +176,7 @@ async fn token_providers_that_fail_or_hang() {
     let busy = "no credentials for the request: busy";
     check(|| Box::pin(async { Err(TokenError::temporary("busy")) }), (Authentication, true, 3), busy).await;
     check(|| Box::pin(futures::future::pending()), (Timeout, true, 3), "no credentials came within 2s").await;
-    let line = "the access token holds a line break at character 2";
+    let line = "the access token contains a line break at character 2";
     check(|| Box::pin(async { Ok(AccessToken::new("a\n")) }), (Configuration, false, 1), line).await;
     check(|| Box::pin(async { Ok(AccessToken::new("")) }), (Configuration, false, 1), "is empty").await;
 }
