@@ -51,8 +51,9 @@ impl CodexBackend {
             let PreparedRequest { body, target, context, warnings } = self.prepare(request, false)?;
             warn(&warnings, &target);
             let request = ProtocolRequest { model_in_path: target.model_in_path(), body, max_retries };
-            let (response, request_id) = self.exchange(target.api.protocol(), request, context).await?;
-            Ok(CompletionResponse { request_id, ..response })
+            let (mut response, request_id) = self.exchange(target.api.protocol(), request, context).await?;
+            response.request_id = request_id;
+            Ok(response)
         };
         let outcome = response.instrument(observer.span()).await;
         match &outcome {
