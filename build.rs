@@ -1,4 +1,4 @@
-//! Generates the client and its types from `openapi/openai.json`. All lowering is done by `cargo xtask regen`.
+//! Generates the client and its types from `openapi/openai.json`. `cargo xtask regen` lowers the document before.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ fn generate() -> Result<String, Box<dyn Error>> {
     Ok(prettyplease::unparse(&syn::parse2(tokens)?))
 }
 
-/// The schemas in whose place openapi/overlay.yaml puts a type of this crate.
+/// The schemas that openapi/overlay.yaml replaces by a type of this crate.
 fn own_types(document: &Value) -> impl Iterator<Item = (&str, &str)> {
     schemas(document).filter_map(|(name, schema)| Some((name.as_str(), schema["x-codex-type"].as_str()?)))
 }
@@ -51,7 +51,7 @@ fn schemas(document: &Value) -> impl Iterator<Item = (&String, &Value)> {
     document.pointer("/components/schemas").and_then(Value::as_object).into_iter().flatten()
 }
 
-/// The types that openapi/overlay.yaml asks further derives for.
+/// The types for which openapi/overlay.yaml adds derives.
 fn derives(document: &Value) -> impl Iterator<Item = (&str, impl Iterator<Item = &str>)> {
     schemas(document).filter_map(|(name, schema)| {
         let traits = schema.get("x-codex-derive")?.as_array()?;

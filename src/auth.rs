@@ -1,6 +1,6 @@
-//! Credentials to headers. Secrets are marked sensitive, and never reach an error.
+//! Credentials and the headers made from them. Secrets are marked sensitive and never appear in an error.
 
-/// Writes the ways to give a secret as text.
+/// Implements the conversions from text to a secret.
 macro_rules! from_text {
     ($secret:ident) => {
         impl From<&str> for $secret {
@@ -40,16 +40,16 @@ use secrecy::SecretString;
 use tachikoma_backends_core::ErrorCategory;
 
 pub(crate) use self::cache::TokenCache;
-pub(crate) use self::header::{Headers, word as header_value};
+pub(crate) use self::header::{DefaultHeaders, header_value};
 pub(crate) use self::key::KEY_PREFIXES;
 pub use self::key::{ApiKey, KeyKind};
 use self::source::{KeyCommand, KeyFile};
-use self::token::ByFunction;
+use self::token::FunctionProvider;
 pub use self::token::{AccessToken, TokenError, TokenProvider};
 use crate::CodexError;
 use crate::runtime::Redactor;
 
-/// How a backend authenticates. `Debug` shows no secret, of a key its [masked form](ApiKey::masked).
+/// How a backend authenticates. `Debug` shows no secret, only the [masked form](ApiKey::masked) of a key.
 ///
 /// A text or a [`SecretString`] is an API key, so that `CodexBackendConfig::new("sk-...")` is enough for most.
 ///
@@ -66,7 +66,6 @@ pub struct Credentials(Source);
 
 #[derive(Clone)]
 enum Source {
-    /// Not set.
     Unset,
     None,
     Key(ApiKey),
@@ -76,7 +75,7 @@ enum Source {
     Provider(Arc<dyn TokenProvider>),
 }
 
-/// What a file says of credentials without giving them away.
+/// Credentials in a settings file that hold no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reference {
     None,
@@ -87,23 +86,21 @@ pub(crate) enum Reference {
 const KEY_HINT: &str = "Set the key alone, without quotes, \"Bearer\", spaces or line ends.";
 
 impl Credentials {
-    /// An API key, as text or as [`SecretString`]: a bearer, or in Azure's header `api-key`.
+    /// An API key, as text or as [`SecretString`]: a bearer token, or on Azure the header `api-key`.
     pub fn key(key: impl Into<ApiKey>) -> Self {
         Self(Source::Key(key.into()))
     }
 
-    /// The API key that is alone in this file, but for line ends. The file is read when a backend is made, and again once a
-    /// server has refused the key, so that a key may be replaced while a program runs.
+    /// The API key in this file, which holds nothing else but line ends. The file is read when a backend is made, and again
+    /// when a server has rejected the key, so that a key can be rotated while a program runs.
     pub fn key_file(path: impl Into<PathBuf>) -> Self {
         Self(Source::File(KeyFile(path.into())))
     }
 
     /// The API key that this program prints, for example a password manager. It is run, without a shell, for the first
-    /// request and again once a server has refused the key. Its arguments are not taken for secrets: they are written to
-    /// settings.
+    /// request and again when a server has rejected the key. Its arguments are not secrets: they are written to settings.
     ///
-    /// On Unix it gets a process group of its own, which is killed if the key does not come in time, and so cannot ask for
-    /// anything on the terminal.
+    /// On Unix it runs in its own process group, which is killed on timeout, and so cannot prompt on the terminal.
     pub fn key_command<A: Into<OsString>>(
         program: impl Into<OsString>,
         arguments: impl IntoIterator<Item = A>,
@@ -112,45 +109,45 @@ impl Credentials {
         Self(Source::Command(KeyCommand { program: program.into(), arguments }))
     }
 
-    /// An access token, for example of Entra ID, as text or as [`SecretString`]: a bearer on every server.
+    /// An access token, for example of Entra ID, as text or as [`SecretString`]: a bearer token on every server.
     pub fn token(token: impl Into<AccessToken>) -> Self {
         Self(Source::Token(token.into()))
     }
 
-    /// The access tokens that this provider gives.
+    /// The access tokens of this provider.
     pub fn from_provider(provider: impl TokenProvider + 'static) -> Self {
         Self(Source::Provider(Arc::new(provider)))
     }
 
-    /// The access tokens that this function gives, called as a [`TokenProvider`] is.
+    /// The access tokens that this function returns, called like a [`TokenProvider`].
     ///
     /// ```
     /// # use std::time::Duration;
     /// # use tachikoma_backend_codex::{AccessToken, Credentials, TokenError};
-    /// # async fn ask_entra_id() -> Result<String, std::io::Error> { Ok("eyJ...".into()) }
+    /// # async fn request_token() -> Result<String, std::io::Error> { Ok("eyJ...".into()) }
     /// Credentials::from_async_fn(|| async {
-    ///     let token = ask_entra_id().await.map_err(TokenError::temporary)?;
+    ///     let token = request_token().await.map_err(TokenError::temporary)?;
     ///     Ok(AccessToken::new(token).expires_in(Duration::from_secs(3600)))
     /// });
     /// ```
-    pub fn from_async_fn<Asking>(function: impl Fn() -> Asking + Send + Sync + 'static) -> Self
+    pub fn from_async_fn<Fut>(function: impl Fn() -> Fut + Send + Sync + 'static) -> Self
     where
-        Asking: Future<Output = Result<AccessToken, TokenError>> + Send + 'static,
+        Fut: Future<Output = Result<AccessToken, TokenError>> + Send + 'static,
     {
-        Self::from_provider(ByFunction(function))
+        Self::from_provider(FunctionProvider(function))
     }
 
-    /// Nothing at all, for a server that wants nothing.
+    /// No credentials, for a server that needs none.
     pub fn none() -> Self {
         Self(Source::None)
     }
 
-    /// What a backend cannot be made from.
+    /// Missing credentials, from which no backend can be made.
     pub(crate) fn unset() -> Self {
         Self(Source::Unset)
     }
 
-    /// The key, where it was given as such.
+    /// The API key, if it was given directly.
     pub fn api_key(&self) -> Option<&ApiKey> {
         match &self.0 {
             Source::Key(key) => Some(key),
@@ -158,8 +155,8 @@ impl Credentials {
         }
     }
 
-    /// A number for the account that these credentials and `parts` are of, which says nothing about them. Keys that are replaced
-    /// while a program runs are not part of it.
+    /// A fingerprint of the account of these credentials and `parts`, from which neither can be recovered. Keys that may be
+    /// rotated while a program runs are not part of it.
     pub(crate) fn fingerprint(&self, parts: &[&str]) -> u64 {
         let key = self.api_key().map_or("", ApiKey::expose);
         let bytes = parts.iter().chain([&key]).flat_map(|part| part.bytes().chain([0]));
@@ -171,7 +168,7 @@ impl Credentials {
         hash >> 32
     }
 
-    /// What a file may say of it; `None` where there is only a secret.
+    /// The form for a settings file; `None` for a secret.
     pub(crate) fn reference(&self) -> Option<Reference> {
         match &self.0 {
             Source::None => Some(Reference::None),
@@ -184,57 +181,57 @@ impl Credentials {
         }
     }
 
-    /// What goes out with each request, checked as far as it is there already. `has_own`: the caller's own headers may
-    /// authenticate. `timeout` is how long a provider may take. `redactor` learns every secret that is used.
+    /// The authentication of each request, validated as far as possible. `has_auth_header`: the caller's own headers may
+    /// authenticate. `timeout` limits a call of the provider. Every secret is added to `redactor`.
     ///
     /// # Errors
-    /// There are no credentials, or they cannot be sent.
+    /// No credentials are set, or they are not valid.
     pub(crate) fn prepare(
         &self,
         key_header: KeyHeader,
-        has_own: bool,
+        has_auth_header: bool,
         timeout: Duration,
         redactor: &Arc<Redactor>,
-    ) -> Result<Prepared, CodexError> {
+    ) -> Result<RequestAuth, CodexError> {
         let token_header =
-            |token: &AccessToken| header::of_secret("the access token", token.expose(), TOKEN_HINT, None);
+            |token: &AccessToken| header::secret_header("the access token", token.expose(), TOKEN_HINT, None);
         let cache = |provider, to_header| TokenCache::new(provider, to_header, timeout, Arc::clone(redactor));
-        let wrong = |error: TokenError| CodexError::configuration(error.to_string());
+        let invalid = |error: TokenError| CodexError::configuration(error.to_string());
         Ok(match &self.0 {
-            Source::Unset | Source::None if has_own => Prepared::Nothing,
+            Source::Unset | Source::None if has_auth_header => RequestAuth::None,
             Source::Unset => {
-                return Err(CodexError::configuration("there are no credentials").with_hint(
-                    "Give them with_credentials, or api_key_file or api_key_command in the settings' file; \
+                return Err(CodexError::configuration("no credentials are set").with_hint(
+                    "Set them by with_credentials, or by api_key_file or api_key_command in the settings file; \
                      Credentials::none() is for servers that need none.",
                 ));
             }
-            Source::None => Prepared::Nothing,
-            Source::Key(key) => Prepared::fixed(key_header.header("the API key", key.expose())?, redactor),
-            Source::Token(token) => Prepared::fixed(token_header(token)?, redactor),
+            Source::None => RequestAuth::None,
+            Source::Key(key) => RequestAuth::fixed(key_header.header("the API key", key.expose())?, redactor),
+            Source::Token(token) => RequestAuth::fixed(token_header(token)?, redactor),
             Source::File(file) => {
-                let what = format!("the API key in {}", file.0.display());
-                let to_header = move |key: &AccessToken| key_header.header(&what, key.expose());
+                let name = format!("the API key in {}", file.0.display());
+                let to_header = move |key: &AccessToken| key_header.header(&name, key.expose());
                 let cache = cache(Arc::new(file.clone()), Box::new(to_header));
-                if file.is_plain().map_err(wrong)? {
-                    cache.hold(&file.read().map_err(wrong)?)?;
+                if file.is_regular().map_err(invalid)? {
+                    cache.store(&file.read().map_err(invalid)?)?;
                 }
-                Prepared::Cached(cache)
+                RequestAuth::Cached(cache)
             }
             Source::Command(command) => {
                 if command.program.is_empty() {
                     return Err(CodexError::configuration("the key command is empty"));
                 }
-                let what = format!("the API key that {:?} prints", command.program);
-                let to_header = move |key: &AccessToken| key_header.header(&what, key.expose());
-                Prepared::Cached(cache(Arc::new(command.clone()), Box::new(to_header)))
+                let name = format!("the API key that {:?} prints", command.program);
+                let to_header = move |key: &AccessToken| key_header.header(&name, key.expose());
+                RequestAuth::Cached(cache(Arc::new(command.clone()), Box::new(to_header)))
             }
             Source::Provider(provider) => {
-                Prepared::Cached(cache(Arc::clone(provider), Box::new(token_header)))
+                RequestAuth::Cached(cache(Arc::clone(provider), Box::new(token_header)))
             }
         })
     }
 
-    /// Whether they are without a secret of any kind.
+    /// Whether they are [`none`](Self::none).
     pub(crate) fn is_none(&self) -> bool {
         matches!(self.0, Source::None)
     }
@@ -244,7 +241,7 @@ impl Credentials {
         matches!(self.0, Source::Token(_) | Source::Provider(_))
     }
 
-    /// What to do about an error of the server, where that is not what it is for a key.
+    /// The hint for a server error, where it differs from the one for a key.
     pub(crate) fn hint(&self, category: ErrorCategory) -> Option<String> {
         if category != ErrorCategory::Authentication {
             return None;
@@ -258,37 +255,37 @@ impl Credentials {
     }
 }
 
-const TOKEN_HINT: &str = "Give the token alone, without quotes, \"Bearer\", spaces or line ends.";
+const TOKEN_HINT: &str = "Set the token alone, without quotes, \"Bearer\", spaces or line ends.";
 
-/// How a server takes keys.
+/// How a server expects API keys.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyHeader {
-    /// The header for a key alone; `None` is `authorization`, with a bearer.
+    /// The header that holds the key alone; `None` is `authorization` with a bearer token.
     pub(crate) name: Option<HeaderName>,
-    /// Whether a key of an administrator is of use.
-    pub(crate) takes_admin_keys: bool,
+    /// Whether admin keys may be used.
+    pub(crate) accepts_admin_keys: bool,
 }
 
 impl KeyHeader {
-    fn header(&self, what: &str, key: &str) -> Result<(HeaderName, HeaderValue), CodexError> {
-        if !self.takes_admin_keys && ApiKey::new(key).kind() == KeyKind::Admin {
-            let message = format!("{what} is an admin key, which cannot call a model");
+    fn header(&self, name: &str, key: &str) -> Result<(HeaderName, HeaderValue), CodexError> {
+        if !self.accepts_admin_keys && ApiKey::new(key).kind() == KeyKind::Admin {
+            let message = format!("{name} is an admin key, which cannot call a model");
             return Err(CodexError::configuration(message)
-                .with_hint("Make a key of a project at https://platform.openai.com/api-keys."));
+                .with_hint("Create a project key at https://platform.openai.com/api-keys."));
         }
-        header::of_secret(what, key, KEY_HINT, self.name.clone())
+        header::secret_header(name, key, KEY_HINT, self.name.clone())
     }
 }
 
-/// What authenticates each request.
+/// The authentication of each request.
 #[derive(Clone, Debug)]
-pub(crate) enum Prepared {
-    Nothing,
+pub(crate) enum RequestAuth {
+    None,
     Fixed(HeaderName, HeaderValue),
     Cached(Arc<TokenCache>),
 }
 
-impl Prepared {
+impl RequestAuth {
     fn fixed((name, value): (HeaderName, HeaderValue), redactor: &Redactor) -> Self {
         redactor.add_credential(&value);
         Self::Fixed(name, value)
@@ -330,7 +327,7 @@ impl fmt::Debug for Credentials {
             Source::Key(key) => key.fmt(f),
             Source::Token(token) => token.fmt(f),
             Source::File(KeyFile(path)) => f.debug_tuple("KeyFile").field(path).finish(),
-            // Its arguments may hold a secret of another kind.
+            // Its arguments may hold another secret.
             Source::Command(command) => f.debug_tuple("KeyCommand").field(&command.program).finish(),
             Source::Provider(_) => f.write_str("TokenProvider"),
         }

@@ -1,9 +1,9 @@
-//! [`CodexBackend`]: the pipeline that a request passes through.
+//! [`CodexBackend`]: the pipeline of a request.
 //!
-//! 1. `prepare`: the target is resolved, once; what cannot succeed is refused before it costs anything; the core request
-//!    becomes the body of the target's [`Protocol`](crate::api::Protocol).
+//! 1. `prepare`: the target is resolved, once; a request that cannot succeed is refused before it is sent; the core request is
+//!    encoded by the target's [`Protocol`](crate::api::Protocol).
 //! 2. `exchange`: the runtime sends the body by the generated client's operation, with credentials, timeouts and retries.
-//! 3. The protocol reads the response, whole or event by event, and it becomes the core one.
+//! 3. The protocol decodes the response, whole or event by event, into the core one.
 
 mod api;
 mod connect;
@@ -37,11 +37,11 @@ use crate::server::Server;
 
 /// The OpenAI backend.
 ///
-/// It is cheap to share as an `Arc<dyn Backend>`; connections are kept and used again.
+/// It is cheap to share as an `Arc<dyn Backend>`; connections are pooled.
 ///
-/// A response is complete or an error: a stream ends with exactly one final chunk or exactly one error, a response that was cut is
-/// an error with what had arrived, and a tool call counts as complete only by evidence of the server. What the model table knows
-/// to fail (an ability that the model lacks, a value out of range, a tool result without its call) is refused before it is sent to
+/// A response is complete or an error: a stream ends with exactly one final chunk or exactly one error, a truncated response is
+/// an error with the content so far, and a tool call is complete only on evidence from the server. What fails according to the model
+/// table (a capability that the model lacks, a value out of range, a tool result without its call) is refused before it is sent to
 /// OpenAI's or Azure's servers, and is a warning for others; [`preview`](Self::preview) shows the warnings without sending.
 /// Requests need a Tokio runtime with I/O and timers.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl CodexBackend {
     /// A backend with this configuration. It connects with the first request.
     ///
     /// # Errors
-    /// The configuration holds what no request can carry: a key with a line break, a base URL that is not a valid URL.
+    /// The configuration has an invalid value, such as a key with a line break or a base URL that is not a valid URL.
     pub fn new(config: CodexBackendConfig) -> Result<Self, CodexError> {
         let server = config.server()?;
         let transport = connect::connect(&config, &server)?;
@@ -72,28 +72,28 @@ impl CodexBackend {
         Ok(Self { config, info, server, transport, spans, unknown_fields })
     }
 
-    /// The configuration that it was made from.
+    /// Its configuration.
     pub fn config(&self) -> &CodexBackendConfig {
         &self.config
     }
 
-    /// What a model can do; the configured one's is in [`info`](Backend::info).
+    /// The capabilities of a model; [`info`](Backend::info) has those of the configured one.
     pub fn capabilities_for(&self, model: impl Into<OpenAIModel>) -> BackendCapabilities {
         model.into().capabilities()
     }
 
-    /// Like [`Backend::complete`], with everything known of a failure.
+    /// Like [`Backend::complete`], with the full error.
     ///
     /// # Errors
     /// By [category](CodexError::category).
     pub async fn try_complete(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
-        self.respond_observed(request).await
+        self.respond(request).await
     }
 
-    /// Like [`Backend::complete_stream`], with everything known of a failure.
+    /// Like [`Backend::complete_stream`], with the full error.
     ///
     /// # Errors
-    /// What fails before the first chunk is returned here, everything later comes as the stream's last item.
+    /// A failure before the first chunk is returned here, a later one is the stream's last item.
     pub async fn try_complete_stream(
         &self,
         request: CompletionRequest,
@@ -109,7 +109,7 @@ impl Backend for CodexBackend {
         &self.info
     }
 
-    /// Any name may be a model's: new ones need no new release of this crate.
+    /// Any name is accepted: new models need no new release of this crate.
     fn supports_model(&self, model: &str) -> bool {
         !model.trim().is_empty()
     }
@@ -118,8 +118,8 @@ impl Backend for CodexBackend {
         Ok(self.try_complete(request).await?)
     }
 
-    // As the macro would write it, but without room for a request that is prepared before anything is waited for: there may be
-    // thousands of these at once.
+    // As `async_trait` expands it, but the future does not hold the request, which is prepared before the first await: there may
+    // be thousands of these futures at once.
     fn complete_stream<'a, 'async_trait>(
         &'a self,
         request: CompletionRequest,
@@ -136,9 +136,8 @@ impl Backend for CodexBackend {
         self.count_tokens_for(self.config.model().clone(), text)
     }
 
-    /// Asks for the list of models, which costs no tokens. A server that limits the rate of requests is healthy, and so is
-    /// one that answers but has no such list, unless it is OpenAI's or Azure's, which have one. That an Azure deployment
-    /// exists is not looked at.
+    /// Lists the models, which costs no tokens. A server with an exceeded rate limit is healthy, and so is one that responds but
+    /// has no such list, unless it is OpenAI's or Azure's, which have one. Azure deployments are not checked.
     async fn health_check(&self) -> Result<bool, BackendError> {
         Ok(self.is_healthy().await?)
     }

@@ -1,4 +1,4 @@
-//! What a backend is made from.
+//! The configuration of a backend.
 
 mod api;
 mod env;
@@ -13,7 +13,7 @@ use reqwest::header::HeaderMap;
 pub use self::api::Api;
 pub use self::input_limit::InputLimit;
 use crate::CodexError;
-use crate::auth::{Credentials, Headers};
+use crate::auth::{Credentials, DefaultHeaders};
 use crate::models::OpenAIModel;
 use crate::runtime::Reliability;
 use crate::server::{Azure, BaseUrl, Server};
@@ -45,18 +45,18 @@ use crate::server::{Azure, BaseUrl, Server};
 /// | [`with_input_limit`](Self::with_input_limit) | | [`InputLimit::Warn`] |
 /// | [`with_stream_usage`](Self::with_stream_usage) | | true |
 /// | [`with_record_content`](Self::with_record_content) | | false |
-/// | [`with_header`](Self::with_header), [`with_default_headers`](Self::with_default_headers) | | no further headers |
-/// | [`with_http_client`](Self::with_http_client) | | a client of the crate's own |
+/// | [`with_header`](Self::with_header), [`with_default_headers`](Self::with_default_headers) | | none |
+/// | [`with_http_client`](Self::with_http_client) | | the crate's own client |
 /// | [`with_reliability`](Self::with_reliability), or a method for each of its fields | | [`Reliability::default`] |
 ///
-/// The variables are read by [`from_env`](Self::from_env). A value that no request can carry is an error of the category
+/// The variables are read by [`from_env`](Self::from_env). An invalid value is an error of the category
 /// `configuration` when the backend is made.
 ///
 /// # In a file
-/// It is read by `serde` from any format, here from TOML, and written without secrets: keys, tokens, and headers, but for
-/// [harmless ones](Self::with_header). A password, key or query in a URL is written as `***`, or left out, and must be given
-/// again: a backend cannot be made with the mask. Every field may be left out; one that is not known is an error, and so are two
-/// sources of credentials, or a `base_url` beside `azure`. What was read without credentials gets them by
+/// It is read by `serde` from any format, here from TOML, and written without secrets: keys, tokens, and headers, except
+/// [public ones](Self::with_header). A password, key or query in a URL is written as `***`, or omitted, and must be set again: a
+/// backend cannot be made with the mask. Every field is optional; an unknown field is an error, and so are two sources of
+/// credentials, or both `base_url` and `azure`. Credentials that are not in the file are set by
 /// [`with_credentials`](Self::with_credentials). `~` and variables in paths are not expanded.
 ///
 /// ```toml
@@ -87,11 +87,11 @@ pub struct CodexBackendConfig {
     record_content: bool,
     stream_usage: bool,
     reliability: Reliability,
-    default_headers: Headers,
+    default_headers: DefaultHeaders,
     http_client: Option<HttpClient>,
 }
 
-/// Where requests go, as it was given.
+/// The server, as configured.
 #[derive(Clone, Debug)]
 enum Address {
     BaseUrl(BaseUrl),
@@ -99,8 +99,8 @@ enum Address {
 }
 
 impl CodexBackendConfig {
-    /// OpenAI's own server, the default model, two retries. A text or a [`SecretString`](crate::SecretString) is an API key; [`Credentials`] are other ways to be
-    /// known. They are checked when the backend is made.
+    /// OpenAI's own server, the default model, two retries. A text or a [`SecretString`](crate::SecretString) is an API key;
+    /// [`Credentials`] has the other ways to authenticate. They are validated when the backend is made.
     pub fn new(credentials: impl Into<Credentials>) -> Self {
         Self {
             credentials: credentials.into(),
@@ -114,19 +114,19 @@ impl CodexBackendConfig {
             record_content: false,
             stream_usage: true,
             reliability: Reliability::default(),
-            default_headers: Headers::default(),
+            default_headers: DefaultHeaders::default(),
             http_client: None,
         }
     }
 
-    /// Other credentials.
+    /// Replaces the credentials.
     #[must_use]
     pub fn with_credentials(mut self, credentials: impl Into<Credentials>) -> Self {
         self.credentials = credentials.into();
         self
     }
 
-    /// The server. A bare origin gets `/v1`; a URL with a path is used as it is.
+    /// The server. A bare origin gets `/v1`; a URL with a path is used unchanged.
     #[must_use]
     pub fn with_base_url(mut self, base_url: impl Into<String>) -> Self {
         self.address = Address::BaseUrl(BaseUrl::new(base_url));
@@ -154,58 +154,58 @@ impl CodexBackendConfig {
         self
     }
 
-    /// The model of requests that name none.
+    /// The model of requests without one.
     #[must_use]
     pub fn with_model(mut self, model: impl Into<OpenAIModel>) -> Self {
         self.model = model.into();
         self
     }
 
-    /// The API that requests go to. By default each goes to the one that its model needs.
+    /// The API that requests go to. By default it is chosen for each request.
     #[must_use]
     pub fn with_api(mut self, api: Api) -> Self {
         self.api = api;
         self
     }
 
-    /// The limit, in tokens, on answers to requests that state none. By default the server's own.
+    /// The `max_tokens` of requests without one. By default the limit of the server.
     #[must_use]
     pub fn with_max_tokens(mut self, max_tokens: u32) -> Self {
         self.max_tokens = Some(max_tokens);
         self
     }
 
-    /// Whether `tracing` spans hold what was asked and answered, as `gen_ai.input.messages` and `gen_ai.output.messages`. By
-    /// default they do not: conversations hold secrets.
+    /// Whether `tracing` spans record the conversation, as `gen_ai.input.messages` and `gen_ai.output.messages`. By default
+    /// they do not: it may hold secrets.
     #[must_use]
     pub fn with_record_content(mut self, record_content: bool) -> Self {
         self.record_content = record_content;
         self
     }
 
-    /// Whether streams over Chat Completions ask for their usage by `stream_options`. By default they do; some servers refuse
-    /// the field. Without it the usage of a stream is not known, unless the server states it anyway.
+    /// Whether streams over Chat Completions request their usage by `stream_options`. By default they do; some servers reject
+    /// the field. Without it the usage of a stream is unknown, unless the server sends it anyway.
     #[must_use]
     pub fn with_stream_usage(mut self, stream_usage: bool) -> Self {
         self.stream_usage = stream_usage;
         self
     }
 
-    /// How long to wait, how often to try and how much to take, all at once. Each has a method of its own as well.
+    /// All timeouts, retries and limits at once. Each also has its own method.
     #[must_use]
     pub fn with_reliability(mut self, reliability: Reliability) -> Self {
         self.reliability = reliability;
         self
     }
 
-    /// What is done about a request that is longer than its model reads. By default there is a warning.
+    /// What to do with a request that exceeds the model's input limit. By default a warning is logged.
     #[must_use]
     pub fn with_input_limit(mut self, input_limit: InputLimit) -> Self {
         self.input_limit = input_limit;
         self
     }
 
-    /// Further headers on every request, in place of those given before. They win over the ones of this crate, credentials
+    /// Additional headers on every request, replacing those set before. They override the ones of this crate, credentials
     /// included. Their values are secrets as in [`with_header`](Self::with_header).
     #[must_use]
     pub fn with_default_headers(mut self, headers: HeaderMap) -> Self {
@@ -213,11 +213,10 @@ impl CodexBackendConfig {
         self
     }
 
-    /// A further header on every request, beside those given before. One that cannot be sent is an error when the backend
-    /// is made.
+    /// An additional header on every request. One that is not valid is an error when the backend is made.
     ///
-    /// Its value is taken for a secret: `Debug` hides it, written settings leave the header out, and `***` stands in its place
-    /// in errors and logs where a server sends it back. Not so the values of these: `accept`, `accept-encoding`,
+    /// Its value is treated as a secret: `Debug` hides it, written settings omit the header, and it is masked as `***` in errors
+    /// and logs if a server sends it back. Public are only the values of `accept`, `accept-encoding`,
     /// `accept-language`, `anthropic-beta`, `anthropic-version`, `cache-control`, `content-type`, `http-referer`,
     /// `openai-beta`, `openai-organization`, `openai-project`, `openai-version`, `origin`, `referer`, `user-agent`, `x-title`.
     #[must_use]
@@ -226,19 +225,19 @@ impl CodexBackendConfig {
         self
     }
 
-    /// A client of your own, with its proxies, certificates and pools. What this crate does with the client that it makes
-    /// is up to you then:
+    /// Your own client, with its proxies, certificates and pools. You are then responsible for what this crate configures on
+    /// its own client:
     ///
-    /// - It should follow no redirects (`redirect(reqwest::redirect::Policy::none())`). By its default `reqwest` follows
-    ///   them to other servers as well, to which it sends the conversation, `api-key` and your own headers; it takes off only
+    /// - It should follow no redirects (`redirect(reqwest::redirect::Policy::none())`). By default `reqwest` also
+    ///   follows them to other servers, to which it sends the conversation, `api-key` and your own headers; it removes only
     ///   `authorization` and cookies. It also turns a POST into a GET after 301, 302 and 303. A response that came from
-    ///   another server is an error of the category `configuration` and is not read, but by then the request has been there.
+    ///   another server is an error of the category `configuration` and is not read, but that server has got the request.
     /// - It should have no total timeout (`timeout`) and no `read_timeout` shorter than
     ///   [`with_idle_timeout`](Self::with_idle_timeout), which would cut long streams.
-    /// - A retry takes whichever connection its pool has, so that several dead ones can use up all retries: limit how long it
-    ///   keeps them idle (`pool_idle_timeout`) to less than the server or a firewall does. The crate's own client sends the
-    ///   retry after a lost connection on a new one.
-    /// - It keeps its own `connect_timeout`, and sends its own default headers, which are not looked for in what a server sends
+    /// - A retry uses any connection of its pool, so that several dead ones can exhaust the retries: set `pool_idle_timeout`
+    ///   to less than that of the server or a firewall. The crate's own client opens a new connection for the
+    ///   retry after a lost one.
+    /// - It keeps its own `connect_timeout`, and sends its own default headers, which are not masked if a server sends them
     ///   back. `Debug` of the backend does not show the client.
     ///
     /// ```
@@ -256,7 +255,7 @@ impl CodexBackendConfig {
         self
     }
 
-    /// The server, as it was given: the base URL, or Azure's endpoint.
+    /// The base URL or Azure's endpoint, as configured.
     pub fn base_url(&self) -> &str {
         match &self.address {
             Address::BaseUrl(url) => url.as_str(),
@@ -264,7 +263,7 @@ impl CodexBackendConfig {
         }
     }
 
-    /// Azure OpenAI, where it is that.
+    /// Azure OpenAI, if it is used.
     pub fn azure(&self) -> Option<&Azure> {
         match &self.address {
             Address::BaseUrl(_) => None,
@@ -272,7 +271,7 @@ impl CodexBackendConfig {
         }
     }
 
-    /// What the server is shown.
+    /// The credentials.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
@@ -287,7 +286,7 @@ impl CodexBackendConfig {
         self.project.as_deref()
     }
 
-    /// The model of requests that name none.
+    /// The model of requests without one.
     pub fn model(&self) -> &OpenAIModel {
         &self.model
     }
@@ -297,27 +296,27 @@ impl CodexBackendConfig {
         self.api
     }
 
-    /// The limit, in tokens, on answers to requests that state none.
+    /// The `max_tokens` of requests without one.
     pub fn max_tokens(&self) -> Option<u32> {
         self.max_tokens
     }
 
-    /// Whether `tracing` spans hold what was asked and answered.
+    /// Whether `tracing` spans record the conversation.
     pub fn record_content(&self) -> bool {
         self.record_content
     }
 
-    /// What is done about a request that is longer than its model reads.
+    /// What to do with a request that exceeds the model's input limit.
     pub fn input_limit(&self) -> InputLimit {
         self.input_limit
     }
 
-    /// Further headers on every request.
+    /// Additional headers on every request.
     pub fn default_headers(&self) -> &HeaderMap {
         self.default_headers.map()
     }
 
-    /// Whether the further headers may be the credentials.
+    /// Whether the additional headers may hold the credentials.
     pub(crate) fn may_headers_authenticate(&self) -> bool {
         self.default_headers.may_authenticate()
     }
@@ -326,12 +325,12 @@ impl CodexBackendConfig {
         self.default_headers.checked()
     }
 
-    /// Whether streams over Chat Completions ask for their usage.
+    /// Whether streams over Chat Completions request their usage.
     pub fn stream_usage(&self) -> bool {
         self.stream_usage
     }
 
-    /// How long to wait, how often to try and how much to take.
+    /// The timeouts, retries and limits.
     pub fn reliability(&self) -> &Reliability {
         &self.reliability
     }

@@ -1,4 +1,4 @@
-//! Private functions for the tests, fuzz targets and benches of this package. Outside semver.
+//! Private functions for the tests, fuzz targets and benches of this package. Not covered by semver.
 
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::SystemTime;
@@ -16,7 +16,7 @@ use crate::runtime::sse::SseDecoder;
 use crate::server::ERRORS;
 use crate::target::WireApi;
 
-/// Reads the body of a Chat Completions response.
+/// Decodes the body of a Chat Completions response.
 ///
 /// # Errors
 /// As [`try_complete`](crate::CodexBackend::try_complete).
@@ -24,12 +24,12 @@ pub fn chat_response(body: &[u8]) -> Result<CompletionResponse, CodexError> {
     WireApi::ChatCompletions.protocol().decode(body, context())
 }
 
-/// Reads the body of a streamed Chat Completions response that arrived in these pieces.
+/// Decodes the body of a streamed Chat Completions response that arrived in these pieces.
 pub fn chat_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {
-    stream_of(WireApi::ChatCompletions.protocol().decoder(context()), pieces)
+    decode_stream(WireApi::ChatCompletions.protocol().decoder(context()), pieces)
 }
 
-/// Reads the body of a response of the Responses API.
+/// Decodes the body of a response of the Responses API.
 ///
 /// # Errors
 /// As [`try_complete`](crate::CodexBackend::try_complete).
@@ -37,16 +37,16 @@ pub fn responses_response(body: &[u8]) -> Result<CompletionResponse, CodexError>
     WireApi::Responses.protocol().decode(body, context())
 }
 
-/// Reads the body of a streamed response of the Responses API that arrived in these pieces.
+/// Decodes the body of a streamed response of the Responses API that arrived in these pieces.
 pub fn responses_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> CompletionStream {
-    stream_of(WireApi::Responses.protocol().decoder(context()), pieces)
+    decode_stream(WireApi::Responses.protocol().decoder(context()), pieces)
 }
 
 fn context() -> ResponseContext {
     ResponseContext { state_origin: "codex/responses".to_owned(), ..ResponseContext::default() }
 }
 
-fn stream_of<'a>(
+fn decode_stream<'a>(
     mut decoder: Box<dyn Decoder + Send>,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> CompletionStream {
@@ -66,7 +66,7 @@ fn stream_of<'a>(
     stream::iter(items).boxed()
 }
 
-/// The events, as name and data, in bytes that arrived in these pieces, up to the first error.
+/// The events of a stream, as name and data, up to the first error.
 pub fn sse_events<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Vec<Result<(String, String), CodexError>> {
@@ -79,7 +79,7 @@ pub fn sse_events<'a>(
     events
 }
 
-/// Shows every event to `read`, until that breaks off.
+/// Calls `read` with every event until it breaks.
 fn each_event<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     mut read: impl FnMut(&Event<'_>) -> ControlFlow<()>,
@@ -103,12 +103,12 @@ fn each_event<'a>(
     }
 }
 
-/// The error that a response with this status and body is.
+/// The error for a response with this status and body.
 pub fn error_response(status: u16, body: &[u8]) -> CodexError {
     error_response_with_headers(status, &[], body)
 }
 
-/// As [`error_response`], with these headers; those that are not valid are left out. The time is the beginning of 1970.
+/// Like [`error_response`], with these headers, of which invalid ones are omitted, and the Unix epoch as the time.
 pub fn error_response_with_headers(status: u16, headers: &[(&str, &str)], body: &[u8]) -> CodexError {
     let header = |(name, value): &(&str, &str)| {
         Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
@@ -117,12 +117,12 @@ pub fn error_response_with_headers(status: u16, headers: &[(&str, &str)], body: 
     ERRORS.response_error(status, &headers, body, SystemTime::UNIX_EPOCH)
 }
 
-/// The error inside a response that claims success, if there is one.
+/// The error inside a response with a success status, if any.
 pub fn error_inside_success(body: &serde_json::Value) -> Option<CodexError> {
     ERRORS.find_error(body)
 }
 
-/// The error that JSON is which is neither a response nor a recognised error.
+/// The error for JSON that is neither a response nor a known error.
 pub fn error_unread(body: &serde_json::Value) -> CodexError {
     ERRORS.unrecognized_error(body)
 }

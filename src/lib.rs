@@ -22,7 +22,7 @@ pub use config::{Api, CodexBackendConfig, InputLimit};
 pub use models::{Cost, OpenAIModel, ServiceTier};
 #[cfg(feature = "openai-types")]
 pub use openai::JsonSchema;
-/// The types that are generated from OpenAI's API document. Outside semver: each refresh of the document may change them.
+/// The types generated from OpenAI's API document. Not covered by semver: each refresh of the document may change them.
 #[cfg(feature = "openai-types")]
 pub use openai::types as openai_types;
 pub use runtime::rate_limit::{RateLimit, RateLimits};
@@ -31,7 +31,7 @@ pub use runtime::{Error as CodexError, Reliability};
 #[doc(no_inline)]
 pub use secrecy::SecretString;
 pub use server::Azure;
-/// The trait's crate, whole, so that one dependency is enough. What most programs need is at the root as well.
+/// The crate of the trait, so that one dependency is enough. Most of its items are also at the root.
 #[doc(no_inline)]
 pub use tachikoma_backends_core;
 #[doc(no_inline)]

@@ -1,6 +1,6 @@
-//! The generated client and its types: what `build.rs` makes of `openapi/openai.json`.
+//! The client and types that `build.rs` generates from `openapi/openai.json`.
 //!
-//! Private, so that a refresh of the document is no change of this crate's interface.
+//! Private, so that a refresh of the document does not change this crate's API.
 
 #![allow(clippy::all, clippy::restriction, reason = "generated code")]
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "the adapter uses a part of it")]
@@ -9,7 +9,7 @@ mod json_schema;
 
 #[cfg_attr(
     not(feature = "openai-types"),
-    expect(unreachable_pub, reason = "the generated types, which hold it, are public with that feature")
+    expect(unreachable_pub, reason = "the generated types that contain it are public with that feature")
 )]
 pub use self::json_schema::JsonSchema;
 use crate::runtime::transport::Attempt;
@@ -17,15 +17,15 @@ use crate::runtime::transport::Attempt;
 include!(concat!(env!("OUT_DIR"), "/openai.rs"));
 
 impl ClientHooks<Attempt> for Client {
-    /// Puts the attempt's own headers and query on the request, in the place of the ones that the generator writes.
+    /// Sets the attempt's headers and query on the request, replacing the generated ones.
     async fn pre<E>(&self, request: &mut reqwest::Request, _: &OperationInfo) -> Result<(), Error<E>> {
-        // The document's `info.version`, which no server asks for and Azure would misread.
+        // The document's `info.version`, which servers do not need and Azure would misinterpret.
         request.headers_mut().remove("api-version");
         self.inner().apply(request);
         Ok(())
     }
 
-    /// Looks at where a response came from before it is read.
+    /// Checks the origin of a response before it is read.
     async fn post<E>(
         &self,
         result: &reqwest::Result<reqwest::Response>,

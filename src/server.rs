@@ -1,4 +1,4 @@
-//! Where requests go: OpenAI's own server, Azure's, and those that speak OpenAI's API.
+//! The server of the requests: OpenAI's, Azure's, or another that is compatible with OpenAI's API.
 
 mod authorization;
 mod azure;
@@ -30,17 +30,17 @@ const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
 const PROJECT: HeaderName = HeaderName::from_static("openai-project");
 
-/// Where requests go.
+/// The server that requests are sent to.
 #[derive(Clone)]
 pub(crate) struct Server {
-    /// What an operation's path is appended to, or in Azure's form by version, a deployment's too.
+    /// The URL that an operation's path is appended to; on Azure with an API version, also the deployment's.
     base: Url,
     is_official: bool,
-    azure: Option<ToAzure>,
+    azure: Option<AzureServer>,
 }
 
 #[derive(Clone, Debug)]
-struct ToAzure {
+struct AzureServer {
     is_v1: bool,
     deployment: Option<String>,
     api_version: Option<String>,
@@ -50,28 +50,28 @@ impl Server {
     /// The server at this base URL.
     ///
     /// # Errors
-    /// Requests cannot go to it, or it is Azure's, but not one of the URLs that take OpenAI's paths.
+    /// It is not a valid base URL, or it is one of Azure's that does not accept OpenAI's paths.
     pub(crate) fn compatible(base: &BaseUrl) -> Result<Self, CodexError> {
         let base = base.parse()?;
         if is_within(&base, AZURE) && !base.path().contains("/openai/") {
             let message = "the base URL is Azure's, whose paths and keys differ from OpenAI's";
             return Err(CodexError::configuration(message)
-                .with_hint("Give it with_azure(Azure::new(...)), or as AZURE_OPENAI_ENDPOINT."));
+                .with_hint("Set it by with_azure(Azure::new(...)), or as AZURE_OPENAI_ENDPOINT."));
         }
         let is_official = is_within(&base, AZURE) || is_within(&base, &[OPENAI]);
         Ok(Self { base, is_official, azure: None })
     }
 
     /// # Errors
-    /// The configuration holds what cannot stand in a URL.
+    /// The configuration has a value that is not valid in a URL.
     pub(crate) fn azure(azure: &Azure) -> Result<Self, CodexError> {
         let (base, is_v1) = azure.base()?;
         let api_version = azure.api_version().filter(|version| !is_v1 || is_named_version(version));
         let [deployment, api_version] = [azure.deployment(), api_version].map(|o| o.map(str::to_owned));
-        Ok(Self { base, is_official: true, azure: Some(ToAzure { is_v1, deployment, api_version }) })
+        Ok(Self { base, is_official: true, azure: Some(AzureServer { is_v1, deployment, api_version }) })
     }
 
-    /// Whether the server is OpenAI's or Azure's, of whose models the table speaks.
+    /// Whether the server is OpenAI's or Azure's, whose models are in the model table.
     pub(crate) fn is_official(&self) -> bool {
         self.is_official
     }
@@ -85,7 +85,7 @@ impl Server {
         self.azure.is_some()
     }
 
-    /// Whether it is known to list its models.
+    /// Whether it certainly lists its models.
     pub(crate) fn lists_models(&self) -> bool {
         self.is_openai() || is_within(&self.base, AZURE)
     }
@@ -95,17 +95,17 @@ impl Server {
         if self.is_azure() || is_within(&self.base, AZURE) { "azure.ai.openai" } else { "openai" }
     }
 
-    /// The server without any path.
+    /// The URL without its path.
     pub(crate) fn origin(&self) -> String {
         self.base.origin().ascii_serialization()
     }
 
-    /// Its host, as telemetry names it, and its port.
+    /// Its host and port, for telemetry.
     pub(crate) fn host(&self) -> (String, Option<u16>) {
         (self.base.host_str().unwrap_or_default().to_owned(), self.base.port_or_known_default())
     }
 
-    /// The URL that all requests begin with.
+    /// The base of all request URLs.
     pub(crate) fn url(&self) -> &Url {
         &self.base
     }
@@ -115,18 +115,18 @@ impl Server {
         secret_segments(&self.base)
     }
 
-    /// What the path of an operation is appended to, without a slash at its end. `model` is the model of an operation that on
-    /// Azure belongs to a deployment, which has that name unless one is named for all.
+    /// The URL that the path of an operation is appended to, without a trailing slash. `model` is set for an operation that
+    /// on Azure belongs to a deployment: it is the deployment's name, unless one is configured.
     ///
     /// # Errors
-    /// The model's name cannot be a deployment's.
+    /// The model is not a valid deployment name.
     pub(crate) fn base(&self, model: Option<&str>) -> Result<String, CodexError> {
         let mut base = self.base.clone();
-        if let (Some(ToAzure { is_v1: false, deployment, .. }), Some(model)) = (&self.azure, model) {
+        if let (Some(AzureServer { is_v1: false, deployment, .. }), Some(model)) = (&self.azure, model) {
             let deployment = deployment.as_deref().unwrap_or(model);
             check_deployment(deployment).map_err(|problem| {
                 CodexError::unsent(ErrorCategory::InvalidRequest, problem)
-                    .with_hint("Azure responds under the name of a deployment: give it as the model.")
+                    .with_hint("Set the model to the name of an Azure deployment.")
             })?;
             if let Ok(mut path) = base.path_segments_mut() {
                 path.pop_if_empty().extend(["deployments", deployment]);
@@ -135,11 +135,11 @@ impl Server {
         Ok(base.as_str().trim_end_matches('/').to_owned())
     }
 
-    /// The URL of the operation at this path, with its query, for people.
+    /// The URL of the operation at this path, with its query, for display.
     ///
     /// # Errors
     /// As [`base`](Self::base).
-    pub(crate) fn url_of(&self, model: Option<&str>, path: &str) -> Result<String, CodexError> {
+    pub(crate) fn operation_url(&self, model: Option<&str>, path: &str) -> Result<String, CodexError> {
         let url = format!("{}/{path}", self.base(model)?);
         Ok(match self.query() {
             Some((name, value)) => format!("{url}?{name}={value}"),
@@ -147,63 +147,63 @@ impl Server {
         })
     }
 
-    /// The query that every request carries.
+    /// The query parameter of every request.
     pub(crate) fn query(&self) -> Option<(&'static str, &str)> {
         Some(("api-version", self.azure.as_ref()?.api_version.as_deref()?))
     }
 
-    /// What the body calls the model, where that is not its own name: a deployment that no path names. `is_in_path`: the
-    /// operation belongs to a deployment.
+    /// The model in the body, where it is the configured deployment. `is_in_path`: the operation's path names the
+    /// deployment.
     pub(crate) fn model_in_body(&self, is_in_path: bool) -> Option<&str> {
-        let ToAzure { is_v1, deployment, .. } = self.azure.as_ref()?;
+        let AzureServer { is_v1, deployment, .. } = self.azure.as_ref()?;
         deployment.as_deref().filter(|_| *is_v1 || !is_in_path)
     }
 
-    /// How the server takes keys.
+    /// How the server expects API keys.
     pub(crate) fn key_header(&self) -> KeyHeader {
-        KeyHeader { name: self.is_azure().then_some(API_KEY), takes_admin_keys: !self.is_openai() }
+        KeyHeader { name: self.is_azure().then_some(API_KEY), accepts_admin_keys: !self.is_openai() }
     }
 
-    /// The headers that name who is billed.
+    /// The headers for billing.
     ///
     /// # Errors
-    /// A value that no header can hold, or Azure's server, which has neither.
+    /// A value is not valid in a header, or the server is Azure's, which has neither.
     pub(crate) fn billing_headers(
         &self,
         organization: Option<&str>,
         project: Option<&str>,
     ) -> Result<HeaderMap, CodexError> {
         let mut headers = HeaderMap::new();
-        for (name, value, what) in
+        for (header, value, name) in
             [(ORGANIZATION, organization, "the organization"), (PROJECT, project, "the project")]
         {
             let Some(value) = value else { continue };
             if self.is_azure() {
-                let message = format!("{what} is OpenAI's, and the server is Azure's, which has none");
-                return Err(CodexError::configuration(message).with_hint("Leave it out."));
+                let message = format!("{name} is set, but Azure has none");
+                return Err(CodexError::configuration(message).with_hint("Remove it."));
             }
-            headers.insert(name, header_value(what, value, "Leave it out to use the key's own.")?);
+            headers.insert(header, header_value(name, value, "Remove it to use the key's own.")?);
         }
         Ok(headers)
     }
 
-    /// What to do about an error of this server, where that is not what it is elsewhere. `by_token`: an access token was sent.
-    pub(crate) fn hint(&self, category: ErrorCategory, by_token: bool) -> Option<&'static str> {
+    /// The hint for an error of this server, where it differs from the general one. `has_token`: an access token was sent.
+    pub(crate) fn hint(&self, category: ErrorCategory, has_token: bool) -> Option<&'static str> {
         self.azure.as_ref()?;
         Some(match category {
             ErrorCategory::NotFound => {
                 "Check the deployment's name, the endpoint and the API version; the Responses API needs \
-                 2025-03-01-preview or later, or none."
+                 2025-03-01-preview or later, or no version."
             }
-            ErrorCategory::Authentication if by_token => {
+            ErrorCategory::Authentication if has_token => {
                 "Check that the token is for the scope https://cognitiveservices.azure.com/.default and of the \
                  resource's tenant."
             }
             ErrorCategory::Authentication => "Check the API key, and that it is one of this resource's two.",
-            ErrorCategory::Permission if by_token => {
+            ErrorCategory::Permission if has_token => {
                 "Check that the identity has the role \"Cognitive Services OpenAI User\" on this resource."
             }
-            ErrorCategory::Permission => "Check the resource's network rules, and whether it takes keys.",
+            ErrorCategory::Permission => "Check the resource's network rules, and whether it accepts keys.",
             ErrorCategory::Configuration => "Check the Azure endpoint.",
             _ => return None,
         })
@@ -237,8 +237,8 @@ mod tests {
         fn check(azure: &Azure, model: &str, expected: (&str, &str)) {
             let server = Server::azure(azure).unwrap();
             assert!(server.is_official() && server.is_azure());
-            let [model, whole] = [Some(model), None].map(|model| server.base(model).unwrap());
-            assert_eq!((model.as_str(), whole.as_str()), expected);
+            let [deployment, whole] = [Some(model), None].map(|model| server.base(model).unwrap());
+            assert_eq!((deployment.as_str(), whole.as_str()), expected);
         }
         let v1 = Azure::new("https://custom.example");
         let base = "https://custom.example/openai";
@@ -280,18 +280,18 @@ mod tests {
     }
 
     #[test]
-    fn a_deployment_stands_in_the_path_or_in_the_body() {
+    fn a_deployment_is_in_the_path_or_in_the_body() {
         let v1 = Azure::new("https://r.example").with_deployment("d");
         let by_version = v1.clone().with_api_version("2024-10-21");
-        for (azure, of_model, of_server) in [(v1, Some("d"), Some("d")), (by_version, None, Some("d"))] {
+        for (azure, with_path, without_path) in [(v1, Some("d"), Some("d")), (by_version, None, Some("d"))] {
             let server = Server::azure(&azure).unwrap();
-            assert_eq!(server.model_in_body(true), of_model);
-            assert_eq!(server.model_in_body(false), of_server);
+            assert_eq!(server.model_in_body(true), with_path);
+            assert_eq!(server.model_in_body(false), without_path);
         }
     }
 
     #[test]
-    fn whose_server_it_is() {
+    fn official_servers() {
         #[track_caller]
         fn check(url: &str, official: Option<bool>) {
             let server = Server::compatible(&BaseUrl::new(url));

@@ -1,8 +1,8 @@
-//! Where a request goes: its model and what is known of it, the API, the server. Resolved once, first, and passed on.
+//! [`Target`]: the model of a request with its entry in the table, the API and the server. Resolved once.
 
 use crate::models::{InstructionRole, Lookup, Match, ModelSpec, OpenAIModel, Support, TokenParameter};
 
-/// One of OpenAI's two APIs for text, as a request goes to it.
+/// One of OpenAI's two APIs for text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WireApi {
     /// Chat Completions.
@@ -12,7 +12,7 @@ pub enum WireApi {
 }
 
 impl WireApi {
-    /// Its name, for people.
+    /// Its display name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ChatCompletions => "Chat Completions",
@@ -20,7 +20,7 @@ impl WireApi {
         }
     }
 
-    /// Its name in spans.
+    /// Its name in telemetry.
     pub(crate) const fn attribute(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat_completions",
@@ -29,23 +29,23 @@ impl WireApi {
     }
 }
 
-/// Where a request goes, and everything about it that the rest depends on.
+/// The target of a request, and the settings that its encoding depends on.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) model: OpenAIModel,
-    /// What the body calls the model: on Azure the deployment, where the path does not name it.
+    /// The model in the body: on Azure the deployment, if it is not in the path.
     pub(crate) model_in_body: String,
-    /// What the table says of the model.
+    /// The model's entry in the table.
     pub(crate) spec: ModelSpec,
-    /// How the table knows it.
+    /// How the entry was found.
     pub(crate) by: Match,
     pub(crate) api: WireApi,
     /// Whether the server is OpenAI's or Azure's. Others may serve other models under the same names.
     pub(crate) is_official: bool,
     pub(crate) stream: bool,
-    /// Whether a stream over Chat Completions asks for its usage.
+    /// Whether a stream over Chat Completions requests its usage.
     pub(crate) stream_usage: bool,
-    /// Where states of earlier turns must come from to be sent back: this server, account and model.
+    /// The origin that state of earlier responses must have to be sent back: this server, account and model.
     pub(crate) state_origin: String,
 }
 
@@ -66,24 +66,24 @@ impl Target {
     }
 
     #[cfg(test)]
-    pub(crate) fn of(model: &str, api: WireApi) -> Self {
+    pub(crate) fn for_model(model: &str, api: WireApi) -> Self {
         let model = OpenAIModel::new(model);
         let lookup = model.lookup();
         Self::new(model, lookup, api)
     }
 
     pub(crate) fn token_parameter(&self) -> TokenParameter {
-        let usual =
+        let default =
             if self.is_official { TokenParameter::MaxCompletionTokens } else { TokenParameter::MaxTokens };
-        self.spec.token_parameter.unwrap_or(usual)
+        self.spec.token_parameter.unwrap_or(default)
     }
 
     pub(crate) fn instruction_role(&self) -> InstructionRole {
         if self.is_official { self.spec.instruction_role } else { InstructionRole::System }
     }
 
-    /// Whether there is reasoning to ask for. Servers refuse encrypted reasoning where the model does not reason, and of an
-    /// unknown one, such as a deployment on Azure, it is not known.
+    /// Whether to request encrypted reasoning. Servers reject that for a model without reasoning, which an unknown one, such as
+    /// an Azure deployment, may be.
     pub(crate) fn is_known_to_reason(&self) -> bool {
         self.spec.reasoning == Support::Yes
     }

@@ -1,10 +1,10 @@
-//! [`ApiKey`]: what a key tells without being shown.
+//! [`ApiKey`]: its kind and its masked form.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// A key, which is never shown whole: `Debug` and `Display` show its [masked form](Self::masked).
+/// An API key. `Debug` and `Display` show only its [masked form](Self::masked).
 ///
 /// ```
 /// # use tachikoma_backend_codex::{ApiKey, KeyKind};
@@ -16,50 +16,50 @@ use secrecy::{ExposeSecret, SecretString};
 #[derive(Clone)]
 pub struct ApiKey(SecretString);
 
-/// What kind a key is by its first letters. OpenAI gives out these.
+/// The kind of a key by its prefix, as OpenAI issues them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyKind {
-    /// `sk-...`: a user's own, of the older kind. Other providers write theirs so too.
+    /// `sk-...`: a user key, the older kind. Other providers use the prefix too.
     Standard,
-    /// `sk-proj-...`: of a project.
+    /// `sk-proj-...`: a project key.
     Project,
-    /// `sk-svcacct-...`: of a service account in a project.
+    /// `sk-svcacct-...`: the key of a service account in a project.
     ServiceAccount,
-    /// `sk-admin-...`: of an organization's administrator. It manages projects and keys, and cannot call a model.
+    /// `sk-admin-...`: an organization's admin key. It manages projects and keys, and cannot call a model.
     Admin,
-    /// Any other: Azure's, or another server's.
+    /// Any other, such as Azure's.
     Other,
 }
 
-/// The beginnings of OpenAI's keys, which are no secret, the longer ones first.
+/// The prefixes of OpenAI's keys, which are not secret, longest match first.
 pub(crate) const KEY_PREFIXES: &[&str] = &["sk-proj-", "sk-svcacct-", "sk-admin-", "sk-"];
 
-/// The kind of a key with each of these beginnings.
+/// The kind for each of [`KEY_PREFIXES`].
 const KINDS: [KeyKind; 4] = [KeyKind::Project, KeyKind::ServiceAccount, KeyKind::Admin, KeyKind::Standard];
 
-/// The number of characters that a mask shows of a key's end, and how many must stay hidden before it.
-const SHOWN: usize = 4;
-const HIDDEN: usize = 12;
+/// How many of a key's last characters the mask shows, and how many it must hide before them.
+const VISIBLE: usize = 4;
+const MIN_HIDDEN: usize = 12;
 
 impl ApiKey {
-    /// This key. It is checked where a backend is made from it.
+    /// This key. It is validated when a backend is made from it.
     pub fn new(key: impl Into<String>) -> Self {
         Self(key.into().into())
     }
 
-    /// What kind it is, by its first letters.
+    /// Its kind, by its prefix.
     pub fn kind(&self) -> KeyKind {
         self.prefix().1
     }
 
-    /// Its kind's first letters and its last four characters, `sk-proj-...wxyz`, for logs and settings pages. A key too
-    /// short to hide anything that way is masked whole.
+    /// Its prefix and its last four characters, `sk-proj-...wxyz`, for logs and settings pages. A key that is too short for
+    /// that is masked completely.
     pub fn masked(&self) -> String {
         let (prefix, _) = self.prefix();
         let rest = self.expose().strip_prefix(prefix).unwrap_or_default();
-        let hidden = rest.chars().count().saturating_sub(SHOWN);
-        if hidden < HIDDEN {
+        let hidden = rest.chars().count().saturating_sub(VISIBLE);
+        if hidden < MIN_HIDDEN {
             return "...".to_owned();
         }
         format!("{prefix}...{}", rest.chars().skip(hidden).collect::<String>())

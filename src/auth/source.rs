@@ -1,4 +1,4 @@
-//! Keys from a file or a command. Both give what a [`TokenProvider`] does, so that a key which was replaced is found.
+//! Keys from a file or a command. Both are a [`TokenProvider`], so that a rotated key is read again.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -16,25 +16,25 @@ use crate::runtime::mask;
 /// More than any key has, in bytes.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// A file with nothing but a key in it.
+/// A file that holds only a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyFile(pub(super) PathBuf);
 
 impl KeyFile {
-    /// The key that is in it now. Not for files that have to be waited for.
+    /// The current key. Blocks on a file that is not [regular](Self::is_regular).
     pub(super) fn read(&self) -> Result<AccessToken, TokenError> {
-        let text = read_start(&self.0).map_err(|error| self.error(&error))?;
-        key_in(text).map_err(|problem| TokenError::new(format!("{} {problem}", self.name())))
+        let text = read_limited(&self.0).map_err(|error| self.error(&error))?;
+        parse_key(text).map_err(|problem| TokenError::new(format!("{} {problem}", self.name())))
     }
 
-    /// Whether it can be read at once; a pipe, which can be read only once, may be still to come.
+    /// Whether it is a regular file; a pipe may block, and can be read only once.
     ///
     /// # Errors
-    /// There is no such file, or it is a folder.
-    pub(super) fn is_plain(&self) -> Result<bool, TokenError> {
+    /// It does not exist or is a directory.
+    pub(super) fn is_regular(&self) -> Result<bool, TokenError> {
         let kind = fs::metadata(&self.0).map_err(|error| self.error(&error))?;
         if kind.is_dir() {
-            return Err(TokenError::new(format!("{} is a folder", self.name())));
+            return Err(TokenError::new(format!("{} is a directory", self.name())));
         }
         Ok(kind.is_file())
     }
@@ -48,7 +48,7 @@ impl KeyFile {
     }
 }
 
-fn read_start(path: &Path) -> io::Result<Vec<u8>> {
+fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -58,8 +58,8 @@ fn read_start(path: &Path) -> io::Result<Vec<u8>> {
 impl TokenProvider for KeyFile {
     async fn token(&self) -> Result<AccessToken, TokenError> {
         let file = self.clone();
-        let reading = tokio::task::spawn_blocking(move || file.read());
-        reading.await.map_err(TokenError::new)?
+        let read = tokio::task::spawn_blocking(move || file.read());
+        read.await.map_err(TokenError::new)?
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) struct KeyCommand {
 impl TokenProvider for KeyCommand {
     async fn token(&self) -> Result<AccessToken, TokenError> {
         let name = format!("the key command {:?}", self.program);
-        let wrong = |error: io::Error| TokenError::new(format!("{name} cannot be run: {error}"));
+        let failed = |error: io::Error| TokenError::new(format!("{name} cannot be run: {error}"));
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
@@ -84,49 +84,49 @@ impl TokenProvider for KeyCommand {
             .kill_on_drop(true);
         #[cfg(unix)]
         command.process_group(0);
-        let mut child = command.spawn().map_err(wrong)?;
+        let mut child = command.spawn().map_err(failed)?;
         #[cfg(unix)]
-        let group = ProcessGroup::of(&child);
-        let output = read_start_of(child.stdout.take());
-        let complaint = async {
-            let mut stderr = child.stderr.take();
-            let complaint = read_start_of(stderr.as_mut()).await?;
-            // A program that says much must not die of nobody listening.
-            if let Some(rest) = &mut stderr {
+        let group = ProcessGroup::new(&child);
+        let output = read_limited_async(child.stdout.take());
+        let stderr = async {
+            let mut pipe = child.stderr.take();
+            let start = read_limited_async(pipe.as_mut()).await?;
+            // A closed pipe would kill a program that writes more.
+            if let Some(rest) = &mut pipe {
                 tokio::io::copy(rest, &mut tokio::io::sink()).await?;
             }
-            Ok(complaint)
+            Ok(start)
         };
-        let (output, complaint) = futures::future::join(output, complaint).await;
-        let (output, complaint) = (output.map_err(wrong)?, complaint.map_err(wrong)?);
-        let status = child.wait().await.map_err(wrong)?;
-        // From now on its number may be that of another.
+        let (output, stderr) = futures::future::join(output, stderr).await;
+        let (output, stderr) = (output.map_err(failed)?, stderr.map_err(failed)?);
+        let status = child.wait().await.map_err(failed)?;
+        // Its process id may be reused from here on.
         #[cfg(unix)]
         group.release();
         if !status.success() && !is_too_long(&output) {
-            let complaint = String::from_utf8_lossy(&complaint);
-            let said = complaint.lines().map(str::trim).find(|line| !line.is_empty());
-            let said = said.map(|line| format!(": {}", mask(line))).unwrap_or_default();
-            return Err(TokenError::new(format!("{name} failed ({status}){said}")));
+            let stderr = String::from_utf8_lossy(&stderr);
+            let reason = stderr.lines().map(str::trim).find(|line| !line.is_empty());
+            let reason = reason.map(|line| format!(": {}", mask(line))).unwrap_or_default();
+            return Err(TokenError::new(format!("{name} failed ({status}){reason}")));
         }
-        key_in(output).map_err(|problem| TokenError::new(format!("{name}: its output {problem}")))
+        parse_key(output).map_err(|problem| TokenError::new(format!("{name}: its output {problem}")))
     }
 }
 
-/// The processes that a key command has started, itself included. Dropping it kills them: of a command that is cut off, only
-/// the first process would end otherwise.
+/// The process group of a key command. Dropping it kills the whole group: a timeout would end only the first process
+/// otherwise.
 #[cfg(unix)]
 struct ProcessGroup(Option<rustix::process::Pid>);
 
 #[cfg(unix)]
 impl ProcessGroup {
-    /// The group that was made with this process, which has not been waited for.
-    fn of(leader: &tokio::process::Child) -> Self {
-        let number = leader.id().and_then(|id| i32::try_from(id).ok());
-        Self(number.and_then(rustix::process::Pid::from_raw))
+    /// The group of this process, which has not been waited for.
+    fn new(leader: &tokio::process::Child) -> Self {
+        let id = leader.id().and_then(|id| i32::try_from(id).ok());
+        Self(id.and_then(rustix::process::Pid::from_raw))
     }
 
-    /// Leaves them alone.
+    /// Drops it without killing anything.
     fn release(mut self) {
         self.0 = None;
     }
@@ -136,16 +136,16 @@ impl ProcessGroup {
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            // It fails where all of them have ended.
+            // It fails if all of them have ended.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
     }
 }
 
-async fn read_start_of(from: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+async fn read_limited_async(reader: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    if let Some(from) = from {
-        from.take(MAX_BYTES + 1).read_to_end(&mut bytes).await?;
+    if let Some(reader) = reader {
+        reader.take(MAX_BYTES + 1).read_to_end(&mut bytes).await?;
     }
     Ok(bytes)
 }
@@ -154,11 +154,11 @@ fn is_too_long(text: &[u8]) -> bool {
     text.len() as u64 > MAX_BYTES
 }
 
-/// The key in a text that may begin with a byte-order mark and end in line ends.
+/// Parses a key, which may begin with a byte-order mark and end in line ends.
 ///
 /// # Errors
-/// What is wrong with the text, and never the text.
-fn key_in(text: Vec<u8>) -> Result<AccessToken, &'static str> {
+/// The problem, which never contains the text.
+fn parse_key(text: Vec<u8>) -> Result<AccessToken, &'static str> {
     if is_too_long(&text) {
         return Err("is too long for a key");
     }
@@ -174,10 +174,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_in_texts() {
+    fn keys_are_parsed() {
         #[track_caller]
         fn check(text: &[u8], expected: Result<&str, &str>) {
-            let key = key_in(text.to_vec());
+            let key = parse_key(text.to_vec());
             assert_eq!(key.as_ref().map(AccessToken::expose), expected.as_ref().copied());
         }
         check(b"sk-1", Ok("sk-1"));

@@ -1,4 +1,4 @@
-//! [`TokenProvider`]: where tokens that expire come from.
+//! [`TokenProvider`]: the source of tokens that expire.
 
 use std::error::Error;
 use std::fmt;
@@ -10,7 +10,7 @@ use tachikoma_backends_core::async_trait;
 
 use crate::runtime::mask;
 
-/// A token, for example of Entra ID, and until when it holds. `Debug` does not show it.
+/// A token, for example of Entra ID, and its expiry. `Debug` does not show it.
 #[derive(Clone)]
 pub struct AccessToken {
     secret: SecretString,
@@ -18,19 +18,19 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// A token that holds until a server refuses it.
+    /// A token that is valid until a server rejects it.
     pub fn new(secret: impl Into<String>) -> Self {
         Self { secret: secret.into().into(), expires_at: None }
     }
 
-    /// Holds until this time.
+    /// Sets when it expires.
     #[must_use]
     pub fn expires_at(mut self, time: SystemTime) -> Self {
         self.expires_at = Some(time);
         self
     }
 
-    /// Holds for this long from now on.
+    /// Sets how long it is valid from now on.
     #[must_use]
     pub fn expires_in(self, time: Duration) -> Self {
         match SystemTime::now().checked_add(time) {
@@ -43,7 +43,7 @@ impl AccessToken {
         self.secret.expose_secret()
     }
 
-    /// For how long it still holds; `None` is for ever.
+    /// The remaining lifetime; `None` is unlimited.
     pub(super) fn lifetime(&self, now: SystemTime) -> Option<Duration> {
         self.expires_at.map(|end| end.duration_since(now).unwrap_or_default())
     }
@@ -51,7 +51,7 @@ impl AccessToken {
 
 from_text!(AccessToken);
 
-/// A token that holds until a server refuses it.
+/// A token that is valid until a server rejects it.
 impl From<SecretString> for AccessToken {
     fn from(secret: SecretString) -> Self {
         Self { secret, expires_at: None }
@@ -64,7 +64,7 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// Why no token came, in words. What looks like a token or a key in them is masked.
+/// Why there is no token. What looks like a token or a key in the message is masked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenError {
     message: String,
@@ -72,14 +72,14 @@ pub struct TokenError {
 }
 
 impl TokenError {
-    /// Trying again would not help. `cause` is an error, whose own causes are told as well, or a text.
+    /// A permanent error. `cause` is an error, whose own causes are included, or a text.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let cause = cause.into();
         let mut message = cause.to_string();
         let mut source = cause.source();
         while let Some(inner) = source {
             let inner_message = inner.to_string();
-            // Some errors repeat their cause's words.
+            // Some errors repeat the message of their cause.
             if !message.contains(&inner_message) {
                 message = format!("{message}: {inner_message}");
             }
@@ -88,12 +88,12 @@ impl TokenError {
         Self { message: mask(&message), temporary: false }
     }
 
-    /// Trying again may help: it is done as often, and after the same waits, as for a request.
+    /// A temporary error: the call is retried as often, and after the same delays, as a request.
     pub fn temporary(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { temporary: true, ..Self::new(cause) }
     }
 
-    /// Whether trying again may help.
+    /// Whether a retry may help.
     pub fn is_temporary(&self) -> bool {
         self.temporary
     }
@@ -107,14 +107,13 @@ impl fmt::Display for TokenError {
 
 impl Error for TokenError {}
 
-/// Gives tokens. It is asked before the first request, some minutes before a token expires, and once after a server has
-/// refused one (401); what it gives is kept in between, and requests at the same time share one call.
+/// Provides tokens. It is called before the first request, before a token expires, and once after a server has rejected one
+/// (401); the token is cached in between, and concurrent requests share one call.
 ///
-/// A token is replaced 5 minutes before it expires, one that is valid for less than 10 minutes after half of its time. If the
-/// call fails, the old token remains in use while it is valid. After a 401 the request is sent once more with a new token, which
-/// does not count as a retry. A provider must not send a request through the backend that waits for its token: that is an error.
-///
-/// It should not wait for ever: [`with_token_timeout`](crate::CodexBackendConfig::with_token_timeout) ends it.
+/// A token is refreshed 5 minutes before it expires, one that is valid for less than 10 minutes after half of its lifetime. If
+/// the call fails, the old token remains in use while it is valid. After a 401 the request is sent once more with a new token,
+/// which does not count as a retry. A provider must not send a request through the backend that waits for its token: that is an
+/// error. [`with_token_timeout`](crate::CodexBackendConfig::with_token_timeout) limits a call.
 ///
 /// ```
 /// use tachikoma_backend_codex::{AccessToken, Azure, CodexBackendConfig, Credentials, TokenError, TokenProvider};
@@ -135,10 +134,10 @@ impl Error for TokenError {}
 /// ```
 #[async_trait]
 pub trait TokenProvider: Send + Sync {
-    /// A token that holds now.
+    /// A valid token.
     ///
     /// # Errors
-    /// There is none, and why.
+    /// Why there is no token.
     async fn token(&self) -> Result<AccessToken, TokenError>;
 }
 
@@ -149,14 +148,14 @@ impl<P: TokenProvider + ?Sized> TokenProvider for Arc<P> {
     }
 }
 
-/// A function as a provider.
-pub(super) struct ByFunction<F>(pub(super) F);
+/// A function that is a provider.
+pub(super) struct FunctionProvider<F>(pub(super) F);
 
 #[async_trait]
-impl<F, Asking> TokenProvider for ByFunction<F>
+impl<F, Fut> TokenProvider for FunctionProvider<F>
 where
-    F: Fn() -> Asking + Send + Sync,
-    Asking: Future<Output = Result<AccessToken, TokenError>> + Send,
+    F: Fn() -> Fut + Send + Sync,
+    Fut: Future<Output = Result<AccessToken, TokenError>> + Send,
 {
     async fn token(&self) -> Result<AccessToken, TokenError> {
         (self.0)().await
@@ -176,13 +175,13 @@ mod tests {
         check("the tenant is unknown", "the tenant is unknown");
         check("bad token eyJhbGciOi.J9eyJ.zdWI, sorry", "bad token ***, sorry");
         check("{\"key\":\"sk-proj-0123456789\"}", "{\"key\":\"***\"}");
-        check("sk-learn is no key, eyJ neither", "sk-learn is no key, eyJ neither");
+        check("sk-learn is not a key, nor is eyJ", "sk-learn is not a key, nor is eyJ");
         check("", "");
         check("größer: 日本", "größer: 日本");
     }
 
     #[test]
-    fn an_error_tells_its_causes_once() {
+    fn an_error_includes_its_causes_once() {
         #[derive(Debug)]
         struct Outer(&'static str, Option<std::io::Error>);
         impl fmt::Display for Outer {

@@ -1,4 +1,4 @@
-//! Which API a request goes to.
+//! [`ApiChoice`]: the API for a request.
 
 use tachikoma_backends_core::CompletionRequest;
 
@@ -7,17 +7,17 @@ use crate::models::{ModelSpec, OpenAIModel, Support};
 use crate::target::WireApi;
 use crate::validate::{asked_effort, needs_responses, responses_only};
 
-/// Where a request goes, and why: see [`CodexBackend::api_for`](crate::CodexBackend::api_for).
+/// The API for a request, with the reason: see [`CodexBackend::api_for`](crate::CodexBackend::api_for).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiChoice {
     /// The API.
     pub api: WireApi,
-    /// The reason, in words.
+    /// Why it was chosen.
     pub reason: String,
 }
 
-/// The first rule that fits decides. `host` is the server's.
+/// Chooses by the first rule that applies. `host` is the server's.
 pub(super) fn choose(
     setting: Api,
     request: &CompletionRequest,
@@ -26,39 +26,39 @@ pub(super) fn choose(
     is_official: bool,
     host: &str,
 ) -> ApiChoice {
-    let because = |api, reason: String| ApiChoice { api, reason };
-    let chat = |reason| because(WireApi::ChatCompletions, reason);
-    let responses = |reason| because(WireApi::Responses, reason);
+    let choice = |api, reason: String| ApiChoice { api, reason };
+    let chat = |reason| choice(WireApi::ChatCompletions, reason);
+    let responses = |reason| choice(WireApi::Responses, reason);
     let has_tools = !request.tools.is_empty();
     let effort = asked_effort(request);
-    let configured = || "it is the configured one".to_owned();
+    let configured = || "it is configured".to_owned();
     match setting {
         Api::ChatCompletions => return chat(configured()),
         Api::Responses => return responses(configured()),
         Api::Auto => {}
     }
     if let Some(field) = responses_only(request, host) {
-        return responses(format!("the extra field {field:?} is one that only the Responses API has"));
+        return responses(format!("the extra field {field:?} exists only on the Responses API"));
     }
     if !is_official {
-        return chat("every server but OpenAI's and Azure's is asked so by default".to_owned());
+        return chat("it is the default for servers other than OpenAI's and Azure's".to_owned());
     }
     if spec.responses == Support::No {
-        return chat(format!("{model} does not answer on the Responses API"));
+        return chat(format!("{model} is not available on the Responses API"));
     }
     if spec.chat == Support::No {
-        return responses(format!("{model} does not answer on Chat Completions"));
+        return responses(format!("{model} is not available on Chat Completions"));
     }
     if needs_responses(request) {
-        return responses("OpenAI takes a file of the request only on the Responses API".to_owned());
+        return responses("OpenAI accepts a file of the request only on the Responses API".to_owned());
     }
     if has_tools && spec.takes_chat_tools(effort) != Support::Yes {
-        return responses(format!("{model} takes tools together with reasoning only on the Responses API"));
+        return responses(format!("{model} accepts tools together with reasoning only on the Responses API"));
     }
     if let Some(effort) = effort.filter(|effort| ModelSpec::is_responses_only(*effort)) {
-        return responses(format!("the effort {effort} is taken only on the Responses API"));
+        return responses(format!("the effort {effort} is accepted only on the Responses API"));
     }
-    chat("the request needs nothing that only the Responses API has".to_owned())
+    chat("the request needs no feature of the Responses API".to_owned())
 }
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_fits() {
+    fn the_first_rule_that_applies() {
         use Api::{Auto, ChatCompletions as Chat, Responses};
         use ReasoningEffort::{High, Max, None as Off};
         #[track_caller]
@@ -93,8 +93,8 @@ mod tests {
             assert_eq!(Api::from(choice.api), api, "{model}: {choice:?}");
             assert!(choice.reason.contains(words), "{words:?} is not in {choice:?}");
         }
-        let nothing = (Chat, "needs nothing");
-        let only = (Responses, "does not answer on Chat Completions");
+        let nothing = (Chat, "needs no feature");
+        let only = (Responses, "not available on Chat Completions");
         let tools = (Responses, "tools together with reasoning");
         check((Auto, "gpt-5.6-terra", true), None, false, "", nothing);
         check((Auto, "gpt-5.6-terra", true), None, true, "", tools);
@@ -108,7 +108,13 @@ mod tests {
         check((Auto, "my-deployment", true), None, true, "", nothing);
         check((Auto, "gpt-5.3-codex", true), None, false, "", only);
         check((Auto, "o3-pro", true), None, true, "", only);
-        check((Auto, "gpt-4o-search-preview", true), None, false, "", (Chat, "not answer on the Responses"));
+        check(
+            (Auto, "gpt-4o-search-preview", true),
+            None,
+            false,
+            "",
+            (Chat, "not available on the Responses"),
+        );
         check(
             (Auto, "gpt-4o", true),
             None,
@@ -120,14 +126,14 @@ mod tests {
         check((Auto, "m", false), None, true, "truncation", (Responses, "\"truncation\""));
         check((Chat, "m", false), None, true, "truncation", (Chat, "configured"));
         check((Auto, "gpt-4o", true), None, false, "top_k", nothing);
-        check((Auto, "gpt-5.3-codex", false), None, true, "", (Chat, "every server but"));
+        check((Auto, "gpt-5.3-codex", false), None, true, "", (Chat, "the default for servers"));
         let file = |official| {
             let part = ContentPart::file_url("https://example.org/a.pdf");
             let request = CompletionRequest::new(vec![Message::user(vec![part])]);
             Api::from(choose(Auto, &request, &"gpt-4o".into(), &spec("gpt-4o"), official, "").api)
         };
         assert_eq!((file(true), file(false)), (Responses, Chat));
-        check((Auto, "gpt-oss-20b", false), None, true, "", (Chat, "every server but"));
+        check((Auto, "gpt-oss-20b", false), None, true, "", (Chat, "the default for servers"));
         check((Auto, "m", false), None, false, "conversation", (Responses, "\"conversation\""));
         check((Chat, "gpt-5.3-codex", true), None, false, "", (Chat, "configured"));
         check((Responses, "m", false), None, false, "", (Responses, "configured"));

@@ -1,20 +1,20 @@
-//! From the configuration to the transport.
+//! Creates the transport from the configuration.
 
 use std::sync::Arc;
 
 use reqwest::header::{HeaderValue, USER_AGENT};
 
 use crate::CodexError;
-use crate::auth::{KEY_PREFIXES, Prepared};
+use crate::auth::{KEY_PREFIXES, RequestAuth};
 use crate::config::CodexBackendConfig;
 use crate::runtime::Redactor;
 use crate::runtime::transport::{Destination, Transport};
 use crate::server::{ERRORS, Server, ServerAuthorization};
 
-/// The way to this server, with the configured credentials and headers.
+/// The transport to this server, with the configured credentials and headers.
 ///
 /// # Errors
-/// The configuration holds what no request can carry.
+/// The configuration has an invalid value.
 pub(super) fn connect(config: &CodexBackendConfig, server: &Server) -> Result<Transport, CodexError> {
     let mut headers = server.billing_headers(config.organization(), config.project())?;
     let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
@@ -23,19 +23,19 @@ pub(super) fn connect(config: &CodexBackendConfig, server: &Server) -> Result<Tr
     let redactor = Arc::new(Redactor::new(KEY_PREFIXES));
     default_headers.iter().for_each(|(name, value)| redactor.add_header(name, value));
     server.secrets().into_iter().for_each(|secret| redactor.add_secret(secret));
-    let (credentials, has_own) = (config.credentials(), config.may_headers_authenticate());
-    if credentials.is_none() && !has_own && server.is_official() {
+    let (credentials, has_auth_header) = (config.credentials(), config.may_headers_authenticate());
+    if credentials.is_none() && !has_auth_header && server.is_official() {
         return Err(CodexError::configuration(format!("{} needs credentials", server.origin()))
             .with_hint("Set an API key; Credentials::none() is for servers that need none."));
     }
     let timeout = config.reliability().token_timeout;
-    let tokens = match credentials.prepare(server.key_header(), has_own, timeout, &redactor)? {
-        Prepared::Nothing => None,
-        Prepared::Fixed(name, value) => {
+    let tokens = match credentials.prepare(server.key_header(), has_auth_header, timeout, &redactor)? {
+        RequestAuth::None => None,
+        RequestAuth::Fixed(name, value) => {
             headers.insert(name, value);
             None
         }
-        Prepared::Cached(tokens) => Some(tokens),
+        RequestAuth::Cached(tokens) => Some(tokens),
     };
     let destination = Destination {
         url: server.url().clone(),

@@ -1,4 +1,4 @@
-//! Embeddings: the same way as a request for text, by another operation.
+//! Embeddings, which are sent like a request for text.
 
 use std::sync::Arc;
 
@@ -6,15 +6,14 @@ use tachikoma_backends_core::ErrorCategory;
 use tracing::Instrument;
 
 use super::CodexBackend;
-use super::exchange::Outgoing;
+use super::exchange::ProtocolRequest;
 use crate::CodexError;
 use crate::api::embeddings::{self, EmbeddingRequest, EmbeddingResponse, Embeddings};
 use crate::api::{Protocol, ResponseContext};
-use crate::config::InputLimit;
 
 impl CodexBackend {
     /// Embeds texts: one vector for each, in their order. Retries, timeouts and errors are those of
-    /// [`try_complete`](Self::try_complete). On Azure, a backend that names one deployment for all requests asks that one.
+    /// [`try_complete`](Self::try_complete). On Azure, a configured deployment is used for them too.
     ///
     /// ```no_run
     /// # async fn run(backend: tachikoma_backend_codex::CodexBackend) -> Result<(), tachikoma_backend_codex::CodexError> {
@@ -25,9 +24,9 @@ impl CodexBackend {
     /// ```
     ///
     /// # Errors
-    /// By [category](CodexError::category). What cannot succeed is refused before it is sent: no text or an empty one, more
-    /// than 2,048, more `dimensions` than the model has; on other servers than OpenAI's and Azure's most of it is a warning.
-    /// Of texts that are too long [`with_input_limit`](crate::CodexBackendConfig::with_input_limit) decides.
+    /// By [category](CodexError::category). Refused before sending are no text or an empty one, more than 2,048, and more
+    /// `dimensions` than the model has; on servers other than OpenAI's and Azure's most of these are warnings. For texts that
+    /// are too long see [`with_input_limit`](crate::CodexBackendConfig::with_input_limit).
     pub async fn embed(&self, request: impl Into<EmbeddingRequest>) -> Result<EmbeddingResponse, CodexError> {
         let request = request.into();
         let operation = self.spans.embeddings(request.model.as_str());
@@ -51,9 +50,9 @@ impl CodexBackend {
         let (protocol, max_retries) = (Embeddings::new(&request), request.max_retries);
         let model = request.model.to_string();
         let body = embeddings::encode(request, self.server.model_in_body(protocol.is_in_deployment()))?;
-        let outgoing = Outgoing { model_in_path: Some(&model), body, max_retries };
+        let request = ProtocolRequest { model_in_path: Some(&model), body, max_retries };
         let (response, request_id) =
-            self.exchange(Arc::new(protocol), outgoing, ResponseContext::default()).await?;
+            self.exchange(Arc::new(protocol), request, ResponseContext::default()).await?;
         Ok(EmbeddingResponse { request_id, ..response })
     }
 
@@ -66,15 +65,7 @@ impl CodexBackend {
             return Err(CodexError::unsent(ErrorCategory::InvalidRequest, messages.join("; ")));
         }
         let mut warnings: Vec<_> = warnings.into_iter().map(|finding| finding.message).collect();
-        match self.config.input_limit() {
-            InputLimit::Ignore => {}
-            InputLimit::Warn => warnings.extend(embeddings::too_long(request)),
-            InputLimit::Refuse => {
-                if let Some(message) = embeddings::too_long(request) {
-                    return Err(CodexError::unsent(ErrorCategory::ContextLength, message));
-                }
-            }
-        }
+        warnings.extend(self.check_length(|| embeddings::too_long(request))?);
         for warning in warnings {
             tracing::warn!("{warning}");
         }

@@ -1,4 +1,4 @@
-//! One exchange with the server, over any protocol: a body out, a response back, whole or streamed.
+//! Sends a request of any protocol and reads its response, whole or streamed.
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use super::CodexBackend;
 use super::observer::CallObserver;
-use super::prepare::Prepared;
+use super::prepare::PreparedRequest;
 use crate::CodexError;
 use crate::api::{Protocol, ResponseContext};
 use crate::models::{Date, OpenAIModel};
@@ -26,18 +26,18 @@ use crate::server::ERRORS;
 use crate::target::Target;
 
 /// A streamed response.
-type Chunks<E> = Pin<Box<dyn Stream<Item = Result<CompletionChunk, E>> + Send>>;
+type ChunkStream<E> = Pin<Box<dyn Stream<Item = Result<CompletionChunk, E>> + Send>>;
 
 /// The response to a request for a stream.
-enum Opened {
+enum StreamResponse {
     Stream(Box<Body>, Box<dyn Decoder + Send>),
-    /// Of a server that does not stream, or that reports what is wrong.
+    /// From a server that does not stream, or that reports an error.
     Whole(Box<CompletionResponse>),
 }
 
 /// A request of any protocol.
-pub(super) struct Outgoing<'a> {
-    /// The model that on Azure the path names.
+pub(super) struct ProtocolRequest<'a> {
+    /// The model that is part of the path on Azure.
     pub(super) model_in_path: Option<&'a str>,
     pub(super) body: Bytes,
     pub(super) max_retries: Option<u32>,
@@ -46,45 +46,54 @@ pub(super) struct Outgoing<'a> {
 impl CodexBackend {
     /// The whole response to a request for text.
     pub(super) async fn respond(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
-        let max_retries = request.max_retries;
-        let Prepared { body, target, context, warnings } = self.prepare(request, false)?;
-        warn(&warnings, &target);
-        let outgoing = Outgoing { model_in_path: target.model_in_path(), body, max_retries };
-        let (mut response, request_id) = self.exchange(target.api.protocol(), outgoing, context).await?;
-        response.request_id = request_id;
-        Ok(response)
+        let mut observer = self.observe(&request);
+        let response = async move {
+            let max_retries = request.max_retries;
+            let PreparedRequest { body, target, context, warnings } = self.prepare(request, false)?;
+            warn(&warnings, &target);
+            let request = ProtocolRequest { model_in_path: target.model_in_path(), body, max_retries };
+            let (mut response, request_id) = self.exchange(target.api.protocol(), request, context).await?;
+            response.request_id = request_id;
+            Ok(response)
+        };
+        let outcome = response.instrument(observer.span()).await;
+        match &outcome {
+            Ok(response) => observer.response(response),
+            Err(error) => observer.failed(error),
+        }
+        outcome
     }
 
-    /// Begins a stream whose errors are handed out as `E`. What waits for the response holds the prepared request alone.
+    /// Starts a stream with errors of type `E`. The future holds only the prepared request.
     pub(super) fn open_stream<E: From<CodexError> + Send + 'static>(
         &self,
         request: CompletionRequest,
-    ) -> impl Future<Output = Result<Chunks<E>, CodexError>> + Send {
+    ) -> impl Future<Output = Result<ChunkStream<E>, CodexError>> + Send {
         let max_retries = request.max_retries;
         let mut observer = self.observe(&request);
         let prepared = observer.span().in_scope(|| self.prepare(request, true));
         async move {
-            let opened = async {
-                let Prepared { body, target, context, warnings } = prepared?;
+            let response = async {
+                let PreparedRequest { body, target, context, warnings } = prepared?;
                 warn(&warnings, &target);
                 let protocol = target.api.protocol();
-                let outgoing = Outgoing { model_in_path: target.model_in_path(), body, max_retries };
-                let mut body = self.send(&*protocol, outgoing).await?;
+                let request = ProtocolRequest { model_in_path: target.model_in_path(), body, max_retries };
+                let mut body = self.send(&*protocol, request).await?;
                 if body.detect_events().await? {
-                    return Ok(Opened::Stream(Box::new(body), protocol.decoder(context)));
+                    return Ok(StreamResponse::Stream(Box::new(body), protocol.decoder(context)));
                 }
                 let (mut response, request_id) = self.read(protocol, body, context).await?;
                 response.request_id = request_id;
-                Ok(Opened::Whole(Box::new(response)))
+                Ok(StreamResponse::Whole(Box::new(response)))
             };
-            let opened = opened.instrument(observer.span()).await;
-            Ok(match opened.inspect_err(|error| observer.failed(error))? {
-                Opened::Stream(body, decoder) => {
+            let response = response.instrument(observer.span()).await;
+            Ok(match response.inspect_err(|error| observer.failed(error))? {
+                StreamResponse::Stream(body, decoder) => {
                     let limits = self.config.reliability();
                     let source = SseSource::new(*body, limits.max_event_bytes);
                     stream::chunks(source, decoder, limits, observer)
                 }
-                Opened::Whole(response) => {
+                StreamResponse::Whole(response) => {
                     observer.response(&response);
                     Box::pin(futures::stream::iter(response.into_chunks().map(Ok)))
                 }
@@ -92,15 +101,15 @@ impl CodexBackend {
         }
     }
 
-    /// Sends a request and reads its whole response, which comes with the id of the request, within the total timeout.
+    /// Sends a request and reads its whole response, which is returned with the request id, within the total timeout.
     pub(super) async fn exchange<R: Send + 'static>(
         &self,
         protocol: Arc<dyn Protocol<Response = R>>,
-        outgoing: Outgoing<'_>,
+        request: ProtocolRequest<'_>,
         context: ResponseContext,
     ) -> Result<(R, Option<String>), CodexError> {
         let exchange = async {
-            let body = self.send(&*protocol, outgoing).await?;
+            let body = self.send(&*protocol, request).await?;
             self.read(protocol, body, context).await
         };
         match self.config.reliability().total_timeout {
@@ -109,29 +118,29 @@ impl CodexBackend {
         }
     }
 
-    /// Sends a request, and once more without the states of earlier turns if the server no longer takes them.
+    /// Sends a request, and once more without the state of earlier responses if the server rejects that.
     async fn send<R: Send + 'static>(
         &self,
         protocol: &dyn Protocol<Response = R>,
-        outgoing: Outgoing<'_>,
+        request: ProtocolRequest<'_>,
     ) -> Result<Body, CodexError> {
-        let base = self.server.base(outgoing.model_in_path)?;
+        let base = self.server.base(request.model_in_path)?;
         let send = async |body: &Bytes| {
             let operation = |attempt| protocol.call(openai::client(attempt), body.clone());
-            self.transport.send(&base, outgoing.max_retries, operation).await
+            self.transport.send(&base, request.max_retries, operation).await
         };
-        let sent: Result<ResponseValue<ByteStream>, _> = send(&outgoing.body).await;
-        let error = match sent {
+        let response: Result<ResponseValue<ByteStream>, _> = send(&request.body).await;
+        let error = match response {
             Ok(response) => return Ok(self.transport.body(response)),
             Err(error) => error,
         };
-        let without_state = || protocol.without_state(&outgoing.body);
+        let without_state = || protocol.without_state(&request.body);
         let Some(body) = ERRORS.is_stale_state(&error).then(without_state).flatten() else {
             return Err(error);
         };
         tracing::warn!(
             request_id = error.request_id(),
-            "the server no longer takes the reasoning of earlier turns; the request is sent once more without it"
+            "the server no longer accepts the reasoning of earlier turns; the request is sent once more without it"
         );
         let response = send(&body).await.map_err(|last| last.after(error))?;
         Ok(self.transport.body(response))
@@ -160,23 +169,9 @@ impl CodexBackend {
         let model = request.model.as_deref().unwrap_or(self.config.model().as_str());
         CallObserver::new(self.spans.chat(model, request), Arc::clone(&self.unknown_fields))
     }
-
-    /// Like [`respond`](Self::respond), with a span.
-    pub(super) async fn respond_observed(
-        &self,
-        request: CompletionRequest,
-    ) -> Result<CompletionResponse, CodexError> {
-        let mut observer = self.observe(&request);
-        let outcome = self.respond(request).instrument(observer.span()).await;
-        match &outcome {
-            Ok(response) => observer.response(response),
-            Err(error) => observer.failed(error),
-        }
-        outcome
-    }
 }
 
-/// Logs what was changed, and that a model of OpenAI ends soon.
+/// Logs the warnings, and the shutdown date of an OpenAI model.
 fn warn(warnings: &[String], target: &Target) {
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -186,7 +181,7 @@ fn warn(warnings: &[String], target: &Target) {
     }
 }
 
-/// The warning that a model ends soon, once in a process for each model.
+/// The warning that a model shuts down soon, once in a process for each model.
 fn shutdown_warning(model: &OpenAIModel) -> Option<String> {
     static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let warning = model.shutdown_warning(Date::from(SystemTime::now()))?;

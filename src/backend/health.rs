@@ -1,4 +1,4 @@
-//! Whether the server responds.
+//! The health check.
 
 use progenitor_client::{Error as ClientError, ResponseValue};
 

@@ -1,4 +1,4 @@
-//! What is recorded of a response while it passes: its span, and what in it is unknown.
+//! [`CallObserver`]: records the span and the unknown fields of a response.
 
 use std::sync::Arc;
 
@@ -24,12 +24,12 @@ impl CallObserver {
         Self { operation, unknown_fields }
     }
 
-    /// The span, in which everything is done.
+    /// The span of the call.
     pub(super) fn span(&self) -> Span {
         self.operation.as_ref().map_or_else(Span::none, |operation| operation.span().clone())
     }
 
-    /// A whole response came.
+    /// Records a whole response.
     pub(super) fn response(&mut self, response: &CompletionResponse) {
         let mut unknown = UnknownFields::default();
         note_end(&mut unknown, response.finish_reason_text.as_deref(), response.service_tier.as_deref());
@@ -39,7 +39,7 @@ impl CallObserver {
         }
     }
 
-    /// The call failed.
+    /// Records a failure.
     pub(super) fn failed(&self, error: &CodexError) {
         if let Some(operation) = &self.operation {
             operation.record_error(error);

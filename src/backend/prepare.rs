@@ -1,4 +1,4 @@
-//! From the core request to what is sent: its target, what of it cannot succeed, its body.
+//! Resolves the target of a core request, validates it and encodes its body.
 
 use tachikoma_backends_core::{CompletionRequest, ErrorCategory};
 use tracing::Span;
@@ -11,14 +11,15 @@ use crate::config::Api;
 use crate::models::{ModelSpec, OpenAIModel};
 use crate::runtime::transport::Bytes;
 use crate::target::Target;
+use crate::tokens;
 use crate::validate::{adapt, validate};
 
-/// A request that is ready to go.
+/// A request that is ready to be sent.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(super) struct PreparedRequest {
     pub(super) body: Bytes,
     pub(super) target: Target,
-    /// What the request means for reading its response.
+    /// The context for decoding its response.
     pub(super) context: ResponseContext,
     pub(super) warnings: Vec<String>,
 }
@@ -29,9 +30,9 @@ impl CodexBackend {
     /// # Errors
     /// The request would be refused before sending.
     pub fn preview(&self, request: &CompletionRequest) -> Result<RequestPreview, CodexError> {
-        let Prepared { body, target, warnings, .. } = self.prepare(request.clone(), false)?;
+        let PreparedRequest { body, target, warnings, .. } = self.prepare(request.clone(), false)?;
         let protocol = target.api.protocol();
-        let url = self.server.url_of(target.model_in_path(), protocol.path())?;
+        let url = self.server.operation_url(target.model_in_path(), protocol.path())?;
         let body = serde_json::from_slice(&body).map_err(encode::unencodable)?;
         Ok(RequestPreview { api: target.api, url, body, warnings })
     }
@@ -47,7 +48,7 @@ impl CodexBackend {
         api::choose(self.config.api(), request, model, spec, self.server.is_official(), &host)
     }
 
-    /// Where a request goes.
+    /// The target of a request.
     pub(super) fn target(&self, request: &CompletionRequest, stream: bool) -> Target {
         let model = self.model_of(request);
         let lookup = model.lookup();
@@ -67,7 +68,7 @@ impl CodexBackend {
         }
     }
 
-    /// Where states of this server, account and model come from.
+    /// The origin of state from this server, account and model.
     fn state_origin(&self, model: &OpenAIModel) -> String {
         let config = &self.config;
         let account =
@@ -81,12 +82,12 @@ impl CodexBackend {
     }
 
     /// # Errors
-    /// The request cannot succeed, or cannot be expressed.
+    /// The request cannot succeed, or cannot be encoded.
     pub(super) fn prepare(
         &self,
         mut request: CompletionRequest,
         stream: bool,
-    ) -> Result<Prepared, CodexError> {
+    ) -> Result<PreparedRequest, CodexError> {
         let target = self.target(&request, stream);
         Span::current().record("openai.api.type", target.api.attribute());
         request.max_tokens = request.max_tokens.or(self.config.max_tokens());
@@ -105,7 +106,7 @@ impl CodexBackend {
         if target.is_official {
             warnings.extend(adapt(&mut request, &target));
         }
-        warnings.extend(self.check_length(&request, &target)?);
+        warnings.extend(self.check_length(|| tokens::too_long(&request, &target))?);
         let limits = self.config.reliability();
         let context = ResponseContext {
             max_tool_calls: limits.max_tool_calls,
@@ -114,6 +115,6 @@ impl CodexBackend {
             state_origin: target.state_origin.clone(),
         };
         let body = target.api.protocol().encode(request, &target)?;
-        Ok(Prepared { body, target, context, warnings })
+        Ok(PreparedRequest { body, target, context, warnings })
     }
 }

@@ -13,11 +13,11 @@ use crate::target::WireApi;
 pub struct RequestPreview {
     /// Chat Completions or the Responses API.
     pub api: WireApi,
-    /// Where it would go. `Debug` masks what in it looks like a key.
+    /// The URL. `Debug` masks what looks like a key.
     pub url: String,
     /// The JSON body.
     pub body: Value,
-    /// What was left out or added for the model, and why. When sending, these are logged.
+    /// What was omitted or added for the model, and why. When sending, these are logged.
     pub warnings: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What operators see: rate limits, costs, and unknown fields.
+//! Reports for operators: rate limits, costs and unknown fields.
 
 use tachikoma_backends_core::CompletionResponse;
 
@@ -9,14 +9,14 @@ use crate::models::{Cost, OpenAIModel, ServiceTier, Support};
 use crate::runtime::{rate_limit::RateLimits, unknown::UnknownField};
 
 impl CodexBackend {
-    /// What the last answer, or error, that spoke of them said of the account's limits on requests and tokens. `None` before
-    /// the first, and from servers that say nothing.
+    /// The account's limits on requests and tokens by the last response that had them. `None` before the first, and for servers
+    /// that do not send them.
     ///
     /// ```
     /// # use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
     /// # let backend = CodexBackend::new(CodexBackendConfig::new("sk-..."))?;
     /// if let Some(limits) = backend.rate_limits() {
-    ///     println!("{:?} requests left, all of them again in {:?}", limits.requests.remaining, limits.requests.reset);
+    ///     println!("{:?} requests left, reset in {:?}", limits.requests.remaining, limits.requests.reset);
     /// }
     /// # Ok::<(), tachikoma_backend_codex::CodexError>(())
     /// ```
@@ -24,9 +24,9 @@ impl CodexBackend {
         self.transport.rate_limits()
     }
 
-    /// What the responses so far held that this release does not know, with how many responses held it: events, fields, and
-    /// values where a few are known. None of them breaks a response. Fields are looked for in the first and the last event of a
-    /// stream, and in responses of up to 16 KiB.
+    /// The events, fields and enum values of the responses so far that this release does not know, with the number of responses
+    /// that had them. None of them breaks a response. Fields are looked for in the first and the last event of a stream, and in
+    /// responses of up to 16 KiB.
     ///
     /// ```
     /// # use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
@@ -41,7 +41,7 @@ impl CodexBackend {
     }
 
     /// What a response cost at OpenAI's prices: [`OpenAIModel::cost_at`] of the model that responded, in the service tier that
-    /// it names. What its hosted tools did is billed beside the tokens; such a cost is [not complete](Cost::is_complete).
+    /// it names. Hosted tools are billed separately; such a cost is [not complete](Cost::is_complete).
     ///
     /// ```
     /// # use tachikoma_backend_codex::{CodexBackend, CodexError};
@@ -55,15 +55,14 @@ impl CodexBackend {
     /// ```
     ///
     /// # Errors
-    /// The server did not report how many tokens there were, or a price is not known: of the model, of the tier, or of writes
-    /// to the cache.
+    /// The server did not report the usage, or a price is unknown: of the model, of the tier, or of cache writes.
     pub fn cost(&self, response: &CompletionResponse) -> Result<Cost, CodexError> {
         let usage = response.usage.as_ref().ok_or_else(|| {
-            CodexError::configuration("the server did not report how many tokens the response cost")
+            CodexError::configuration("the server did not report the usage of the response")
         })?;
         let name = response.service_tier.as_deref().unwrap_or_default();
         let tier = ServiceTier::from_response(name).ok_or_else(|| {
-            CodexError::configuration(format!("the price of the service tier {name:?} is not known"))
+            CodexError::configuration(format!("the price of the service tier {name:?} is unknown"))
                 .with_hint("Compute the cost from the response's Usage and the prices of your contract.")
         })?;
         let model = if response.model.is_empty() { self.config.model().as_str() } else { &response.model };

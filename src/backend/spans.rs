@@ -13,7 +13,7 @@ use crate::server::Server;
 /// The attribute for the service tier of a response.
 const SERVICE_TIER: &str = "openai.response.service_tier";
 
-/// What the spans of a backend have in common.
+/// The common attributes of a backend's spans.
 #[derive(Debug)]
 pub(super) struct Spans {
     /// `openai` or `azure.ai.openai`.
@@ -30,7 +30,7 @@ impl Spans {
         Self { provider: server.provider(), address, port, redactor: Arc::clone(redactor), record_content }
     }
 
-    /// The operation of a request for text to this model; `None` where no subscriber listens.
+    /// The operation of a request for text to this model; `None` without a subscriber.
     pub(super) fn chat(&self, model: &str, request: &CompletionRequest) -> Option<Box<Operation>> {
         let span = info_span!(
             "gen_ai.chat",

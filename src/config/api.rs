@@ -1,4 +1,4 @@
-//! Which of OpenAI's two APIs is used.
+//! [`Api`]: the choice between OpenAI's two APIs.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::target::WireApi;
 
 /// Which of OpenAI's two APIs requests go to. In files it is `auto`, `chat_completions` or `responses`.
 ///
-/// Responses, chunks, tool calls, errors and retries are the same over both. What the API of a request cannot express is an error
+/// Responses, chunks, tool calls, errors and retries are the same over both. A request that its API cannot express is an error
 /// before anything is sent. [`Auto`](Self::Auto) chooses for each request by the first row that applies;
 /// [`CodexBackend::api_for`](crate::CodexBackend::api_for) returns the choice with its reason.
 ///
@@ -16,25 +16,24 @@ use crate::target::WireApi;
 /// | to a server other than OpenAI's and Azure's | Chat Completions |
 /// | for a model without the Responses API | Chat Completions |
 /// | for a model without Chat Completions | Responses |
-/// | with a file that OpenAI takes only there | Responses |
-/// | tools for a model that takes them on Chat Completions only without reasoning, unless the effort is `none` | Responses |
+/// | with a file that OpenAI accepts only there | Responses |
+/// | with tools for a model that accepts them on Chat Completions only without reasoning, unless the effort is `none` | Responses |
 /// | with the effort `max` | Responses |
 /// | any other | Chat Completions |
 ///
-/// Over the Responses API nothing is stored at the server unless the request sets `store`. The reasoning of models that are known to
-/// reason comes back encrypted in [`provider_state`](tachikoma_backends_core::CompletionResponse::provider_state) and is sent again
+/// Over the Responses API nothing is stored on the server unless the request sets `store`. The reasoning of known reasoning
+/// models is returned encrypted in [`provider_state`](tachikoma_backends_core::CompletionResponse::provider_state) and is sent again
 /// with the message that [`to_message`](tachikoma_backends_core::CompletionResponse::to_message) makes, only to the server, account
-/// and model that it came from. `seed`, penalties and names of speakers, which that API does not have, are left out with a warning.
+/// and model that it came from. `seed`, penalties and names of speakers, which that API does not have, are omitted with a warning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Api {
-    /// For each request the one that it needs: by the fields of its `extra` that only the Responses API has, else by the model
-    /// table.
+    /// Chosen for each request, by the table above.
     #[default]
     Auto,
-    /// Chat Completions, which every compatible server speaks.
+    /// Chat Completions, which every compatible server has.
     ChatCompletions,
-    /// The Responses API, on which alone today's models use tools while they reason.
+    /// The Responses API, the only one on which current models use tools while they reason.
     Responses,
 }
 
@@ -49,7 +48,7 @@ impl From<WireApi> for Api {
 }
 
 impl Api {
-    /// Its name, for people.
+    /// Its display name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",

@@ -1,4 +1,4 @@
-//! The configuration that the environment holds: OpenAI's or Azure's, never of both.
+//! The configuration from environment variables: OpenAI's or Azure's, never both.
 
 use super::CodexBackendConfig;
 use crate::CodexError;
@@ -14,45 +14,45 @@ const AZURE_KEY: &str = "AZURE_OPENAI_API_KEY";
 const AZURE_TOKEN: &str = "AZURE_OPENAI_AD_TOKEN";
 const AZURE_ENDPOINT: &str = "AZURE_OPENAI_ENDPOINT";
 const AZURE_DEPLOYMENT: &str = "AZURE_OPENAI_DEPLOYMENT";
-/// Azure's, whatever it is called.
+/// An Azure variable, despite its name.
 const AZURE_VERSION: &str = "OPENAI_API_VERSION";
 
-/// Those of which one says whose configuration it is.
-const OPENAIS: &[&str] = &[KEY, BASE_URL];
-const AZURES: &[&str] = &[AZURE_KEY, AZURE_TOKEN, AZURE_ENDPOINT];
+/// The variables that identify the configuration of OpenAI or of Azure.
+const OPENAI_VARIABLES: &[&str] = &[KEY, BASE_URL];
+const AZURE_VARIABLES: &[&str] = &[AZURE_KEY, AZURE_TOKEN, AZURE_ENDPOINT];
 
 impl CodexBackendConfig {
     /// Reads OpenAI's variables, as [`from_openai_env`](Self::from_openai_env) does, or Azure's, as
-    /// [`from_azure_env`](Self::from_azure_env) does: those that are there. An empty variable counts as not set.
+    /// [`from_azure_env`](Self::from_azure_env) does: whichever are set. An empty variable counts as not set.
     ///
     /// # Errors
-    /// There is neither, or both; something is missing; a variable is not Unicode.
+    /// Neither or both are set; a required one is missing; a variable is not Unicode.
     pub fn from_env() -> Result<Self, CodexError> {
-        Environment(&process).any()
+        Environment(&read_variable).detect()
     }
 
     /// Reads `OPENAI_API_KEY` and, where they are set, `OPENAI_BASE_URL`, `OPENAI_ORG_ID` (or `OPENAI_ORGANIZATION`),
-    /// `OPENAI_PROJECT_ID` and `OPENAI_MODEL`. A base URL on this machine needs no key. Azure's variables are not looked at.
+    /// `OPENAI_PROJECT_ID` and `OPENAI_MODEL`. A base URL on this machine needs no key. Azure's variables are ignored.
     ///
     /// # Errors
-    /// There is no key, or a variable is not Unicode.
+    /// The key is missing, or a variable is not Unicode.
     pub fn from_openai_env() -> Result<Self, CodexError> {
-        Environment(&process).openai()
+        Environment(&read_variable).openai()
     }
 
     /// Reads `AZURE_OPENAI_ENDPOINT`, `AZURE_OPENAI_AD_TOKEN` or else `AZURE_OPENAI_API_KEY`, and, where they are set,
     /// `OPENAI_API_VERSION` (without it the [v1 form](Azure) is used), `AZURE_OPENAI_DEPLOYMENT`
     /// ([`with_deployment`](Azure::with_deployment)) and `OPENAI_MODEL`. Where only one of the last two is set, it is both the
-    /// deployment and the model. OpenAI's variables are not looked at.
+    /// deployment and the model. OpenAI's variables are ignored.
     ///
     /// # Errors
     /// The endpoint or the credentials are missing, or a variable is not Unicode.
     pub fn from_azure_env() -> Result<Self, CodexError> {
-        Environment(&process).azure()
+        Environment(&read_variable).azure()
     }
 }
 
-fn process(name: &str) -> Result<Option<String>, CodexError> {
+fn read_variable(name: &str) -> Result<Option<String>, CodexError> {
     match std::env::var(name) {
         Ok(value) => Ok(Some(value)),
         Err(std::env::VarError::NotPresent) => Ok(None),
@@ -69,8 +69,8 @@ impl Environment<'_> {
         Ok((self.0)(name)?.filter(|value| !value.is_empty()))
     }
 
-    /// Those of the variables that are set.
-    fn set(&self, names: &[&'static str]) -> Result<Vec<&'static str>, CodexError> {
+    /// The variables that are set.
+    fn set_names(&self, names: &[&'static str]) -> Result<Vec<&'static str>, CodexError> {
         let mut found = Vec::new();
         for name in names {
             found.extend(self.get(name)?.map(|_| *name));
@@ -78,25 +78,26 @@ impl Environment<'_> {
         Ok(found)
     }
 
-    fn any(&self) -> Result<CodexBackendConfig, CodexError> {
-        match (self.set(OPENAIS)?.as_slice(), self.set(AZURES)?.as_slice()) {
+    fn detect(&self) -> Result<CodexBackendConfig, CodexError> {
+        match (self.set_names(OPENAI_VARIABLES)?.as_slice(), self.set_names(AZURE_VARIABLES)?.as_slice()) {
             ([], []) => {
                 let message = format!(
-                    "there are no credentials in the environment: of {KEY}, and for Azure {AZURE_KEY}, \
-                     {AZURE_TOKEN} and {AZURE_ENDPOINT}, none is set, or they are empty"
+                    "no credentials are set in the environment: {KEY}, and for Azure {AZURE_KEY}, {AZURE_TOKEN} and \
+                     {AZURE_ENDPOINT}, are not set or empty"
                 );
                 Err(CodexError::configuration(message).with_hint(format!(
-                    "Set {KEY}, or Azure's endpoint and key; a server on this machine needs {BASE_URL} alone."
+                    "Set {KEY}, or Azure's endpoint and key; a server on this machine needs only {BASE_URL}."
                 )))
             }
             (_, []) => self.openai(),
             ([], _) => self.azure(),
             (openai, azure) => {
                 let (openai, azure) = (openai.join(" and "), azure.join(" and "));
-                let message =
-                    format!("the environment is both OpenAI's, by {openai}, and Azure's, by {azure}");
+                let message = format!(
+                    "the environment has both OpenAI's configuration, by {openai}, and Azure's, by {azure}"
+                );
                 Err(CodexError::configuration(message)
-                    .with_hint("Unset the one, or choose by from_openai_env or from_azure_env."))
+                    .with_hint("Unset one, or use from_openai_env or from_azure_env."))
             }
         }
     }
@@ -108,9 +109,9 @@ impl Environment<'_> {
             (None, Some(url)) if is_local(url) => Credentials::none(),
             (None, _) => {
                 let message =
-                    format!("there is no API key: the environment variable {KEY} is not set or empty");
+                    format!("no API key is set: the environment variable {KEY} is not set or empty");
                 return Err(CodexError::configuration(message)
-                    .with_hint(format!("Set {KEY}; a server that wants no key takes any text.")));
+                    .with_hint(format!("Set {KEY}; for a server that needs no key, set any text.")));
             }
         };
         let mut config = CodexBackendConfig::new(credentials);
@@ -129,9 +130,9 @@ impl Environment<'_> {
     }
 
     fn azure(&self) -> Result<CodexBackendConfig, CodexError> {
-        let missing = |what: &str, names: &str| {
+        let missing = |item: &str, names: &str| {
             CodexError::configuration(format!(
-                "Azure's {what} missing in the environment: {names} not set or empty"
+                "Azure's {item} missing in the environment: {names} not set or empty"
             ))
         };
         let Some(endpoint) = self.get(AZURE_ENDPOINT)? else {
@@ -143,7 +144,7 @@ impl Environment<'_> {
             (None, Some(key)) => Credentials::key(key),
             (None, None) => {
                 return Err(missing("credentials are", &format!("{AZURE_KEY} and {AZURE_TOKEN} are"))
-                    .with_hint(format!("Set {AZURE_KEY}, or give a token provider in code.")));
+                    .with_hint(format!("Set {AZURE_KEY}, or set a token provider in code.")));
             }
         };
         let mut azure = Azure::new(endpoint);
@@ -154,7 +155,7 @@ impl Environment<'_> {
         let Some(deployment) = self.get(AZURE_DEPLOYMENT)? else {
             return self.with_model(config.with_azure(azure));
         };
-        // Without a model of its own, the rules of the default model must not hold for the deployment.
+        // Without a configured model, the rules of the default model must not apply to the deployment.
         let config = config.with_model(deployment.as_str());
         self.with_model(config.with_azure(azure.with_deployment(deployment)))
     }
@@ -172,15 +173,18 @@ mod tests {
     use super::*;
     use crate::models::OpenAIModel;
 
+    fn lookup(variables: &[(&str, &str)]) -> impl Fn(&str) -> Result<Option<String>, CodexError> {
+        move |name| {
+            Ok(variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned()))
+        }
+    }
+
     fn read(variables: &[(&str, &str)]) -> Result<CodexBackendConfig, CodexError> {
-        let read = |name: &str| {
-            Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
-        };
-        Environment(&read).any()
+        Environment(&lookup(variables)).detect()
     }
 
     #[test]
-    fn openais() {
+    fn openai_variables() {
         let config = read(&[
             ("OPENAI_API_KEY", "sk-secret"),
             ("OPENAI_BASE_URL", "http://localhost:1/v1"),
@@ -207,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn azures() {
+    fn azure_variables() {
         #[track_caller]
         fn check(variables: &[(&str, &str)], version: Option<&str>, credentials: &str) {
             let endpoint = ("AZURE_OPENAI_ENDPOINT", "https://r.openai.azure.com");
@@ -216,8 +220,8 @@ mod tests {
             assert_eq!((config.organization(), config.project()), (None, None));
             assert_eq!((config.base_url(), config.model().as_str()), ("https://r.openai.azure.com", "d"));
             assert_eq!(config.azure().unwrap().api_version(), version);
-            let shown = format!("{:?}", config.credentials());
-            assert!(shown.starts_with(credentials) && !shown.contains("secret"), "{shown}");
+            let debug = format!("{:?}", config.credentials());
+            assert!(debug.starts_with(credentials) && !debug.contains("secret"), "{debug}");
         }
         let (key, token) = (("AZURE_OPENAI_API_KEY", "secret"), ("AZURE_OPENAI_AD_TOKEN", "secret"));
         check(&[key], None, "ApiKey");
@@ -227,16 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn azures_deployment_is_named_apart_from_the_model() {
+    fn an_azure_deployment_and_its_model_are_separate() {
         #[track_caller]
         fn check(variables: &[(&str, &str)], deployment: Option<&str>, model: &str) {
             let azure =
                 [("AZURE_OPENAI_ENDPOINT", "https://r.openai.azure.com"), ("AZURE_OPENAI_API_KEY", "secret")];
             let variables = [&azure, variables].concat();
-            let read = |name: &str| {
-                Ok(variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
-            };
-            for config in [Environment(&read).any(), Environment(&read).azure()] {
+            let read = lookup(&variables);
+            for config in [Environment(&read).detect(), Environment(&read).azure()] {
                 let config = config.unwrap();
                 assert_eq!(config.azure().unwrap().deployment(), deployment);
                 assert_eq!(config.model().as_str(), model);
@@ -246,7 +248,7 @@ mod tests {
         check(&[], None, OpenAIModel::default().as_str());
         check(&[model], None, "gpt-4o");
         check(&[deployment, model], Some("mine"), "gpt-4o");
-        // The rules of the default model would be those of a stranger.
+        // The rules of the default model do not apply to it.
         check(&[deployment], Some("mine"), "mine");
         check(&[("AZURE_OPENAI_DEPLOYMENT", ""), model], None, "gpt-4o");
 
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_and_nothing_is_mixed() {
+    fn errors_name_the_missing_variables_and_conflicts() {
         #[track_caller]
         fn check(variables: &[(&str, &str)], words: &[&str]) {
             let error = read(variables).unwrap_err();

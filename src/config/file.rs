@@ -1,4 +1,4 @@
-//! The form of the configuration in a file.
+//! The file format of the configuration.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::models::OpenAIModel;
 use crate::runtime::Reliability;
 use crate::server::Azure;
 
-/// The fields of the file. Each may be left out.
+/// The fields of the file, all of them optional.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Settings {
@@ -51,19 +51,19 @@ impl TryFrom<Settings> for CodexBackendConfig {
 
     fn try_from(settings: Settings) -> Result<Self, CodexError> {
         let mut config = Self::new(Credentials::unset());
-        let given = [
+        let sources = [
             settings.api_key.map(|key| ("api_key", Credentials::key(key))),
             settings.api_key_file.map(|path| ("api_key_file", Credentials::key_file(path))),
             settings.api_key_command.map(|words| ("api_key_command", Reference::Command(words).into())),
-            settings.no_credentials.filter(|is_so| *is_so).map(|_| ("no_credentials", Credentials::none())),
+            settings.no_credentials.filter(|is_set| *is_set).map(|_| ("no_credentials", Credentials::none())),
         ];
-        let (names, credentials): (Vec<_>, Vec<_>) = given.into_iter().flatten().unzip();
-        one_at_most(&names)?;
+        let (names, credentials): (Vec<_>, Vec<_>) = sources.into_iter().flatten().unzip();
+        reject_conflict(&names)?;
         if let Some(credentials) = credentials.into_iter().next() {
             config.credentials = credentials;
         }
         match (settings.base_url, settings.azure) {
-            (Some(_), Some(_)) => one_at_most(&["base_url", "azure"])?,
+            (Some(_), Some(_)) => reject_conflict(&["base_url", "azure"])?,
             (Some(url), None) => config = config.with_base_url(url),
             (None, Some(azure)) => config = config.with_azure(azure),
             (None, None) => {}
@@ -84,11 +84,11 @@ impl TryFrom<Settings> for CodexBackendConfig {
     }
 }
 
-fn one_at_most(names: &[&str]) -> Result<(), CodexError> {
+fn reject_conflict(names: &[&str]) -> Result<(), CodexError> {
     match names {
         [] | [_] => Ok(()),
         _ => {
-            let message = format!("{} are set together; one of them is enough", names.join(" and "));
+            let message = format!("{} are set together; set only one", names.join(" and "));
             Err(CodexError::configuration(message))
         }
     }

@@ -1,14 +1,14 @@
-//! A JSON Schema in a request.
+//! [`JsonSchema`]: a schema in a request.
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use tachikoma_backends_core::OrderedSchema;
 
-/// A JSON Schema, which is written with its properties in order, and with `properties` where it is one of an object: OpenAI
-/// refuses a tool without parameters whose schema has none.
+/// A JSON Schema, serialized with its properties in order, and with `properties` for an object: OpenAI rejects the schema of a
+/// tool without parameters otherwise.
 #[cfg_attr(
     not(feature = "openai-types"),
-    expect(unreachable_pub, reason = "the generated types, which hold it, are public with that feature")
+    expect(unreachable_pub, reason = "the generated types that contain it are public with that feature")
 )]
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(transparent)]

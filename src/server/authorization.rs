@@ -1,4 +1,4 @@
-//! [`ServerAuthorization`]: the credentials of a backend as its server takes them.
+//! [`ServerAuthorization`]: the credentials of a backend for its server.
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
@@ -9,12 +9,12 @@ use crate::CodexError;
 use crate::auth::{Credentials, TokenCache};
 use crate::runtime::transport::{AuthHeader, Authorization};
 
-/// What authenticates the requests to a server, and what its errors about that mean.
+/// Authenticates the requests to a server, and has the hints for its errors.
 #[derive(Debug)]
 pub(crate) struct ServerAuthorization {
     pub(crate) server: Server,
     pub(crate) credentials: Credentials,
-    /// Where the credentials change; what does not is among the fixed headers.
+    /// For credentials that change; others are among the fixed headers.
     pub(crate) tokens: Option<std::sync::Arc<TokenCache>>,
 }
 
@@ -28,7 +28,7 @@ impl Authorization for ServerAuthorization {
 
     fn invalidate(&self, header: &AuthHeader) {
         if let Some(tokens) = &self.tokens {
-            tokens.refused(header);
+            tokens.invalidate(header);
         }
     }
 

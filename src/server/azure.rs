@@ -1,4 +1,4 @@
-//! [`Azure`]: OpenAI's models as Azure serves them.
+//! [`Azure`]: OpenAI's models on Azure.
 
 use std::fmt;
 
@@ -9,15 +9,15 @@ use super::url;
 use crate::CodexError;
 use crate::runtime::masked_url;
 
-/// Azure OpenAI: a resource's endpoint, and how it is addressed.
+/// Azure OpenAI: a resource's endpoint, deployment and API version.
 ///
-/// | Form | URL | Asked for by |
+/// | Form | URL | Selected by |
 /// |---|---|---|
 /// | v1, the newer one | `{endpoint}/openai/v1/...` | an endpoint alone |
 /// | by version | `{endpoint}/openai/deployments/{deployment}/chat/completions?api-version=...`, `{endpoint}/openai/responses?api-version=...` | [`with_api_version`](Self::with_api_version) |
 ///
 /// A deployment is named by each request's model, unless [`with_deployment`](Self::with_deployment) names one for all.
-/// An API key goes into the header `api-key`, a token of Entra ID is a bearer.
+/// An API key is sent in the header `api-key`, a token of Entra ID as a bearer token.
 ///
 /// ```
 /// # use tachikoma_backend_codex::{Azure, CodexBackend, CodexBackendConfig};
@@ -42,22 +42,22 @@ pub struct Azure {
     api_version: Option<String>,
 }
 
-/// Versions that are names belong to the v1 form.
+/// The versions of the v1 form.
 const NAMED_VERSIONS: &[&str] = &["v1", "preview", "latest"];
 
-/// Whether a version is a name that the v1 form takes.
+/// Whether the v1 form accepts this version.
 pub(super) fn is_named_version(version: &str) -> bool {
     NAMED_VERSIONS.contains(&version)
 }
 
 impl Azure {
     /// The resource at this endpoint, `https://{resource}.openai.azure.com`, a custom domain, or a gateway's path before
-    /// `/openai`. It is checked where a backend is made.
+    /// `/openai`. It is validated when a backend is made.
     pub fn new(endpoint: impl Into<String>) -> Self {
         Self { endpoint: endpoint.into(), deployment: None, api_version: None }
     }
 
-    /// The deployment of all requests. Their model then says only what the deployment can do, which it does not by its name.
+    /// The deployment of all requests. Their model then only selects the entry of the model table.
     #[must_use]
     pub fn with_deployment(mut self, deployment: impl Into<String>) -> Self {
         self.deployment = Some(deployment.into());
@@ -66,14 +66,14 @@ impl Azure {
 
     /// The version of the API, for example `2024-10-21`. The Responses API needs `2025-03-01-preview` or later. With `v1`,
     /// `preview` or `latest` the URLs are those of the v1 form. An endpoint that already ends in `/openai/v1` has that form too,
-    /// which takes no dated version: one is left out of its URLs.
+    /// which accepts no dated version: it is omitted from the URLs.
     #[must_use]
     pub fn with_api_version(mut self, version: impl Into<String>) -> Self {
         self.api_version = Some(version.into());
         self
     }
 
-    /// The endpoint, as it was given.
+    /// The endpoint, as configured.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -94,26 +94,26 @@ impl Azure {
         path.ends_with("/openai/v1") || version.is_none_or(is_named_version)
     }
 
-    /// The URL up to `/openai`, or `/openai/v1` in the v1 form, and whether it is that.
+    /// The URL up to `/openai`, or `/openai/v1` in the v1 form, and whether it has that form.
     ///
     /// # Errors
-    /// The endpoint is not a valid URL, or a name in it cannot stand in one.
+    /// The endpoint is not a valid URL, or a name is not valid in one.
     pub(super) fn base(&self) -> Result<(Url, bool), CodexError> {
-        const HINT: &str = "It looks like https://my-resource.openai.azure.com; give a version by with_api_version and a \
+        const HINT: &str = "It looks like https://my-resource.openai.azure.com; set a version by with_api_version and a \
                             deployment by with_deployment or as the model.";
         if self.endpoint.contains("/openai/deployments") {
-            let message = "the Azure endpoint goes on to a deployment; end it before /openai";
+            let message = "the Azure endpoint contains a deployment; remove the path from /openai on";
             return Err(CodexError::configuration(message).with_hint(HINT));
         }
         let mut url = url::parse("the Azure endpoint", &self.endpoint, HINT)?;
         let path = url.path().trim_end_matches('/').to_owned();
         if let Some(version) = &self.api_version {
-            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-            if version.is_empty() || !version.chars().all(fits) {
+            let is_valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+            if version.is_empty() || !version.chars().all(is_valid) {
                 return Err(CodexError::configuration(format!(
-                    "{version:?} is not a version of Azure's API"
+                    "{version:?} is not a valid version of Azure's API"
                 ))
-                .with_hint("It looks like 2024-10-21; without one the v1 form is used."));
+                .with_hint("It looks like 2024-10-21; without a version the v1 form is used."));
             }
         }
         if let Some(deployment) = &self.deployment {
@@ -130,14 +130,14 @@ fn masked<S: serde::Serializer>(endpoint: &str, serializer: S) -> Result<S::Ok, 
     serializer.serialize_str(&masked_url(endpoint))
 }
 
-/// Whether a name can stand in a path.
+/// Checks the name of a deployment.
 ///
 /// # Errors
-/// It cannot; says why.
+/// Why it is not valid in a path.
 pub(super) fn check_deployment(name: &str) -> Result<(), String> {
     match name.trim() {
-        "" => Err("the name of Azure's deployment is empty".to_owned()),
-        "." | ".." => Err(format!("{name:?} is not a name of a deployment")),
+        "" => Err("the deployment name is empty".to_owned()),
+        "." | ".." => Err(format!("{name:?} is not a valid deployment name")),
         _ => Ok(()),
     }
 }
@@ -196,12 +196,12 @@ mod tests {
         check(
             "https://a:b@r",
             V,
-            "the Azure endpoint holds a user name or a password; give credentials by with_credentials or with_header",
+            "the Azure endpoint contains a user name or a password; set credentials by with_credentials or with_header",
         );
         check(
             "https://r/openai/deployments/d/chat/completions?api-version=1",
             V,
-            "the Azure endpoint goes on to a deployment; end it before /openai",
+            "the Azure endpoint contains a deployment; remove the path from /openai on",
         );
         check(
             "https://r?api-version=1",
@@ -211,9 +211,9 @@ mod tests {
         check(
             "https://r/openai/v1/responses",
             "",
-            "the Azure endpoint ends in /responses, which the crate appends; leave it out",
+            "the Azure endpoint ends in /responses, which the crate appends; remove it",
         );
-        check("https://r", "2024 10", "\"2024 10\" is not a version of Azure's API");
+        check("https://r", "2024 10", "\"2024 10\" is not a valid version of Azure's API");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The base URL: what a caller gives and what requests go to.
+//! The base URL: as configured, and parsed.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::runtime::masked_url;
 /// OpenAI's own server.
 const OPENAI: &str = "https://api.openai.com/v1";
 
-/// A base URL as it was given. It may hold a password or a key, which `Debug` must not show.
+/// A base URL as configured. It may hold a password or a key, which `Debug` must not show.
 #[derive(Clone)]
 pub(crate) struct BaseUrl(String);
 
@@ -36,15 +36,15 @@ impl BaseUrl {
         &self.0
     }
 
-    /// Without its secrets.
+    /// The URL with its secrets masked.
     pub(crate) fn masked(&self) -> String {
         masked_url(&self.0)
     }
 
-    /// The URL that paths are appended to, without a slash at its end. A bare origin gets `/v1`.
+    /// The URL that paths are appended to, without a trailing slash. A bare origin gets `/v1`.
     ///
     /// # Errors
-    /// Requests cannot go to it.
+    /// It is not a valid base URL.
     pub(super) fn parse(&self) -> Result<Url, CodexError> {
         let hint = "It looks like https://api.openai.com/v1 or http://localhost:8080/v1.";
         let mut url = url::parse("the base URL", &self.0, hint)?;
@@ -61,10 +61,10 @@ mod tests {
     #[test]
     fn base_urls() {
         #[track_caller]
-        fn check(given: &str, expected: &str) {
-            let endpoint = BaseUrl::new(given).parse();
-            let shown = endpoint.map_or_else(|error| error.message().to_owned(), |url| url.to_string());
-            assert_eq!(shown, expected);
+        fn check(text: &str, expected: &str) {
+            let url = BaseUrl::new(text).parse();
+            let parsed = url.map_or_else(|error| error.message().to_owned(), |url| url.to_string());
+            assert_eq!(parsed, expected);
         }
         check("https://api.openai.com", "https://api.openai.com/v1");
         check("http://localhost:8080/", "http://localhost:8080/v1");
@@ -78,11 +78,11 @@ mod tests {
         check("http://a/v1?x=1", "the base URL has a query or a fragment; paths are appended to it");
         check(
             "http://a:b@c",
-            "the base URL holds a user name or a password; give credentials by with_credentials or with_header",
+            "the base URL contains a user name or a password; set credentials by with_credentials or with_header",
         );
-        let message = "the base URL holds *** in the place of a secret; give the secret itself";
+        let message = "the base URL contains *** instead of a secret; set the secret itself";
         check("http://a/proxy/***/v1", message);
-        let message = "the base URL ends in /chat/completions, which the crate appends; leave it out";
+        let message = "the base URL ends in /chat/completions, which the crate appends; remove it";
         check("http://a/v1/chat/completions", message);
     }
 }

@@ -1,8 +1,7 @@
-//! What the error bodies of OpenAI, Azure and the servers that speak OpenAI's API mean, as rows. A new error code is a row of
-//! `CODES`.
+//! The table of error bodies of OpenAI, Azure and compatible servers. A new error code is a row of `CODES`.
 //!
 //! Codes are compared without case and separators (`RateLimitReached` is `rate_limit_reached`). Phrases are compared with
-//! lower-case words without punctuation, and begin at the beginning of a word; one that ends in a space ends with it too.
+//! lower-case words without punctuation, and match from the beginning of a word; one that ends in a space also to its end.
 
 use tachikoma_backends_core::ErrorCategory::{self, *};
 
@@ -21,10 +20,10 @@ pub(crate) static ERRORS: ErrorTable = ErrorTable {
     request_id_headers: REQUEST_ID_HEADERS,
 };
 
-/// The headers with the id under which the provider finds a request. Azure's own has another name.
+/// The headers with the provider's id of a request. Azure's own has another name.
 const REQUEST_ID_HEADERS: &[&str] = &["x-request-id", "apim-request-id"];
 
-/// Error codes and types that say more than the status.
+/// Error codes and types that are more specific than the status.
 const CODES: &[(&str, ErrorCategory)] = &[
     // OpenAI
     ("invalid_api_key", Authentication),
@@ -76,7 +75,7 @@ const CODES: &[(&str, ErrorCategory)] = &[
     ("rate_limited", RateLimit),
     ("tokens_limit_reached", ContextLength),
     ("model_max_prompt_tokens_exceeded", ContextLength),
-    // Anthropic, whose words gateways pass on
+    // Anthropic, whose codes gateways pass on
     ("authentication_error", Authentication),
     ("permission_error", Permission),
     ("not_found_error", NotFound),
@@ -164,23 +163,23 @@ const CODES: &[(&str, ErrorCategory)] = &[
     ("overloaded", Overloaded),
 ];
 
-/// Codes for a field that is longer than OpenAI takes: too long a conversation where the field is part of it.
+/// Codes for a field that is too long: the conversation is too long if the field is part of it.
 const FIELD_TOO_LONG: &[&str] = &["string_above_max_length", "array_above_max_length"];
 
 /// The last names of fields that hold the conversation.
 const CONVERSATION_FIELDS: &[&str] =
     &["content", "text", "input", "prompt", "messages", "output", "instructions"];
 
-/// Keys of a response, which an error does not have.
+/// Keys of a response that an error does not have.
 const RESPONSE_KEYS: &[&str] =
     &["choices", "output", "content", "candidates", "embedding", "embeddings", "data"];
 
 const OTHER_API_HINT: &str = "Check that the base URL is that of an OpenAI-compatible API.";
 
-/// Codes for state of an earlier response that the server does not take.
+/// Codes for state of an earlier response that the server rejects.
 const STALE_STATE_CODES: &[&str] = &["invalid_encrypted_content"];
 
-/// Phrases for it; every word of a row has to be in the text.
+/// Phrases for it; the text must contain every phrase of a row.
 const STALE_STATE_PHRASES: &[&[&str]] = &[
     &["provided without its required"],
     &["items are not persisted"],

@@ -1,19 +1,19 @@
-//! The one check of URLs that a caller gives.
+//! The validation of configured URLs.
 
 use reqwest::Url;
 
 use crate::CodexError;
 use crate::runtime::is_masked;
 
-/// The paths that the crate appends, which people copy with the URL.
+/// The paths that the crate appends, which are often copied with the URL.
 const ENDPOINTS: &[&str] = &["/chat/completions", "/responses", "/models", "/embeddings"];
 
-/// The URL of a server in a text. `what` it is begins the error, `hint` shows what it looks like.
+/// Parses the URL of a server. The error begins with `name`; `hint` has an example.
 ///
 /// # Errors
-/// It is not a URL, or not one whose path can be continued.
-pub(super) fn parse(what: &str, text: &str, hint: &str) -> Result<Url, CodexError> {
-    let problem = |problem: &str| Err(CodexError::configuration(format!("{what} {problem}")).with_hint(hint));
+/// It is not a valid URL, or not one that paths can be appended to.
+pub(super) fn parse(name: &str, text: &str, hint: &str) -> Result<Url, CodexError> {
+    let problem = |problem: &str| Err(CodexError::configuration(format!("{name} {problem}")).with_hint(hint));
     let url = match Url::parse(text.trim()) {
         Ok(url) => url,
         Err(error) => return problem(&format!("is not a valid URL: {error}")),
@@ -26,15 +26,15 @@ pub(super) fn parse(what: &str, text: &str, hint: &str) -> Result<Url, CodexErro
     }
     if !url.username().is_empty() || url.password().is_some() {
         return problem(
-            "holds a user name or a password; give credentials by with_credentials or with_header",
+            "contains a user name or a password; set credentials by with_credentials or with_header",
         );
     }
     if is_masked(&url) {
-        return problem("holds *** in the place of a secret; give the secret itself");
+        return problem("contains *** instead of a secret; set the secret itself");
     }
     let path = url.path().trim_end_matches('/');
     match ENDPOINTS.iter().find(|endpoint| path.ends_with(**endpoint)) {
-        Some(endpoint) => problem(&format!("ends in {endpoint}, which the crate appends; leave it out")),
+        Some(endpoint) => problem(&format!("ends in {endpoint}, which the crate appends; remove it")),
         None => Ok(url),
     }
 }

@@ -51,7 +51,7 @@ mod tests {
     #[track_caller]
     fn check(model: &str, max_tokens: Option<u32>, tokens: u32, expected: Option<&str>) {
         let count = TokenCount { tokens, exact_texts: true, ..TokenCount::default() };
-        let target = Target::of(model, WireApi::Responses);
+        let target = Target::for_model(model, WireApi::Responses);
         assert_eq!(super::check(&target, max_tokens, &count).as_deref(), expected);
     }
 

@@ -116,7 +116,7 @@ mod tests {
     }
 
     fn found(part: ContentPart, model: &str, api: WireApi) -> Vec<(Basis, String)> {
-        let findings = validate(&of(part), &Target::of(model, api));
+        let findings = validate(&of(part), &Target::for_model(model, api));
         findings.into_iter().map(|finding| (finding.basis, finding.message)).collect()
     }
 

@@ -15,7 +15,7 @@ fn request() -> CompletionRequest {
 }
 
 fn target(model: &str, api: WireApi, stream: bool) -> Target {
-    Target { stream, ..Target::of(model, api) }
+    Target { stream, ..Target::for_model(model, api) }
 }
 
 fn of(messages: impl Into<Vec<Message>>) -> CompletionRequest {

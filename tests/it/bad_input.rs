@@ -29,11 +29,11 @@ fn settings_that_cannot_work() {
     }
     let new = CodexBackendConfig::new;
     check(new(""), "the API key is empty");
-    check(new("sk-secret\n"), "the API key holds a line break at character 10");
-    check(new("sk-secret sk-secret"), "the API key holds a space");
+    check(new("sk-secret\n"), "the API key contains a line break at character 10");
+    check(new("sk-secret sk-secret"), "the API key contains a space");
     check(new("sk-secret").with_base_url("not a url"), "the base URL is not a valid URL");
     check(new("sk-secret").with_base_url("ftp://example.org"), "use http or https");
-    check(new("sk-secret").with_organization("org\n1"), "the organization holds a line break");
+    check(new("sk-secret").with_organization("org\n1"), "the organization contains a line break");
 }
 
 /// Checks the error of both `complete` and `complete_stream` for a response.

@@ -176,7 +176,7 @@ async fn token_providers_that_fail_or_hang() {
     let busy = "no credentials for the request: busy";
     check(|| Box::pin(async { Err(TokenError::temporary("busy")) }), (Authentication, true, 3), busy).await;
     check(|| Box::pin(futures::future::pending()), (Timeout, true, 3), "no credentials came within 2s").await;
-    let line = "the access token holds a line break at character 2";
+    let line = "the access token contains a line break at character 2";
     check(|| Box::pin(async { Ok(AccessToken::new("a\n")) }), (Configuration, false, 1), line).await;
     check(|| Box::pin(async { Ok(AccessToken::new("")) }), (Configuration, false, 1), "is empty").await;
 }
@@ -230,7 +230,7 @@ async fn a_token_provider_must_not_call_its_own_backend() {
     });
     own.set(CodexBackend::new(config_for(&mock, credentials)).unwrap()).unwrap();
     let error = own.get().unwrap().try_complete(request()).await.unwrap_err();
-    assert!(error.to_string().contains("through the backend that it gives tokens to"), "{error}");
+    assert!(error.to_string().contains("through the backend that it provides tokens for"), "{error}");
     assert_eq!((error.attempts(), mock.requests().len()), (0, 0));
     // Another backend is fine.
     let other = CodexBackend::new(config_for(&mock, "sk-other")).unwrap();

@@ -225,7 +225,7 @@ async fn errors_about_a_secret_do_not_hold_it() {
     for (name, config, words) in [
         ("a line break", CodexBackendConfig::new(format!("{key}\n")), "a line break"),
         ("a space", CodexBackendConfig::new(format!("{key} {key}")), "a space"),
-        ("not ASCII", CodexBackendConfig::new(format!("{key}é")), "no HTTP header can carry"),
+        ("not ASCII", CodexBackendConfig::new(format!("{key}é")), "not valid in an HTTP header"),
         ("quotes", CodexBackendConfig::new(format!("\"{key}\"")), "the API key is in quotes"),
         ("single quotes", CodexBackendConfig::new(format!("'{key}'")), "the API key is in quotes"),
         ("a scheme", CodexBackendConfig::new(format!("Bearer {key}")), "begins with \"Bearer \""),

@@ -164,7 +164,7 @@ fn secrets_are_read_but_not_written() {
 fn a_file_without_credentials_builds_no_backend() {
     let config = read("model = \"gpt-4o\"").unwrap();
     let error = CodexBackend::new(config.clone()).unwrap_err().to_string();
-    assert!(error.contains("there are no credentials") && error.contains("api_key_file"), "{error}");
+    assert!(error.contains("no credentials are set") && error.contains("api_key_file"), "{error}");
     CodexBackend::new(config.with_credentials("sk-later")).unwrap();
 }
 

@@ -273,11 +273,11 @@ async fn a_response_has_a_cost_or_an_error_with_the_reason() {
     check(&backend, response("my-model", None), Err("the price of the model is not known: \"my-model\""));
     let flex = "the price of the model in the service tier \"flex\" is not known: \"gpt-4o\"";
     check(&backend, response("gpt-4o", Some("flex")), Err(flex));
-    let scale = "the price of the service tier \"scale\" is not known";
+    let scale = "the price of the service tier \"scale\" is unknown";
     check(&backend, response("gpt-4o", Some("scale")), Err(scale));
     let long = "the price of long inputs in the service tier \"priority\" is not known: \"gpt-5.5\"";
     check(&backend, response("gpt-5.5", Some("priority")), Err(long));
-    let none = "the server did not report how many tokens the response cost";
+    let none = "the server did not report the usage of the response";
     check(&backend, response("gpt-4o", None).with_usage(None), Err(none));
     let writes = Usage::new(10, 0).with_cache_write_tokens(1);
     let unknown = "the price of writing to the cache is not known: \"chat-latest\"";

@@ -1,4 +1,4 @@
-//! Error bodies of every shape become categories and words.
+//! The categories and messages of error bodies of every shape.
 
 use std::time::{Duration, SystemTime};
 
@@ -66,7 +66,7 @@ fn openai_errors() {
 }
 
 #[test]
-fn other_servers_errors() {
+fn errors_of_other_servers() {
     check(
         400,
         r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error"}}"#,
@@ -115,7 +115,7 @@ fn other_servers_errors() {
 }
 
 #[test]
-fn the_status_decides_where_the_body_says_nothing() {
+fn the_status_decides_without_an_error_message() {
     check(
         502,
         "<html><head><title>502 Bad Gateway</title></head></html>",
@@ -140,7 +140,7 @@ fn the_status_decides_where_the_body_says_nothing() {
 }
 
 #[test]
-fn headers_count() {
+fn headers_are_read() {
     let headers = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
         pairs
             .iter()
@@ -182,7 +182,7 @@ fn errors_inside_a_success() {
 }
 
 #[test]
-fn bodies_that_are_no_json() {
+fn bodies_that_are_not_json() {
     #[track_caller]
     fn check(body: &str, category: ErrorCategory, start: &str) {
         let reason = serde_json::from_str::<Value>(body).unwrap_err();
@@ -272,7 +272,7 @@ fn an_empty_error_is_none() {
 }
 
 #[test]
-fn unread_json_gives_its_words() {
+fn unread_json_is_quoted() {
     #[track_caller]
     fn check(body: &str, category: ErrorCategory, words: &str) {
         let error = ERRORS.unrecognized_error(&serde_json::from_str(body).unwrap());
@@ -296,14 +296,14 @@ fn unread_json_gives_its_words() {
     check(r#""the disk is full""#, Parse, "the disk is full");
     check("5", Parse, "5");
     check("{}", Parse, "{}");
-    // What a model wrote is not what its server says.
+    // The output of a model is not an error message.
     let answer =
         r#"{"content":[{"type":"text","text":"Your credit balance is too low"}],"role":"assistant"}"#;
     check(answer, Parse, "credit balance");
 }
 
 #[test]
-fn state_that_the_server_does_not_take() {
+fn stale_state() {
     #[track_caller]
     fn check(status: u16, message: &str, code: Option<&str>, expected: bool) {
         let body = serde_json::json!({"error": {"message": message, "code": code}}).to_string();

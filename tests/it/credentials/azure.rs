@@ -56,7 +56,7 @@ async fn a_request_may_name_the_deployment() {
     assert_eq!(mock.requests()[0].path, "/openai/deployments/mine/chat/completions");
     let error = backend.try_complete(request().with_model("..")).await.unwrap_err();
     assert_eq!((error.category(), error.attempts()), (ErrorCategory::InvalidRequest, 0), "{error}");
-    assert!(error.to_string().contains("is not a name of a deployment"), "{error}");
+    assert!(error.to_string().contains("is not a valid deployment name"), "{error}");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ async fn keys_that_commands_print() {
     let error = send(config_for(&mock, Credentials::key_command("echo", ["$(echo sk-0123456789-01)"])))
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("\"echo\" prints holds a space at character 7"), "{error}");
+    assert!(error.to_string().contains("\"echo\" prints contains a space at character 7"), "{error}");
 
     use ErrorCategory::{Authentication, Configuration, Timeout};
     for (script, category, words) in [
@@ -31,7 +31,7 @@ async fn keys_that_commands_print() {
         ("echo bad key sk-0123456789-01 >&2; exit 1", Authentication, "bad key ***"),
         ("exit 0", Authentication, "the key command \"/bin/sh\": its output is empty"),
         ("echo warned >&2; yes", Authentication, "its output is too long for a key"),
-        ("echo a; echo b", Configuration, "holds a line break at character 2"),
+        ("echo a; echo b", Configuration, "contains a line break at character 2"),
         ("exec sleep 60", Timeout, "no credentials came within 300ms"),
     ] {
         let config =

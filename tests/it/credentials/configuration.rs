@@ -20,20 +20,20 @@ fn wrong_configurations_fail_when_a_backend_is_built() {
         (new(Credentials::key_file(&temporary.0)), temporary)
     };
     check("".into_config(), "the API key is empty");
-    check("sk-0123456789\n".into_config(), "the API key holds a line break at character 14");
+    check("sk-0123456789\n".into_config(), "the API key contains a line break at character 14");
     check("sk-admin-0123456789".into_config(), "the API key is an admin key, which cannot call a model");
-    check(new(Credentials::token("0123456789 ")), "the access token holds a space at character 11");
+    check(new(Credentials::token("0123456789 ")), "the access token contains a space at character 11");
     check(new(Credentials::none()), "https://api.openai.com needs credentials");
     check(new(Credentials::key_command("", [""; 0])), "the key command is empty");
     check(
         new(Credentials::key_file("/no/such/file")),
         "the key file /no/such/file cannot be read: No such file",
     );
-    check(new(Credentials::key_file(std::env::temp_dir())), "is a folder");
+    check(new(Credentials::key_file(std::env::temp_dir())), "is a directory");
     for (name, content, words) in [
         ("empty", &b"\n"[..], "is empty"),
         ("binary", b"\xFF\xFE0\x001\x00", "is not UTF-8 text"),
-        ("two", b"sk-0123456789\nsk-0123456789", "holds a line break at character 14"),
+        ("two", b"sk-0123456789\nsk-0123456789", "contains a line break at character 14"),
         ("admin", b"sk-admin-0123456789\n", "is an admin key, which cannot call a model"),
     ] {
         let (config, _file) = file(name, content);
@@ -43,14 +43,20 @@ fn wrong_configurations_fail_when_a_backend_is_built() {
     let azure = |endpoint: &str| Azure::new(endpoint);
     check("k".into_config().with_azure(azure("nowhere")), "the Azure endpoint is not a valid URL");
     let good = azure("https://r.openai.azure.com");
-    check("k".into_config().with_azure(good.clone().with_api_version("")), "not a version of Azure's API");
-    check("k".into_config().with_azure(good.clone().with_deployment("..")), "not a name of a deployment");
-    check("k".into_config().with_azure(good.clone()).with_project("p"), "the project is OpenAI's");
+    check(
+        "k".into_config().with_azure(good.clone().with_api_version("")),
+        "not a valid version of Azure's API",
+    );
+    check("k".into_config().with_azure(good.clone().with_deployment("..")), "not a valid deployment name");
+    check(
+        "k".into_config().with_azure(good.clone()).with_project("p"),
+        "the project is set, but Azure has none",
+    );
     check(new(Credentials::none()).with_azure(good), "https://r.openai.azure.com needs credentials");
     check("k".into_config().with_base_url("https://r.openai.azure.com"), "the base URL is Azure's");
     check("k".into_config().with_organization(""), "the organization is empty");
     check("k".into_config().with_header("x team", "a"), "\"x team\" is not a valid header name");
-    check("k".into_config().with_header("x-key", "0123456789\n"), "the value of the header x-key holds");
+    check("k".into_config().with_header("x-key", "0123456789\n"), "the value of the header x-key contains");
 }
 
 trait IntoConfig {
