@@ -8,26 +8,9 @@ use serde_json::{Map, Value};
 
 /// The fields that hold content, or contain one that does.
 const CONTENT: &[&str] = &[
-    "arguments",
-    "choices",
-    "content",
-    "custom",
-    "delta",
-    "function",
-    "function_call",
-    "input",
-    "item",
-    "message",
-    "name",
-    "output",
-    "part",
-    "reasoning",
-    "reasoning_content",
-    "refusal",
-    "response",
-    "summary",
-    "text",
-    "tool_calls",
+    "arguments", "choices", "content", "custom", "delta", "function", "function_call", "input", "item",
+    "message", "name", "output", "part", "reasoning", "reasoning_content", "refusal", "response", "summary",
+    "text", "tool_calls",
 ];
 
 /// Whether the generated types reject JSON because of a duplicate field.

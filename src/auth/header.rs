@@ -10,22 +10,9 @@ use crate::runtime::{mask, may_authenticate};
 /// The headers whose values are shown in `Debug` and written to settings. Any other may hold a secret, also under names
 /// such as `x-functions-code`, `x-pass` or `x-signature`.
 const PUBLIC_HEADERS: &[&str] = &[
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "anthropic-beta",
-    "anthropic-version",
-    "cache-control",
-    "content-type",
-    "http-referer",
-    "openai-beta",
-    "openai-organization",
-    "openai-project",
-    "openai-version",
-    "origin",
-    "referer",
-    "user-agent",
-    "x-title",
+    "accept", "accept-encoding", "accept-language", "anthropic-beta", "anthropic-version", "cache-control",
+    "content-type", "http-referer", "openai-beta", "openai-organization", "openai-project", "openai-version",
+    "origin", "referer", "user-agent", "x-title",
 ];
 
 /// A header value without spaces. The error begins with `name`.

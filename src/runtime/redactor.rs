@@ -29,17 +29,8 @@ const MAX_TOKENS: usize = 8;
 
 /// Placeholder keys for local servers that accept any key. They are ordinary words.
 const PLACEHOLDERS: &[&str] = &[
-    "anything",
-    "dummy-key",
-    "llamafile",
-    "lm-studio",
-    "lmstudio",
-    "no-key-required",
-    "not-needed",
-    "ollama",
-    "placeholder",
-    "sk-no-key-required",
-    "unused",
+    "anything", "dummy-key", "llamafile", "lm-studio", "lmstudio", "no-key-required", "not-needed", "ollama",
+    "placeholder", "sk-no-key-required", "unused",
 ];
 
 /// Masks the secrets of one backend in texts: unchanged, without their scheme, in either case, escaped for

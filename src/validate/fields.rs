@@ -5,30 +5,14 @@ use tachikoma_backends_core::CompletionRequest;
 
 /// Fields that only the Responses API has.
 const RESPONSES_ONLY: &[&str] = &[
-    "background",
-    "context_management",
-    "conversation",
-    "include",
-    "input",
-    "instructions",
-    "max_output_tokens",
-    "max_tool_calls",
-    "previous_response_id",
-    "prompt",
-    "reasoning",
-    "text",
+    "background", "context_management", "conversation", "include", "input", "instructions",
+    "max_output_tokens", "max_tool_calls", "previous_response_id", "prompt", "reasoning", "text",
     "truncation",
 ];
 
 /// Fields that only Chat Completions has. Those of the core request are not here: they are converted.
 const CHAT_ONLY: &[&str] = &[
-    "audio",
-    "function_call",
-    "functions",
-    "logprobs",
-    "max_completion_tokens",
-    "modalities",
-    "prediction",
+    "audio", "function_call", "functions", "logprobs", "max_completion_tokens", "modalities", "prediction",
     "web_search_options",
 ];
 
@@ -148,17 +132,8 @@ mod tests {
 
     /// Fields of the core request, by their names in Chat Completions, which are converted for the Responses API as well, or refused.
     const CORE: &[&str] = &[
-        "frequency_penalty",
-        "logit_bias",
-        "max_tokens",
-        "messages",
-        "n",
-        "presence_penalty",
-        "reasoning_effort",
-        "response_format",
-        "seed",
-        "stop",
-        "verbosity",
+        "frequency_penalty", "logit_bias", "max_tokens", "messages", "n", "presence_penalty",
+        "reasoning_effort", "response_format", "seed", "stop", "verbosity",
     ];
 
     #[test]

@@ -95,15 +95,8 @@ async fn requests_carry_the_credentials_and_no_other_headers() {
     names.sort_unstable();
     names.dedup();
     let expected = [
-        "accept",
-        "accept-encoding",
-        "authorization",
-        "content-length",
-        "content-type",
-        "host",
-        "openai-organization",
-        "openai-project",
-        "user-agent",
+        "accept", "accept-encoding", "authorization", "content-length", "content-type", "host",
+        "openai-organization", "openai-project", "user-agent",
     ];
     assert_eq!(names, expected);
     let types: Vec<&str> = sent

@@ -4,15 +4,7 @@ use super::tidy::{code, name, sources};
 
 /// How string literals begin that name a model of OpenAI, a family of them, or a fine-tuned model.
 const MODEL_NAMES: &[&str] = &[
-    "gpt-",
-    "chatgpt",
-    "o1",
-    "o3",
-    "o4",
-    "text-embedding",
-    "codex-mini",
-    "computer-use-preview",
-    "ft:",
+    "gpt-", "chatgpt", "o1", "o3", "o4", "text-embedding", "codex-mini", "computer-use-preview", "ft:",
     "openai/gpt",
 ];
 

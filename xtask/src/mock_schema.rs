@@ -24,18 +24,8 @@ const ROOTS: [&str; 3] = ["CreateChatCompletionRequest", "CreateEmbeddingRequest
 
 /// Keywords that are kept unchanged.
 const KEPT: [&str; 12] = [
-    "enum",
-    "maxItems",
-    "maxLength",
-    "maxProperties",
-    "maximum",
-    "minItems",
-    "minLength",
-    "minimum",
-    "pattern",
-    "propertyNames",
-    "required",
-    "type",
+    "enum", "maxItems", "maxLength", "maxProperties", "maximum", "minItems", "minLength", "minimum",
+    "pattern", "propertyNames", "required", "type",
 ];
 
 /// Keywords that refuse nothing.

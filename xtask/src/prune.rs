@@ -20,13 +20,7 @@ const OPERATION_PARTS: [&str; 4] = ["operationId", "parameters", "requestBody", 
 
 /// Keys whose value maps free names to things, so that a property called `description` is not taken for prose.
 const NAME_MAPS: [&str; 8] = [
-    "properties",
-    "patternProperties",
-    "schemas",
-    "responses",
-    "parameters",
-    "requestBodies",
-    "headers",
+    "properties", "patternProperties", "schemas", "responses", "parameters", "requestBodies", "headers",
     "content",
 ];
 

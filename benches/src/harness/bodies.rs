@@ -12,29 +12,8 @@ pub(crate) struct Body {
 }
 
 const WORDS: &[&str] = &[
-    " the",
-    " stream",
-    " of",
-    " tokens",
-    ",",
-    " as",
-    " it",
-    " comes",
-    " from",
-    " a",
-    " model",
-    ".",
-    " Words",
-    " are",
-    " short",
-    " mostly",
-    ";",
-    " some",
-    " longer",
-    " Überraschung",
-    "\\n",
-    " and",
-    " 😀",
+    " the", " stream", " of", " tokens", ",", " as", " it", " comes", " from", " a", " model", ".", " Words",
+    " are", " short", " mostly", ";", " some", " longer", " Überraschung", "\\n", " and", " 😀",
 ];
 
 const MODEL: &str = "gpt-5.6-terra-2026-09-17";

@@ -59,17 +59,8 @@ pub(crate) fn arguments(
 ) -> Vec<String> {
     let [events, requests] = [events, requests].map(|number| number.to_string());
     [
-        "work",
-        "--client",
-        client,
-        "--kind",
-        kind.name,
-        "--url",
-        &server.url,
-        "--events",
-        &events,
-        "--requests",
-        &requests,
+        "work", "--client", client, "--kind", kind.name, "--url", &server.url, "--events", &events,
+        "--requests", &requests,
     ]
     .map(str::to_owned)
     .into()

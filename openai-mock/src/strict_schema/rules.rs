@@ -7,28 +7,9 @@ use super::node::Node;
 
 /// The keywords of strict schemas.
 const PERMITTED: [&str; 22] = [
-    "$defs",
-    "$ref",
-    "additionalProperties",
-    "anyOf",
-    "const",
-    "definitions",
-    "description",
-    "enum",
-    "exclusiveMaximum",
-    "exclusiveMinimum",
-    "format",
-    "items",
-    "maxItems",
-    "maximum",
-    "minItems",
-    "minimum",
-    "multipleOf",
-    "pattern",
-    "properties",
-    "required",
-    "title",
-    "type",
+    "$defs", "$ref", "additionalProperties", "anyOf", "const", "definitions", "description", "enum",
+    "exclusiveMaximum", "exclusiveMinimum", "format", "items", "maxItems", "maximum", "minItems", "minimum",
+    "multipleOf", "pattern", "properties", "required", "title", "type",
 ];
 
 /// Keywords that OpenAI's own libraries put at the root.

@@ -160,30 +160,10 @@ fn only_some_keywords_are_permitted() {
     );
     passes(&with(&object(&[]), r#""$schema": "http://json-schema.org/draft-07/schema#", "$id": "x""#));
     let refused_keywords = [
-        "$comment",
-        "$schema",
-        "allOf",
-        "contains",
-        "default",
-        "dependentRequired",
-        "deprecated",
-        "else",
-        "examples",
-        "if",
-        "maxLength",
-        "maxProperties",
-        "minLength",
-        "minProperties",
-        "not",
-        "nullable",
-        "oneOf",
-        "patternProperties",
-        "prefixItems",
-        "propertyNames",
-        "readOnly",
-        "then",
-        "unevaluatedProperties",
-        "uniqueItems",
+        "$comment", "$schema", "allOf", "contains", "default", "dependentRequired", "deprecated", "else",
+        "examples", "if", "maxLength", "maxProperties", "minLength", "minProperties", "not", "nullable",
+        "oneOf", "patternProperties", "prefixItems", "propertyNames", "readOnly", "then",
+        "unevaluatedProperties", "uniqueItems",
     ];
     for keyword in refused_keywords {
         let schema = format!(r#"{{"type": "string", "{keyword}": 1}}"#);

@@ -32,14 +32,8 @@ pub(super) fn new(items: Vec<Value>, origin: &str) -> Option<ProviderState> {
 
 /// The items that cost only tokens: texts, and calls that the client runs.
 const TOKENS_ONLY: &[&str] = &[
-    "apply_patch_call",
-    "compaction",
-    "computer_call",
-    "custom_tool_call",
-    "function_call",
-    "local_shell_call",
-    "message",
-    "reasoning",
+    "apply_patch_call", "compaction", "computer_call", "custom_tool_call", "function_call",
+    "local_shell_call", "message", "reasoning",
 ];
 
 /// The types of the items of hosted tools in a response's state, each once: their use may have a fee of its own, as may that of

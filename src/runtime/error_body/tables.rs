@@ -120,30 +120,9 @@ pub(super) const BILLING_PHRASES: &[&str] = &[
 pub(super) const MONEY: &[&str] =
     &["balance ", "balances ", "credit ", "credits ", "funds ", "prepaid ", "prepayment ", "wallet "];
 pub(super) const LACK: &[&str] = &[
-    "insufficient",
-    "not enough",
-    "too low",
-    "exhaust",
-    "deplet",
-    "run out",
-    "ran out",
-    "running out",
-    "out of ",
-    "no ",
-    "not have",
-    "doesnt have",
-    "dont have",
-    "negative",
-    "used up",
-    "used all",
-    "below",
-    "lack",
-    "expired",
-    "afford",
-    "requires more",
-    "need more",
-    "zero ",
-    "empty ",
+    "insufficient", "not enough", "too low", "exhaust", "deplet", "run out", "ran out", "running out",
+    "out of ", "no ", "not have", "doesnt have", "dont have", "negative", "used up", "used all", "below",
+    "lack", "expired", "afford", "requires more", "need more", "zero ", "empty ",
 ];
 
 /// Words that servers use for an exhausted quota and for a limit per minute or day alike: a period or a wait in the body
@@ -183,39 +162,10 @@ pub(super) const VAGUE_QUOTA_PHRASES: &[&str] = &[
 
 /// Words for a limit per period.
 pub(super) const PERIODS: &[&str] = &[
-    "per second",
-    "per sec",
-    "per minute",
-    "per min",
-    "per hour",
-    "per day",
-    "every minute",
-    "a minute",
-    "rps ",
-    "rpm ",
-    "rph ",
-    "rpd ",
-    "tps ",
-    "tpm ",
-    "tph ",
-    "tpd ",
-    "daily",
-    "hourly",
-    "hour ",
-    "hours ",
-    "rate limit",
-    "ratelimit",
-    "rate quota",
-    "too many requests",
-    "concurren",
-    "reset at",
-    "reset in",
-    "reset after",
-    "resets at",
-    "resets in",
-    "limit requests",
-    "每分钟",
-    "每日",
+    "per second", "per sec", "per minute", "per min", "per hour", "per day", "every minute", "a minute",
+    "rps ", "rpm ", "rph ", "rpd ", "tps ", "tpm ", "tph ", "tpd ", "daily", "hourly", "hour ", "hours ",
+    "rate limit", "ratelimit", "rate quota", "too many requests", "concurren", "reset at", "reset in",
+    "reset after", "resets at", "resets in", "limit requests", "每分钟", "每日",
 ];
 
 /// Words for a limit that was reached.
@@ -230,53 +180,19 @@ pub(super) const THROTTLING: &[&str] =
 
 /// The wordings of a conversation that is too long that no rule below covers.
 pub(super) const CONTEXT_PHRASES: &[&str] = &[
-    "reduce the length of",
-    "reduce your prompt",
-    "reduce the prompt",
-    "shorten your prompt",
-    "shorten the prompt",
-    "shorten your input",
-    "shorten the input",
-    "range of input length",
-    "too many tokens",
-    "too many input tokens",
-    "too many prompt tokens",
-    "token limit exceeded",
-    "token total exceeds",
-    "tokens limit exceeded",
-    "token limit reached",
-    "context overflow",
-    "context exceed",
-    "context too long",
-    "context too large",
-    "context is too",
-    "context the overflows",
-    "上下文长度",
-    "输入长度",
-    "输入过长",
-    "超出最大长度",
-    "超过最大长度",
-    "超长",
-    "token数超",
-    "tokens超",
+    "reduce the length of", "reduce your prompt", "reduce the prompt", "shorten your prompt",
+    "shorten the prompt", "shorten your input", "shorten the input", "range of input length",
+    "too many tokens", "too many input tokens", "too many prompt tokens", "token limit exceeded",
+    "token total exceeds", "tokens limit exceeded", "token limit reached", "context overflow",
+    "context exceed", "context too long", "context too large", "context is too", "context the overflows",
+    "上下文长度", "输入长度", "输入过长", "超出最大长度", "超过最大长度", "超长", "token数超", "tokens超",
 ];
 
 /// Words for the context window of a model.
 pub(super) const CONTEXT_NOUNS: &[&str] = &[
-    "context length",
-    "context window",
-    "context size",
-    "context limit",
-    "context budget",
-    "context token",
-    "maximum context",
-    "max context",
-    "model context",
-    "models context",
-    "model length",
-    "model len ",
-    "sequence length",
-    "n ctx ",
+    "context length", "context window", "context size", "context limit", "context budget", "context token",
+    "maximum context", "max context", "model context", "models context", "model length", "model len ",
+    "sequence length", "n ctx ",
 ];
 
 /// Words after which a number states the context length.
@@ -300,60 +216,19 @@ pub(super) const STATED_LIMITS: &[&str] = &[
 
 /// Words for the input of a model. A request is not always its text.
 pub(super) const INPUTS: &[&str] = &[
-    "prompt",
-    "input",
-    "messages ",
-    "message ",
-    "conversation",
-    "chat history",
-    "history ",
-    "transcript",
-    "total token",
-    "token count",
+    "prompt", "input", "messages ", "message ", "conversation", "chat history", "history ", "transcript",
+    "total token", "token count",
 ];
 pub(super) const REQUESTS: &[&str] = &["request ", "query "];
 
 /// Words for exceeding.
 pub(super) const EXCEEDING: &[&str] = &[
-    "exceed",
-    "overflow",
-    "surpass",
-    "too long",
-    "too large",
-    "too big",
-    "too many",
-    "longer than",
-    "larger than",
-    "greater than",
-    "bigger than",
-    "more than",
-    "over the",
-    "above the",
-    "beyond",
-    "does not fit",
-    "doesnt fit",
-    "do not fit",
-    "cannot fit",
-    "not enough",
-    "out of ",
-    "must be less than",
-    "must be fewer than",
-    "must be smaller than",
-    "must be shorter than",
-    "must be < ",
-    "must be <= ",
-    "must have less than",
-    "should be less than",
-    "should have less than",
-    "at most",
-    "only supports",
-    "only takes",
-    "only handle",
-    "limit is ",
-    "only accepts",
-    "supports up to",
-    "shorten",
-    "shorter",
+    "exceed", "overflow", "surpass", "too long", "too large", "too big", "too many", "longer than",
+    "larger than", "greater than", "bigger than", "more than", "over the", "above the", "beyond",
+    "does not fit", "doesnt fit", "do not fit", "cannot fit", "not enough", "out of ", "must be less than",
+    "must be fewer than", "must be smaller than", "must be shorter than", "must be < ", "must be <= ",
+    "must have less than", "should be less than", "should have less than", "at most", "only supports",
+    "only takes", "only handle", "limit is ", "only accepts", "supports up to", "shorten", "shorter",
     "reduce",
 ];
 
@@ -382,37 +257,14 @@ pub(super) const OUTPUT_LIMITS: &[&str] = &[
 
 /// Words that begin a sentence about any field.
 pub(super) const FIELD_ERRORS: &[&str] = &[
-    "input validation error",
-    "validation error",
-    "invalid input",
-    "invalid request",
-    "bad request",
+    "input validation error", "validation error", "invalid input", "invalid request", "bad request",
     "input should",
 ];
 
 /// Parts of a request that can be too large on their own.
 pub(super) const OTHER_PARTS: &[&str] = &[
-    "image",
-    "file",
-    "audio",
-    "video",
-    "pdf",
-    "byte",
-    "kb ",
-    "mb ",
-    "string",
-    "array",
-    "tool",
-    "function",
-    "schema",
-    "enum",
-    "propert",
-    "metadata",
-    "dimension",
-    "batch",
-    "header",
-    "url",
-    "id ",
+    "image", "file", "audio", "video", "pdf", "byte", "kb ", "mb ", "string", "array", "tool", "function",
+    "schema", "enum", "propert", "metadata", "dimension", "batch", "header", "url", "id ",
 ];
 
 /// Phrases for the rest of the categories, where neither status nor code is specific.
@@ -440,26 +292,9 @@ pub(super) const ERROR_KEYS: &[&str] = &["error", "err", "fault", "exception", "
 
 /// Keys whose value is for people, in the order in which they are joined.
 pub(super) const MESSAGE_KEYS: &[&str] = &[
-    "title",
-    "message",
-    "errormessage",
-    "errmessage",
-    "errormsg",
-    "errmsg",
-    "msg",
-    "statusmsg",
-    "statusmessage",
-    "statustext",
-    "errordescription",
-    "faultstring",
-    "description",
-    "detail",
-    "details",
-    "reason",
-    "errors",
-    "raw",
-    "cause",
-    "info",
+    "title", "message", "errormessage", "errmessage", "errormsg", "errmsg", "msg", "statusmsg",
+    "statusmessage", "statustext", "errordescription", "faultstring", "description", "detail", "details",
+    "reason", "errors", "raw", "cause", "info",
 ];
 
 /// Keys whose value is for programs, the most specific first.
@@ -492,20 +327,8 @@ pub(super) const LONE_MESSAGE_KEYS: &[&str] =
 
 /// Keys below which codes are those of the error.
 pub(super) const CODE_PARENTS: &[&str] = &[
-    "innererror",
-    "details",
-    "detail",
-    "errors",
-    "metadata",
-    "raw",
-    "message",
-    "msg",
-    "body",
-    "choices",
-    "response",
-    "cause",
-    "data",
-    "result",
+    "innererror", "details", "detail", "errors", "metadata", "raw", "message", "msg", "body", "choices",
+    "response", "cause", "data", "result",
 ];
 
 /// The hint for an error of each category.

@@ -6,22 +6,8 @@ use super::MASK;
 
 /// Prefixes of the keys and tokens of well-known providers.
 const PREFIXES: &[&str] = &[
-    "AIza",
-    "AKIA",
-    "eyJ",
-    "ghp_",
-    "github_pat_",
-    "glpat-",
-    "gsk_",
-    "hf_",
-    "hvs.",
-    "nvapi-",
-    "pplx-",
-    "r8_",
-    "sk-",
-    "sk_",
-    "xai-",
-    "xoxb-",
+    "AIza", "AKIA", "eyJ", "ghp_", "github_pat_", "glpat-", "gsk_", "hf_", "hvs.", "nvapi-", "pplx-", "r8_",
+    "sk-", "sk_", "xai-", "xoxb-",
 ];
 
 /// The shortest word with such a prefix that is taken for a secret, in bytes.

@@ -166,14 +166,7 @@ mod tests {
         );
         check(retries(2), vec![error(RateLimit, Some(60_001))], 0.5, &[]);
         for category in [
-            Quota,
-            InvalidRequest,
-            Authentication,
-            Permission,
-            NotFound,
-            ContextLength,
-            ContentFilter,
-            Parse,
+            Quota, InvalidRequest, Authentication, Permission, NotFound, ContextLength, ContentFilter, Parse,
             Configuration,
         ] {
             check(retries(2), vec![error(category, None)], 0.0, &[]);

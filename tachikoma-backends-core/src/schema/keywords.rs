@@ -4,25 +4,9 @@ use serde_json::{Map, Value};
 
 /// The keywords that stay.
 const KEPT: &[&str] = &[
-    "additionalProperties",
-    "anyOf",
-    "const",
-    "description",
-    "enum",
-    "exclusiveMaximum",
-    "exclusiveMinimum",
-    "format",
-    "items",
-    "maxItems",
-    "maximum",
-    "minItems",
-    "minimum",
-    "multipleOf",
-    "pattern",
-    "properties",
-    "required",
-    "title",
-    "type",
+    "additionalProperties", "anyOf", "const", "description", "enum", "exclusiveMaximum", "exclusiveMinimum",
+    "format", "items", "maxItems", "maximum", "minItems", "minimum", "multipleOf", "pattern", "properties",
+    "required", "title", "type",
 ];
 
 /// The formats that stay.
@@ -40,39 +24,17 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
 
 /// The keywords that do not restrict values.
 const ANNOTATIONS: &[&str] = &[
-    "$comment",
-    "$id",
-    "$schema",
-    "default",
-    "deprecated",
-    "description",
-    "example",
-    "examples",
-    "readOnly",
-    "title",
-    "writeOnly",
+    "$comment", "$id", "$schema", "default", "deprecated", "description", "example", "examples", "readOnly",
+    "title", "writeOnly",
 ];
 
 /// The keywords that concern values of one type.
 const OF_OBJECTS: &[&str] = &[
-    "additionalProperties",
-    "dependentRequired",
-    "maxProperties",
-    "minProperties",
-    "propertyNames",
-    "properties",
-    "required",
-    "unevaluatedProperties",
+    "additionalProperties", "dependentRequired", "maxProperties", "minProperties", "propertyNames",
+    "properties", "required", "unevaluatedProperties",
 ];
 const OF_ARRAYS: &[&str] = &[
-    "contains",
-    "items",
-    "maxContains",
-    "maxItems",
-    "minContains",
-    "minItems",
-    "prefixItems",
-    "uniqueItems",
+    "contains", "items", "maxContains", "maxItems", "minContains", "minItems", "prefixItems", "uniqueItems",
 ];
 
 /// Whether a keyword with this value stays.

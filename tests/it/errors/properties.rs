@@ -10,31 +10,9 @@ fn any_json() -> impl Strategy<Value = Value> {
     let key = || {
         prop_oneof![
             prop::sample::select(vec![
-                "error",
-                "message",
-                "Message",
-                "msg",
-                "detail",
-                "details",
-                "errors",
-                "code",
-                "type",
-                "status",
-                "param",
-                "reason",
-                "title",
-                "metadata",
-                "raw",
-                "choices",
-                "base_resp",
-                "status_msg",
-                "retryDelay",
-                "data",
-                "response",
-                "loc",
-                "input",
-                "@type",
-                "request_id",
+                "error", "message", "Message", "msg", "detail", "details", "errors", "code", "type",
+                "status", "param", "reason", "title", "metadata", "raw", "choices", "base_resp",
+                "status_msg", "retryDelay", "data", "response", "loc", "input", "@type", "request_id",
             ])
             .prop_map(str::to_owned),
             "[a-zA-Z_]{0,6}",
@@ -47,15 +25,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<f64>().prop_map(Value::from),
         "\\PC{0,20}".prop_map(Value::from),
         prop::sample::select(vec![
-            "{\"message\":\"m\"}",
-            "[",
-            "{",
-            "error",
-            "429",
-            "34s",
-            "余额不足",
-            "<html>",
-            "data: x"
+            "{\"message\":\"m\"}", "[", "{", "error", "429", "34s", "余额不足", "<html>", "data: x"
         ])
         .prop_map(Value::from),
     ];

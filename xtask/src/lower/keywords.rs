@@ -8,42 +8,14 @@ use crate::schema::{self, Map, Place};
 
 /// Keywords that a rule reads.
 const STRUCTURE: [&str; 13] = [
-    "$ref",
-    "additionalProperties",
-    "allOf",
-    "anyOf",
-    "const",
-    "discriminator",
-    "enum",
-    "items",
-    "oneOf",
-    "properties",
-    "required",
-    "title",
-    "type",
+    "$ref", "additionalProperties", "allOf", "anyOf", "const", "discriminator", "enum", "items", "oneOf",
+    "properties", "required", "title", "type",
 ];
 /// R5: what typify would turn into further crates, newtypes or narrower numbers.
 const CONSTRAINTS: [&str; 21] = [
-    "$recursiveAnchor",
-    "contentEncoding",
-    "contentMediaType",
-    "deprecated",
-    "exclusiveMaximum",
-    "exclusiveMinimum",
-    "format",
-    "maxItems",
-    "maxLength",
-    "maxProperties",
-    "maximum",
-    "minItems",
-    "minLength",
-    "minProperties",
-    "minimum",
-    "multipleOf",
-    "not",
-    "pattern",
-    "propertyNames",
-    "readOnly",
+    "$recursiveAnchor", "contentEncoding", "contentMediaType", "deprecated", "exclusiveMaximum",
+    "exclusiveMinimum", "format", "maxItems", "maxLength", "maxProperties", "maximum", "minItems",
+    "minLength", "minProperties", "minimum", "multipleOf", "not", "pattern", "propertyNames", "readOnly",
     "uniqueItems",
 ];
 /// R11: prose, should the overlay have brought some.

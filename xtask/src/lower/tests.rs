@@ -77,19 +77,8 @@ fn check_invariants(lowered: &Lowered) {
     let mut wrong = Vec::new();
     let schemas = lowered.document["components"]["schemas"].as_object().unwrap();
     let allowed = [
-        "$ref",
-        "additionalProperties",
-        "allOf",
-        "enum",
-        "items",
-        "nullable",
-        "oneOf",
-        "properties",
-        "required",
-        "title",
-        "type",
-        "x-codex-derive",
-        "x-codex-type",
+        "$ref", "additionalProperties", "allOf", "enum", "items", "nullable", "oneOf", "properties",
+        "required", "title", "type", "x-codex-derive", "x-codex-type",
     ];
     for (name, root) in schemas {
         if root.get("nullable").is_some() || super::objects::is_alias(root) {

@@ -6,15 +6,7 @@ use super::*;
 fn runner(log: &Arc<Mutex<Vec<String>>>) -> ToolRunner {
     let (asked, ran) = (Arc::clone(log), Arc::clone(log));
     let names = [
-        "allow",
-        "deny",
-        "edit",
-        "edit_wrongly",
-        "edit_unfit",
-        "edit_alike",
-        "stop",
-        "panic",
-        "panic_at_once",
+        "allow", "deny", "edit", "edit_wrongly", "edit_unfit", "edit_alike", "stop", "panic", "panic_at_once",
     ];
     let tool = |name: &'static str| {
         let ran = Arc::clone(&ran);

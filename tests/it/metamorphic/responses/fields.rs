@@ -58,30 +58,10 @@ fn remove(object: &mut Map<String, Value>, names: &[&str], random: &mut Rng) {
 }
 
 const RESPONSE_FIELDS: &[&str] = &[
-    "object",
-    "created_at",
-    "background",
-    "billing",
-    "completed_at",
-    "instructions",
-    "max_output_tokens",
-    "max_tool_calls",
-    "parallel_tool_calls",
-    "previous_response_id",
-    "prompt_cache_key",
-    "reasoning",
-    "safety_identifier",
-    "service_tier",
-    "store",
-    "temperature",
-    "text",
-    "tool_choice",
-    "tools",
-    "top_logprobs",
-    "top_p",
-    "truncation",
-    "user",
-    "metadata",
+    "object", "created_at", "background", "billing", "completed_at", "instructions", "max_output_tokens",
+    "max_tool_calls", "parallel_tool_calls", "previous_response_id", "prompt_cache_key", "reasoning",
+    "safety_identifier", "service_tier", "store", "temperature", "text", "tool_choice", "tools",
+    "top_logprobs", "top_p", "truncation", "user", "metadata",
 ];
 
 pub(in super::super) fn optional_removed(input: &Input, random: &mut Rng) -> Option<Transformed> {

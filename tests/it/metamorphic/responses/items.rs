@@ -57,12 +57,7 @@ pub(in super::super) fn documented_events_added(input: &Input, random: &mut Rng)
     let end = last(&events)?;
     let is_read = |kind: &str| {
         let read = [
-            "output_text.de",
-            "output_text.do",
-            "refusal",
-            "reasoning",
-            "function_call",
-            "custom_tool",
+            "output_text.de", "output_text.do", "refusal", "reasoning", "function_call", "custom_tool",
             "output_item",
         ];
         read.iter().any(|read| kind.starts_with(&format!("response.{read}")))
