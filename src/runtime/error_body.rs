@@ -118,7 +118,7 @@ impl ErrorTable {
         } else if reason.is_eof() {
             (TruncatedStream, format!("the server's response is cut off: {reason}"), "Try again.")
         } else if std::str::from_utf8(body).is_err() && !body.trim_ascii_start().starts_with(b"{") {
-            let message = "the server's response is binary, perhaps in an encoding that was not requested";
+            let message = "the server's response is binary, perhaps compressed without a request for it";
             (Parse, format!("{message} ({reason})"), BINARY_HINT)
         } else {
             let text = ParsedErrorBody::from_bytes(body).message;

@@ -178,7 +178,7 @@ pub(super) const SUCCESS_WORDS: &[&str] = &["success", "ok", "succeeded", "succe
 pub(super) const THROTTLING: &[&str] =
     &["throttl", "please wait", "slow down", "reduce the rate", "reduce your rate", "请求过于频繁", "限流"];
 
-/// The wordings of a conversation that is too long that no rule below covers.
+/// Phrases for a conversation that is too long that no rule below covers.
 pub(super) const CONTEXT_PHRASES: &[&str] = &[
     "reduce the length of", "reduce your prompt", "reduce the prompt", "shorten your prompt",
     "shorten the prompt", "shorten your input", "shorten the input", "range of input length",
