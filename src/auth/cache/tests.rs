@@ -1,3 +1,5 @@
+//! One token serves all requests: expiry, renewal, refusals, failures.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::{join_all, pending};
