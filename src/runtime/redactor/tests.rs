@@ -1,3 +1,5 @@
+//! Secrets are masked in every form that servers echo, and ordinary words are not.
+
 use proptest::prelude::*;
 
 use super::*;

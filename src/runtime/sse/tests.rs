@@ -1,3 +1,5 @@
+//! Events are found in bytes split anywhere, with every line end, and under limits.
+
 use std::borrow::Cow;
 
 use super::*;
