@@ -61,6 +61,13 @@ impl SseSource {
     pub(crate) fn new(body: Body, max_event_bytes: usize) -> Self {
         Self { body, events: SseDecoder::new(max_event_bytes), received: Bytes::new() }
     }
+
+    /// Passes bytes on to the decoder, and returns their number.
+    fn push(&mut self, bytes: Bytes) -> usize {
+        let length = bytes.len();
+        self.events.push(bytes);
+        length
+    }
 }
 
 impl EventSource for SseSource {
@@ -79,6 +86,8 @@ impl EventSource for SseSource {
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<usize>, Error>> {
         if self.received.is_empty() {
             match ready!(self.body.poll_next(context))? {
+                // Nearly all reads are short.
+                Some(bytes) if bytes.len() <= STEP_BYTES => return Poll::Ready(Ok(Some(self.push(bytes)))),
                 Some(bytes) => self.received = bytes,
                 None => {
                     self.events.end();
@@ -86,13 +95,8 @@ impl EventSource for SseSource {
                 }
             }
         }
-        let part = match self.received.len() {
-            ..=STEP_BYTES => std::mem::take(&mut self.received),
-            _ => self.received.split_to(STEP_BYTES),
-        };
-        let length = part.len();
-        self.events.push(part);
-        Poll::Ready(Ok(Some(length)))
+        let part = self.received.split_to(self.received.len().min(STEP_BYTES));
+        Poll::Ready(Ok(Some(self.push(part))))
     }
 
     fn request_id(&self) -> Option<&str> {

@@ -48,6 +48,7 @@ pub(crate) fn chunks<E: From<Error> + Send + 'static>(
     let connection = Connection {
         source,
         decoder,
+        progress: Progress::Open,
         observer,
         has_content: false,
         since: Instant::now(),
@@ -100,6 +101,8 @@ where
 struct Connection<S, O> {
     source: S,
     decoder: Box<dyn Decoder + Send>,
+    /// The decoder's, after its last event.
+    progress: Progress,
     observer: O,
     first_content_timeout: Option<Duration>,
     progress_timeout: Option<Duration>,
@@ -124,7 +127,7 @@ impl<S: EventSource, O> Connection<S, O> {
             if let Some(piece) = self.decoder.next_piece() {
                 return Poll::Ready(Ok(Some(piece)));
             }
-            if self.decoder.progress() == Progress::Done {
+            if self.progress == Progress::Done {
                 return Poll::Ready(Ok(None));
             }
             if self.busy_bytes >= BUSY_BYTES || steps >= BUSY_STEPS {
@@ -136,6 +139,7 @@ impl<S: EventSource, O> Connection<S, O> {
             steps += 1;
             if let Some(event) = self.source.next_event()? {
                 let piece = self.decoder.event(&event)?;
+                self.progress = self.decoder.progress();
                 if self.is_past_finish() || (piece.is_some() && self.is_timed()) {
                     self.since = Instant::now();
                 }
@@ -164,7 +168,7 @@ impl<S: EventSource, O> Connection<S, O> {
                 Ok(None) => self.ended = true,
                 // What broke the connection after the finish reason takes nothing away from the response, unless content had
                 // followed: then more of it may be missing.
-                Err(_) if self.decoder.progress() == Progress::Finished => return Poll::Ready(Ok(None)),
+                Err(_) if self.progress == Progress::Finished => return Poll::Ready(Ok(None)),
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
@@ -208,7 +212,7 @@ impl<S: EventSource, O> Connection<S, O> {
 
     /// What has not come in time.
     fn late(&self, timeout: Timeout, limit: Duration) -> Error {
-        match self.decoder.progress() {
+        match self.progress {
             Progress::Resumed => {
                 let silence = format!("content came after its finish_reason, and then nothing for {limit:?}");
                 decoder::truncated(true, &silence)
@@ -228,7 +232,7 @@ impl<S: EventSource, O> Connection<S, O> {
     }
 
     fn is_past_finish(&self) -> bool {
-        matches!(self.decoder.progress(), Progress::Finished | Progress::Resumed)
+        matches!(self.progress, Progress::Finished | Progress::Resumed)
     }
 
     /// Whether the time of content is needed: asking the clock for each chunk is expensive.
