@@ -103,10 +103,3 @@ impl WireApi {
         }
     }
 }
-
-impl Target {
-    /// The model, where on Azure the path names its deployment.
-    pub(crate) fn model_in_path(&self) -> Option<&str> {
-        self.api.protocol().is_in_deployment().then_some(self.model.as_str())
-    }
-}

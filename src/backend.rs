@@ -5,7 +5,7 @@
 //! 2. `exchange`: the runtime sends the body by the generated client's operation, with credentials, timeouts and retries.
 //! 3. The protocol decodes the response, whole or event by event, into the core one.
 
-mod api;
+mod api_choice;
 mod connect;
 mod count;
 mod embed;
@@ -26,7 +26,7 @@ use tachikoma_backends_core::{
     CompletionResponse, CompletionStream, async_trait,
 };
 
-pub use self::api::ApiChoice;
+pub use self::api_choice::ApiChoice;
 pub use self::preview::RequestPreview;
 use self::spans::Spans;
 use crate::CodexError;

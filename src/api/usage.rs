@@ -28,7 +28,7 @@ pub(crate) const RESPONSES: UsageNames = UsageNames {
     output_details: "output_tokens_details",
 };
 
-/// The usage of a response. `None` if there is no count of input, output or total tokens.
+/// The usage of a response. `None` without a count of input, output or total tokens.
 pub(crate) fn read(usage: &Value, names: &UsageNames) -> Option<Usage> {
     let count = |name: &str| usage.get(name).and_then(json::count);
     let detail = |of: &str, name: &str| usage.get(of)?.get(name).and_then(json::count);

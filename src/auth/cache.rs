@@ -125,7 +125,7 @@ impl TokenCache {
     /// The token's header, refreshed if that is due.
     ///
     /// # Errors
-    /// There is no token: the provider's error.
+    /// The provider's error, if it returned no token.
     pub(crate) async fn get(&self) -> Result<AuthHeader, CodexError> {
         // A task that ends with its runtime is not a failure of the provider, which is called once more.
         let mut may_retry = true;
@@ -191,7 +191,7 @@ impl TokenCache {
     /// block every request.
     ///
     /// # Errors
-    /// The provider itself is the caller, or there is no runtime.
+    /// The provider itself is the caller, or this is not within a runtime.
     fn pending_call(&self, state: &mut State) -> Result<Shared<PendingCall>, CodexError> {
         let address = std::ptr::from_ref(self).addr();
         let mut calls = CALLS.try_with(Vec::clone).unwrap_or_default();

@@ -7,7 +7,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use crate::CodexError;
 use crate::runtime::{mask, may_authenticate};
 
-/// The headers whose values are shown in `Debug` and written to settings. Any other may hold a secret, also under names
+/// The headers whose values are visible in `Debug` and written to settings. Any other may hold a secret, also under names
 /// such as `x-functions-code`, `x-pass` or `x-signature`.
 const PUBLIC_HEADERS: &[&str] = &[
     "accept", "accept-encoding", "accept-language", "anthropic-beta", "anthropic-version", "cache-control",

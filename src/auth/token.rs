@@ -64,7 +64,7 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// Why there is no token. What looks like a token or a key in the message is masked.
+/// Why the provider returned no token. What looks like a token or a key in the message is masked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenError {
     message: String,
@@ -137,7 +137,7 @@ pub trait TokenProvider: Send + Sync {
     /// A valid token.
     ///
     /// # Errors
-    /// Why there is no token.
+    /// Why the provider returned no token.
     async fn token(&self) -> Result<AccessToken, TokenError>;
 }
 
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_not_shown() {
+    fn debug_hides_a_token() {
         let token = AccessToken::new("secret").expires_at(SystemTime::UNIX_EPOCH + Duration::from_secs(60));
         assert!(!format!("{token:?}").contains("secret"));
         assert_eq!(token.lifetime(SystemTime::UNIX_EPOCH), Some(Duration::from_secs(60)));

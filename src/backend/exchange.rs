@@ -43,16 +43,24 @@ pub(super) struct ProtocolRequest<'a> {
     pub(super) max_retries: Option<u32>,
 }
 
+impl<'a> ProtocolRequest<'a> {
+    fn new(prepared: &'a PreparedRequest, max_retries: Option<u32>) -> Self {
+        Self { model_in_path: prepared.model_in_path(), body: prepared.body.clone(), max_retries }
+    }
+}
+
 impl CodexBackend {
     /// The whole response to a request for text.
     pub(super) async fn respond(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
         let mut observer = self.observe(&request);
         let response = async move {
             let max_retries = request.max_retries;
-            let PreparedRequest { body, target, context, warnings } = self.prepare(request, false)?;
-            warn(&warnings, &target);
-            let request = ProtocolRequest { model_in_path: target.model_in_path(), body, max_retries };
-            let (mut response, request_id) = self.exchange(target.api.protocol(), request, context).await?;
+            let prepared = self.prepare(request, false)?;
+            warn(&prepared.warnings, &prepared.target);
+            let request = ProtocolRequest::new(&prepared, max_retries);
+            let protocol = Arc::clone(&prepared.protocol);
+            let (mut response, request_id) =
+                self.exchange(protocol, request, prepared.context.clone()).await?;
             response.request_id = request_id;
             Ok(response)
         };
@@ -74,11 +82,11 @@ impl CodexBackend {
         let prepared = observer.span().in_scope(|| self.prepare(request, true));
         async move {
             let response = async {
-                let PreparedRequest { body, target, context, warnings } = prepared?;
-                warn(&warnings, &target);
-                let protocol = target.api.protocol();
-                let request = ProtocolRequest { model_in_path: target.model_in_path(), body, max_retries };
-                let mut body = self.send(&*protocol, request).await?;
+                let prepared = prepared?;
+                warn(&prepared.warnings, &prepared.target);
+                let request = ProtocolRequest::new(&prepared, max_retries);
+                let mut body = self.send(&*prepared.protocol, request).await?;
+                let PreparedRequest { protocol, context, .. } = prepared;
                 if body.detect_events().await? {
                     return Ok(StreamResponse::Stream(Box::new(body), protocol.decoder(context)));
                 }

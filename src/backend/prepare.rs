@@ -1,12 +1,14 @@
 //! Resolves the target of a core request, validates it and encodes its body.
 
+use std::sync::Arc;
+
 use tachikoma_backends_core::{CompletionRequest, ErrorCategory};
 use tracing::Span;
 
-use super::api::{self, ApiChoice};
+use super::api_choice::{self, ApiChoice};
 use super::{CodexBackend, RequestPreview};
 use crate::CodexError;
-use crate::api::{ResponseContext, encode, state};
+use crate::api::{ResponseContext, TextProtocol, encode, state};
 use crate::config::Api;
 use crate::models::{ModelSpec, OpenAIModel};
 use crate::runtime::transport::Bytes;
@@ -15,13 +17,20 @@ use crate::tokens;
 use crate::validate::{adapt, validate};
 
 /// A request that is ready to be sent.
-#[derive(Debug)]
 pub(super) struct PreparedRequest {
+    pub(super) protocol: Arc<dyn TextProtocol>,
     pub(super) body: Bytes,
     pub(super) target: Target,
     /// The context for decoding its response.
     pub(super) context: ResponseContext,
     pub(super) warnings: Vec<String>,
+}
+
+impl PreparedRequest {
+    /// The model, if the path names its deployment on Azure.
+    pub(super) fn model_in_path(&self) -> Option<&str> {
+        self.protocol.is_in_deployment().then_some(self.target.model.as_str())
+    }
 }
 
 impl CodexBackend {
@@ -30,11 +39,10 @@ impl CodexBackend {
     /// # Errors
     /// The request would be refused before sending.
     pub fn preview(&self, request: &CompletionRequest) -> Result<RequestPreview, CodexError> {
-        let PreparedRequest { body, target, warnings, .. } = self.prepare(request.clone(), false)?;
-        let protocol = target.api.protocol();
-        let url = self.server.operation_url(target.model_in_path(), protocol.path())?;
-        let body = serde_json::from_slice(&body).map_err(encode::unencodable)?;
-        Ok(RequestPreview { api: target.api, url, body, warnings })
+        let prepared = self.prepare(request.clone(), false)?;
+        let url = self.server.operation_url(prepared.model_in_path(), prepared.protocol.path())?;
+        let body = serde_json::from_slice(&prepared.body).map_err(encode::unencodable)?;
+        Ok(RequestPreview { api: prepared.target.api, url, body, warnings: prepared.warnings })
     }
 
     /// The API that this request would go to, and why.
@@ -45,7 +53,7 @@ impl CodexBackend {
 
     fn choose(&self, request: &CompletionRequest, model: &OpenAIModel, spec: &ModelSpec) -> ApiChoice {
         let (host, _) = self.server.host();
-        api::choose(self.config.api(), request, model, spec, self.server.is_official(), &host)
+        api_choice::choose(self.config.api(), request, model, spec, self.server.is_official(), &host)
     }
 
     /// The target of a request.
@@ -114,7 +122,8 @@ impl CodexBackend {
             limit: request.max_tokens.filter(|_| !target.is_official),
             state_origin: target.state_origin.clone(),
         };
-        let body = target.api.protocol().encode(request, &target)?;
-        Ok(PreparedRequest { body, target, context, warnings })
+        let protocol = target.api.protocol();
+        let body = protocol.encode(request, &target)?;
+        Ok(PreparedRequest { protocol, body, target, context, warnings })
     }
 }

@@ -1,4 +1,4 @@
-//! What the driver of a stream asks of a protocol: a decoder that makes pieces of a response from events.
+//! The decoder of a protocol, which the driver of a stream feeds with events.
 
 use bytes::Bytes;
 use tachikoma_backends_core::{
@@ -10,52 +10,51 @@ use super::events::Event;
 use super::sse::SseDecoder;
 use super::unknown::UnknownFields;
 
-/// Makes chunks of the events of one streamed response.
+/// Decodes the events of one streamed response.
 pub(crate) trait Decoder {
-    /// Takes the next event and returns what there is of it to pass on.
+    /// Decodes the next event into a piece, if it has content.
     ///
     /// # Errors
-    /// It is an error in the server's words, or cannot be read.
+    /// It is an error event, or cannot be parsed.
     fn event(&mut self, event: &Event<'_>) -> Result<Option<Piece>, Error>;
 
-    /// A further piece that the last event has brought.
+    /// A further piece of the last event.
     fn next_piece(&mut self) -> Option<Piece> {
         None
     }
 
-    /// How far the response is.
+    /// The progress of the response.
     fn progress(&self) -> Progress;
 
-    /// The stream is over: the final chunk.
+    /// The final chunk, at the end of the stream.
     ///
     /// # Errors
-    /// It ended before the response did.
+    /// The stream ended before the response did.
     fn finish(&mut self) -> Result<CompletionChunk, Error>;
 
-    /// The unknown fields and values of all that came.
+    /// The unknown fields and values of all events.
     fn unknown(&mut self) -> UnknownFields;
 }
 
-/// How far a streamed response is.
+/// The progress of a streamed response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// Its end has not been seen.
+    /// It has not ended.
     Open,
-    /// Its finish reason has come, and no content since: nothing that may still come is needed, though content may follow.
+    /// Its finish reason has arrived, and no content since: the response is complete, though more content may follow.
     Finished,
-    /// Content has followed a finish reason, so that a finish reason of this server is not the end: only the end of the stream
-    /// is.
+    /// Content has followed a finish reason, so that only the end of the stream is the end of the response.
     Resumed,
-    /// The server has stated that it is over: what follows is of no interest.
+    /// The server has stated the end: later events are ignored.
     Done,
 }
 
-/// What an event adds to a response. Smaller than a chunk, which also has room for what only the last one holds: it is moved
-/// several times for each event.
+/// The content that an event adds to a response. It is moved several times for each event, and so is smaller than a chunk,
+/// which also has the fields of the last one.
 #[derive(Debug, Default)]
 pub(crate) struct Piece {
     pub(crate) text: String,
-    /// Of the text.
+    /// The phase of the text.
     pub(crate) phase: Option<Phase>,
     pub(crate) tool_calls: Vec<ToolCallDelta>,
     pub(crate) refusal: String,
@@ -63,13 +62,13 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
-    /// Whether there is nothing in it.
+    /// Whether it has no content.
     pub(crate) fn is_empty(&self) -> bool {
         let Self { text, phase: _, tool_calls, refusal, reasoning } = self;
         tool_calls.is_empty() && [text, refusal, reasoning].iter().all(|text| text.is_empty())
     }
 
-    /// How much there is in it: more after each addition.
+    /// A measure of its content, which grows with each addition.
     pub(crate) fn size(&self) -> usize {
         let Self { text, phase: _, tool_calls, refusal, reasoning } = self;
         tool_calls.len() + text.len() + refusal.len() + reasoning.len()
@@ -84,7 +83,7 @@ impl Piece {
         self.tool_calls.extend(tool_calls);
     }
 
-    /// Itself, if there is anything in it.
+    /// The piece, if it has content.
     pub(crate) fn if_any(self) -> Option<Self> {
         (!self.is_empty()).then_some(self)
     }
@@ -103,7 +102,7 @@ impl From<Piece> for CompletionChunk {
     }
 }
 
-/// A whole response, put together from what a decoder makes of it: whole and streamed responses are read by the same code.
+/// A whole response from the pieces of its decoder: whole and streamed responses are decoded by the same code.
 ///
 /// # Errors
 /// As [`Decoder::finish`].
@@ -150,7 +149,7 @@ pub(crate) fn append(text: &mut String, piece: String) {
     }
 }
 
-/// Reads a body that holds events, though a whole response was expected.
+/// Decodes a body of events where a whole response was expected.
 ///
 /// # Errors
 /// As the decoder's.
@@ -175,7 +174,7 @@ pub(crate) fn whole_of_events(body: &[u8], mut decoder: impl Decoder) -> Result<
     whole(pieces, &mut decoder)
 }
 
-/// Whether a body begins as a stream of events does, whatever its content type. The beginning of JSON or of a web page is none.
+/// Whether a body begins like a stream of events, whatever its content type.
 pub(crate) fn begins_with_events(body: &[u8]) -> bool {
     let start = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii_start();
     [&b"data:"[..], b"event:", b"id:", b"retry:", b"error:", b":"]
@@ -183,7 +182,7 @@ pub(crate) fn begins_with_events(body: &[u8]) -> bool {
         .any(|field| start.starts_with(field))
 }
 
-/// A stream ended before the response did. `awaited` is what would have been its end.
+/// The error of a stream that ended before the response did. `awaited` is the end that did not arrive.
 pub(crate) fn truncated(has_event: bool, awaited: &str) -> Error {
     let message = if has_event {
         format!("the stream ended before the response did: {awaited}")
@@ -191,11 +190,11 @@ pub(crate) fn truncated(has_event: bool, awaited: &str) -> Error {
         "the server sent an empty stream".to_owned()
     };
     Error::new(ErrorCategory::TruncatedStream, message)
-        .with_hint("What has arrived is only a part; ask again.")
+        .with_hint("The response is incomplete; try again.")
         .maybe_processed()
 }
 
-/// The text, where there is any.
+/// The text, unless it is empty.
 pub(crate) fn some(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }

@@ -1,4 +1,4 @@
-//! How long to wait, how often to try and how much to take.
+//! The settings of timeouts, retries and limits.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How long to wait, how often to try and how much to take. In a file durations are texts such as `"120s"` or `"1m 30s"`.
+/// The settings of timeouts, retries and limits. In a file durations are texts such as `"120s"` or `"1m 30s"`.
 ///
 /// # Retries
 /// A request is sent again after the statuses 408, 409, 429 (unless a quota is exhausted) and 5xx, after a timeout and after a broken
@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Reliability {
-    /// How often a request is tried again; 0 turns retries off. By default 2.
+    /// The maximum number of retries of a request; 0 disables them. By default 2.
     pub max_retries: u32,
 
     /// The least wait before the first retry. It doubles with each further one, up to 8 s, and becomes up to a quarter shorter
@@ -26,8 +26,8 @@ pub struct Reliability {
     #[serde(with = "duration")]
     pub min_retry_wait: Duration,
 
-    /// The longest wait before a retry that a server may ask for. A longer one is not slept: the error states it, and the
-    /// caller decides. What is slept becomes up to a quarter longer than what the server asks for, at random. By default 60 s.
+    /// The longest wait before a retry that a server may ask for. After a longer one the error is returned with it, and the
+    /// caller decides. The actual wait is up to a quarter longer than the server asks for, at random. By default 60 s.
     #[serde(with = "duration")]
     pub max_retry_wait: Duration,
 

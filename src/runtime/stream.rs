@@ -17,23 +17,22 @@ use super::transport::timeout::{Timeout, Timer};
 use super::unknown::UnknownFields;
 use super::{Error, Reliability};
 
-/// How long, after a finish reason, the next event is waited for from a server that does not end the stream: its usage, or more
-/// content.
+/// How long to wait, after a finish reason, for the usage or more content from a server that does not end the stream.
 const USAGE_GRACE: Duration = Duration::from_secs(10);
 
-/// After how many steps without content, each of which reads a part or an event, other tasks get a turn: events without
+/// After how many steps without content, each of which reads bytes or an event, the stream yields to other tasks: events without
 /// content are short, so that a few bytes may be much work.
 const BUSY_STEPS: usize = 64;
 
 /// How many events without data are as much work as a step.
 const SKIPPED_IN_A_STEP: usize = 8;
 
-/// Sees what passes.
+/// Observes a stream.
 pub(crate) trait Observer {
     /// A piece of the response.
     fn piece(&mut self, piece: &Piece);
 
-    /// The end of the response, and what in it was unknown.
+    /// The end of the response, with its unknown fields.
     fn end(&mut self, unknown: UnknownFields, outcome: &Result<CompletionChunk, Error>);
 }
 
@@ -55,7 +54,7 @@ pub(crate) fn chunks<E: From<Error> + Send + 'static>(
         timer: Timer::default(),
         first_content_timeout: reliability.first_content_timeout,
         progress_timeout: reliability.progress_timeout,
-        // An event may come in as many bytes as it is allowed, and comments before it.
+        // An event of the maximum size, and comments before it.
         max_empty_bytes: reliability.max_event_bytes.saturating_mul(2),
         empty_bytes: 0,
         busy_bytes: 0,
@@ -64,7 +63,7 @@ pub(crate) fn chunks<E: From<Error> + Send + 'static>(
     Box::pin(Chunks { connection: Some(connection), error: PhantomData })
 }
 
-/// A connection up to its last item. Errors are handed out as `E`.
+/// The stream of a connection, up to its last item, with errors of type `E`.
 struct Chunks<C, E> {
     connection: Option<C>,
     error: PhantomData<fn() -> E>,
@@ -101,26 +100,26 @@ where
 struct Connection<S, O> {
     source: S,
     decoder: Box<dyn Decoder + Send>,
-    /// The decoder's, after its last event.
+    /// The decoder's progress after its last event.
     progress: Progress,
     observer: O,
     first_content_timeout: Option<Duration>,
     progress_timeout: Option<Duration>,
     has_content: bool,
-    /// Since when content is waited for, or, after a finish reason, a further event.
+    /// The start of the wait for content, or, after a finish reason, for a further event.
     since: Instant,
     timer: Timer,
-    /// How many bytes have come since the last content, and may come.
+    /// The number of bytes since the last content, and its limit.
     empty_bytes: usize,
     max_empty_bytes: usize,
-    /// How many bytes have been read without a pause.
+    /// The number of bytes read without yielding.
     busy_bytes: usize,
-    /// Whether the last byte has come.
+    /// Whether the last byte has arrived.
     ended: bool,
 }
 
 impl<S: EventSource, O> Connection<S, O> {
-    /// The next piece; `None` where the last chunk is to come.
+    /// The next piece; `None` before the final chunk.
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Piece>, Error>> {
         let mut steps = 0;
         loop {
@@ -131,7 +130,7 @@ impl<S: EventSource, O> Connection<S, O> {
                 return Poll::Ready(Ok(None));
             }
             if self.busy_bytes >= BUSY_BYTES || steps >= BUSY_STEPS {
-                // What is decompressed is always there, and never waits: other tasks get a turn.
+                // Decompressed bytes are always ready: yield to other tasks.
                 self.busy_bytes = 0;
                 context.waker().wake_by_ref();
                 return Poll::Pending;
@@ -166,8 +165,7 @@ impl<S: EventSource, O> Connection<S, O> {
                     self.empty_bytes = self.empty_bytes.saturating_add(bytes);
                 }
                 Ok(None) => self.ended = true,
-                // What broke the connection after the finish reason takes nothing away from the response, unless content had
-                // followed: then more of it may be missing.
+                // A connection that breaks after the finish reason loses nothing, unless content had followed it.
                 Err(_) if self.progress == Progress::Finished => return Poll::Ready(Ok(None)),
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -175,7 +173,7 @@ impl<S: EventSource, O> Connection<S, O> {
     }
 
     /// # Errors
-    /// More bytes than allowed have come without content.
+    /// More bytes than allowed have arrived without content.
     fn check_empty(&self) -> Result<(), Error> {
         if self.empty_bytes <= self.max_empty_bytes {
             return Ok(());
@@ -186,13 +184,13 @@ impl<S: EventSource, O> Connection<S, O> {
             .maybe_processed())
     }
 
-    /// More from the connection, in time for content.
+    /// Reads more from the connection, within the timeouts for content.
     fn poll_in_time(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<usize>, Error>> {
         let deadline = self.limit().and_then(|(timeout, limit)| {
-            // A limit beyond the end of time is not one.
+            // Without a limit if the deadline is not representable.
             Some((timeout, limit, self.since.checked_add(limit)?))
         });
-        // Comments that come without a pause would keep the connection ready for ever.
+        // Comments without a pause would keep the connection ready forever.
         if let Some((timeout, limit, _)) = deadline.filter(|(.., deadline)| Instant::now() >= *deadline) {
             return Poll::Ready(Err(self.late(timeout, limit)));
         }
@@ -201,7 +199,7 @@ impl<S: EventSource, O> Connection<S, O> {
         }
         self.busy_bytes = 0;
         match deadline {
-            // Where the stream has been taken out of its runtime, the limit on silence ends it.
+            // Outside of its runtime the idle timeout ends the stream.
             Some((timeout, limit, deadline)) if Handle::try_current().is_ok() => {
                 ready!(self.timer.poll_until(deadline, context));
                 Poll::Ready(Err(self.late(timeout, limit)))
@@ -210,7 +208,7 @@ impl<S: EventSource, O> Connection<S, O> {
         }
     }
 
-    /// What has not come in time.
+    /// The error for content that did not arrive in time.
     fn late(&self, timeout: Timeout, limit: Duration) -> Error {
         match self.progress {
             Progress::Resumed => {
@@ -221,7 +219,7 @@ impl<S: EventSource, O> Connection<S, O> {
         }
     }
 
-    /// The limit on what is waited for now.
+    /// The current timeout.
     fn limit(&self) -> Option<(Timeout, Duration)> {
         if self.is_past_finish() {
             return Some((Timeout::Progress, USAGE_GRACE));
@@ -235,7 +233,7 @@ impl<S: EventSource, O> Connection<S, O> {
         matches!(self.progress, Progress::Finished | Progress::Resumed)
     }
 
-    /// Whether the time of content is needed: asking the clock for each chunk is expensive.
+    /// Whether the time of content matters: reading the clock for each chunk is expensive.
     fn is_timed(&self) -> bool {
         self.first_content_timeout.or(self.progress_timeout).is_some()
     }

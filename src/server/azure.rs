@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_not_shown() {
+    fn debug_hides_a_password() {
         assert!(!format!("{:?}", Azure::new("https://a:secret@r")).contains("secret"));
     }
 }

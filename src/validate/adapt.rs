@@ -40,7 +40,7 @@ pub(crate) fn adapt(request: &mut CompletionRequest, target: &Target) -> Vec<Str
             notes.push(format!("the Responses API has no {}: left out of the request", unknown.join(", ")));
         }
     }
-    // Such a model makes one call at a time anyway, which is no less than what `true` allows.
+    // Such a model makes one call at a time anyway, so that `true` changes nothing.
     if spec.parallel_tool_calls == Support::No {
         request.parallel_tool_calls = None;
     }

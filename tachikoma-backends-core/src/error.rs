@@ -88,105 +88,73 @@ pub enum BackendError {
     #[error("network failure: {0}")]
     Network(Box<ErrorDetails>),
     /// The response was cut before its end.
-    #[error("answer cut short: {0}")]
+    #[error("response cut short: {0}")]
     TruncatedStream(Box<ErrorDetails>),
     /// The response could not be parsed.
-    #[error("unreadable answer: {0}")]
+    #[error("unreadable response: {0}")]
     Parsing(Box<ErrorDetails>),
     /// The backend is configured wrongly.
     #[error("wrong configuration: {0}")]
     Configuration(Box<ErrorDetails>),
 }
 
+/// Writes the functions that have an arm for each variant: one row a variant, with its category.
+macro_rules! variants {
+    ($($variant:ident: $category:ident;)*) => {
+        impl BackendError {
+            /// A failure of this category.
+            pub fn from_details(category: ErrorCategory, details: impl Into<Box<ErrorDetails>>) -> Self {
+                match category {
+                    $(ErrorCategory::$category => Self::$variant(details.into()),)*
+                }
+            }
+
+            /// What kind of failure it was.
+            pub fn category(&self) -> ErrorCategory {
+                match self {
+                    $(Self::$variant(_) => ErrorCategory::$category,)*
+                }
+            }
+
+            /// What is known of the failure: the server's message, request id, code, attempts.
+            pub fn details(&self) -> &ErrorDetails {
+                match self {
+                    $(Self::$variant(details) => details,)*
+                }
+            }
+
+            /// The details, to add to them.
+            pub fn details_mut(&mut self) -> &mut ErrorDetails {
+                match self {
+                    $(Self::$variant(details) => details,)*
+                }
+            }
+        }
+    };
+}
+
+variants! {
+    Authentication: Authentication;
+    Permission: Permission;
+    NotFound: NotFound;
+    InvalidRequest: InvalidRequest;
+    ContextLength: ContextLength;
+    ContentFilter: ContentFilter;
+    RateLimit: RateLimit;
+    Quota: Quota;
+    Api: Server;
+    ServiceUnavailable: Overloaded;
+    Timeout: Timeout;
+    Network: Network;
+    TruncatedStream: TruncatedStream;
+    Parsing: Parse;
+    Configuration: Configuration;
+}
+
 impl BackendError {
     /// A failure of this category of which only a message is known.
     pub fn new(category: ErrorCategory, message: impl Into<String>) -> Self {
         Self::from_details(category, ErrorDetails::new(message))
-    }
-
-    /// A failure of this category.
-    pub fn from_details(category: ErrorCategory, details: impl Into<Box<ErrorDetails>>) -> Self {
-        let variant = match category {
-            ErrorCategory::Authentication => Self::Authentication,
-            ErrorCategory::Permission => Self::Permission,
-            ErrorCategory::NotFound => Self::NotFound,
-            ErrorCategory::InvalidRequest => Self::InvalidRequest,
-            ErrorCategory::ContextLength => Self::ContextLength,
-            ErrorCategory::ContentFilter => Self::ContentFilter,
-            ErrorCategory::RateLimit => Self::RateLimit,
-            ErrorCategory::Quota => Self::Quota,
-            ErrorCategory::Server => Self::Api,
-            ErrorCategory::Overloaded => Self::ServiceUnavailable,
-            ErrorCategory::Timeout => Self::Timeout,
-            ErrorCategory::Network => Self::Network,
-            ErrorCategory::TruncatedStream => Self::TruncatedStream,
-            ErrorCategory::Parse => Self::Parsing,
-            ErrorCategory::Configuration => Self::Configuration,
-        };
-        variant(details.into())
-    }
-
-    /// What kind of failure it was.
-    pub fn category(&self) -> ErrorCategory {
-        match self {
-            Self::Authentication(_) => ErrorCategory::Authentication,
-            Self::Permission(_) => ErrorCategory::Permission,
-            Self::NotFound(_) => ErrorCategory::NotFound,
-            Self::InvalidRequest(_) => ErrorCategory::InvalidRequest,
-            Self::ContextLength(_) => ErrorCategory::ContextLength,
-            Self::ContentFilter(_) => ErrorCategory::ContentFilter,
-            Self::RateLimit(_) => ErrorCategory::RateLimit,
-            Self::Quota(_) => ErrorCategory::Quota,
-            Self::Api(_) => ErrorCategory::Server,
-            Self::ServiceUnavailable(_) => ErrorCategory::Overloaded,
-            Self::Timeout(_) => ErrorCategory::Timeout,
-            Self::Network(_) => ErrorCategory::Network,
-            Self::TruncatedStream(_) => ErrorCategory::TruncatedStream,
-            Self::Parsing(_) => ErrorCategory::Parse,
-            Self::Configuration(_) => ErrorCategory::Configuration,
-        }
-    }
-
-    /// What is known of the failure: the server's message, request id, code, attempts.
-    pub fn details(&self) -> &ErrorDetails {
-        match self {
-            Self::Authentication(details)
-            | Self::Permission(details)
-            | Self::NotFound(details)
-            | Self::InvalidRequest(details)
-            | Self::ContextLength(details)
-            | Self::ContentFilter(details)
-            | Self::RateLimit(details)
-            | Self::Quota(details)
-            | Self::Api(details)
-            | Self::ServiceUnavailable(details)
-            | Self::Timeout(details)
-            | Self::Network(details)
-            | Self::TruncatedStream(details)
-            | Self::Parsing(details)
-            | Self::Configuration(details) => details,
-        }
-    }
-
-    /// The details, to add to them.
-    pub fn details_mut(&mut self) -> &mut ErrorDetails {
-        match self {
-            Self::Authentication(details)
-            | Self::Permission(details)
-            | Self::NotFound(details)
-            | Self::InvalidRequest(details)
-            | Self::ContextLength(details)
-            | Self::ContentFilter(details)
-            | Self::RateLimit(details)
-            | Self::Quota(details)
-            | Self::Api(details)
-            | Self::ServiceUnavailable(details)
-            | Self::Timeout(details)
-            | Self::Network(details)
-            | Self::TruncatedStream(details)
-            | Self::Parsing(details)
-            | Self::Configuration(details) => details,
-        }
     }
 
     /// The details alone.

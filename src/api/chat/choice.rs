@@ -217,7 +217,7 @@ impl Choices {
         self.calls.has_complete_arguments()
     }
 
-    /// The finish reason of a response without one: there is no evidence that its calls are whole.
+    /// The finish reason of a response without one: its calls may be incomplete.
     pub(super) fn default_finish_reason(&self) -> FinishReason {
         if self.calls.is_empty() { FinishReason::Stop } else { FinishReason::Other }
     }

@@ -66,7 +66,7 @@ pub(super) fn convert(message: Message, instruction_role: InstructionRole) -> Re
             },
             role: types::ChatCompletionRequestToolMessageRole::Tool,
             tool_call_id: tool_call_id.ok_or_else(|| {
-                CodexError::new(ErrorCategory::InvalidRequest, "a tool result has no tool_call_id")
+                CodexError::unsent(ErrorCategory::InvalidRequest, "a tool result has no tool_call_id")
                     .with_hint("Make it with Message::tool_result or ToolResult::to_message.")
             })?,
         }),

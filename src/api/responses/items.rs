@@ -214,7 +214,7 @@ impl Items {
                 }
             }
             ItemKind::Call => {
-                // The id of the item is that of the call only if there is no other.
+                // The item's id is the call's only if it has no `call_id`.
                 let call_id = item.word("call_id").or_else(|| item.word("id").filter(|_| is_whole));
                 let (name, arguments) = (item.call_name(), item.arguments());
                 if let Some(open) = self.items.get_mut(position) {

@@ -65,7 +65,7 @@ fn undocumented(text: &str, reason: serde_json::Error) -> Result<Response, Codex
 pub(super) struct StreamEnd {
     pub(super) finish_reason: FinishReason,
     pub(super) finish_reason_text: Option<String>,
-    /// The server does not report that the limit was reached, so that the status of its items is no evidence either.
+    /// The server does not report that the limit was reached, so that the status of its items proves nothing either.
     is_silently_cut: bool,
 }
 
