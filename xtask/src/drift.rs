@@ -5,6 +5,7 @@ mod declared;
 mod finding;
 mod merge;
 #[allow(dead_code, unreachable_pub, reason = "only a part of the main crate's facts is of interest here")]
+#[cfg_attr(not(in_repository), path = "drift/no_model_table.rs")]
 mod model_table;
 mod rename;
 mod render;

@@ -9,13 +9,21 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::model_table::{self, Row};
+use super::model_table;
 use super::silent::owner;
 use super::view::{Form, View};
 use crate::files;
 
 /// How many days ahead a shutdown is reported.
 const NOTICE_DAYS: i64 = 90;
+
+/// A row of the model table.
+#[derive(Debug, PartialEq)]
+pub(super) struct Row {
+    /// The id, its aliases and its dated snapshots.
+    pub(super) names: Vec<String>,
+    pub(super) shutdown: Option<Date>,
+}
 
 /// The models that the documents and the table name.
 #[derive(Debug, Serialize)]

@@ -14,13 +14,7 @@ mod table;
 use anyhow::Result;
 use jiff::civil::Date;
 
-/// A row of the model table.
-#[derive(Debug, PartialEq)]
-pub(super) struct Row {
-    /// The id, its aliases and its dated snapshots.
-    pub(super) names: Vec<String>,
-    pub(super) shutdown: Option<Date>,
-}
+use super::crate_side::Row;
 
 /// The table defines the main crate's constants on this type.
 struct OpenAIModel;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::model_table::Row;
+use super::crate_side::Row;
 use super::*;
 
 const CHAT: &str = "createChatCompletion";
