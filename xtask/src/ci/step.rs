@@ -34,6 +34,8 @@ pub(super) enum Step {
     Generated,
     /// A crate outside the workspace builds on the published ones
     Downstream,
+    /// Every package of the workspace builds from its own files
+    Package,
     /// Licences, advisories and sources of the dependencies; needs cargo-deny
     Deny,
     /// The instructions per event are not above the recorded ones; needs valgrind
@@ -92,6 +94,7 @@ impl Step {
             Self::Downstream => {
                 run(cargo().args(["test", "--manifest-path", DOWNSTREAM, "--target-dir"]).arg(target()?))
             }
+            Self::Package => run(cargo().args(["package", "--workspace", "--allow-dirty"])),
             Self::Deny => run(cargo().args(["deny", "check"])),
             Self::Instructions => run(cargo()
                 .args(["run", "--release", "--quiet", "--package", "benches"])
