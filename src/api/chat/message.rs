@@ -167,6 +167,7 @@ fn file(
                 file_id: id,
                 filename: name,
             },
+            prompt_cache_breakpoint: None,
             type_: types::ChatCompletionRequestMessageContentPartFileType::File,
         },
     ))
