@@ -227,7 +227,10 @@ fn a_search_has_a_limit() {
     assert_eq!(fails(&format!("b\n{same}"), &pattern).kind(), PatchErrorKind::TooLarge);
     assert_eq!(fails(&same, &headers).kind(), PatchErrorKind::ContextNotFound);
     assert_eq!(fails(&"a\n".repeat(5 << 20), "-a\n").kind(), PatchErrorKind::TooLarge);
-    // As many sections as lines are no reason to refuse a diff.
+    // Long lines whose beginning is the header of many sections.
+    let text = format!("h x\n{}\n{}a\n", " ".repeat(1 << 20), "a\n".repeat(1000));
+    assert_eq!(fails(&text, &format!("{}-a\n", "@@ h\n".repeat(200_000))).kind(), PatchErrorKind::TooLarge);
+    // As many sections as lines are allowed.
     let sections = "@@\n-a\n+b\n".repeat(200_000);
     assert_eq!(apply_update(&same, &sections).unwrap().text, "b\n".repeat(200_000));
 }

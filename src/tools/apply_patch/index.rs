@@ -27,7 +27,7 @@ const LEVELS: [ContextMatch; 3] =
     [ContextMatch::Exact, ContextMatch::TrailingWhitespace, ContextMatch::SurroundingWhitespace];
 
 /// How many comparisons of lines the search for all sections of a diff may take.
-const MAX_COMPARISONS: usize = 100_000_000;
+const MAX_COMPARISONS: usize = 20_000_000;
 
 /// How many comparisons the description of an error may take.
 const MAX_HINT_COMPARISONS: usize = 2_000_000;
@@ -39,6 +39,8 @@ pub(crate) struct LineIndex<'a> {
     exact: OnceCell<Level<'a>>,
     without_trailing: OnceCell<Level<'a>>,
     trimmed: OnceCell<Level<'a>>,
+    /// The lines without whitespace at both sides, set on first use.
+    trimmed_lines: OnceCell<Vec<&'a str>>,
     comparisons: usize,
 }
 
@@ -64,6 +66,7 @@ impl<'a> LineIndex<'a> {
             exact: OnceCell::new(),
             without_trailing: OnceCell::new(),
             trimmed: OnceCell::new(),
+            trimmed_lines: OnceCell::new(),
             comparisons: 0,
         }
     }
@@ -104,9 +107,12 @@ impl<'a> LineIndex<'a> {
             // A known line that does not follow is one before.
             return Ok(Some((None, level)));
         }
-        self.count(self.lines.len())?;
-        let mut places =
-            (0..).zip(self.lines).filter(|(_, line)| begins_with(line, header)).map(|(at, _)| at);
+        // A long header costs more than a comparison for each line.
+        self.count(self.lines.len().saturating_mul(1 + header.len() / 64))?;
+        let header = header.trim();
+        let trim = || self.lines.iter().map(|line| content(line).trim()).collect();
+        let lines = self.trimmed_lines.get_or_init(trim);
+        let mut places = (0..).zip(lines).filter(|(_, line)| begins_with(line, header)).map(|(at, _)| at);
         let first = places.next();
         let next = first.into_iter().chain(places).find(|at| *at >= from);
         Ok(first.map(|_| (next, ContextMatch::Partial)))
@@ -114,22 +120,25 @@ impl<'a> LineIndex<'a> {
 
     /// The place within these lines where most lines of a pattern match, and the number of the first that does not; not set if
     /// none matches, or if the search is too long for a message.
-    pub(crate) fn nearest(&mut self, pattern: &[&str], within: Range<usize>) -> Option<(usize, usize)> {
+    pub(crate) fn nearest(&self, pattern: &[&str], within: Range<usize>) -> Option<(usize, usize)> {
         let starts = within.len().checked_sub(pattern.len())? + 1;
         if starts.saturating_mul(pattern.len()) > MAX_HINT_COMPARISONS {
             return None;
         }
-        let lines = self.lines.get(within.clone())?;
-        let is_equal = |(line, old): &(&&str, &&str)| content(line).trim() == old.trim();
-        let score = |window: &[&str]| {
-            window.iter().zip(pattern).filter(is_equal).filter(|(_, old)| !old.trim().is_empty()).count()
+        let level = self.level(ContextMatch::SurroundingWhitespace);
+        let lines = level.lines.get(within.clone())?;
+        let blank = level.numbers.get("");
+        let pattern: Vec<Option<&u32>> = pattern.iter().map(|line| level.numbers.get(line.trim())).collect();
+        let is_equal = |(line, old): &(&u32, &Option<&u32>)| Some(*line) == **old;
+        let score = |window: &[u32]| {
+            window.iter().zip(&pattern).filter(is_equal).filter(|(line, _)| Some(*line) != blank).count()
         };
         let scores = lines.windows(pattern.len().max(1)).map(score);
         // The first of the best ones, of which `max_by_key` would return the last.
         let (place, best) =
             (0..).zip(scores).reduce(|best, next| if next.1 > best.1 { next } else { best })?;
         let window = lines.get(place..)?;
-        let different = window.iter().zip(pattern).position(|pair| !is_equal(&pair))?;
+        let different = window.iter().zip(&pattern).position(|pair| !is_equal(&pair))?;
         (best > 0).then_some((within.start + place, different))
     }
 
@@ -188,8 +197,8 @@ impl<'a> Level<'a> {
     }
 }
 
-/// Whether a line begins with a header, and no word goes on behind it.
+/// Whether a line begins with a header, and no word goes on behind it; both without whitespace around them.
 fn begins_with(line: &str, header: &str) -> bool {
-    let rest = content(line).trim().strip_prefix(header.trim());
+    let rest = line.strip_prefix(header);
     rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_'))
 }

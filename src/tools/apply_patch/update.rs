@@ -43,7 +43,7 @@ pub fn apply_create(diff: &str) -> Result<String, PatchError> {
 ///
 /// # Errors
 /// The diff does not follow the format; the text does not have the lines that it looks for, in its order; the text or the diff is
-/// longer than 8 MiB, or the search takes more than 100 million comparisons of lines.
+/// longer than 8 MiB, or the search takes more than 20 million comparisons of lines.
 pub fn apply_update(text: &str, diff: &str) -> Result<PatchedText, PatchError> {
     check_length("file", text)?;
     let sections = parse_sections(diff)?;

@@ -46,7 +46,7 @@ struct Case {
 fn case() -> impl Strategy<Value = Case> {
     let lines = vec((line(), edit()), 1..24);
     (lines, prop_oneof![Just("\n"), Just("\r\n")], any::<bool>()).prop_map(|(lines, ending, ends)| {
-        // An empty last line without an ending is no line of a text, and a text without endings has none to keep.
+        // An empty last line without an ending does not count as a line, and a text without any ending gets LF.
         let ends_with_ending = ends || lines.last().is_some_and(|(line, _)| line.is_empty());
         let ending = if lines.len() == 1 && !ends_with_ending { "\n" } else { ending };
         Case { lines, ending, ends_with_ending }

@@ -202,7 +202,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The metadata of an existing file. Devices and pipes, which reading may block on, are none.
+    /// The metadata of a regular file: a device or a pipe could block the read.
     fn file_metadata(&self, resolved: &Path) -> Result<Metadata, PatchError> {
         let metadata = self.metadata(resolved)?.ok_or_else(missing)?;
         match metadata.is_file() {
