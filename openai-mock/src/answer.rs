@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::output::OutputItem;
 use crate::schema_example::example;
 use crate::tokens::{BYTES_PER_TOKEN, whole_characters};
 
@@ -39,28 +40,56 @@ pub(crate) enum Format {
     JsonSchema(Value),
 }
 
-/// One answer: text, reasoning, or calls.
+/// One answer: reasoning, text and calls, then the scripted items.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) reasoning: Option<String>,
     pub(crate) content: Option<String>,
     pub(crate) refusal: Option<String>,
     pub(crate) calls: Vec<Call>,
+    pub(crate) items: Vec<OutputItem>,
     pub(crate) finish_reason: String,
 }
 
-/// A call of a function that the request offered.
+/// A call of a tool that the request offered.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Call {
     pub(crate) name: String,
-    /// JSON text, whole or cut.
+    pub(crate) namespace: Option<String>,
+    pub(crate) is_custom: bool,
+    /// JSON text, whole or cut, or the input of a custom tool.
     pub(crate) arguments: String,
+}
+
+impl Call {
+    /// A call of a function.
+    pub(crate) fn function(name: impl Into<String>, arguments: impl Into<String>) -> Self {
+        Self { name: name.into(), namespace: None, is_custom: false, arguments: arguments.into() }
+    }
+
+    fn item(&self) -> OutputItem {
+        let item = match self.is_custom {
+            true => OutputItem::custom_tool_call(&self.name, &self.arguments),
+            false => OutputItem::function_call(&self.name, &self.arguments),
+        };
+        match &self.namespace {
+            Some(namespace) => item.with_field("namespace", namespace.as_str()),
+            None => item,
+        }
+    }
 }
 
 impl Default for Answer {
     fn default() -> Self {
         let finish_reason = "stop".to_owned();
-        Self { reasoning: None, content: None, refusal: None, calls: Vec::new(), finish_reason }
+        Self {
+            reasoning: None,
+            content: None,
+            refusal: None,
+            calls: Vec::new(),
+            items: Vec::new(),
+            finish_reason,
+        }
     }
 }
 
@@ -69,10 +98,25 @@ impl Answer {
         Self { content: Some(text.into()), ..Self::default() }
     }
 
+    /// Everything in it, as items of an output in their order.
+    pub(crate) fn output(&self) -> Vec<OutputItem> {
+        let mut output: Vec<OutputItem> = self.reasoning.iter().map(OutputItem::reasoning).collect();
+        let text = self.content.as_ref().map(OutputItem::message);
+        let refusal = self.refusal.as_ref().map(OutputItem::refusal);
+        output.extend(text.into_iter().chain(refusal));
+        output.extend(self.calls.iter().map(Call::item));
+        output.extend(self.items.iter().cloned());
+        output
+    }
+
     /// The bytes that the completion's tokens are counted from.
     pub(crate) fn bytes(&self) -> usize {
-        let texts = [&self.reasoning, &self.content, &self.refusal].into_iter().flatten();
-        texts.chain(self.calls.iter().map(|call| &call.arguments)).map(String::len).sum()
+        self.output().iter().map(OutputItem::bytes).sum()
+    }
+
+    /// Those of its reasoning.
+    pub(crate) fn reasoning_bytes(&self) -> usize {
+        self.output().iter().filter(|item| item.kind == "reasoning").map(OutputItem::bytes).sum()
     }
 
     /// Ends the content before the first stop sequence in it.
@@ -129,10 +173,8 @@ impl Prompt {
 
     fn calls(&self) -> Answer {
         let number = if self.parallel && self.asks_for("TWO") { 2 } else { 1 };
-        let call = |function: &Function| Call {
-            name: function.name.clone(),
-            arguments: example(&function.parameters).to_string(),
-        };
+        let call =
+            |function: &Function| Call::function(&function.name, example(&function.parameters).to_string());
         Answer {
             calls: self.functions.iter().cycle().take(number).map(call).collect(),
             finish_reason: "tool_calls".to_owned(),
