@@ -10,6 +10,7 @@ mod document;
 mod embeddings;
 mod faults;
 mod function_rules;
+mod items;
 mod refusals;
 mod responses;
 mod responses_input;
