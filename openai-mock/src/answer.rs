@@ -15,8 +15,10 @@ pub(crate) struct Prompt {
     pub(crate) images: usize,
     /// The tool results after it: the tool's name and what it returned.
     pub(crate) results: Vec<(String, String)>,
-    /// The functions that may be called.
-    pub(crate) functions: Vec<Function>,
+    /// The tools that may be called.
+    pub(crate) tools: Vec<Callable>,
+    /// Whether the request asks for reasoning by a field of its own.
+    pub(crate) reasons: bool,
     /// Whether one answer may hold several calls.
     pub(crate) parallel: bool,
     pub(crate) format: Format,
@@ -24,11 +26,21 @@ pub(crate) struct Prompt {
     pub(crate) max_tokens: Option<usize>,
 }
 
-/// A function on offer: its name and the JSON schema of its arguments.
+/// A tool on offer.
 #[derive(Debug, Clone)]
-pub(crate) struct Function {
+pub(crate) struct Callable {
     pub(crate) name: String,
-    pub(crate) parameters: Value,
+    pub(crate) namespace: Option<String>,
+    pub(crate) input: Input,
+}
+
+/// What a call of a tool consists of.
+#[derive(Debug, Clone)]
+pub(crate) enum Input {
+    /// Arguments that fit this JSON schema.
+    Arguments(Value),
+    /// Any text: the tool is a custom one. Its grammar is not followed.
+    FreeForm,
 }
 
 /// The form of the answer's text.
@@ -148,7 +160,7 @@ impl Answer {
 impl Prompt {
     /// The answer number `choice` of `choices`, from 1.
     pub(crate) fn answer(&self, choice: usize, choices: usize) -> Answer {
-        let mut answer = if self.results.is_empty() && !self.functions.is_empty() {
+        let mut answer = if self.results.is_empty() && !self.tools.is_empty() {
             self.calls()
         } else {
             Answer::text(match &self.format {
@@ -158,7 +170,7 @@ impl Prompt {
                 Format::Text => self.words(),
             })
         };
-        if self.asks_for("THINK") {
+        if self.reasons || self.asks_for("THINK") {
             answer.reasoning = Some(format!(
                 "The request is {}. I will weigh it for a moment, then answer briefly.",
                 quoted(&self.user)
@@ -173,10 +185,17 @@ impl Prompt {
 
     fn calls(&self) -> Answer {
         let number = if self.parallel && self.asks_for("TWO") { 2 } else { 1 };
-        let call =
-            |function: &Function| Call::function(&function.name, example(&function.parameters).to_string());
+        let call = |tool: &Callable| Call {
+            name: tool.name.clone(),
+            namespace: tool.namespace.clone(),
+            is_custom: matches!(tool.input, Input::FreeForm),
+            arguments: match &tool.input {
+                Input::Arguments(schema) => example(schema).to_string(),
+                Input::FreeForm => "example".to_owned(),
+            },
+        };
         Answer {
-            calls: self.functions.iter().cycle().take(number).map(call).collect(),
+            calls: self.tools.iter().cycle().take(number).map(call).collect(),
             finish_reason: "tool_calls".to_owned(),
             ..Answer::default()
         }

@@ -3,7 +3,7 @@
 mod message;
 mod tools;
 
-pub(crate) use message::LONGEST_TOKEN;
+pub(crate) use message::{LONGEST_TOKEN, token_deltas};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

@@ -71,6 +71,16 @@ impl OutputItem {
     }
 }
 
+/// The deltas of a text, each with its log probabilities: the tokens, if those are of this text.
+pub(crate) fn token_deltas<'a>(text: &'a str, logprobs: &'a [Value]) -> Vec<(&'a str, &'a [Value])> {
+    let token = |logprob: &'a Value| logprob.get("token").and_then(Value::as_str).unwrap_or_default();
+    let tokens: String = logprobs.iter().map(token).collect();
+    if !text.is_empty() && tokens == text {
+        return logprobs.chunks(1).map(|one| (one.first().map(token).unwrap_or_default(), one)).collect();
+    }
+    pieces(text, LONGEST_TOKEN).map(|piece| (piece, [].as_slice())).collect()
+}
+
 /// A token with its log probability and that of an alternative: constants, since nothing is computed.
 fn token(text: &str) -> Value {
     let logprob =

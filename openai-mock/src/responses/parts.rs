@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::events::ItemEvents;
-use crate::output::LONGEST_TOKEN;
+use crate::output::{LONGEST_TOKEN, token_deltas};
 use crate::stream::pieces;
 
 /// The longest delta of a text, in bytes.
@@ -82,8 +82,8 @@ fn play_part(events: &mut ItemEvents<'_, '_>, kind: &PartKind, number: usize, pa
         events.inside(kind.done, [index(), (kind.field, text.into())]);
     } else {
         let logprobs = list(part, "logprobs");
-        for (delta, logprobs) in deltas(text, logprobs) {
-            events.inside(kind.delta, [index(), ("delta", delta.into()), ("logprobs", logprobs)]);
+        for (delta, logprobs) in token_deltas(text, logprobs) {
+            events.inside(kind.delta, [index(), ("delta", delta.into()), ("logprobs", logprobs.into())]);
         }
         for (annotation_index, annotation) in list(part, "annotations").iter().enumerate() {
             events.inside(
@@ -105,16 +105,6 @@ fn before_its_text(kind: &PartKind, part: &Value) -> Value {
         }
     }
     part
-}
-
-/// The deltas of a text, each with its part of the log probabilities.
-pub(crate) fn deltas<'a>(text: &'a str, logprobs: &'a [Value]) -> Vec<(&'a str, Value)> {
-    let token = |logprob: &'a Value| logprob.get("token").and_then(Value::as_str).unwrap_or_default();
-    let tokens: String = logprobs.iter().map(token).collect();
-    if !text.is_empty() && tokens == text {
-        return logprobs.iter().map(|logprob| (token(logprob), json!([logprob]))).collect();
-    }
-    pieces(text, LONGEST_DELTA).map(|piece| (piece, json!([]))).collect()
 }
 
 fn list<'a>(part: &'a Value, name: &str) -> &'a [Value] {
