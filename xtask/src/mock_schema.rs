@@ -152,8 +152,9 @@ impl<'a> Document<'a> {
             };
             rewritten.insert(keyword.clone(), value);
         }
-        if rewritten.contains_key("properties") {
-            // A misspelt field is a mistake.
+        let fields = rewritten.get("properties").and_then(Value::as_object);
+        // An object without declared fields is any object; in all others a misspelt field is a mistake.
+        if fields.is_some_and(|fields| !fields.is_empty()) {
             rewritten.entry("additionalProperties").or_insert(Value::Bool(false));
         }
         Ok(Value::Object(rewritten))

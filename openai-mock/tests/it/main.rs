@@ -21,4 +21,5 @@ mod server;
 mod stream;
 mod strict_schema;
 mod strict_schema_limits;
+mod tool_kinds;
 mod tools;
