@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use futures::{Stream, StreamExt};
 use thiserror::Error;
 
+use crate::item::ItemCollector;
 use crate::{
     BackendError, CompletionChunk, CompletionResponse, CompletionStream, FinishReason, Phase,
     ToolCallAccumulator,
@@ -33,20 +34,22 @@ use crate::{
 /// ```
 pub struct CollectingStream {
     inner: CompletionStream,
+    arrived: Arrived,
+    end: Option<Result<(), BackendError>>,
+}
+
+/// What has arrived of a response.
+#[derive(Clone, Debug, Default)]
+struct Arrived {
     response: CompletionResponse,
     tool_calls: ToolCallAccumulator,
-    end: Option<Result<(), BackendError>>,
+    items: ItemCollector,
 }
 
 impl CollectingStream {
     /// Collects what `stream` yields.
     pub fn new(stream: CompletionStream) -> Self {
-        Self {
-            inner: stream,
-            response: CompletionResponse::default(),
-            tool_calls: ToolCallAccumulator::default(),
-            end: None,
-        }
+        Self { inner: stream, arrived: Arrived::default(), end: None }
     }
 
     /// Reads the rest of the stream and returns the whole response.
@@ -56,33 +59,43 @@ impl CollectingStream {
     pub async fn collect(mut self) -> Result<CompletionResponse, CollectError> {
         while self.next().await.is_some() {}
         match self.end.take() {
-            Some(Ok(())) => Ok(self.into_response(true)),
-            Some(Err(error)) => Err(CollectError::new(error, self.into_response(false))),
-            None => Err(CollectError::new(no_end(), self.into_response(false))),
+            Some(Ok(())) => Ok(self.arrived.into_response(true)),
+            Some(Err(error)) => Err(CollectError::new(error, self.arrived.into_response(false))),
+            None => Err(CollectError::new(no_end(), self.arrived.into_response(false))),
         }
     }
 
     /// What has arrived so far. Before the final chunk, its [finish reason](CompletionResponse::finish_reason) is
     /// [`FinishReason::Error`] and only those tool calls are whole of which the provider has stated that they are complete.
     pub fn partial(&self) -> CompletionResponse {
-        let response = self.response.clone();
-        assemble(response, self.tool_calls.clone(), self.has_final_chunk())
+        self.arrived.clone().into_response(self.has_final_chunk())
     }
 
     /// Like [`partial`](Self::partial), without a copy. The rest of the response is cancelled.
     pub fn into_partial(self) -> CompletionResponse {
         let has_final_chunk = self.has_final_chunk();
-        self.into_response(has_final_chunk)
+        self.arrived.into_response(has_final_chunk)
     }
 
     fn has_final_chunk(&self) -> bool {
         matches!(self.end, Some(Ok(())))
     }
+}
 
-    fn into_response(self, has_final_chunk: bool) -> CompletionResponse {
-        assemble(self.response, self.tool_calls, has_final_chunk)
+impl CompletionResponse {
+    /// The response that these chunks make: deltas, then the final chunk.
+    pub fn from_chunks(chunks: impl IntoIterator<Item = CompletionChunk>) -> Self {
+        let mut arrived = Arrived::default();
+        let mut has_final_chunk = false;
+        for chunk in chunks {
+            arrived.push(&chunk);
+            has_final_chunk |= chunk.is_final;
+        }
+        arrived.into_response(has_final_chunk)
     }
+}
 
+impl Arrived {
     fn push(&mut self, chunk: &CompletionChunk) {
         let response = &mut self.response;
         let is_commentary = chunk.phase == Some(Phase::Commentary);
@@ -93,6 +106,7 @@ impl CollectingStream {
         for delta in &chunk.tool_calls {
             self.tool_calls.push(delta);
         }
+        self.items.push(chunk);
         if chunk.is_final {
             let CompletionChunk { usage, finish_reason, finish_reason_text, .. } = chunk.clone();
             response.usage = usage;
@@ -105,20 +119,18 @@ impl CollectingStream {
             response.provider_state.clone_from(&chunk.provider_state);
         }
     }
-}
 
-/// The response with its calls, which are whole by evidence only where there was no final chunk.
-fn assemble(
-    mut response: CompletionResponse,
-    tool_calls: ToolCallAccumulator,
-    has_final_chunk: bool,
-) -> CompletionResponse {
-    if !has_final_chunk {
-        response.finish_reason = FinishReason::Error;
+    /// The response with its calls, which are whole by evidence only where there was no final chunk.
+    fn into_response(self, has_final_chunk: bool) -> CompletionResponse {
+        let Self { mut response, tool_calls, items } = self;
+        if !has_final_chunk {
+            response.finish_reason = FinishReason::Error;
+        }
+        (response.tool_calls, response.incomplete_tool_calls) =
+            tool_calls.finish(response.finish_reason.ends_turn());
+        response.items = items.finish(&response);
+        response
     }
-    (response.tool_calls, response.incomplete_tool_calls) =
-        tool_calls.finish(response.finish_reason.ends_turn());
-    response
 }
 
 fn append(text: &mut Option<String>, delta: &str) {
@@ -140,7 +152,7 @@ impl Stream for CollectingStream {
         }
         let item = match ready!(self.inner.poll_next_unpin(context)) {
             Some(Ok(chunk)) => {
-                self.push(&chunk);
+                self.arrived.push(&chunk);
                 if chunk.is_final {
                     self.end = Some(Ok(()));
                 }
@@ -161,7 +173,7 @@ impl Stream for CollectingStream {
 
 impl fmt::Debug for CollectingStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CollectingStream").field("response", &self.response).finish_non_exhaustive()
+        f.debug_struct("CollectingStream").field("response", &self.arrived.response).finish_non_exhaustive()
     }
 }
 
@@ -208,7 +220,7 @@ mod tests {
             id: Some(id.into()),
             name: Some("now".into()),
             arguments_delta: arguments.into(),
-            is_complete: false,
+            ..Default::default()
         };
         Ok(CompletionChunk { tool_calls: vec![delta], ..Default::default() })
     }
@@ -238,7 +250,7 @@ mod tests {
             model: "m".into(),
             ..Default::default()
         };
-        assert_eq!(response, expected);
+        assert_eq!(response, expected.with_derived_items());
     }
 
     #[test]

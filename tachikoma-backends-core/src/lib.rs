@@ -6,7 +6,9 @@ mod backoff;
 mod collect;
 #[cfg(any(test, feature = "conformance"))]
 mod conformance;
+mod content;
 mod error;
+mod item;
 mod message;
 mod parse;
 mod request;
@@ -31,19 +33,32 @@ pub use backoff::Backoff;
 pub use collect::{CollectError, CollectingStream};
 #[cfg(any(test, feature = "conformance"))]
 pub use conformance::{Conformance, ConformanceReport};
+pub use content::{ContentPart, ImageDetail, MediaSource, PartOptions};
 pub use error::{BackendError, ErrorCategory, ErrorDetails};
-pub use message::{
-    ContentPart, FileSource, ImageDetail, ImageSource, Message, MessageContent, ProviderState, Role,
+pub use item::{
+    Citation, CodeExecution, CodeOutput, Compaction, FileSearch, FileSearchResult, ImageGeneration,
+    ItemContent, ItemEvent, ItemProgress, ItemUpdate, McpCall, McpTool, McpTools, MessageItem, OtherItem,
+    OutputItem, ReasoningItem, TokenLogprob, ToolCallItem, ToolOutputItem, ToolSearch, WebSearch,
+    WebSearchAction,
 };
-pub use request::{CompletionRequest, ReasoningEffort, ResponseFormat, ToolChoice, Verbosity};
+pub use message::{Message, MessageContent, ProviderState, Role};
+pub use request::{
+    AllowedTool, CompletionRequest, Moderation, PromptCache, PromptCacheMode, ReasoningEffort,
+    ReasoningSummary, ResponseFormat, ToolChoice, Truncation, Verbosity,
+};
 pub use response::{CompletionResponse, FinishReason, Usage};
 pub use schema::{OrderedSchema, SchemaChange, StrictSchema, strict_schema, strict_schema_of};
 #[cfg(any(test, feature = "test-util"))]
 pub use scripted::{ScriptedBackend, ScriptedReply};
 pub use stream::{CompletionChunk, CompletionStream, Phase};
 pub use structured::{Structured, StructuredError, StructuredStream};
-pub use tool::{ToolDefinition, ToolDefinitionBuilder, ToolParameter, ToolParameters};
-pub use tool_call::{ToolArgumentsError, ToolCall, ToolCallAccumulator, ToolCallDelta, ToolCallFragment};
+pub use tool::{
+    CustomTool, CustomToolFormat, GrammarSyntax, HostedTool, ToolDefinition, ToolDefinitionBuilder,
+    ToolParameter, ToolParameters, ToolSpec,
+};
+pub use tool_call::{
+    ToolArgumentsError, ToolCall, ToolCallAccumulator, ToolCallDelta, ToolCallFragment, ToolCallKind,
+};
 pub use tool_result::ToolResult;
 pub use tool_runner::{
     Approval, Json, Tool, ToolFunction, ToolReturn, ToolRun, ToolRunError, ToolRunErrorKind, ToolRunEvent,

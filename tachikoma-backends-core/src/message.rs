@@ -1,10 +1,10 @@
 //! Messages and their content.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::ToolCall;
 use crate::setters::{optional_setters, setters};
+use crate::{ContentPart, ToolCall};
 
 /// The author of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,6 +49,9 @@ pub struct Message {
     /// On a tool result: the id of the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<String>,
+    /// On a tool result: whether the call failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_error: bool,
     /// On an assistant turn: the calls that the model made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
@@ -58,6 +61,10 @@ pub struct Message {
     /// On an assistant turn: the state that the backend that made it needs in the next request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_state: Option<ProviderState>,
+    /// Further fields of the message, which are sent unchanged: `prefix` for Mistral and DeepSeek, `cache_control` for
+    /// OpenRouter.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
 }
 
 impl Message {
@@ -91,12 +98,20 @@ impl Message {
         Self { tool_call_id: Some(tool_call_id.into()), ..Self::new(Role::Tool, content) }
     }
 
-    /// All the text in it, without images.
+    /// Adds one field to [`extra`](Self::extra).
+    #[must_use]
+    pub fn with_extra(mut self, field: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extra.insert(field.into(), value.into());
+        self
+    }
+
+    /// All the text in it, without other kinds of content.
     pub fn text(&self) -> String {
         self.content.to_text()
     }
 
     setters! {
+        with_is_error(is_error: bool);
         with_tool_calls(tool_calls: Vec<ToolCall>);
     }
 
@@ -115,33 +130,27 @@ impl Message {
 pub enum MessageContent {
     /// Plain text.
     Text(String),
-    /// Text, images and files in order.
+    /// Text, images, files and other kinds of content in order.
     Parts(Vec<ContentPart>),
 }
 
 impl MessageContent {
-    /// The text, if this is nothing but text in one piece.
+    /// The text, if this is nothing but text in one piece, without [options](crate::PartOptions).
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             Self::Parts(parts) => match parts.as_slice() {
-                [ContentPart::Text { text }] => Some(text),
+                [ContentPart::Text { text, options }] if options.is_default() => Some(text),
                 _ => None,
             },
         }
     }
 
-    /// All the text in it, the parts joined without a separator; images and files are left out.
+    /// All the text in it, the parts joined without a separator; other kinds of content are left out.
     pub fn to_text(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
-            Self::Parts(parts) => parts
-                .iter()
-                .filter_map(|part| match part {
-                    ContentPart::Text { text } => Some(text.as_str()),
-                    ContentPart::Image { .. } | ContentPart::File { .. } => None,
-                })
-                .collect(),
+            Self::Parts(parts) => parts.iter().filter_map(ContentPart::as_text).collect(),
         }
     }
 
@@ -182,140 +191,6 @@ impl From<Vec<ContentPart>> for MessageContent {
     fn from(parts: Vec<ContentPart>) -> Self {
         Self::Parts(parts)
     }
-}
-
-/// A part of a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ContentPart {
-    /// Text.
-    Text {
-        /// The text.
-        text: String,
-    },
-    /// An image.
-    Image {
-        /// Where it is.
-        source: ImageSource,
-        /// How closely the model should look; the provider decides where this is `None`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        detail: Option<ImageDetail>,
-    },
-    /// A file for the model to read, for example a PDF.
-    File {
-        /// Where it is.
-        source: FileSource,
-        /// Its name, by which the model may speak of it and the provider may know its type.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        name: Option<String>,
-    },
-}
-
-impl ContentPart {
-    /// A part that is text.
-    pub fn text(text: impl Into<String>) -> Self {
-        Self::Text { text: text.into() }
-    }
-
-    /// An image that the provider fetches.
-    pub fn image_url(url: impl Into<String>) -> Self {
-        Self::Image { source: ImageSource::Url { url: url.into() }, detail: None }
-    }
-
-    /// An image that is part of the request. `media_type` is for example `image/png`, `data` is base64.
-    pub fn image_base64(media_type: impl Into<String>, data: impl Into<String>) -> Self {
-        let source = ImageSource::Base64 { media_type: media_type.into(), data: data.into() };
-        Self::Image { source, detail: None }
-    }
-
-    /// A file that is part of the request. `media_type` is for example `application/pdf`, `data` is base64.
-    pub fn file_base64(media_type: impl Into<String>, data: impl Into<String>) -> Self {
-        let source = FileSource::Base64 { media_type: media_type.into(), data: data.into() };
-        Self::File { source, name: None }
-    }
-
-    /// A file that the provider fetches.
-    pub fn file_url(url: impl Into<String>) -> Self {
-        Self::File { source: FileSource::Url { url: url.into() }, name: None }
-    }
-
-    /// A file that was uploaded to the provider before, by its id there.
-    pub fn file_id(id: impl Into<String>) -> Self {
-        Self::File { source: FileSource::Id { id: id.into() }, name: None }
-    }
-
-    /// The same part, an image with this detail. Other parts stay unchanged.
-    pub fn with_detail(self, detail: ImageDetail) -> Self {
-        match self {
-            Self::Image { source, .. } => Self::Image { source, detail: Some(detail) },
-            other => other,
-        }
-    }
-
-    /// The same part, a file with this name. Other parts stay unchanged.
-    pub fn with_name(self, name: impl Into<String>) -> Self {
-        match self {
-            Self::File { source, .. } => Self::File { source, name: Some(name.into()) },
-            other => other,
-        }
-    }
-}
-
-/// Where an image is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ImageSource {
-    /// Within the request.
-    Base64 {
-        /// For example `image/png`.
-        media_type: String,
-        /// The bytes in base64, without a `data:` prefix.
-        data: String,
-    },
-    /// Somewhere the provider can reach.
-    Url {
-        /// `https:` or `data:`.
-        url: String,
-    },
-}
-
-/// Where a file is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum FileSource {
-    /// Within the request.
-    Base64 {
-        /// For example `application/pdf`.
-        media_type: String,
-        /// The bytes in base64, without a `data:` prefix.
-        data: String,
-    },
-    /// Somewhere the provider can reach.
-    Url {
-        /// `https:` or `data:`.
-        url: String,
-    },
-    /// At the provider, where it was uploaded before.
-    Id {
-        /// The provider's id of it.
-        id: String,
-    },
-}
-
-/// How closely a model looks at an image: finer costs more tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum ImageDetail {
-    /// The provider decides.
-    Auto,
-    /// A small version of it.
-    Low,
-    /// All of it.
-    High,
 }
 
 /// State that a backend needs in the next request, opaque to all other code: reasoning items, signatures.

@@ -1,14 +1,17 @@
 //! Requests to a model.
 
+mod named_values;
+mod tool_choice;
+
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::named_values::{PromptCacheMode, ReasoningEffort, ReasoningSummary, Truncation, Verbosity};
+pub use self::tool_choice::{AllowedTool, ToolChoice};
 use crate::setters::{optional_setters, setters};
-use crate::{BackendError, Message, MessageContent, ToolDefinition};
+use crate::{Message, MessageContent, ToolSpec};
 
 /// A request for one response. The provider decides what is not set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,9 +35,9 @@ pub struct CompletionRequest {
     /// Texts that end the response before they appear in it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
-    /// Tools that the model may call.
+    /// Tools that the model may call: functions, custom tools and the provider's own, side by side.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tools: Vec<ToolDefinition>,
+    pub tools: Vec<ToolSpec>,
     /// Whether and which tool it must call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<ToolChoice>,
@@ -47,6 +50,9 @@ pub struct CompletionRequest {
     /// How long it may reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<ReasoningEffort>,
+    /// Whether and how the model sums up its reasoning for the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_summary: Option<ReasoningSummary>,
     /// How long the answer should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verbosity: Option<Verbosity>,
@@ -62,6 +68,31 @@ pub struct CompletionRequest {
     /// Raises or lowers the chance of tokens, by token id, -100 to 100.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub logit_bias: BTreeMap<String, i32>,
+    /// Whether the response should hold the log probabilities of its tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<bool>,
+    /// How many of the likeliest tokens to report at each place, beside the one that was sampled: 0 to 20.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<u32>,
+    /// Text that the answer is expected to repeat for the most part, such as a file that is being edited: it makes the
+    /// response faster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<String>,
+    /// What the provider does with a conversation that is longer than the context window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncation: Option<Truncation>,
+    /// Further data that the response should hold, by the provider's names, such as `web_search_call.action.sources`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// A key that requests with the same beginning share, so that they reach the same cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_cache_key: Option<String>,
+    /// How the provider caches the prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_cache: Option<PromptCache>,
+    /// Has the provider check input and output with a moderation model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moderation: Option<Moderation>,
     /// The provider's class of service, by the provider's name of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<String>,
@@ -71,9 +102,14 @@ pub struct CompletionRequest {
     /// Labels that the provider keeps with a stored response.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
-    /// A stable id of the end user, for the provider's abuse detection.
+    /// A stable id of the end user, for the provider's abuse detection; newer models take
+    /// [`safety_identifier`](Self::safety_identifier) in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// A stable id of the end user without personal data, such as a hash, for the provider's abuse detection: 64 characters
+    /// at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub safety_identifier: Option<String>,
     /// Further fields of the request body, which are sent unchanged. A field that the request sets elsewhere must not be
     /// here as well.
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -107,13 +143,22 @@ impl CompletionRequest {
         with_parallel_tool_calls(parallel_tool_calls: bool);
         with_response_format(response_format: ResponseFormat);
         with_reasoning_effort(reasoning_effort: ReasoningEffort);
+        with_reasoning_summary(reasoning_summary: ReasoningSummary);
         with_verbosity(verbosity: Verbosity);
         with_seed(seed: i64);
         with_frequency_penalty(frequency_penalty: f64);
         with_presence_penalty(presence_penalty: f64);
+        with_logprobs(logprobs: bool);
+        with_top_logprobs(top_logprobs: u32);
+        with_prediction(prediction: impl Into<String>);
+        with_truncation(truncation: Truncation);
+        with_prompt_cache_key(prompt_cache_key: impl Into<String>);
+        with_prompt_cache(prompt_cache: PromptCache);
+        with_moderation(moderation: Moderation);
         with_service_tier(service_tier: impl Into<String>);
         with_store(store: bool);
         with_user(user: impl Into<String>);
+        with_safety_identifier(safety_identifier: impl Into<String>);
         with_max_retries(max_retries: u32);
     }
 
@@ -133,15 +178,22 @@ impl CompletionRequest {
 
     /// Adds one tool to [`tools`](Self::tools).
     #[must_use]
-    pub fn with_tool(mut self, tool: ToolDefinition) -> Self {
-        self.tools.push(tool);
+    pub fn with_tool(mut self, tool: impl Into<ToolSpec>) -> Self {
+        self.tools.push(tool.into());
         self
     }
 
     /// Sets [`tools`](Self::tools).
     #[must_use]
-    pub fn with_tools(mut self, tools: impl IntoIterator<Item = ToolDefinition>) -> Self {
-        self.tools = tools.into_iter().collect();
+    pub fn with_tools(mut self, tools: impl IntoIterator<Item = impl Into<ToolSpec>>) -> Self {
+        self.tools = tools.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets [`include`](Self::include).
+    #[must_use]
+    pub fn with_include(mut self, include: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.include = include.into_iter().map(Into::into).collect();
         self
     }
 
@@ -170,29 +222,45 @@ impl CompletionRequest {
     }
 }
 
-/// Whether and which tool a model must call.
+/// How a provider caches the prompt; the provider decides what is not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(default)]
 #[non_exhaustive]
-pub enum ToolChoice {
-    /// The model decides.
-    #[default]
-    Auto,
-    /// Some tool.
-    Required,
-    /// No tool.
-    None,
-    /// This tool.
-    Tool {
-        /// Its name.
-        name: String,
-    },
+pub struct PromptCache {
+    /// Where the cached beginning of the prompt ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<PromptCacheMode>,
+    /// How long it is kept at least, by the provider's names, such as `30m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
 }
 
-impl ToolChoice {
-    /// This tool.
-    pub fn tool(name: impl Into<String>) -> Self {
-        Self::Tool { name: name.into() }
+impl PromptCache {
+    optional_setters! {
+        with_mode(mode: PromptCacheMode);
+        with_ttl(ttl: impl Into<String>);
+    }
+}
+
+/// Has the provider check a request and its response with a moderation model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Moderation {
+    /// The moderation model.
+    pub model: String,
+    /// What happens with what it finds, in the provider's form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Value>,
+}
+
+impl Moderation {
+    /// A check by this model.
+    pub fn new(model: impl Into<String>) -> Self {
+        Self { model: model.into(), policy: None }
+    }
+
+    optional_setters! {
+        with_policy(policy: impl Into<Value>);
     }
 }
 
@@ -221,82 +289,12 @@ pub enum ResponseFormat {
     },
 }
 
-/// Writes an enum of named values, one row a value, with the conversions to and from text.
-macro_rules! named_values {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $value:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[non_exhaustive]
-        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $value)] $variant,)* }
-
-        impl $name {
-            /// All of them, in order.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// Its name in requests.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $value,)* }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = BackendError;
-
-            fn from_str(value: &str) -> Result<Self, BackendError> {
-                Self::ALL.iter().copied().find(|known| known.as_str() == value).ok_or_else(|| {
-                    let known: Vec<_> = Self::ALL.iter().map(|known| known.as_str()).collect();
-                    let name = stringify!($name);
-                    let message = format!("{value:?} is not a valid {name}; use one of {}", known.join(", "));
-                    BackendError::InvalidRequest(message.into())
-                })
-            }
-        }
-    };
-}
-
-named_values! {
-    /// How long a model may reason before its answer. Not every model knows every effort.
-    ReasoningEffort {
-        /// Not at all.
-        None = "none",
-        /// As little as it can.
-        Minimal = "minimal",
-        /// A little.
-        Low = "low",
-        /// As usual.
-        Medium = "medium",
-        /// Longer.
-        High = "high",
-        /// Much longer.
-        XHigh = "xhigh",
-        /// As long as it can.
-        Max = "max",
-    }
-}
-
-named_values! {
-    /// How long an answer should be.
-    Verbosity {
-        /// Short.
-        Low = "low",
-        /// As usual.
-        Medium = "medium",
-        /// Thorough.
-        High = "high",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::ToolDefinition;
 
     #[test]
     fn every_builder_sets_its_field() {
@@ -321,10 +319,20 @@ mod tests {
             .with_metadata([("job", "1")])
             .with_user("u")
             .with_extra("top_k", 40)
+            .with_reasoning_summary(ReasoningSummary::Auto)
+            .with_logprobs(true)
+            .with_top_logprobs(3)
+            .with_prediction("fn main() {}")
+            .with_truncation(Truncation::Disabled)
+            .with_include(["web_search_call.action.sources"])
+            .with_prompt_cache_key("run-1")
+            .with_prompt_cache(PromptCache::default().with_mode(PromptCacheMode::Explicit).with_ttl("30m"))
+            .with_moderation(Moderation::new("omni-moderation-latest"))
+            .with_safety_identifier("s")
             .with_max_retries(0);
         let value = serde_json::to_value(&request).unwrap();
         let set = value.as_object().unwrap().keys().count();
-        assert_eq!(set, 22, "{value:#}");
+        assert_eq!(set, 32, "{value:#}");
         assert_eq!(value["tool_choice"], json!({"tool": {"name": "now"}}));
         assert_eq!(value["temperature"], json!(0.2));
         assert_eq!(serde_json::from_value::<CompletionRequest>(value).unwrap(), request);
@@ -346,18 +354,5 @@ mod tests {
     fn what_is_not_set_is_not_written() {
         let value = serde_json::to_value(CompletionRequest::new(vec![])).unwrap();
         assert_eq!(value, json!({"messages": []}));
-    }
-
-    #[test]
-    fn words_go_to_text_and_back() {
-        for effort in ReasoningEffort::ALL {
-            assert_eq!(effort.as_str().parse::<ReasoningEffort>().unwrap(), *effort);
-            assert_eq!(serde_json::to_value(effort).unwrap(), json!(effort.to_string()));
-        }
-        let error = "loud".parse::<Verbosity>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "invalid request: \"loud\" is not a valid Verbosity; use one of low, medium, high"
-        );
     }
 }

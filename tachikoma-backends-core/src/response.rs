@@ -5,8 +5,12 @@ use std::ops::{Add, AddAssign};
 
 use serde::{Deserialize, Serialize};
 
+use crate::item::ItemCollector;
 use crate::setters::{optional_setters, setters};
-use crate::{CompletionChunk, Message, MessageContent, Phase, ProviderState, ToolCall, ToolCallDelta};
+use crate::{
+    CompletionChunk, ItemEvent, ItemUpdate, Message, MessageContent, OutputItem, Phase, ProviderState,
+    ToolCall, ToolCallDelta,
+};
 
 /// A whole response.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +26,10 @@ pub struct CompletionResponse {
     /// The calls that the model made, each whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
+    /// Everything that the model did, in order: messages with their citations, reasoning, calls, and the work of hosted tools.
+    /// The other fields hold the text and the calls of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<OutputItem>,
     /// Calls that are not known to be whole: cut by the limit on tokens, or ended by an unknown reason. Never run these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incomplete_tool_calls: Vec<ToolCall>,
@@ -62,6 +70,7 @@ impl CompletionResponse {
 
     setters! {
         with_tool_calls(tool_calls: Vec<ToolCall>);
+        with_items(items: Vec<OutputItem>);
         with_incomplete_tool_calls(incomplete_tool_calls: Vec<ToolCall>);
         with_finish_reason(finish_reason: FinishReason);
         with_usage(usage: impl Into<Option<Usage>>);
@@ -80,6 +89,14 @@ impl CompletionResponse {
         with_provider_state(provider_state: ProviderState);
     }
 
+    /// The same response with the [items](Self::items) that its other fields make: reasoning, text, calls. For a backend whose
+    /// provider has no items.
+    #[must_use]
+    pub fn with_derived_items(mut self) -> Self {
+        self.items = ItemCollector::default().finish(&self);
+        self
+    }
+
     /// The assistant turn to append to the conversation: text (commentary and answer as paragraphs), refusal, tool calls and
     /// provider state, everything except incomplete calls.
     pub fn to_message(&self) -> Message {
@@ -91,6 +108,11 @@ impl CompletionResponse {
     /// The response as the chunks of a stream, for a backend that cannot stream: the commentary, the rest of the content, then the final
     /// one. [`CollectingStream`](crate::CollectingStream) makes the same response of them again.
     pub fn into_chunks(self) -> impl Iterator<Item = CompletionChunk> + Send {
+        let done = |(index, item)| ItemEvent::new(index, ItemUpdate::Done(item));
+        // Items that the other fields make are derived again from the chunks.
+        let is_derived = self.items == ItemCollector::default().finish(&self);
+        let items = if is_derived { Vec::new() } else { self.items };
+        let items = items.into_iter().enumerate().map(done);
         // A reason that ends the turn is evidence enough for all calls.
         let is_evidence_needed = !self.finish_reason.ends_turn();
         let whole = self.tool_calls.into_iter().map(|call| (call, is_evidence_needed));
@@ -104,14 +126,13 @@ impl CompletionResponse {
             delta: self.content.unwrap_or_default(),
             tool_calls: calls
                 .enumerate()
-                .map(|(index, (ToolCall { id, name, arguments }, is_complete))| ToolCallDelta {
-                    index,
-                    id: Some(id),
-                    name: Some(name),
-                    arguments_delta: arguments,
-                    is_complete,
+                .map(|(index, (call, is_complete))| {
+                    let ToolCall { id, name, arguments, kind, namespace } = call;
+                    let (id, name, arguments_delta) = (Some(id), Some(name), arguments);
+                    ToolCallDelta { index, id, name, arguments_delta, is_complete, kind, namespace }
                 })
                 .collect(),
+            items: items.collect(),
             refusal: self.refusal,
             reasoning: self.reasoning,
             ..CompletionChunk::default()
@@ -286,6 +307,7 @@ mod tests {
             service_tier: Some("flex".into()),
             ..Default::default()
         };
+        let response = response.with_derived_items();
         let stream = stream::iter(response.clone().into_chunks().map(Ok)).boxed();
         assert_eq!(block_on(CollectingStream::new(stream).collect()).unwrap(), response);
     }
@@ -329,7 +351,10 @@ mod tests {
         let response = CompletionResponse::new("Hi");
         assert_eq!(response.content.as_deref(), Some("Hi"));
         assert!(response.finish_reason.ends_turn());
-        assert_eq!(CompletionResponse { content: None, ..response }, CompletionResponse::default());
+        assert_eq!(
+            CompletionResponse { content: None, items: vec![], ..response },
+            CompletionResponse::default()
+        );
     }
 
     #[test]

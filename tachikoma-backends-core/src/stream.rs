@@ -6,7 +6,7 @@ use futures::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::setters::{optional_setters, setters};
-use crate::{BackendError, FinishReason, ProviderState, ToolCallDelta, Usage};
+use crate::{BackendError, FinishReason, ItemEvent, ProviderState, ToolCallDelta, Usage};
 
 /// A response as it arrives: any number of delta chunks, then exactly one final chunk or exactly one error, then the end.
 ///
@@ -23,6 +23,13 @@ pub struct CompletionChunk {
     /// What the text is to the user, where the provider tells such messages apart; without it, it belongs to the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
+    /// The item that text, refusal or reasoning of this chunk belong to, where the provider names it: its
+    /// [index](ItemEvent::index).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<usize>,
+    /// News of items: which have begun, what hosted tools do, citations, which are whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<ItemEvent>,
     /// Pieces of tool calls; feed them to a [`ToolCallAccumulator`](crate::ToolCallAccumulator).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCallDelta>,
@@ -90,11 +97,13 @@ impl CompletionChunk {
     setters! {
         with_delta(delta: impl Into<String>);
         with_tool_calls(tool_calls: Vec<ToolCallDelta>);
+        with_items(items: Vec<ItemEvent>);
         with_usage(usage: impl Into<Option<Usage>>);
     }
 
     optional_setters! {
         with_phase(phase: Phase);
+        with_item(item: usize);
         with_refusal(refusal: impl Into<String>);
         with_reasoning(reasoning: impl Into<String>);
         with_finish_reason(finish_reason: FinishReason);

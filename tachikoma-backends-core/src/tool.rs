@@ -1,13 +1,15 @@
 //! Tools that a model is offered.
 
 mod parameters;
+mod spec;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub use self::parameters::{ToolParameter, ToolParameters};
+pub use self::spec::{CustomTool, CustomToolFormat, GrammarSyntax, HostedTool, ToolSpec};
 use crate::schema::{schema_of, strict_schema};
 use crate::setters::optional_setters;
 use crate::{BackendError, ToolArgumentsError, ToolCall};
@@ -37,6 +39,10 @@ pub struct ToolDefinition {
     /// Whether the arguments must follow the schema exactly; the provider decides where this is `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
+    /// Further fields of the tool, which are sent unchanged: `defer_loading`, `allowed_callers`, `cache_control`,
+    /// `eager_input_streaming`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
 }
 
 impl ToolDefinition {
@@ -45,11 +51,18 @@ impl ToolDefinition {
 
     /// A tool of this name, description and parameters.
     pub fn new(name: impl Into<String>, description: impl Into<String>, parameters: ToolParameters) -> Self {
-        Self { name: name.into(), description: description.into(), parameters, strict: None }
+        Self { name: name.into(), description: description.into(), parameters, ..Self::default() }
     }
 
     optional_setters! {
         with_strict(strict: bool);
+    }
+
+    /// Adds one field to [`extra`](Self::extra).
+    #[must_use]
+    pub fn with_extra(mut self, field: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extra.insert(field.into(), value.into());
+        self
     }
 
     /// A tool whose parameters are the fields of `Arguments`; its doc comments become their descriptions.
@@ -147,14 +160,8 @@ impl ToolDefinition {
     pub fn validate(&self) -> Result<(), BackendError> {
         let Self { name, parameters, .. } = self;
         let wrong = |what: String| Err(BackendError::InvalidRequest(format!("tool {name:?}: {what}").into()));
-        if name.is_empty() {
-            return wrong("the name is empty".into());
-        }
-        if name.chars().count() > Self::MAX_NAME_LENGTH {
-            return wrong(format!("the name is longer than {} characters", Self::MAX_NAME_LENGTH));
-        }
-        if let Some(c) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))) {
-            return wrong(format!("the name holds {c:?}; use letters, digits, '_' and '-'"));
+        if let Err(reason) = check_name(name) {
+            return wrong(reason);
         }
         if parameters.schema.get("type").is_none_or(|kind| kind != "object") {
             return wrong("the parameters' schema is not of type \"object\"; wrap them in a struct".into());
@@ -167,6 +174,23 @@ impl ToolDefinition {
             }
         }
         Ok(())
+    }
+}
+
+/// Checks the name of a function or of a custom tool.
+///
+/// # Errors
+/// What is wrong with it.
+fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("the name is empty".into());
+    }
+    if name.chars().count() > ToolDefinition::MAX_NAME_LENGTH {
+        return Err(format!("the name is longer than {} characters", ToolDefinition::MAX_NAME_LENGTH));
+    }
+    match name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))) {
+        Some(c) => Err(format!("the name holds {c:?}; use letters, digits, '_' and '-'")),
+        None => Ok(()),
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod accumulator;
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,14 +23,79 @@ pub struct ToolCall {
     pub id: String,
     /// The tool's name.
     pub name: String,
-    /// The arguments as JSON text, exactly as the model wrote them: they may be wrong.
+    /// The arguments as the model wrote them, which may be wrong: JSON text, but for a [custom](ToolCallKind::Custom) tool
+    /// its input.
     pub arguments: String,
+    /// What kind of tool is called.
+    #[serde(default, skip_serializing_if = "ToolCallKind::is_function")]
+    pub kind: ToolCallKind,
+    /// The namespace of the tool, where the request has it in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// What kind of tool a call is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ToolCallKind {
+    /// A function: the arguments are JSON.
+    #[default]
+    Function,
+    /// A [custom tool](crate::CustomTool): the arguments are its input, any text.
+    Custom,
+    /// A tool of the provider that the caller runs, such as a shell: the name is the provider's type of it, the arguments
+    /// are the JSON of what it should do.
+    Hosted,
+}
+
+impl ToolCallKind {
+    /// Whether it is a function.
+    pub const fn is_function(&self) -> bool {
+        matches!(self, Self::Function)
+    }
 }
 
 impl ToolCall {
     /// A call of this id, name and JSON arguments.
     pub fn new(id: impl Into<String>, name: impl Into<String>, arguments: impl Into<String>) -> Self {
-        Self { id: id.into(), name: name.into(), arguments: arguments.into() }
+        Self { id: id.into(), name: name.into(), arguments: arguments.into(), ..Self::default() }
+    }
+
+    /// A call of a custom tool with this input.
+    pub fn custom(id: impl Into<String>, name: impl Into<String>, input: impl Into<String>) -> Self {
+        Self { kind: ToolCallKind::Custom, ..Self::new(id, name, input) }
+    }
+
+    setters! {
+        with_kind(kind: ToolCallKind);
+    }
+
+    optional_setters! {
+        with_namespace(namespace: impl Into<String>);
+    }
+
+    /// The name of a [hosted](ToolCallKind::Hosted) call with which the provider asks for approval of a call to an MCP server.
+    /// A successful result approves, a failed one denies.
+    pub const APPROVAL_REQUEST: &str = "mcp_approval_request";
+
+    /// Whether the provider asks for approval of a call of its own.
+    pub fn is_approval_request(&self) -> bool {
+        self.kind == ToolCallKind::Hosted && self.name == Self::APPROVAL_REQUEST
+    }
+
+    /// The input of a custom tool, also where the call came as that of a function with one text parameter, `input`.
+    pub fn input(&self) -> Cow<'_, str> {
+        #[derive(Deserialize)]
+        struct Input {
+            input: String,
+        }
+        if self.kind == ToolCallKind::Function
+            && let Ok(Input { input }) = serde_json::from_str(&self.arguments)
+        {
+            return Cow::Owned(input);
+        }
+        Cow::Borrowed(&self.arguments)
     }
 
     /// The arguments as JSON; empty ones and null are an empty object.
@@ -108,13 +175,19 @@ pub struct ToolCallDelta {
     /// The tool's name, on the delta that has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The next part of the arguments' JSON text.
+    /// The next part of the arguments.
     #[serde(default)]
     pub arguments_delta: String,
     /// Whether the provider has stated that this call is complete, so that it is whole even if the response is cut later. A
     /// response that [ended its turn](crate::FinishReason::ends_turn) needs no such statement.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_complete: bool,
+    /// What kind of tool is called.
+    #[serde(default, skip_serializing_if = "ToolCallKind::is_function")]
+    pub kind: ToolCallKind,
+    /// The namespace of the tool, on the delta that has the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
 }
 
 impl ToolCallDelta {
@@ -126,11 +199,13 @@ impl ToolCallDelta {
     setters! {
         with_arguments_delta(arguments_delta: impl Into<String>);
         with_is_complete(is_complete: bool);
+        with_kind(kind: ToolCallKind);
     }
 
     optional_setters! {
         with_id(id: impl Into<String>);
         with_name(name: impl Into<String>);
+        with_namespace(namespace: impl Into<String>);
     }
 }
 

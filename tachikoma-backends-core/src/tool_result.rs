@@ -42,7 +42,7 @@ impl ToolResult {
     pub fn to_message(&self) -> Message {
         let content = self.content.clone();
         let content = if self.success { content } else { with_prefix("Error: ", content) };
-        Message::tool_result(&self.tool_call_id, content).with_name(&self.name)
+        Message::tool_result(&self.tool_call_id, content).with_name(&self.name).with_is_error(!self.success)
     }
 }
 

@@ -15,7 +15,7 @@ use self::drive::drive;
 use self::event::Events;
 use self::execute::Execution;
 use self::stop::Stop;
-use crate::{Backend, CompletionRequest, CompletionResponse, ToolCall, ToolDefinition, ToolResult};
+use crate::{Backend, CompletionRequest, CompletionResponse, ToolCall, ToolDefinition, ToolResult, ToolSpec};
 
 mod approval;
 mod arguments;
@@ -53,6 +53,9 @@ const MAX_CONCURRENT_CALLS: usize = 8;
 /// - The calls of a response run at the same time, up to a [limit](Self::with_max_concurrent_calls); an
 ///   [exclusive](Tool::exclusive) tool's call runs alone. Their results go to the model in the order of the calls. All of them
 ///   run on the caller's task: a tool that blocks or computes for long should use [`tokio::task::spawn_blocking`].
+/// - [Custom tools](Tool::custom) and those of the provider that the caller runs ([`Tool::hosted`]) run like functions. Tools
+///   that the provider runs itself belong into the request. Where it asks for approval of a call to an MCP server,
+///   [`with_approval`](Self::with_approval) decides; without it, the answer is no.
 /// - A [forced tool choice](crate::ToolChoice::Required) holds for the first response only.
 /// - Where the server keeps the conversation (`extra` has `conversation` or `previous_response_id`), each further request sends
 ///   only what is new.
@@ -122,7 +125,7 @@ impl ToolRunner {
     /// Adds a tool, or replaces the one of this name.
     #[must_use]
     pub fn with(mut self, tool: Tool) -> Self {
-        self.tools.insert(tool.definition().name.clone(), tool);
+        self.tools.insert(tool.name().to_owned(), tool);
         self
     }
 
@@ -242,9 +245,9 @@ impl ToolRunner {
         self
     }
 
-    /// The tools' definitions, by name.
-    pub fn definitions(&self) -> impl Iterator<Item = &ToolDefinition> {
-        self.tools.values().map(Tool::definition)
+    /// What the model is offered, by name.
+    pub fn specs(&self) -> impl Iterator<Item = &ToolSpec> {
+        self.tools.values().map(Tool::spec)
     }
 
     /// Runs these calls as those of one response, approval included, and returns their results in the order of the calls. For

@@ -4,18 +4,11 @@
 use serde_json::{Map, Value};
 use tachikoma_backends_core::{Message, ProviderState};
 
+use super::hosted_call;
 use super::item::{self, Item, TurnText};
-
-/// The protocol, the prefix of every origin.
-const PROTOCOL: &str = "codex/responses";
 
 /// The fields of output items that input items lack, by the document.
 const OUTPUT_ONLY: &[&str] = &["created_by"];
-
-/// The origin of states: a server, an account there (`fingerprint`), and a model, for which reasoning is encrypted.
-pub(crate) fn origin(server: &str, fingerprint: u64, model: &str) -> String {
-    format!("{PROTOCOL} {server} {fingerprint:08x} {model}")
-}
 
 /// The state of a whole response with these items; `None` if there is nothing to send back.
 pub(super) fn new(items: Vec<Value>, origin: &str) -> Option<ProviderState> {
@@ -28,26 +21,6 @@ pub(super) fn new(items: Vec<Value>, origin: &str) -> Option<ProviderState> {
     }
     let items: Vec<Value> = items.into_iter().map(Value::Object).collect();
     (!items.is_empty()).then(|| ProviderState::new(origin, items))
-}
-
-/// The items that cost only tokens: texts, and calls that the client runs.
-const TOKENS_ONLY: &[&str] = &[
-    "apply_patch_call", "compaction", "computer_call", "custom_tool_call", "function_call",
-    "local_shell_call", "message", "reasoning",
-];
-
-/// The types of the items of hosted tools in a response's state, each once: their use may have a fee of its own, as may that of
-/// unknown items.
-pub(crate) fn hosted_items(state: &ProviderState) -> Vec<&str> {
-    let items = state.data.as_array().filter(|_| state.origin.starts_with(PROTOCOL));
-    let mut found: Vec<&str> = Vec::new();
-    for kind in items.into_iter().flatten().map(|item| Item(item).text("type")) {
-        let has_fee = !kind.is_empty() && !kind.ends_with("_output") && !TOKENS_ONLY.contains(&kind);
-        if has_fee && !found.contains(&kind) {
-            found.push(kind);
-        }
-    }
-    found
 }
 
 /// An item to send back: without nulls, which servers send but do not all accept, and without the fields of outputs.
@@ -86,14 +59,16 @@ pub(super) fn items(message: &Message, origin: &str) -> Option<Vec<Map<String, V
     let text = TurnText::from_items(items);
     let calls = message.tool_calls.iter();
     let calls = calls.map(|call| (call.id.clone(), call.name.clone(), call.arguments.clone()));
+    let own_calls = item::calls(items).map(|call| {
+        // A call without arguments is returned with an empty object.
+        let is_empty = call.arguments().trim().is_empty() && call.text("type") != "custom_tool_call";
+        let arguments = if is_empty { "{}".to_owned() } else { call.arguments() };
+        (call.text("call_id").to_owned(), call.text("name").to_owned(), arguments)
+    });
+    let hosted_calls = hosted_call::calls(items).map(|call| (call.id, call.name, call.arguments));
     let agrees = text.text == message.content.to_text()
         && text.refusal == message.refusal.as_deref().unwrap_or_default()
-        && calls.eq(item::calls(items).map(|call| {
-            // A call without arguments is returned with an empty object.
-            let arguments = Some(call.arguments()).filter(|text| !text.trim().is_empty());
-            let arguments = arguments.unwrap_or_else(|| "{}".to_owned());
-            (call.text("call_id").to_owned(), call.text("name").to_owned(), arguments)
-        }));
+        && calls.eq(own_calls.chain(hosted_calls));
     agrees.then(|| items.iter().filter_map(Value::as_object).cloned().collect())
 }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::ImageDetail;
 
 #[track_caller]
 fn check(message: Message, expected: Value) {

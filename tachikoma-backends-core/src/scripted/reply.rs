@@ -176,7 +176,7 @@ fn into_deltas(chunk: CompletionChunk) -> Vec<CompletionChunk> {
     if chunk.is_final {
         return vec![chunk];
     }
-    let CompletionChunk { delta, phase, tool_calls, refusal, reasoning, .. } = chunk;
+    let CompletionChunk { delta, phase, item, items, tool_calls, refusal, reasoning, .. } = chunk;
     let empty = CompletionChunk::default;
     let reasoning = split(&reasoning.unwrap_or_default())
         .map(|piece| CompletionChunk { reasoning: Some(piece), ..empty() });
@@ -187,7 +187,9 @@ fn into_deltas(chunk: CompletionChunk) -> Vec<CompletionChunk> {
         .into_iter()
         .flat_map(into_call_deltas)
         .map(|delta| CompletionChunk { tool_calls: vec![delta], ..empty() });
-    reasoning.chain(refusal).chain(text).chain(calls).collect()
+    let items = items.into_iter().map(|event| CompletionChunk { items: vec![event], ..empty() });
+    let deltas = reasoning.chain(refusal).chain(text).map(|chunk| CompletionChunk { item, ..chunk });
+    deltas.chain(calls).chain(items).collect()
 }
 
 /// A call as deltas: first the id and the name, then the arguments. The last one holds whether the call is complete.

@@ -59,6 +59,7 @@ fn every_reply_is_the_same_whole_and_streamed() {
     #[track_caller]
     fn check(reply: impl Into<ScriptedReply>, expected: Outcome) {
         let reply = reply.into();
+        let expected = expected.map(CompletionResponse::with_derived_items);
         let backend = || ScriptedBackend::new().with_reply(reply.clone());
         assert_eq!(block_on(backend().complete(request())), expected);
         let stream = block_on(backend().complete_stream(request()));
@@ -174,7 +175,10 @@ fn a_request_without_a_reply_is_an_error_that_names_it() {
     assert!(error.to_string().contains(words), "{error}");
     assert!(block_on(backend.complete_stream(request())).err().unwrap().to_string().contains("request 3"));
     backend.push_reply("two");
-    assert_eq!(block_on(backend.complete(request())), Ok(CompletionResponse::new("two")));
+    assert_eq!(
+        block_on(backend.complete(request())),
+        Ok(CompletionResponse::new("two").with_derived_items())
+    );
     assert_eq!(backend.cancelled_requests(), 0);
 }
 
@@ -182,7 +186,10 @@ fn a_request_without_a_reply_is_an_error_that_names_it() {
 fn a_default_reply_follows_the_others_and_calls_have_ids_of_their_own() {
     let call = || ScriptedReply::tool_call("a", json!({}));
     let backend = ScriptedBackend::new().with_default_reply(call()).with_reply("first");
-    assert_eq!(block_on(backend.complete(request())), Ok(CompletionResponse::new("first")));
+    assert_eq!(
+        block_on(backend.complete(request())),
+        Ok(CompletionResponse::new("first").with_derived_items())
+    );
     for id in ["call_1", "call_2"] {
         assert_eq!(block_on(backend.complete(request())).unwrap().tool_calls[0].id, id);
     }
@@ -236,7 +243,7 @@ fn a_function_may_look_at_the_backend() {
     backend.push_reply(ScriptedReply::from_fn(move |_| {
         seen.upgrade().map(|backend| backend.requests().len().to_string()).unwrap_or_default()
     }));
-    assert_eq!(block_on(backend.complete(request())), Ok(CompletionResponse::new("1")));
+    assert_eq!(block_on(backend.complete(request())), Ok(CompletionResponse::new("1").with_derived_items()));
 }
 
 #[test]
@@ -257,5 +264,5 @@ fn it_is_the_backend_that_the_test_wants() {
     assert_eq!(block_on(backend.health_check()), Err(network()));
     let shared: Arc<dyn Backend> = Arc::new(backend.with_reply("Hi"));
     assert!(format!("{shared:?}").contains("\"Hi\""));
-    assert_eq!(block_on(shared.complete(request())), Ok(CompletionResponse::new("Hi")));
+    assert_eq!(block_on(shared.complete(request())), Ok(CompletionResponse::new("Hi").with_derived_items()));
 }

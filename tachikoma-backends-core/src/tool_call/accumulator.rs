@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{ToolCall, ToolCallDelta};
+use crate::{ToolCall, ToolCallDelta, ToolCallKind};
 
 /// A delta of a streamed call, as servers send it: anything may be missing, empty or repeated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,6 +97,12 @@ impl ToolCallAccumulator {
             open.call.name.push_str(delta.name.as_deref().unwrap_or_default());
             open.call.arguments.push_str(&delta.arguments_delta);
             open.is_complete |= delta.is_complete;
+            if !delta.kind.is_function() {
+                open.call.kind = delta.kind;
+            }
+            if let Some(namespace) = &delta.namespace {
+                open.call.namespace = Some(namespace.clone());
+            }
         }
     }
 
@@ -163,6 +169,11 @@ impl ToolCallAccumulator {
             None => self.open(Some(index)),
         };
         self.add(position, fragment)
+    }
+
+    /// The id of the call that began in this place, counted from 0, if it has one.
+    pub fn id(&self, place: usize) -> Option<&str> {
+        self.calls.get(place).map(|open| open.call.id.as_str()).filter(|id| !id.is_empty())
     }
 
     /// Whether a call with this id, name and these arguments has been added.
@@ -248,8 +259,9 @@ impl ToolCallAccumulator {
     /// The whole calls, and apart from them those that are incomplete.
     ///
     /// With `has_ended`, the model has [ended its turn](crate::FinishReason::ends_turn): all its calls are whole. Otherwise only those
-    /// are whole that the provider has marked as complete, however complete the arguments of others may look. A call without a name is never whole. Missing ids are generated; missing arguments of a
-    /// whole call are `{}`.
+    /// are whole that the provider has marked as complete, however complete the arguments of others may look. A call without a
+    /// name is never whole. Missing ids are generated; missing arguments of a whole call are `{}`, but the input of a custom
+    /// tool may be empty.
     pub fn finish(self, has_ended: bool) -> (Vec<ToolCall>, Vec<ToolCall>) {
         let ids: Vec<String> = self.calls.iter().map(|open| open.call.id.clone()).collect();
         let (mut whole, mut incomplete) = (Vec::new(), Vec::new());
@@ -262,6 +274,10 @@ impl ToolCallAccumulator {
             }
             if call.name.is_empty() || !(has_ended || is_complete) {
                 incomplete.push(call);
+                continue;
+            }
+            if call.kind == ToolCallKind::Custom {
+                whole.push(call);
                 continue;
             }
             if call.arguments.trim().is_empty() {

@@ -166,6 +166,7 @@ fn calls_are_whole_by_evidence_only() {
             name: Some(name.into()),
             arguments_delta: arguments.into(),
             is_complete,
+            ..Default::default()
         });
         let (whole, incomplete) = calls.finish(has_ended);
         assert_eq!((whole.len(), incomplete.len()), if is_whole { (1, 0) } else { (0, 1) });

@@ -2,14 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{ToolArgumentsError, ToolCall};
+use crate::{ToolArgumentsError, ToolCall, ToolCallKind};
 
 /// The key under which arguments that are not a JSON object go back.
 const INVALID: &str = "invalid_arguments";
 
 /// The call as every server takes it back, whose arguments are a JSON object, and what is wrong with it where that is not how the
-/// model wrote it. Missing arguments and `null` become an empty object, a JSON object stays byte for byte.
+/// model wrote it. Missing arguments and `null` become an empty object, a JSON object stays byte for byte. The input of a custom
+/// tool is any text.
 pub(super) fn with_object_arguments(call: &ToolCall) -> (ToolCall, Option<ToolArgumentsError>) {
+    if call.kind == ToolCallKind::Custom {
+        return (call.clone(), None);
+    }
     let text = call.arguments.trim();
     if text.is_empty() || text == "null" {
         return (ToolCall { arguments: "{}".to_owned(), ..call.clone() }, None);

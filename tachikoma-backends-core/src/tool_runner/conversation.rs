@@ -68,8 +68,10 @@ impl Conversation {
             }
         }
         // A choice that forces a call would force one in every response, and the run would never end.
-        if matches!(self.template.tool_choice, Some(ToolChoice::Required | ToolChoice::Tool { .. })) {
-            self.template.tool_choice = None;
+        match &mut self.template.tool_choice {
+            Some(ToolChoice::Allowed { required, .. }) => *required = false,
+            choice if choice.as_ref().is_some_and(ToolChoice::is_forced) => *choice = None,
+            _ => {}
         }
     }
 

@@ -70,8 +70,8 @@ pub(super) async fn drive(
     cancel: Pin<&mut (dyn Future<Output = ()> + Send)>,
 ) -> Result<ToolRun, ToolRunError> {
     let mut stop = Stop::new(cancel, runner.budget.time);
-    request.tools.retain(|tool| !runner.tools.contains_key(&tool.name));
-    request.tools.extend(runner.definitions().cloned());
+    request.tools.retain(|tool| !runner.specs().any(|own| own.name() == tool.name()));
+    request.tools.extend(runner.specs().cloned());
     let conversation = Conversation::new(request);
     let mut progress = Progress { conversation, spent: Spending::new(), steps: 0 };
     loop {

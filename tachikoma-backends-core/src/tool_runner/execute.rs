@@ -31,6 +31,8 @@ struct Call<'a> {
 
 enum State<'a> {
     Waiting(&'a Tool),
+    /// The provider runs it once it is approved.
+    ApprovalRequest,
     Running,
     Done(ToolResult),
 }
@@ -47,6 +49,7 @@ impl<'a> Execution<'a> {
             }
             let (call, error) = with_object_arguments(call);
             let state = match (runner.tools.get(&call.name), error) {
+                (None, _) if call.is_approval_request() => State::ApprovalRequest,
                 (None, _) => State::Done(runner.unknown_tool(&call)),
                 (Some(_), Some(error)) => {
                     let reason = format!("{error}; they must be one JSON object");
@@ -83,6 +86,20 @@ impl<'a> Execution<'a> {
         stop: &mut Stop<'_>,
     ) -> Result<(), ToolRunErrorKind> {
         for call in &mut self.calls {
+            if let State::ApprovalRequest = call.state {
+                let approval = match &self.runner.approval {
+                    Some(hook) => stop.or(approval::ask(&**hook, &call.call)).await?,
+                    None => Approval::Deny("this call needs an approval, which was not given".to_owned()),
+                };
+                call.state = State::Done(match approval {
+                    Approval::Allow => ToolResult::success(&call.call, "approved"),
+                    Approval::Deny(reason) => ToolResult::failure(&call.call, reason),
+                    Approval::Edit(_) => {
+                        ToolResult::failure(&call.call, "the arguments of this call cannot be changed")
+                    }
+                    Approval::Stop(reason) => return Err(ToolRunErrorKind::Stopped { reason }),
+                });
+            }
             if let (State::Waiting(_), Some(hook)) = (&call.state, &self.runner.approval) {
                 match stop.or(approval::ask(&**hook, &call.call)).await? {
                     Approval::Allow => {}
@@ -140,7 +157,9 @@ impl<'a> Execution<'a> {
     pub(super) fn into_results(self, end: Option<&ToolRunErrorKind>) -> Vec<ToolResult> {
         let results = self.calls.into_iter().map(|Call { call, state, .. }| match state {
             State::Done(result) => result,
-            State::Waiting(_) => ToolResult::failure(&call, unfinished(end, "before it ran")),
+            State::Waiting(_) | State::ApprovalRequest => {
+                ToolResult::failure(&call, unfinished(end, "before it ran"))
+            }
             State::Running => ToolResult::failure(&call, unfinished(end, "while it ran")),
         });
         results.collect()

@@ -11,13 +11,13 @@ use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
 use super::function::ToolFunction;
-use crate::{MessageContent, ToolCall, ToolDefinition, ToolResult};
+use crate::{CustomTool, HostedTool, MessageContent, ToolCall, ToolDefinition, ToolResult, ToolSpec};
 
 type Outcome = Result<MessageContent, String>;
 
-type Handler = dyn Fn(&ToolDefinition, &ToolCall) -> BoxFuture<'static, Outcome> + Send + Sync;
+type Handler = dyn Fn(&ToolCall) -> BoxFuture<'static, Outcome> + Send + Sync;
 
-/// A tool for a [`ToolRunner`](crate::ToolRunner): its definition, the function behind it, and how it runs.
+/// A tool for a [`ToolRunner`](crate::ToolRunner): what the model is offered, the function behind it, and how it runs.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -32,7 +32,9 @@ type Handler = dyn Fn(&ToolDefinition, &ToolCall) -> BoxFuture<'static, Outcome>
 /// ```
 #[derive(Clone)]
 pub struct Tool {
-    definition: ToolDefinition,
+    spec: ToolSpec,
+    /// The name in its calls.
+    name: String,
     handler: Arc<Handler>,
     is_exclusive: bool,
     timeout: Option<Duration>,
@@ -44,12 +46,36 @@ impl Tool {
         definition: ToolDefinition,
         function: impl ToolFunction<Arguments, Marker>,
     ) -> Self {
-        let handler =
-            move |definition: &ToolDefinition, call: &ToolCall| match definition.parse_arguments(call) {
-                Ok(arguments) => function.call(arguments).boxed(),
-                Err(error) => std::future::ready(Err(error.to_string())).boxed(),
-            };
+        let parsed_by = definition.clone();
+        let handler = move |call: &ToolCall| match parsed_by.parse_arguments(call) {
+            Ok(arguments) => function.call(arguments).boxed(),
+            Err(error) => std::future::ready(Err(error.to_string())).boxed(),
+        };
         Self::with_handler(definition, Arc::new(handler))
+    }
+
+    /// A custom tool, whose function takes the input as the model wrote it.
+    ///
+    /// ```
+    /// # use tachikoma_backends_core::{CustomTool, Tool};
+    /// let tool = Tool::custom(CustomTool::new("shout", "Makes a text loud"), |text: String| text.to_uppercase());
+    /// ```
+    pub fn custom<Marker>(tool: CustomTool, function: impl ToolFunction<String, Marker>) -> Self {
+        let handler = move |call: &ToolCall| function.call(call.input().into_owned()).boxed();
+        Self::with_handler(tool, Arc::new(handler))
+    }
+
+    /// A tool of the provider that the caller runs, such as a shell. The function takes the call: its arguments are the JSON
+    /// of what it should do, in the provider's form.
+    ///
+    /// ```
+    /// # use tachikoma_backends_core::{HostedTool, Tool, ToolCall};
+    /// let shell = Tool::hosted(HostedTool::new("shell"), async |call: ToolCall| {
+    ///     format!("here the commands run: {}", call.arguments)
+    /// });
+    /// ```
+    pub fn hosted<Marker>(tool: HostedTool, function: impl ToolFunction<ToolCall, Marker>) -> Self {
+        Self::with_handler(tool, untyped_handler(function))
     }
 
     /// A tool whose function takes the call itself, for tools whose schema is known only at run time. The call's arguments are
@@ -78,8 +104,17 @@ impl Tool {
         definitions.into_iter().map(move |definition| Self::with_handler(definition, Arc::clone(&handler)))
     }
 
-    fn with_handler(definition: ToolDefinition, handler: Arc<Handler>) -> Self {
-        Self { definition, handler, is_exclusive: false, timeout: None }
+    fn with_handler(tool: impl Into<ToolSpec>, handler: Arc<Handler>) -> Self {
+        let spec = tool.into();
+        let name = spec.name().to_owned();
+        Self { spec, name, handler, is_exclusive: false, timeout: None }
+    }
+
+    /// The name in its calls, where a tool of the provider has another one there than its type.
+    #[must_use]
+    pub fn with_call_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
     }
 
     /// Lets no other call of the same response run beside this tool's: it starts when all earlier ones have ended, and later
@@ -104,8 +139,13 @@ impl Tool {
     }
 
     /// What the model is offered.
-    pub fn definition(&self) -> &ToolDefinition {
-        &self.definition
+    pub fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+
+    /// The name in its calls.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn is_exclusive(&self) -> bool {
@@ -115,7 +155,7 @@ impl Tool {
     /// Runs the function. Errors, panics and the end of the time become the result.
     pub(super) async fn run(&self, call: &ToolCall, default_timeout: Duration) -> ToolResult {
         // Called within the future: the function may panic before it returns its own.
-        let running = AssertUnwindSafe(async { (self.handler)(&self.definition, call).await }).catch_unwind();
+        let running = AssertUnwindSafe(async { (self.handler)(call).await }).catch_unwind();
         let timeout = self.timeout.unwrap_or(default_timeout);
         let outcome = match timeout {
             Duration::MAX => Ok(running.await),
@@ -135,14 +175,15 @@ impl Tool {
 }
 
 fn untyped_handler<Marker>(function: impl ToolFunction<ToolCall, Marker>) -> Arc<Handler> {
-    Arc::new(move |_: &ToolDefinition, call: &ToolCall| function.call(call.clone()).boxed())
+    Arc::new(move |call: &ToolCall| function.call(call.clone()).boxed())
 }
 
 impl fmt::Debug for Tool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { definition, handler: _, is_exclusive, timeout } = self;
+        let Self { spec, name, handler: _, is_exclusive, timeout } = self;
         f.debug_struct("Tool")
-            .field("definition", definition)
+            .field("spec", spec)
+            .field("name", name)
             .field("is_exclusive", is_exclusive)
             .field("timeout", timeout)
             .finish_non_exhaustive()

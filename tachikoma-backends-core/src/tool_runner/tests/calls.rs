@@ -146,6 +146,6 @@ async fn the_tools_are_offered_once_each() {
     let request = ask().with_tools([definition("own"), definition("say")]);
     let tools = [say(), Tool::untyped(definition("raw"), async |call: ToolCall| call.arguments)];
     ToolRunner::new().with_tools(tools).run(&model, request).await.unwrap();
-    let names: Vec<_> = model.requests()[0].tools.iter().map(|tool| tool.name.clone()).collect();
+    let names: Vec<_> = model.requests()[0].tools.iter().map(|tool| tool.name().to_owned()).collect();
     assert_eq!(names, ["own", "raw", "say"]);
 }

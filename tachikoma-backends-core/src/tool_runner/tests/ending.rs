@@ -51,7 +51,7 @@ async fn an_incomplete_response_runs_nothing() {
         }
         let error = outcome.unwrap_err();
         assert_eq!(*error.kind(), ToolRunErrorKind::Incomplete { finish_reason });
-        assert_eq!(error.partial(), Some(&response));
+        assert_eq!(error.partial(), Some(&response.with_derived_items()));
         assert_eq!(error.messages().len(), 3);
         assert_eq!((error.usage().unwrap().total_tokens, error.steps()), (12, 2));
         assert!(error.to_string().contains("ask again with into_messages()"), "{error}");
