@@ -11,6 +11,7 @@
 mod backend;
 mod bad_input;
 mod bodies;
+mod cache;
 mod conformance_suite;
 mod core_fields;
 mod credentials;
