@@ -4,23 +4,25 @@ mod attachment;
 mod body;
 mod calls;
 mod chat;
+pub(crate) mod custom_tool;
 mod duplicates;
 pub(crate) mod embeddings;
 pub(crate) mod encode;
 mod extra;
 mod json_budget;
 mod responses;
+pub(crate) mod state;
 mod streamed_text;
 pub(crate) mod unknown_fields;
 mod usage;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use progenitor_client::{ByteStream, Error as ClientError, ResponseValue};
 use tachikoma_backends_core::{CompletionRequest, CompletionResponse};
 
-pub(crate) use self::responses::state;
 use crate::CodexError;
 use crate::openai::Client;
 use crate::runtime::{decoder::Decoder, transport::Bytes, unknown::UnknownFields};
@@ -81,6 +83,8 @@ pub(crate) struct ResponseContext {
     pub(crate) limit: Option<u32>,
     /// The origin of the response's state: where it may be sent back to.
     pub(crate) state_origin: String,
+    /// The custom tools that were sent as functions.
+    pub(crate) custom_tools: BTreeSet<String>,
 }
 
 impl Default for ResponseContext {
@@ -90,6 +94,7 @@ impl Default for ResponseContext {
             max_call_bytes: usize::MAX,
             limit: None,
             state_origin: String::new(),
+            custom_tools: BTreeSet::new(),
         }
     }
 }

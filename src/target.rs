@@ -82,6 +82,11 @@ impl Target {
         if self.is_official { self.spec.instruction_role } else { InstructionRole::System }
     }
 
+    /// Whether the server has custom tools. Others get a function in the place of each.
+    pub(crate) fn takes_custom_tools(&self) -> bool {
+        self.is_official
+    }
+
     /// Whether to request encrypted reasoning. Servers reject that for a model without reasoning, which an unknown one, such as
     /// an Azure deployment, may be.
     pub(crate) fn is_known_to_reason(&self) -> bool {

@@ -12,9 +12,9 @@ mod limit;
 mod schema;
 mod text;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tachikoma_backends_core::{
-    CompletionRequest, ContentPart, Message, MessageContent, ResponseFormat, Role, ToolDefinition,
+    CompletionRequest, ContentPart, Message, MessageContent, ResponseFormat, Role, ToolSpec,
 };
 
 pub(crate) use self::estimate::Estimate;
@@ -22,6 +22,9 @@ pub(crate) use self::limit::too_long;
 pub(crate) use self::text::Measure;
 use crate::models::{Encoding, ImageTokens, OpenAIModel};
 use crate::target::{Target, WireApi};
+
+/// The most tokens of the instructions that come with a hosted tool; not measured.
+const HOSTED_TOOL: u64 = 2000;
 
 /// What a message costs beside its texts: the marks around it, and its role.
 const MESSAGE: u64 = 3 + 1;
@@ -112,8 +115,12 @@ fn count(measure: Measure, request: &CompletionRequest, target: &Target) -> Toke
         if let MessageContent::Parts(parts) = &message.content {
             for part in parts {
                 match part {
-                    ContentPart::Image { source, detail } => images += rule.count(source, *detail, measure),
+                    ContentPart::Image { source, detail, .. } => {
+                        images += rule.count(source, *detail, measure)
+                    }
                     ContentPart::File { source, .. } => files += file::count(source, spec),
+                    ContentPart::Audio { source, .. } => files += file::count_audio(source, spec),
+                    ContentPart::Other { part } => files += file::count_other(part, spec),
                     _ => {}
                 }
             }
@@ -144,7 +151,7 @@ fn of_message(measure: Measure, message: &Message, api: WireApi) -> Estimate {
         MessageContent::Text(text) => all += measure.count(text),
         MessageContent::Parts(parts) => {
             for part in parts {
-                if let ContentPart::Text { text } = part {
+                if let ContentPart::Text { text, .. } = part {
                     all += measure.count(text);
                 }
             }
@@ -184,12 +191,26 @@ fn of_reasoning(state: &Value) -> Estimate {
 }
 
 /// Models read the definitions of tools as types of TypeScript.
-fn of_tools(measure: Measure, tools: &[ToolDefinition], begins_with_instructions: bool) -> Estimate {
+fn of_tools(measure: Measure, tools: &[ToolSpec], begins_with_instructions: bool) -> Estimate {
     if tools.is_empty() {
         return Estimate::default();
     }
     let heading = if begins_with_instructions { TOOLS_AFTER_INSTRUCTIONS } else { TOOLS };
-    heading + measure.count(&schema::namespace(tools)).give_or_take(10)
+    let functions: Vec<_> = tools.iter().filter_map(ToolSpec::as_function).collect();
+    let others = tools.iter().map(|tool| match tool {
+        ToolSpec::Function(_) => Estimate::default(),
+        // The server has instructions of its own for each.
+        ToolSpec::Hosted(tool) => {
+            let settings = Value::Object(tool.settings.clone()).to_string();
+            measure.count(&settings) + Estimate::between(0, HOSTED_TOOL)
+        }
+        tool => measure.count(&json!(tool).to_string()).give_or_take(25),
+    });
+    let others = others.sum();
+    if functions.is_empty() {
+        return heading + others;
+    }
+    heading + measure.count(&schema::namespace(&functions)).give_or_take(10) + others
 }
 
 /// Models read the schema of their answer as JSON, without what every strict schema has.

@@ -8,11 +8,11 @@ mod prefix;
 
 use std::collections::BTreeSet;
 
-use tachikoma_backends_core::{BackendError, CompletionRequest, ResponseFormat, Role, ToolChoice};
+use tachikoma_backends_core::{BackendError, CompletionRequest, ResponseFormat, Role, ToolChoice, ToolSpec};
 
 pub(crate) use self::adapt::{adapt, asked_effort};
 pub(crate) use self::attachments::needs_responses;
-pub(crate) use self::fields::responses_only;
+pub(crate) use self::fields::{chat_only, responses_only};
 use self::model::ModelChecks;
 pub use self::prefix::{PrefixBreak, PrefixBreakCause, prefix_break};
 use crate::models::Match;
@@ -142,9 +142,15 @@ fn tools(request: &CompletionRequest, found: &mut Vec<String>) {
         if let Err(BackendError::InvalidRequest(details)) = tool.validate() {
             found.push(details.message);
         }
-        if !names.insert(tool.name.as_str()) {
-            found.push(format!("two tools have the name {:?}: give each a name of its own", tool.name));
+        // Several servers can be of one type of hosted tool.
+        if !matches!(tool, ToolSpec::Hosted(_)) && !names.insert(tool.name()) {
+            found.push(format!("two tools have the name {:?}: give each a name of its own", tool.name()));
         }
+    }
+    // A hosted tool may hold others, as a namespace does.
+    let has_hosted = request.tools.iter().any(|tool| matches!(tool, ToolSpec::Hosted(_)));
+    if has_hosted {
+        return;
     }
     if request.extra.contains_key("tools") {
         return;

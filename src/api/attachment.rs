@@ -1,14 +1,40 @@
-//! Images and files, as both APIs encode them.
+//! Images, files and recordings, as both APIs encode them.
 
-use tachikoma_backends_core::{ContentPart, FileSource, ImageSource};
+use tachikoma_backends_core::{ContentPart, MediaSource};
 
-/// The URL of an image, which both APIs accept. `None` of a source that this release does not know.
-pub(crate) fn image_url(source: ImageSource) -> Option<String> {
+/// The URL of an image, which both APIs accept. `None` for an id, and for an unknown kind of source.
+pub(crate) fn image_url(source: MediaSource) -> Option<String> {
     Some(match source {
-        ImageSource::Url { url } => url,
-        ImageSource::Base64 { media_type, data } => data_url(&media_type, &data),
+        MediaSource::Url { url } => url,
+        MediaSource::Base64 { media_type, data } => data_url(&media_type, &data),
         _ => return None,
     })
+}
+
+/// The URL of an image, or its id; neither for an unknown kind of source.
+pub(crate) fn image_url_or_id(source: MediaSource) -> (Option<String>, Option<String>) {
+    match source {
+        MediaSource::Id { id } => (None, Some(id)),
+        source => (image_url(source), None),
+    }
+}
+
+/// The base64 of a recording and its format, such as `wav`. `None` for a source elsewhere.
+pub(crate) fn audio(source: MediaSource) -> Option<(String, String)> {
+    let (media_type, data) = match source {
+        MediaSource::Base64 { media_type, data } => (media_type, data),
+        MediaSource::Url { url } => {
+            let (description, data) = url.strip_prefix("data:")?.split_once(',')?;
+            (description.split(';').next()?.to_owned(), data.to_owned())
+        }
+        _ => return None,
+    };
+    let format = match media_type.rsplit('/').next().unwrap_or_default() {
+        "mpeg" => "mp3",
+        "x-wav" | "wave" => "wav",
+        other => other,
+    };
+    Some((data, format.to_owned()))
 }
 
 fn data_url(media_type: &str, data: &str) -> String {
@@ -26,22 +52,22 @@ pub(crate) struct FileFields {
 
 impl FileFields {
     /// `None` for an unknown kind of source.
-    pub(crate) fn new(source: FileSource, name: Option<String>) -> Option<Self> {
+    pub(crate) fn new(source: MediaSource, name: Option<String>) -> Option<Self> {
         Some(match source {
             // OpenAI rejects data without a name.
-            FileSource::Base64 { media_type, data } => Self {
+            MediaSource::Base64 { media_type, data } => Self {
                 data: Some(data_url(&media_type, &data)),
                 name: name.or_else(|| Some(default_name(&media_type))),
                 ..Self::default()
             },
-            FileSource::Url { url } if url.starts_with("data:") => {
+            MediaSource::Url { url } if url.starts_with("data:") => {
                 let media_type = url.trim_start_matches("data:").split([';', ',']).next();
                 let name = name.or_else(|| media_type.map(default_name));
                 Self { data: Some(url), name, ..Self::default() }
             }
-            FileSource::Url { url } => Self { url: Some(url), name, ..Self::default() },
+            MediaSource::Url { url } => Self { url: Some(url), name, ..Self::default() },
             // The upload has a name already.
-            FileSource::Id { id } => Self { id: Some(id), ..Self::default() },
+            MediaSource::Id { id } => Self { id: Some(id), ..Self::default() },
             _ => return None,
         })
     }
@@ -63,6 +89,7 @@ pub(crate) fn kind(part: &ContentPart) -> &'static str {
         ContentPart::Text { .. } => "text",
         ContentPart::Image { .. } => "an image",
         ContentPart::File { .. } => "a file",
+        ContentPart::Audio { .. } => "a recording",
         _ => "a part of this kind",
     }
 }
@@ -75,7 +102,7 @@ mod tests {
     fn files() {
         #[track_caller]
         fn check(part: ContentPart, expected: [Option<&str>; 4]) {
-            let ContentPart::File { source, name } = part else { panic!("not a file") };
+            let ContentPart::File { source, name, .. } = part else { panic!("not a file") };
             let FileFields { data, id, url, name } = FileFields::new(source, name).unwrap();
             assert_eq!([data, id, url, name].each_ref().map(Option::as_deref), expected);
         }

@@ -10,14 +10,16 @@ mod message;
 mod preamble;
 mod request;
 mod response;
+mod state;
 mod stream;
+mod tools;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tachikoma_backends_core::{CompletionRequest, CompletionResponse};
 
 use self::stream::ChatStream;
-use super::{ClientResult, Protocol, ResponseContext, TextProtocol, encode, unknown_fields};
+use super::{ClientResult, Protocol, ResponseContext, TextProtocol, custom_tool, encode, unknown_fields};
 use crate::CodexError;
 use crate::openai::Client;
 use crate::runtime::{decoder::Decoder, transport::Bytes, unknown::UnknownFields};
@@ -42,11 +44,18 @@ impl Protocol for ChatCompletions {
     }
 
     fn decode(&self, body: &[u8], context: ResponseContext) -> Result<CompletionResponse, CodexError> {
-        response::decode(body, context.max_tool_calls)
+        let custom_tools = context.custom_tools.clone();
+        let mut response = response::decode(body, context)?;
+        custom_tool::restore(&mut response, &custom_tools);
+        Ok(response)
     }
 
     fn note_unknown(&self, unknown: &mut UnknownFields, body: &[u8]) {
         unknown_fields::note_chat(unknown, body);
+    }
+
+    fn without_state(&self, body: &[u8]) -> Option<Bytes> {
+        state::without_state(body).map(Into::into)
     }
 }
 
@@ -57,6 +66,6 @@ impl TextProtocol for ChatCompletions {
     }
 
     fn decoder(&self, context: ResponseContext) -> Box<dyn Decoder + Send> {
-        Box::new(ChatStream::new(context.max_tool_calls, context.max_call_bytes))
+        custom_tool::decoder(context.custom_tools.clone(), Box::new(ChatStream::new(context)))
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn json(request: &impl Serialize, capacity: usize) -> Result<Bytes, C
 
 /// About the length of a conversation in JSON, in bytes: its texts, with room for escapes and fields.
 pub(crate) fn capacity(messages: &[Message]) -> usize {
-    let part = |part: &ContentPart| if let ContentPart::Text { text } = part { text.len() } else { 0 };
+    let part = |part: &ContentPart| part.as_text().map_or(0, str::len);
     let text = |message: &Message| match &message.content {
         MessageContent::Text(text) => text.len(),
         MessageContent::Parts(parts) => parts.iter().map(part).sum(),

@@ -1,7 +1,8 @@
 //! Further body fields, which are sent unchanged.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 use tachikoma_backends_core::ErrorCategory;
 
 use crate::CodexError;
@@ -19,6 +20,39 @@ pub(crate) fn parse_enum<T: std::str::FromStr>(
         extra.insert(field.to_owned(), Value::from(word));
     }
     variant
+}
+
+/// The generated type of a value that fits it. Another one is sent unchanged in `extra`, and left to the server.
+///
+/// # Errors
+/// The field is also in `extra`.
+pub(crate) fn parse_value<T: DeserializeOwned>(
+    value: Option<impl Serialize>,
+    field: &str,
+    extra: &mut Map<String, Value>,
+) -> Result<Option<T>, CodexError> {
+    let Some(value) = value else { return Ok(None) };
+    let value = serde_json::to_value(value).map_err(encode::unencodable)?;
+    match serde_json::from_value(value.clone()) {
+        Ok(parsed) => Ok(Some(parsed)),
+        Err(_) => add(extra, field, Some(value)).map(|()| None),
+    }
+}
+
+/// Adds a field that the document does not have.
+///
+/// # Errors
+/// The field is in `extra` already.
+pub(crate) fn add(
+    extra: &mut Map<String, Value>,
+    field: &str,
+    value: Option<impl Serialize>,
+) -> Result<(), CodexError> {
+    let Some(value) = value else { return Ok(()) };
+    let value = json!({ field: value });
+    reject_duplicate_fields(extra, &value, &[])?;
+    extra.extend(value.as_object().cloned().unwrap_or_default());
+    Ok(())
 }
 
 /// Rejects duplicate keys, since servers differ in which one counts. `set` is the body, or a part of it, without `extra`.
@@ -84,8 +118,6 @@ pub(crate) fn take_single_choice(extra: &mut Map<String, Value>) -> Result<(), C
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn fields(value: Value) -> Map<String, Value> {

@@ -1,20 +1,23 @@
 //! The Responses API: converts between the core types and the generated ones.
 
 mod event;
+mod hosted_call;
+mod hosted_item;
 mod input;
 mod item;
 mod items;
 mod request;
 mod response;
-pub(crate) mod state;
+mod state;
 mod stream;
+mod tools;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tachikoma_backends_core::{CompletionRequest, CompletionResponse};
 
 use self::stream::ResponsesStream;
-use super::{ClientResult, Protocol, ResponseContext, TextProtocol, encode, unknown_fields};
+use super::{ClientResult, Protocol, ResponseContext, TextProtocol, custom_tool, encode, unknown_fields};
 use crate::CodexError;
 use crate::openai::Client;
 use crate::runtime::{decoder::Decoder, transport::Bytes, unknown::UnknownFields};
@@ -39,7 +42,10 @@ impl Protocol for Responses {
     }
 
     fn decode(&self, body: &[u8], context: ResponseContext) -> Result<CompletionResponse, CodexError> {
-        response::decode(body, context)
+        let custom_tools = context.custom_tools.clone();
+        let mut response = response::decode(body, context)?;
+        custom_tool::restore(&mut response, &custom_tools);
+        Ok(response)
     }
 
     fn note_unknown(&self, unknown: &mut UnknownFields, body: &[u8]) {
@@ -58,6 +64,6 @@ impl TextProtocol for Responses {
     }
 
     fn decoder(&self, context: ResponseContext) -> Box<dyn Decoder + Send> {
-        Box::new(ResponsesStream::new(context))
+        custom_tool::decoder(context.custom_tools.clone(), Box::new(ResponsesStream::new(context)))
     }
 }

@@ -5,7 +5,7 @@ use tachikoma_backends_core::CompletionRequest;
 use crate::config::Api;
 use crate::models::{ModelSpec, OpenAIModel, Support};
 use crate::target::WireApi;
-use crate::validate::{asked_effort, needs_responses, responses_only};
+use crate::validate::{asked_effort, chat_only, needs_responses, responses_only};
 
 /// The API for a request, with the reason: see [`CodexBackend::api_for`](crate::CodexBackend::api_for).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +37,14 @@ pub(super) fn choose(
         Api::Responses => return responses(configured()),
         Api::Auto => {}
     }
-    if let Some(field) = responses_only(request, host) {
-        return responses(format!("the extra field {field:?} exists only on the Responses API"));
+    if let Some(what) = responses_only(request, host) {
+        return responses(format!("only the Responses API has {what}"));
     }
     if !is_official {
         return chat("it is the default for servers other than OpenAI's and Azure's".to_owned());
+    }
+    if let Some(what) = chat_only(request).filter(|_| spec.chat != Support::No) {
+        return chat(format!("only Chat Completions has {what}"));
     }
     if spec.responses == Support::No {
         return chat(format!("{model} is not available on the Responses API"));

@@ -1,5 +1,6 @@
 //! Resolves the target of a core request, validates it and encodes its body.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tachikoma_backends_core::{CompletionRequest, ErrorCategory};
@@ -8,11 +9,11 @@ use tracing::Span;
 use super::api_choice::{self, ApiChoice};
 use super::{CodexBackend, RequestPreview};
 use crate::CodexError;
-use crate::api::{ResponseContext, TextProtocol, encode, state};
+use crate::api::{ResponseContext, TextProtocol, custom_tool, encode, state};
 use crate::config::Api;
 use crate::models::{ModelSpec, OpenAIModel};
 use crate::runtime::transport::Bytes;
-use crate::target::Target;
+use crate::target::{Target, WireApi};
 use crate::tokens;
 use crate::validate::{adapt, validate};
 
@@ -62,7 +63,7 @@ impl CodexBackend {
         let lookup = model.lookup();
         let ApiChoice { api, reason } = self.choose(request, &model, &lookup.spec);
         tracing::debug!(api = api.as_str(), reason, "the API of a request was chosen");
-        let state_origin = self.state_origin(&model);
+        let state_origin = self.state_origin(api, &model);
         let (is_official, stream_usage) = (self.server.is_official(), self.config.stream_usage());
         let deployment = self.server.model_in_body(api.protocol().is_in_deployment());
         let model_in_body = deployment.map_or_else(|| model.to_string(), str::to_owned);
@@ -76,13 +77,13 @@ impl CodexBackend {
         }
     }
 
-    /// The origin of state from this server, account and model.
-    fn state_origin(&self, model: &OpenAIModel) -> String {
+    /// The origin of state from this API, server, account and model.
+    fn state_origin(&self, api: WireApi, model: &OpenAIModel) -> String {
         let config = &self.config;
         let account =
             [config.base_url(), config.organization().unwrap_or(""), config.project().unwrap_or("")];
         let fingerprint = config.credentials().fingerprint(&account);
-        state::origin(&self.server.origin(), fingerprint, model.as_str())
+        state::origin(api, &self.server.origin(), fingerprint, model.as_str())
     }
 
     fn model_of(&self, request: &CompletionRequest) -> OpenAIModel {
@@ -121,6 +122,10 @@ impl CodexBackend {
             max_call_bytes: limits.max_event_bytes,
             limit: request.max_tokens.filter(|_| !target.is_official),
             state_origin: target.state_origin.clone(),
+            custom_tools: match target.takes_custom_tools() {
+                true => BTreeSet::new(),
+                false => custom_tool::names(&request.tools),
+            },
         };
         let protocol = target.api.protocol();
         let body = protocol.encode(request, &target)?;

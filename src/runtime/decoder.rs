@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tachikoma_backends_core::{
-    CompletionChunk, CompletionResponse, ErrorCategory, Phase, ToolCallAccumulator, ToolCallDelta,
+    CompletionChunk, CompletionResponse, ErrorCategory, ItemEvent, Phase, ToolCallDelta,
 };
 
 use super::Error;
@@ -56,6 +56,9 @@ pub(crate) struct Piece {
     pub(crate) text: String,
     /// The phase of the text.
     pub(crate) phase: Option<Phase>,
+    /// The item that the text, refusal or reasoning belongs to.
+    pub(crate) item: Option<usize>,
+    pub(crate) items: Vec<ItemEvent>,
     pub(crate) tool_calls: Vec<ToolCallDelta>,
     pub(crate) refusal: String,
     pub(crate) reasoning: String,
@@ -64,22 +67,25 @@ pub(crate) struct Piece {
 impl Piece {
     /// Whether it has no content.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { text, phase: _, tool_calls, refusal, reasoning } = self;
-        tool_calls.is_empty() && [text, refusal, reasoning].iter().all(|text| text.is_empty())
+        let Self { text, phase: _, item: _, items, tool_calls, refusal, reasoning } = self;
+        tool_calls.is_empty()
+            && items.is_empty()
+            && [text, refusal, reasoning].iter().all(|text| text.is_empty())
     }
 
     /// A measure of its content, which grows with each addition.
     pub(crate) fn size(&self) -> usize {
-        let Self { text, phase: _, tool_calls, refusal, reasoning } = self;
-        tool_calls.len() + text.len() + refusal.len() + reasoning.len()
+        let Self { text, phase: _, item: _, items, tool_calls, refusal, reasoning } = self;
+        tool_calls.len() + items.len() + text.len() + refusal.len() + reasoning.len()
     }
 
-    /// Appends another piece, without its phase.
+    /// Appends another piece, without its phase and its item.
     pub(crate) fn append(&mut self, other: Self) {
-        let Self { text, phase: _, tool_calls, refusal, reasoning } = other;
+        let Self { text, phase: _, item: _, items, tool_calls, refusal, reasoning } = other;
         append(&mut self.text, text);
         append(&mut self.refusal, refusal);
         append(&mut self.reasoning, reasoning);
+        self.items.extend(items);
         self.tool_calls.extend(tool_calls);
     }
 
@@ -91,10 +97,12 @@ impl Piece {
 
 impl From<Piece> for CompletionChunk {
     fn from(piece: Piece) -> Self {
-        let Piece { text, phase, tool_calls, refusal, reasoning } = piece;
+        let Piece { text, phase, item, items, tool_calls, refusal, reasoning } = piece;
         let mut chunk = Self::default();
         chunk.delta = text;
         chunk.phase = phase;
+        chunk.item = item;
+        chunk.items = items;
         chunk.tool_calls = tool_calls;
         chunk.refusal = some(refusal);
         chunk.reasoning = some(reasoning);
@@ -110,34 +118,9 @@ pub(crate) fn whole(
     pieces: impl IntoIterator<Item = Piece>,
     decoder: &mut impl Decoder,
 ) -> Result<CompletionResponse, Error> {
-    let (mut whole, mut commentary) = (Piece::default(), String::new());
-    for mut piece in pieces {
-        if piece.phase == Some(Phase::Commentary) {
-            append(&mut commentary, std::mem::take(&mut piece.text));
-        }
-        whole.append(piece);
-    }
+    let chunks: Vec<CompletionChunk> = pieces.into_iter().map(Into::into).collect();
     let last = decoder.finish()?;
-    append(&mut whole.text, last.delta);
-    append(&mut whole.reasoning, last.reasoning.unwrap_or_default());
-    append(&mut whole.refusal, last.refusal.unwrap_or_default());
-    let mut calls = ToolCallAccumulator::default();
-    whole.tool_calls.iter().for_each(|delta| calls.push(delta));
-    let finish_reason = last.finish_reason.unwrap_or_default();
-    let mut response = CompletionResponse::default();
-    response.content = some(whole.text);
-    response.commentary = some(commentary);
-    response.reasoning = some(whole.reasoning);
-    response.refusal = some(whole.refusal);
-    (response.tool_calls, response.incomplete_tool_calls) = calls.finish(finish_reason.ends_turn());
-    response.finish_reason = finish_reason;
-    response.finish_reason_text = last.finish_reason_text;
-    response.usage = last.usage;
-    response.model = last.model.unwrap_or_default();
-    response.id = last.id;
-    response.service_tier = last.service_tier;
-    response.provider_state = last.provider_state;
-    Ok(response)
+    Ok(CompletionResponse::from_chunks(chunks.into_iter().chain([last])))
 }
 
 /// Appends a piece of text, which is mostly the first one and is then not copied.

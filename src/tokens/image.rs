@@ -1,6 +1,6 @@
 //! The tokens of an image, by its size and its model's [rule](ImageTokens).
 
-use tachikoma_backends_core::{ImageDetail, ImageSource};
+use tachikoma_backends_core::{ImageDetail, MediaSource};
 
 use super::{Estimate, Measure};
 use crate::models::{ImageTokens, ModelSpec, PatchLimit};
@@ -32,7 +32,7 @@ impl ImageTokens {
     /// The tokens of an image. One whose size is not known counts as large as it can be; the error goes down to the smallest.
     pub(super) fn count(
         self,
-        source: &ImageSource,
+        source: &MediaSource,
         detail: Option<ImageDetail>,
         measure: Measure,
     ) -> Estimate {
@@ -125,7 +125,7 @@ fn covering(length: f64, side: f64) -> u64 {
 
 /// Width and height in pixels, where the image is within the request and has them in its header.
 #[cfg(feature = "tokens")]
-fn size(source: &ImageSource) -> Option<(f64, f64)> {
+fn size(source: &MediaSource) -> Option<(f64, f64)> {
     use base64::Engine;
     use base64::prelude::BASE64_STANDARD;
 
@@ -133,8 +133,8 @@ fn size(source: &ImageSource) -> Option<(f64, f64)> {
     const HEADER: usize = 64 << 10;
 
     let data = match source {
-        ImageSource::Base64 { data, .. } => data.as_str(),
-        ImageSource::Url { url } => url.strip_prefix("data:")?.split_once(";base64,")?.1,
+        MediaSource::Base64 { data, .. } => data.as_str(),
+        MediaSource::Url { url } => url.strip_prefix("data:")?.split_once(";base64,")?.1,
         _ => return None,
     };
     let size_in = |data: &str| {
@@ -147,7 +147,7 @@ fn size(source: &ImageSource) -> Option<(f64, f64)> {
 
 /// Without the feature, no image is read.
 #[cfg(not(feature = "tokens"))]
-fn size(_: &ImageSource) -> Option<(f64, f64)> {
+fn size(_: &MediaSource) -> Option<(f64, f64)> {
     None
 }
 
@@ -185,7 +185,7 @@ mod tests {
     fn an_image_of_unknown_size_counts_as_the_largest() {
         #[track_caller]
         fn check(model: &str, detail: Option<ImageDetail>, expected: u64) {
-            let source = ImageSource::Url { url: "https://example.org/a.png".to_owned() };
+            let source = MediaSource::Url { url: "https://example.org/a.png".to_owned() };
             let spec = OpenAIModel::new(model).spec();
             let rule = ImageTokens::of(&spec);
             let count = rule.count(&source, detail, Measure::of(spec.encoding));

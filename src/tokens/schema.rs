@@ -12,7 +12,7 @@ const MAX_DEPTH: usize = 32;
 const ANY: &str = "any";
 
 /// The definitions of tools, as a namespace of TypeScript.
-pub(super) fn namespace(tools: &[ToolDefinition]) -> String {
+pub(super) fn namespace(tools: &[&ToolDefinition]) -> String {
     let mut out = "namespace functions {\n\n".to_owned();
     for tool in tools {
         comment(&mut out, &tool.description, 0);

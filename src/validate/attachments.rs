@@ -1,6 +1,6 @@
 //! What can be wrong with images and files, whichever the model.
 
-use tachikoma_backends_core::{CompletionRequest, ContentPart, FileSource, ImageSource, MessageContent};
+use tachikoma_backends_core::{CompletionRequest, ContentPart, MediaSource, MessageContent};
 
 /// The only type of file that OpenAI takes on Chat Completions, by its guide on file inputs.
 const PDF: &str = "application/pdf";
@@ -20,7 +20,7 @@ pub(super) fn has_images(request: &CompletionRequest) -> bool {
     attachments(request).any(|(_, part)| matches!(part, ContentPart::Image { .. }))
 }
 
-fn files(request: &CompletionRequest) -> impl Iterator<Item = (usize, &FileSource)> {
+fn files(request: &CompletionRequest) -> impl Iterator<Item = (usize, &MediaSource)> {
     attachments(request).filter_map(|(i, part)| match part {
         ContentPart::File { source, .. } => Some((i, source)),
         _ => None,
@@ -35,17 +35,17 @@ pub(super) fn has_files(request: &CompletionRequest) -> bool {
 pub(super) fn sources(request: &CompletionRequest, found: &mut Vec<String>) {
     for (i, part) in attachments(request) {
         let (kind, example, data) = match part {
-            ContentPart::Image { source: ImageSource::Base64 { media_type, data }, .. } => {
+            ContentPart::Image { source: MediaSource::Base64 { media_type, data }, .. } => {
                 ("an image", "image/png", Some((media_type, data)))
             }
-            ContentPart::File { source: FileSource::Base64 { media_type, data }, .. } => {
+            ContentPart::File { source: MediaSource::Base64 { media_type, data }, .. } => {
                 ("a file", PDF, Some((media_type, data)))
             }
-            ContentPart::Image { source: ImageSource::Url { url }, .. } if url.is_empty() => {
+            ContentPart::Image { source: MediaSource::Url { url }, .. } if url.is_empty() => {
                 ("an image", "", None)
             }
             ContentPart::File {
-                source: FileSource::Url { url: place } | FileSource::Id { id: place },
+                source: MediaSource::Url { url: place } | MediaSource::Id { id: place },
                 ..
             } if place.is_empty() => ("a file", "", None),
             _ => continue,
@@ -83,11 +83,11 @@ fn is_media_type(media_type: &str) -> bool {
 pub(super) fn chat_files(request: &CompletionRequest, found: &mut Vec<String>) {
     for (i, source) in files(request) {
         match source {
-            FileSource::Url { url } if !url.starts_with("data:") => found.push(format!(
+            MediaSource::Url { url } if !url.starts_with("data:") => found.push(format!(
                 "messages[{i}] has a file by its URL, which Chat Completions does not fetch: send its bytes with \
                  ContentPart::file_base64, upload it and send its id, or use the Responses API"
             )),
-            FileSource::Base64 { media_type, .. } if media_type != PDF => found.push(format!(
+            MediaSource::Base64 { media_type, .. } if media_type != PDF => found.push(format!(
                 "messages[{i}] has a file of media type {media_type:?}, but Chat Completions takes PDF alone: \
                  send its text in the message, or use the Responses API"
             )),

@@ -1,7 +1,9 @@
 //! Which further fields of a request body only one of the two APIs has. Two tables, held against OpenAI's document by tests.
 
 use serde_json::{Map, Value};
-use tachikoma_backends_core::CompletionRequest;
+use tachikoma_backends_core::{
+    CompletionRequest, ContentPart, HostedTool, MediaSource, MessageContent, ToolChoice, ToolSpec,
+};
 
 /// Fields that only the Responses API has.
 const RESPONSES_ONLY: &[&str] = &[
@@ -41,8 +43,8 @@ const CHAT_ELSEWHERE: &[(&str, &str)] = &[("openrouter.ai", "reasoning")];
 /// Keys of a `reasoning` object that OpenAI's document does not have: those of OpenRouter and of servers like it.
 const OTHER_REASONING_KEYS: &[&str] = &["enabled", "exclude", "max_tokens"];
 
-/// A field of `extra` that only the Responses API has. `host` is the server's.
-pub(crate) fn responses_only(request: &CompletionRequest, host: &str) -> Option<&'static str> {
+/// What a request holds that only the Responses API has, for messages. `host` is the server's.
+pub(crate) fn responses_only(request: &CompletionRequest, host: &str) -> Option<String> {
     let extra = &request.extra;
     let is_elsewhere = |field: &str| {
         field == "reasoning" && has_other_reasoning(extra)
@@ -50,24 +52,68 @@ pub(crate) fn responses_only(request: &CompletionRequest, host: &str) -> Option<
     };
     let is_set = |field: &&&str| extra.get(**field).is_some_and(|value| !value.is_null());
     let field = RESPONSES_ONLY.iter().filter(is_set).find(|field| !is_elsewhere(field)).copied();
-    field
+    let field = field
         .or_else(|| has_responses_tool(extra).then_some("tools"))
-        .or_else(|| has_responses_tool_choice(extra).then_some("tool_choice"))
+        .or_else(|| has_responses_tool_choice(extra).then_some("tool_choice"));
+    field.map(|field| format!("the extra field {field:?}")).or_else(|| typed_responses_only(request))
 }
 
-/// A field of `extra` that only Chat Completions has.
-fn chat_only(extra: &Map<String, Value>) -> Option<&'static str> {
+/// The same among the typed fields and the content.
+pub(super) fn typed_responses_only(request: &CompletionRequest) -> Option<String> {
+    let fields = [
+        ("include", !request.include.is_empty()),
+        ("reasoning_summary", request.reasoning_summary.is_some()),
+        ("truncation", request.truncation.is_some()),
+    ];
+    let field = fields.iter().find(|(_, is_set)| *is_set).map(|(field, _)| format!("the field {field:?}"));
+    let hosted = || {
+        let tools = request.tools.iter().filter_map(|tool| match tool {
+            ToolSpec::Hosted(tool) => Some(tool),
+            _ => None,
+        });
+        let choice = match &request.tool_choice {
+            Some(ToolChoice::Hosted(tool)) => Some(tool),
+            _ => None,
+        };
+        let is_of_responses =
+            |tool: &&HostedTool| is_of_responses(&Value::Object((*tool).clone().into_json()));
+        tools.chain(choice).find(is_of_responses).map(|tool| format!("the hosted tool {:?}", tool.kind))
+    };
+    let has_image = || {
+        let is_by_id =
+            |part: &ContentPart| matches!(part, ContentPart::Image { source: MediaSource::Id { .. }, .. });
+        parts(request).any(is_by_id).then(|| "an image by its id".to_owned())
+    };
+    field.or_else(hosted).or_else(has_image)
+}
+
+/// What a request holds that only Chat Completions has, for messages.
+pub(crate) fn chat_only(request: &CompletionRequest) -> Option<String> {
     // These switch nothing on.
     let is_set = |value: &Value| !value.is_null() && *value != false;
-    CHAT_ONLY.iter().find(|field| extra.get(**field).is_some_and(is_set)).copied()
+    let field = CHAT_ONLY.iter().find(|field| request.extra.get(**field).is_some_and(is_set));
+    field.map(|field| format!("the extra field {field:?}")).or_else(|| typed_chat_only(request))
+}
+
+/// The same among the typed fields and the content.
+pub(super) fn typed_chat_only(request: &CompletionRequest) -> Option<String> {
+    let has_audio = || parts(request).any(|part| matches!(part, ContentPart::Audio { .. }));
+    let prediction = request.prediction.as_ref().map(|_| "the field \"prediction\"".to_owned());
+    prediction.or_else(|| has_audio().then(|| "a recording".to_owned()))
+}
+
+fn parts(request: &CompletionRequest) -> impl Iterator<Item = &ContentPart> {
+    request.messages.iter().flat_map(|message| match &message.content {
+        MessageContent::Parts(parts) => parts.as_slice(),
+        MessageContent::Text(_) => &[],
+    })
 }
 
 /// Finds further fields that no single API has together.
 pub(super) fn contradiction(request: &CompletionRequest, found: &mut Vec<String>) {
-    if let (Some(responses), Some(chat)) = (responses_only(request, ""), chat_only(&request.extra)) {
+    if let (Some(responses), Some(chat)) = (responses_only(request, ""), chat_only(request)) {
         found.push(format!(
-            "the extra field {responses:?} is one that only the Responses API has, and {chat:?} one that only Chat Completions \
-             has: leave one of them out"
+            "only the Responses API has {responses}, and only Chat Completions has {chat}: leave one of them out"
         ));
     }
 }

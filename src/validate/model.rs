@@ -4,6 +4,7 @@ use tachikoma_backends_core::{CompletionRequest, ReasoningEffort, ResponseFormat
 
 use super::adapt::{asked_effort, effort, has_chat_tools, takes_stop, takes_temperature};
 use super::attachments::{has_files, has_images};
+use super::fields;
 use crate::models::{ModelSpec, OpenAIModel, Support};
 use crate::target::{Target, WireApi};
 
@@ -66,6 +67,9 @@ impl ModelChecks<'_> {
                 found.push(format!("{name} does not answer on Chat Completions: use the Responses API"));
             }
             WireApi::ChatCompletions => {
+                if let Some(what) = fields::typed_responses_only(request) {
+                    found.push(format!("Chat Completions does not take {what}: use the Responses API"));
+                }
                 if let Some(effort) = asked.filter(|effort| ModelSpec::is_responses_only(*effort))
                     && spec.takes_effort(effort) == Support::Yes
                 {
@@ -77,7 +81,11 @@ impl ModelChecks<'_> {
             WireApi::Responses if spec.responses == Support::No => {
                 found.push(format!("{name} does not answer on the Responses API: use Chat Completions"));
             }
-            _ => {}
+            WireApi::Responses => {
+                if let Some(what) = fields::typed_chat_only(request) {
+                    found.push(format!("the Responses API does not take {what}: use Chat Completions"));
+                }
+            }
         }
         let has_tools = has_chat_tools(request, target);
         let effort = spec.effort(asked, has_tools);
@@ -132,7 +140,8 @@ impl ModelChecks<'_> {
             found.push(format!("{name} does not take logit_bias: leave it out"));
         }
         let asks = |field| request.extra.get(field).is_some_and(|value| !value.is_null() && *value != false);
-        if (asks("logprobs") || asks("top_logprobs")) && !takes_temperature(request, target) {
+        let asks_typed = request.logprobs == Some(true) || request.top_logprobs.is_some();
+        if (asks_typed || asks("logprobs") || asks("top_logprobs")) && !takes_temperature(request, target) {
             let only = if spec.efforts.contains(&ReasoningEffort::None) {
                 " with reasoning: leave them out, or set reasoning_effort to none"
             } else {

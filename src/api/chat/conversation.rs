@@ -1,7 +1,7 @@
 //! Converts a conversation to the messages of Chat Completions.
 //!
-//! A tool message can hold only text there, and the results of one turn's calls must be adjacent. Images and files of a result
-//! follow them in a user message, which names the call.
+//! With OpenAI, a tool message can hold only text there, and the results of one turn's calls must be adjacent. Images and files of
+//! a result follow them in a user message, which names the call. Other servers take them in the tool message.
 
 use std::mem;
 
@@ -9,31 +9,28 @@ use tachikoma_backends_core::{ContentPart, Message, MessageContent, Role};
 
 use super::message;
 use crate::CodexError;
-use crate::models::InstructionRole;
 use crate::openai::types::ChatCompletionRequestMessage as Wire;
+use crate::target::Target;
 
 /// The text of a result without text.
 const SEE_BELOW: &str = "The result is in the user message that follows.";
 
 /// # Errors
 /// A message holds what a message of its role cannot.
-pub(super) fn convert(
-    messages: Vec<Message>,
-    instruction_role: InstructionRole,
-) -> Result<Vec<Wire>, CodexError> {
+pub(super) fn convert(messages: Vec<Message>, target: &Target) -> Result<Vec<Wire>, CodexError> {
     let mut wire = Vec::with_capacity(messages.len());
     let mut attachments = Vec::new();
     for mut message in messages {
-        if message.role == Role::Tool {
+        if message.role == Role::Tool && target.is_official {
             attachments.append(&mut detach(&mut message));
         } else if !attachments.is_empty() {
             let message = Message::user(mem::take(&mut attachments));
-            wire.push(message::convert(message, instruction_role)?);
+            wire.push(message::convert(message, target)?);
         }
-        wire.push(message::convert(message, instruction_role)?);
+        wire.push(message::convert(message, target)?);
     }
     if !attachments.is_empty() {
-        wire.push(message::convert(Message::user(attachments), instruction_role)?);
+        wire.push(message::convert(Message::user(attachments), target)?);
     }
     Ok(wire)
 }

@@ -2,14 +2,13 @@
 //! converted with those of the core request (`tests/it/core_fields.rs`).
 
 use serde_json::Value;
-use tachikoma_backends_core::{
-    CompletionRequest, ErrorCategory, ReasoningEffort, ResponseFormat, ToolChoice, ToolDefinition, Verbosity,
-};
+use tachikoma_backends_core::{CompletionRequest, ErrorCategory, ReasoningEffort, ResponseFormat, Verbosity};
 
-use super::conversation;
 use super::message::unknown;
+use super::{conversation, tools as tool};
 use crate::CodexError;
-use crate::api::extra::{self, parse_enum};
+use crate::api::custom_tool;
+use crate::api::extra::{self, parse_enum, parse_value};
 use crate::models::TokenParameter;
 use crate::openai::types;
 use crate::target::Target;
@@ -37,6 +36,16 @@ pub(crate) fn convert(
         response_format,
         reasoning_effort,
         verbosity,
+        reasoning_summary,
+        logprobs,
+        top_logprobs,
+        prediction,
+        truncation,
+        include,
+        prompt_cache_key,
+        prompt_cache,
+        moderation,
+        safety_identifier,
         seed,
         frequency_penalty,
         presence_penalty,
@@ -57,18 +66,25 @@ pub(crate) fn convert(
         TokenParameter::MaxTokens => (max_tokens, None),
         TokenParameter::MaxCompletionTokens => (None, max_tokens),
     };
-    let has_tools = !tools.is_empty();
-    let role = target.instruction_role();
+    // OpenAI's Chat Completions has none of these; validation has rejected them for it. Other servers may.
+    extra::add(&mut extra, "reasoning_summary", reasoning_summary)?;
+    extra::add(&mut extra, "truncation", truncation)?;
+    extra::add(&mut extra, "include", (!include.is_empty()).then_some(include))?;
+    let takes_custom = target.takes_custom_tools();
+    let custom_names = custom_tool::names(&tools);
+    let is_custom = |name: &str| takes_custom && custom_names.contains(name);
+    let tools: Vec<_> =
+        tools.into_iter().map(|spec| tool::tool(spec, takes_custom)).collect::<Result<_, _>>()?;
     let mut body = types::CreateChatCompletionRequest {
-        messages: conversation::convert(messages, role)?,
+        messages: conversation::convert(messages, target)?,
         model: target.model_in_body.clone(),
         max_tokens,
         max_completion_tokens,
         temperature,
         top_p,
         stop: (!stop.is_empty()).then_some(types::StopConfiguration::Array(stop)),
-        tools: has_tools.then(|| tools.into_iter().map(tool).collect()),
-        tool_choice: tool_choice.map(choice).transpose()?,
+        tools: (!tools.is_empty()).then_some(tools),
+        tool_choice: tool_choice.map(|choice| tool::choice(choice, is_custom)).transpose()?,
         parallel_tool_calls,
         response_format: response_format.map(format).transpose()?,
         reasoning_effort: parse_enum(
@@ -78,6 +94,16 @@ pub(crate) fn convert(
         ),
         verbosity: parse_enum(verbosity.map(Verbosity::as_str), "verbosity", &mut extra),
         service_tier: parse_enum(service_tier.as_deref(), "service_tier", &mut extra),
+        logprobs: logprobs.or(top_logprobs.map(|_| true)),
+        top_logprobs: top_logprobs.map(i64::from),
+        prediction: prediction.map(|text| types::PredictionContent {
+            content: types::PredictionContentContent::Text(text),
+            type_: types::PredictionContentType::Content,
+        }),
+        prompt_cache_key,
+        prompt_cache_options: parse_value(prompt_cache, "prompt_cache_options", &mut extra)?,
+        moderation: parse_value(moderation, "moderation", &mut extra)?,
+        safety_identifier,
         seed,
         frequency_penalty,
         presence_penalty,
@@ -99,36 +125,6 @@ pub(crate) fn convert(
     }
     body.extra = extra;
     Ok(body)
-}
-
-fn tool(tool: ToolDefinition) -> types::CreateChatCompletionRequestToolsItem {
-    let ToolDefinition { name, description, parameters, strict, .. } = tool;
-    types::CreateChatCompletionRequestToolsItem::Function(types::ChatCompletionTool {
-        function: types::FunctionObject {
-            name,
-            description: (!description.is_empty()).then_some(description),
-            parameters: Some(parameters.into_json_schema().into()),
-            strict,
-        },
-        type_: types::ChatCompletionToolType::Function,
-    })
-}
-
-fn choice(choice: ToolChoice) -> Result<types::ChatCompletionToolChoiceOption, CodexError> {
-    use types::ChatCompletionToolChoiceOptionMode as Mode;
-    let mode = match choice {
-        ToolChoice::Auto => Mode::Auto,
-        ToolChoice::Required => Mode::Required,
-        ToolChoice::None => Mode::None,
-        ToolChoice::Tool { name } => {
-            let function = types::ChatCompletionNamedToolChoiceFunction { name };
-            let type_ = types::ChatCompletionNamedToolChoiceType::Function;
-            let choice = types::ChatCompletionNamedToolChoice { function, type_ };
-            return Ok(types::ChatCompletionToolChoiceOption::Function(choice));
-        }
-        _ => return Err(unknown("tool choice")),
-    };
-    Ok(types::ChatCompletionToolChoiceOption::Mode(mode))
 }
 
 fn format(format: ResponseFormat) -> Result<types::CreateChatCompletionRequestResponseFormat, CodexError> {

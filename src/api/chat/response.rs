@@ -5,7 +5,7 @@ use tachikoma_backends_core::CompletionResponse;
 use super::coerce;
 use super::stream::ChatStream;
 use crate::CodexError;
-use crate::api::body;
+use crate::api::{ResponseContext, body};
 use crate::openai::types::CreateChatCompletionResponse;
 use crate::runtime::{decoder, json};
 use crate::server::ERRORS;
@@ -14,8 +14,8 @@ use crate::server::ERRORS;
 ///
 /// # Errors
 /// The body is not JSON, is an error object, or holds no response.
-pub(crate) fn decode(body: &[u8], max_tool_calls: usize) -> Result<CompletionResponse, CodexError> {
-    let mut stream = ChatStream::new(max_tool_calls, usize::MAX);
+pub(crate) fn decode(body: &[u8], context: ResponseContext) -> Result<CompletionResponse, CodexError> {
+    let mut stream = ChatStream::new(ResponseContext { max_call_bytes: usize::MAX, ..context });
     if decoder::begins_with_events(body) {
         return decoder::whole_of_events(body, stream);
     }

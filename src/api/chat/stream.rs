@@ -8,7 +8,7 @@ use super::choice::Choices;
 use super::preamble::Reader;
 use super::{coerce, finish};
 use crate::CodexError;
-use crate::api::{body, duplicates, json_budget, unknown_fields, usage};
+use crate::api::{ResponseContext, body, duplicates, json_budget, unknown_fields, usage};
 use crate::openai::types::{
     ChatCompletionResponseChoice, ChatCompletionStreamChoice, CreateChatCompletionResponse as Chunk,
     CreateChatCompletionStreamResponse as UsualChunk,
@@ -23,6 +23,8 @@ use crate::server::ERRORS;
 #[derive(Debug)]
 pub(crate) struct ChatStream {
     choices: Choices,
+    /// The origin of the response's state.
+    state_origin: String,
     progress: Progress,
     /// Content has arrived since the last finish reason.
     is_resumed: bool,
@@ -37,10 +39,11 @@ pub(crate) struct ChatStream {
 }
 
 impl ChatStream {
-    /// A response of at most `max_tool_calls`, which have at most `max_call_bytes` in total.
-    pub(crate) fn new(max_tool_calls: usize, max_call_bytes: usize) -> Self {
+    pub(crate) fn new(context: ResponseContext) -> Self {
+        let ResponseContext { max_tool_calls, max_call_bytes, state_origin, .. } = context;
         Self {
             choices: Choices::new(max_tool_calls, max_call_bytes),
+            state_origin,
             progress: Progress::Open,
             is_resumed: false,
             usage: None,

@@ -1,103 +1,170 @@
 //! Converts core messages to the items of the input.
 
-use std::collections::HashSet;
-
 use serde_json::{Map, Value};
 use tachikoma_backends_core::{
-    ContentPart, ErrorCategory, ImageDetail, Message, MessageContent, Role, ToolCall,
+    ContentPart, ErrorCategory, ImageDetail, Message, MessageContent, PartOptions, Role, ToolCall,
+    ToolCallKind,
 };
 
+use super::hosted_call::{self, PendingCall};
+use super::item::Item;
 use super::state;
 use crate::CodexError;
 use crate::api::attachment::{self, FileFields};
-use crate::api::encode;
+use crate::api::{custom_tool, encode};
 use crate::models::InstructionRole;
 use crate::openai::types;
 use crate::openai::types::{
-    EasyInputMessageContent as Content, EasyInputMessageRole as InputRole, InputItem,
+    EasyInputMessageContent as Content, EasyInputMessageRole as InputRole, InputContent, InputItem,
 };
+use crate::target::Target;
 
 /// The items of an input, built message by message.
-#[derive(Debug, Default)]
-pub(super) struct Input {
+#[derive(Debug)]
+pub(super) struct Input<'a> {
+    target: &'a Target,
     pub(super) items: Vec<InputItem>,
-    /// The ids of calls of custom tools, whose results have a type of their own.
-    custom_calls: HashSet<String>,
+    /// The calls so far, whose results differ by their kind.
+    calls: Vec<PendingCall>,
 }
 
-impl Input {
+impl<'a> Input<'a> {
+    pub(super) fn new(target: &'a Target) -> Self {
+        Self { target, items: Vec::new(), calls: Vec::new() }
+    }
+
     /// Adds a message.
     ///
     /// # Errors
     /// The message holds what a message of its role cannot.
-    pub(super) fn push(
-        &mut self,
-        message: Message,
-        instruction_role: InstructionRole,
-        state_origin: &str,
-    ) -> Result<(), CodexError> {
-        if let Some(items) = state::items(&message, state_origin) {
-            let custom =
-                items.iter().filter(|item| item.get("type").is_some_and(|kind| kind == "custom_tool_call"));
-            let ids = custom.filter_map(|item| item.get("call_id").and_then(Value::as_str));
-            self.custom_calls.extend(ids.map(str::to_owned));
-            self.items.extend(items.into_iter().map(InputItem::Raw));
+    pub(super) fn push(&mut self, mut message: Message) -> Result<(), CodexError> {
+        if let Some(items) = state::items(&message, &self.target.state_origin) {
+            for item in items {
+                let item = Value::Object(item);
+                self.calls.extend(PendingCall::from_item(Item(&item)));
+                if let Value::Object(item) = item {
+                    self.items.push(InputItem::Raw(item));
+                }
+            }
             return Ok(());
         }
-        let is_custom = message.tool_call_id.as_ref().is_some_and(|id| self.custom_calls.contains(id));
-        if message.role == Role::Tool && is_custom {
-            self.items.push(custom_result(result(message.tool_call_id, message.content)?)?);
-            return Ok(());
+        let extra = std::mem::take(&mut message.extra);
+        let start = self.items.len();
+        self.convert(message)?;
+        if !extra.is_empty()
+            && let Some(item) = self.items.get_mut(start)
+        {
+            *item = with_extra(item, extra)?;
         }
-        push(&mut self.items, message, instruction_role)
+        Ok(())
+    }
+
+    fn convert(&mut self, message: Message) -> Result<(), CodexError> {
+        match message.role {
+            Role::System => {
+                let role = match self.target.instruction_role() {
+                    InstructionRole::System => InputRole::System,
+                    InstructionRole::Developer => InputRole::Developer,
+                    InstructionRole::UserOnly => InputRole::User,
+                };
+                let content = match &message.content {
+                    MessageContent::Parts(parts) if parts.iter().any(has_options) => {
+                        Content::Array(parts_of(message.content)?)
+                    }
+                    _ => Content::Text(text_only(message.content, "a system message")?),
+                };
+                self.items.push(input_message(role, content));
+            }
+            Role::User => {
+                let content = match message.content {
+                    MessageContent::Text(text) => Content::Text(text),
+                    parts @ MessageContent::Parts(_) => Content::Array(parts_of(parts)?),
+                };
+                self.items.push(input_message(InputRole::User, content));
+            }
+            Role::Assistant => {
+                let Message { content, tool_calls, refusal, .. } = message;
+                let text = text_only(content, "an assistant message")?;
+                let is_empty = text.is_empty() && (!tool_calls.is_empty() || refusal.is_some());
+                let texts = (!is_empty).then_some(text).into_iter().chain(refusal);
+                self.items.extend(texts.map(|text| input_message(InputRole::Assistant, Content::Text(text))));
+                for call in tool_calls {
+                    self.call(call);
+                }
+            }
+            Role::Tool => {
+                let item = self.result(message)?;
+                self.items.push(item);
+            }
+            _ => return Err(unknown("role")),
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, call: ToolCall) {
+        let call = match call.kind {
+            ToolCallKind::Custom if !self.target.takes_custom_tools() => custom_tool::function_call(call),
+            _ => call,
+        };
+        let mut pending = PendingCall::new(&call);
+        let item = match call.kind {
+            ToolCallKind::Hosted => hosted_call::item(&call).map(InputItem::Raw),
+            _ => None,
+        };
+        let item = item.unwrap_or_else(|| {
+            if pending.kind == ToolCallKind::Hosted {
+                pending.kind = ToolCallKind::Function;
+            }
+            plain_call(call)
+        });
+        self.calls.push(pending);
+        self.items.push(item);
+    }
+
+    fn result(&self, message: Message) -> Result<InputItem, CodexError> {
+        use types::FunctionCallOutputItemParamOutput as Output;
+        let call_id = message.tool_call_id.clone().ok_or_else(|| {
+            CodexError::unsent(ErrorCategory::InvalidRequest, "a tool result has no tool_call_id")
+                .with_hint("Make it with Message::tool_result or ToolResult::to_message.")
+        })?;
+        let call = self.calls.iter().rfind(|call| call.id == call_id);
+        let caller = call.and_then(|call| call.caller.clone());
+        match call.map(|call| (call.kind, call)) {
+            Some((ToolCallKind::Hosted, call)) => return hosted_call::output(call, &message),
+            Some((ToolCallKind::Custom, _)) => {
+                use types::CustomToolCallOutputOutput as Output;
+                return Ok(InputItem::CustomCallOutput(types::CustomToolCallOutput {
+                    call_id,
+                    caller,
+                    output: match message.content {
+                        MessageContent::Text(text) => Output::Text(text),
+                        parts @ MessageContent::Parts(_) => Output::Array(parts_of(parts)?),
+                    },
+                    type_: types::CustomToolCallOutputType::CustomToolCallOutput,
+                }));
+            }
+            _ => {}
+        }
+        Ok(InputItem::FunctionCallOutput(types::FunctionCallOutputItemParam {
+            call_id,
+            caller,
+            output: match message.content {
+                MessageContent::Text(text) => Output::Text(text),
+                parts @ MessageContent::Parts(_) => Output::Array(parts_of(parts)?),
+            },
+            type_: types::FunctionCallOutputItemParamType::FunctionCallOutput,
+        }))
     }
 }
 
-/// The result of a custom tool's call: that of a function, under another type.
-fn custom_result(result: InputItem) -> Result<InputItem, CodexError> {
-    let mut item = match serde_json::to_value(result).map_err(encode::unencodable)? {
+/// The item with further fields, whatever it is.
+fn with_extra(item: &InputItem, extra: Map<String, Value>) -> Result<InputItem, CodexError> {
+    let mut fields = match serde_json::to_value(item).map_err(encode::unencodable)? {
         Value::Object(fields) => fields,
         _ => Map::new(),
     };
-    item.insert("type".to_owned(), Value::from("custom_tool_call_output"));
-    Ok(InputItem::Raw(item))
-}
-
-fn push(
-    input: &mut Vec<InputItem>,
-    message: Message,
-    instruction_role: InstructionRole,
-) -> Result<(), CodexError> {
-    // The Responses API has no field for a name; a state of another origin is dropped.
-    let Message { role, content, name: _, tool_call_id, tool_calls, refusal, provider_state: _, .. } =
-        message;
-    match role {
-        Role::System => {
-            let role = match instruction_role {
-                InstructionRole::System => InputRole::System,
-                InstructionRole::Developer => InputRole::Developer,
-                InstructionRole::UserOnly => InputRole::User,
-            };
-            input.push(input_message(role, Content::Text(text_only(content, "a system message")?)));
-        }
-        Role::User => {
-            let content = match content {
-                MessageContent::Text(text) => Content::Text(text),
-                MessageContent::Parts(parts) => Content::Array(parts_of(parts)?),
-            };
-            input.push(input_message(InputRole::User, content));
-        }
-        Role::Assistant => {
-            let text = text_only(content, "an assistant message")?;
-            let is_empty = text.is_empty() && (!tool_calls.is_empty() || refusal.is_some());
-            let texts = (!is_empty).then_some(text).into_iter().chain(refusal);
-            input.extend(texts.map(|text| input_message(InputRole::Assistant, Content::Text(text))));
-            input.extend(tool_calls.into_iter().map(call));
-        }
-        Role::Tool => input.push(result(tool_call_id, content)?),
-        _ => return Err(unknown("role")),
-    }
-    Ok(())
+    fields.extend(extra);
+    Ok(InputItem::Raw(fields))
 }
 
 fn input_message(role: InputRole, content: Content) -> InputItem {
@@ -106,37 +173,30 @@ fn input_message(role: InputRole, content: Content) -> InputItem {
     InputItem::Message(types::EasyInputMessage { content, role, type_ })
 }
 
-fn call(call: ToolCall) -> InputItem {
-    let ToolCall { id, name, arguments, .. } = call;
-    InputItem::FunctionCall(types::FunctionToolCall {
-        arguments,
-        call_id: id,
-        name,
-        type_: types::FunctionToolCallType::FunctionCall,
-    })
-}
-
-fn result(call_id: Option<String>, content: MessageContent) -> Result<InputItem, CodexError> {
-    use types::FunctionCallOutputItemParamOutput as Output;
-    let call_id = call_id.ok_or_else(|| {
-        CodexError::unsent(ErrorCategory::InvalidRequest, "a tool result has no tool_call_id")
-            .with_hint("Make it with Message::tool_result or ToolResult::to_message.")
-    })?;
-    let output = match content {
-        MessageContent::Text(text) => Output::Text(text),
-        MessageContent::Parts(parts) => Output::Array(parts_of(parts)?),
-    };
-    Ok(InputItem::FunctionCallOutput(types::FunctionCallOutputItemParam {
-        call_id,
-        output,
-        type_: types::FunctionCallOutputItemParamType::FunctionCallOutput,
-    }))
+fn plain_call(call: ToolCall) -> InputItem {
+    let ToolCall { id, name, arguments, kind, namespace, .. } = call;
+    match kind {
+        ToolCallKind::Custom => InputItem::CustomCall(types::CustomToolCall {
+            call_id: id,
+            input: arguments,
+            name,
+            namespace,
+            type_: types::CustomToolCallType::CustomToolCall,
+        }),
+        _ => InputItem::FunctionCall(types::FunctionToolCall {
+            arguments,
+            call_id: id,
+            name,
+            namespace,
+            type_: types::FunctionToolCallType::FunctionCall,
+        }),
+    }
 }
 
 /// The text of content that must be text only; its parts are joined.
 fn text_only(content: MessageContent, whose: &str) -> Result<String, CodexError> {
     let other = match &content {
-        MessageContent::Parts(parts) => parts.iter().find(|part| !matches!(part, ContentPart::Text { .. })),
+        MessageContent::Parts(parts) => parts.iter().find(|part| part.as_text().is_none()),
         MessageContent::Text(_) => None,
     };
     if let Some(part) = other {
@@ -155,43 +215,77 @@ pub(super) fn unknown(what: &str) -> CodexError {
     CodexError::unsent(ErrorCategory::InvalidRequest, message)
 }
 
-fn parts_of(parts: Vec<ContentPart>) -> Result<Vec<types::InputContent>, CodexError> {
-    parts.into_iter().map(part).collect()
+fn has_options(part: &ContentPart) -> bool {
+    part.options().is_none_or(|options| !options.is_default())
 }
 
-fn part(part: ContentPart) -> Result<types::InputContent, CodexError> {
-    let (source, detail) = match part {
-        ContentPart::Text { text } => {
-            let type_ = types::InputTextContentType::InputText;
-            return Ok(types::InputContent::Text(types::InputTextContent { text, type_ }));
+fn parts_of(content: MessageContent) -> Result<Vec<InputContent>, CodexError> {
+    match content {
+        MessageContent::Text(text) => Ok(vec![text_part(text, PartOptions::default())]),
+        MessageContent::Parts(parts) => parts.into_iter().map(part).collect(),
+    }
+}
+
+fn text_part(text: String, options: PartOptions) -> InputContent {
+    InputContent::InputText(types::InputTextContent {
+        prompt_cache_breakpoint: breakpoint(&options),
+        text,
+        type_: types::InputTextContentType::InputText,
+        extra: options.extra,
+    })
+}
+
+fn breakpoint(options: &PartOptions) -> Option<types::PromptCacheBreakpointConfig> {
+    let mode = types::PromptCacheBreakpointConfigMode::Explicit;
+    options.cache_breakpoint.then_some(types::PromptCacheBreakpointConfig { mode })
+}
+
+fn part(part: ContentPart) -> Result<InputContent, CodexError> {
+    Ok(match part {
+        ContentPart::Text { text, options } => text_part(text, options),
+        ContentPart::Image { source, detail, options } => {
+            let (image_url, file_id) = attachment::image_url_or_id(source);
+            if image_url.is_none() && file_id.is_none() {
+                return Err(unknown("source of an image"));
+            }
+            InputContent::InputImage(types::InputImageContent {
+                detail: match detail {
+                    None | Some(ImageDetail::Auto) => types::ImageDetail::Auto,
+                    Some(ImageDetail::Low) => types::ImageDetail::Low,
+                    Some(ImageDetail::High) => types::ImageDetail::High,
+                    Some(ImageDetail::Original) => types::ImageDetail::Original,
+                    Some(other) => {
+                        let message = format!("the Responses API has no image detail {other:?}");
+                        return Err(CodexError::unsent(ErrorCategory::InvalidRequest, message)
+                            .with_hint("Use auto, low, high or original."));
+                    }
+                },
+                file_id,
+                image_url,
+                prompt_cache_breakpoint: breakpoint(&options),
+                type_: types::InputImageContentType::InputImage,
+                extra: options.extra,
+            })
         }
-        ContentPart::Image { source, detail } => (source, detail),
-        ContentPart::File { source, name } => {
+        ContentPart::File { source, name, options } => {
             let FileFields { data, id, url, name } =
                 FileFields::new(source, name).ok_or_else(|| unknown("source of a file"))?;
-            return Ok(types::InputContent::File(types::InputFileContent {
+            InputContent::InputFile(types::InputFileContent {
                 file_data: data,
                 file_id: id,
                 file_url: url,
                 filename: name,
+                prompt_cache_breakpoint: breakpoint(&options),
                 type_: types::InputFileContentType::InputFile,
-            }));
+                extra: options.extra,
+            })
         }
+        ContentPart::Audio { .. } => {
+            return Err(unknown("part as a recording").with_hint(
+                "Use Chat Completions, or give the part in the server's own form as ContentPart::other.",
+            ));
+        }
+        ContentPart::Other { part } => InputContent::Raw(part),
         _ => return Err(unknown("kind of content")),
-    };
-    let detail = match detail {
-        None | Some(ImageDetail::Auto) => types::ImageDetail::Auto,
-        Some(ImageDetail::Low) => types::ImageDetail::Low,
-        Some(ImageDetail::High) => types::ImageDetail::High,
-        Some(other) => {
-            let message = format!("the Responses API has no image detail {other:?}");
-            return Err(CodexError::unsent(ErrorCategory::InvalidRequest, message)
-                .with_hint("Use auto, low or high."));
-        }
-    };
-    Ok(types::InputContent::Image(types::InputImageContent {
-        detail,
-        image_url: Some(attachment::image_url(source).ok_or_else(|| unknown("source of an image"))?),
-        type_: types::InputImageContentType::InputImage,
-    }))
+    })
 }

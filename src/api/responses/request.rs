@@ -3,17 +3,24 @@
 
 use serde_json::{Map, Value, json};
 use tachikoma_backends_core::{
-    CompletionRequest, ErrorCategory, ReasoningEffort, ResponseFormat, ToolChoice, ToolDefinition, Verbosity,
+    CompletionRequest, ErrorCategory, ReasoningEffort, ReasoningSummary, ResponseFormat, Truncation,
+    Verbosity,
 };
 
 use super::input::{Input, unknown};
+use super::tools as tool;
 use crate::CodexError;
-use crate::api::extra::{self, parse_enum};
+use crate::api::custom_tool;
+use crate::api::extra::{self, parse_enum, parse_value};
 use crate::openai::types;
 use crate::target::Target;
 
 /// Fields of the body that this crate sets.
 const RESERVED: &[&str] = &["input", "model", "stream"];
+
+/// What `include` calls the reasoning for the next turn, and the log probabilities.
+const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
+const LOGPROBS: &str = "message.output_text.logprobs";
 
 /// # Errors
 /// The request cannot be expressed in the Responses API; no part of it is dropped.
@@ -35,6 +42,16 @@ pub(crate) fn convert(
         response_format,
         reasoning_effort,
         verbosity,
+        reasoning_summary,
+        logprobs,
+        top_logprobs,
+        prediction,
+        truncation,
+        include,
+        prompt_cache_key,
+        prompt_cache,
+        moderation,
+        safety_identifier,
         seed,
         frequency_penalty,
         presence_penalty,
@@ -50,36 +67,47 @@ pub(crate) fn convert(
     } = request;
 
     extra::take_single_choice(&mut extra)?;
-    let role = target.instruction_role();
-    let mut input = Input::default();
+    let mut input = Input::new(target);
     for message in messages {
-        input.push(message, role, &target.state_origin)?;
+        input.push(message)?;
     }
     // Validation rejects these for OpenAI's Responses API, which has none of them. Other servers do.
-    add_extra(&mut extra, "stop", (!stop.is_empty()).then_some(stop))?;
-    add_extra(&mut extra, "seed", seed)?;
-    add_extra(&mut extra, "frequency_penalty", frequency_penalty)?;
-    add_extra(&mut extra, "presence_penalty", presence_penalty)?;
-    add_extra(&mut extra, "logit_bias", (!logit_bias.is_empty()).then_some(logit_bias))?;
+    extra::add(&mut extra, "stop", (!stop.is_empty()).then_some(stop))?;
+    extra::add(&mut extra, "seed", seed)?;
+    extra::add(&mut extra, "frequency_penalty", frequency_penalty)?;
+    extra::add(&mut extra, "presence_penalty", presence_penalty)?;
+    extra::add(&mut extra, "prediction", prediction.map(|text| json!({"type": "content", "content": text})))?;
+    extra::add(&mut extra, "logit_bias", (!logit_bias.is_empty()).then_some(logit_bias))?;
     if let Some(format) = response_format.as_ref().filter(|_| !target.is_official) {
         // llama.cpp reads only the field of Chat Completions.
         let format = chat_format(format)?;
         extra.entry("response_format").or_insert(format);
     }
+    let takes_custom = target.takes_custom_tools();
+    let custom_names = custom_tool::names(&tools);
+    let is_custom = |name: &str| takes_custom && custom_names.contains(name);
+    let tools: Vec<_> =
+        tools.into_iter().map(|spec| tool::tool(spec, takes_custom)).collect::<Result<_, _>>()?;
+    let included = included(include, logprobs.unwrap_or(top_logprobs.is_some()), target, &extra);
     let body = types::CreateResponse {
         model: Some(target.model_in_body.clone()),
         // Responses are stored only on request, since each request holds the whole conversation.
         store: store.or((!extra.contains_key("store")).then_some(false)),
-        include: (target.is_known_to_reason() && !extra.contains_key("include"))
-            .then(|| vec![types::IncludeEnum::ReasoningEncryptedContent]),
+        include: parse_value(included, "include", &mut extra)?,
         max_output_tokens: max_tokens.map(i64::from),
         temperature,
         top_p,
-        tools: (!tools.is_empty()).then(|| tools.into_iter().map(tool).collect()),
-        tool_choice: tool_choice.map(choice).transpose()?,
+        tools: (!tools.is_empty()).then_some(tools),
+        tool_choice: tool_choice.map(|choice| tool::choice(choice, is_custom)).transpose()?,
         parallel_tool_calls,
         text: text(response_format, verbosity)?,
-        reasoning: reasoning_effort.and_then(|effort| reasoning(effort, &mut extra)),
+        reasoning: reasoning(reasoning_effort, reasoning_summary, &mut extra)?,
+        top_logprobs: top_logprobs.map(i64::from),
+        truncation: parse_enum(truncation.map(Truncation::as_str), "truncation", &mut extra),
+        prompt_cache_key,
+        prompt_cache_options: parse_value(prompt_cache, "prompt_cache_options", &mut extra)?,
+        moderation: parse_value(moderation, "moderation", &mut extra)?,
+        safety_identifier,
         service_tier: parse_enum(service_tier.as_deref(), "service_tier", &mut extra),
         metadata: (!metadata.is_empty()).then(|| metadata.into_iter().collect()),
         user,
@@ -92,17 +120,23 @@ pub(crate) fn convert(
     Ok(types::CreateResponse { input: Some(types::InputParam::Array(input.items)), extra, ..body })
 }
 
-/// Adds a field that the document does not have.
-fn add_extra(
-    extra: &mut Map<String, Value>,
-    field: &str,
-    value: Option<impl serde::Serialize>,
-) -> Result<(), CodexError> {
-    let Some(value) = value else { return Ok(()) };
-    let value = json!({ field: value });
-    extra::reject_duplicate_fields(extra, &value, &[])?;
-    extra.extend(value.as_object().cloned().unwrap_or_default());
-    Ok(())
+/// The further data of the response: what the caller wants, and what the caller's other fields and the next turn need.
+fn included(
+    mut include: Vec<String>,
+    logprobs: bool,
+    target: &Target,
+    extra: &Map<String, Value>,
+) -> Option<Vec<String>> {
+    if extra.contains_key("include") {
+        return (!include.is_empty()).then_some(include);
+    }
+    let needed = [(target.is_known_to_reason(), ENCRYPTED_REASONING), (logprobs, LOGPROBS)];
+    for (_, name) in needed.into_iter().filter(|(is_needed, _)| *is_needed) {
+        if !include.iter().any(|held| held == name) {
+            include.push(name.to_owned());
+        }
+    }
+    (!include.is_empty()).then_some(include)
 }
 
 fn chat_format(format: &ResponseFormat) -> Result<Value, CodexError> {
@@ -116,40 +150,19 @@ fn chat_format(format: &ResponseFormat) -> Result<Value, CodexError> {
     })
 }
 
-/// An effort that the document does not have is sent unchanged.
-fn reasoning(effort: ReasoningEffort, extra: &mut Map<String, Value>) -> Option<types::Reasoning> {
-    let mut unknown = Map::new();
-    let effort = parse_enum(Some(effort.as_str()), "effort", &mut unknown);
-    if !unknown.is_empty() {
-        extra.insert("reasoning".to_owned(), unknown.into());
+/// The effort and the summary; a word that the document does not have is sent unchanged.
+fn reasoning(
+    effort: Option<ReasoningEffort>,
+    summary: Option<ReasoningSummary>,
+    extra: &mut Map<String, Value>,
+) -> Result<Option<types::Reasoning>, CodexError> {
+    if effort.is_none() && summary.is_none() {
+        return Ok(None);
     }
-    effort.map(|effort| types::Reasoning { effort: Some(effort), ..Default::default() })
-}
-
-fn tool(tool: ToolDefinition) -> types::FunctionTool {
-    let ToolDefinition { name, description, parameters, strict, .. } = tool;
-    types::FunctionTool {
-        description: (!description.is_empty()).then_some(description),
-        name,
-        parameters: Some(parameters.into_json_schema().into()),
-        // Unlike in Chat Completions the default is true, and a schema that is not made for it would be rejected.
-        strict: Some(strict.unwrap_or(false)),
-        type_: types::FunctionToolType::Function,
-    }
-}
-
-fn choice(choice: ToolChoice) -> Result<types::ToolChoiceParam, CodexError> {
-    use types::ToolChoiceOptions as Mode;
-    Ok(types::ToolChoiceParam::Mode(match choice {
-        ToolChoice::Auto => Mode::Auto,
-        ToolChoice::Required => Mode::Required,
-        ToolChoice::None => Mode::None,
-        ToolChoice::Tool { name } => {
-            let type_ = types::ToolChoiceFunctionType::Function;
-            return Ok(types::ToolChoiceParam::Function(types::ToolChoiceFunction { name, type_ }));
-        }
-        _ => return Err(unknown("tool choice")),
-    }))
+    let fields = json!({ "effort": effort, "summary": summary });
+    let set = fields.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let fields: Map<_, _> = set.map(|(field, value)| (field.clone(), value.clone())).collect();
+    parse_value(Some(fields), "reasoning", extra)
 }
 
 fn text(

@@ -6,16 +6,8 @@ use tachikoma_backends_core::{Message, ProviderState};
 
 use super::item::{self, Item, TurnText};
 
-/// The protocol, the prefix of every origin.
-const PROTOCOL: &str = "codex/responses";
-
 /// The fields of output items that input items lack, by the document.
 const OUTPUT_ONLY: &[&str] = &["created_by"];
-
-/// The origin of states: a server, an account there (`fingerprint`), and a model, for which reasoning is encrypted.
-pub(crate) fn origin(server: &str, fingerprint: u64, model: &str) -> String {
-    format!("{PROTOCOL} {server} {fingerprint:08x} {model}")
-}
 
 /// The state of a whole response with these items; `None` if there is nothing to send back.
 pub(super) fn new(items: Vec<Value>, origin: &str) -> Option<ProviderState> {
@@ -28,26 +20,6 @@ pub(super) fn new(items: Vec<Value>, origin: &str) -> Option<ProviderState> {
     }
     let items: Vec<Value> = items.into_iter().map(Value::Object).collect();
     (!items.is_empty()).then(|| ProviderState::new(origin, items))
-}
-
-/// The items that cost only tokens: texts, and calls that the client runs.
-const TOKENS_ONLY: &[&str] = &[
-    "apply_patch_call", "compaction", "computer_call", "custom_tool_call", "function_call",
-    "local_shell_call", "message", "reasoning",
-];
-
-/// The types of the items of hosted tools in a response's state, each once: their use may have a fee of its own, as may that of
-/// unknown items.
-pub(crate) fn hosted_items(state: &ProviderState) -> Vec<&str> {
-    let items = state.data.as_array().filter(|_| state.origin.starts_with(PROTOCOL));
-    let mut found: Vec<&str> = Vec::new();
-    for kind in items.into_iter().flatten().map(|item| Item(item).text("type")) {
-        let has_fee = !kind.is_empty() && !kind.ends_with("_output") && !TOKENS_ONLY.contains(&kind);
-        if has_fee && !found.contains(&kind) {
-            found.push(kind);
-        }
-    }
-    found
 }
 
 /// An item to send back: without nulls, which servers send but do not all accept, and without the fields of outputs.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tachikoma_backends_core::{
-    ContentPart, FileSource, FinishReason, ImageSource, Message, MessageContent, Role, ToolCall,
+    ContentPart, FinishReason, MediaSource, Message, MessageContent, Role, ToolCall,
 };
 
 /// A conversation, without the bytes of images and files.
@@ -39,18 +39,19 @@ fn message(message: &Message) -> Value {
 
 fn part(part: &ContentPart) -> Value {
     match part {
-        ContentPart::Text { text } => text_part(text),
-        ContentPart::Image { source: ImageSource::Url { url }, .. } if !url.starts_with("data:") => {
+        ContentPart::Text { text, .. } => text_part(text),
+        ContentPart::Image { source: MediaSource::Url { url }, .. } if !url.starts_with("data:") => {
             json!({ "type": "uri", "modality": "image", "uri": url })
         }
         ContentPart::Image { .. } => json!({ "type": "blob", "modality": "image" }),
-        ContentPart::File { source: FileSource::Id { id }, .. } => {
+        ContentPart::File { source: MediaSource::Id { id }, .. } => {
             json!({ "type": "file", "modality": "document", "file_id": id })
         }
-        ContentPart::File { source: FileSource::Url { url }, .. } if !url.starts_with("data:") => {
+        ContentPart::File { source: MediaSource::Url { url }, .. } if !url.starts_with("data:") => {
             json!({ "type": "uri", "modality": "document", "uri": url })
         }
         ContentPart::File { .. } => json!({ "type": "blob", "modality": "document" }),
+        ContentPart::Audio { .. } => json!({ "type": "blob", "modality": "audio" }),
         _ => json!({ "type": "blob" }),
     }
 }

@@ -23,6 +23,9 @@ pub(super) const EXTRA: &str = "x-codex-extra";
 pub(super) const DERIVE: &str = "x-codex-derive";
 /// The type of this crate that build.rs puts in the place of the generated one.
 pub(super) const TYPE: &str = "x-codex-type";
+/// Whether a component belongs to responses although nothing refers to it: the adapter parses such JSON by its own look at the
+/// type.
+pub(super) const ROOT: &str = "x-codex-root";
 /// A JSON merge patch for the response side.
 pub(super) const RESPONSE: &str = "x-codex-response";
 
@@ -45,7 +48,7 @@ impl Hints {
             {
                 let fits = match key.as_str() {
                     NAME | TYPE => value.is_string(),
-                    EXTRA => value.is_boolean(),
+                    EXTRA | ROOT => value.is_boolean(),
                     REQUIRED | KEEP | DERIVE => {
                         value.as_array().is_some_and(|list| list.iter().all(Value::is_string))
                     }

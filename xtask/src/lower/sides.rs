@@ -37,18 +37,25 @@ pub(super) fn split(
     let mut sent = BTreeMap::new();
     let mut received = BTreeMap::new();
     let mut patches = BTreeMap::new();
+    let mut roots = Vec::new();
     for (name, schema) in
         closure.pointer("/components/schemas").and_then(Value::as_object).into_iter().flatten()
     {
         let mut schema = schema.clone();
         keywords::name_recursion(&mut schema, name, tally)?;
         hints.mark(&mut schema, &schema::component_path(name))?;
+        if schema.as_object_mut().and_then(|object| hints.take(object, hints::ROOT)).is_some() {
+            roots.push(name.clone());
+        }
         let mut request = schema.clone();
         hints::drop_response_patches(&mut request)?;
         patches.insert(name.clone(), hints::apply_response_patches(&mut schema)?);
         hints.mark(&mut schema, &schema::component_path(name))?;
         sent.insert(name.clone(), request);
         received.insert(name.clone(), schema);
+    }
+    for operation in operations.iter_mut() {
+        operation.responses.extend(roots.iter().cloned());
     }
     let requests = operations.iter().flat_map(|operation| operation.requests.iter().cloned());
     let requests = schema::reachable(requests, |name| sent.get(name));
