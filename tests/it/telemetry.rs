@@ -158,7 +158,8 @@ async fn spans_have_the_reads_from_the_cache_and_the_writes_to_it() {
         let chunk = json!({"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"});
         mock.push_reply(Reply::http(200, json!({"choices": [choice], "usage": usage}).to_string()));
         backend.try_complete(request()).await.unwrap();
-        mock.push_reply(stream(&[json!({"choices": [chunk], "usage": usage})]));
+        let event = format!("data: {}\n\n", json!({"choices": [chunk], "usage": usage}));
+        mock.push_reply(Reply::http(200, event).with_header("content-type", "text/event-stream"));
         let whole = spans.take();
         collect(&backend, request()).await;
         for span in [whole, spans.take()] {
