@@ -8,8 +8,8 @@ use openai_mock::{MockServer, Reply};
 use serde_json::json;
 use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
-    Backend, BackendExt, CollectingStream, CompletionRequest, ErrorCategory, FinishReason, Message,
-    ToolChoice, ToolDefinition, ToolParameter,
+    Backend, BackendExt, CollectingStream, CompletionRequest, ErrorCategory, FinishReason, ItemContent,
+    Message, ToolChoice, ToolDefinition, ToolParameter,
 };
 
 use crate::server;
@@ -57,6 +57,13 @@ async fn whole_and_streamed_responses_are_the_same() {
         streamed.request_id.clone_from(&whole.request_id);
         for (call, other) in streamed.tool_calls.iter_mut().zip(&whole.tool_calls) {
             call.id.clone_from(&other.id);
+        }
+        for (item, other) in streamed.items.iter_mut().zip(&whole.items) {
+            if let (ItemContent::ToolCall(item), ItemContent::ToolCall(other)) =
+                (&mut item.content, &other.content)
+            {
+                item.call.id.clone_from(&other.call.id);
+            }
         }
         assert_eq!(streamed, whole, "{request:?}");
         assert!(whole.usage.is_some() && whole.request_id.is_some(), "{whole:?}");

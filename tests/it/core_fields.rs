@@ -4,7 +4,8 @@
 use std::fmt::Debug;
 
 use tachikoma_backends_core::{
-    CompletionChunk, CompletionRequest, CompletionResponse, Message, ToolCall, ToolDefinition,
+    CompletionChunk, CompletionRequest, CompletionResponse, CustomTool, HostedTool, Message, PartOptions,
+    ToolCall, ToolDefinition,
 };
 
 /// Where the fields of requests are converted.
@@ -33,18 +34,25 @@ fn every_field_of_a_request_is_converted() {
         REQUESTS,
         &[
             "messages", "model", "max_tokens", "temperature", "top_p", "stop", "tools", "tool_choice",
-            "parallel_tool_calls", "response_format", "reasoning_effort", "verbosity", "seed",
-            "frequency_penalty", "presence_penalty", "logit_bias", "service_tier", "store", "metadata",
-            "user", "extra", "max_retries",
+            "parallel_tool_calls", "response_format", "reasoning_effort", "reasoning_summary", "verbosity",
+            "seed", "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs",
+            "prediction", "truncation", "include", "prompt_cache_key", "prompt_cache", "moderation",
+            "service_tier", "store", "metadata", "user", "safety_identifier", "extra", "max_retries",
         ],
     );
     check(
         &Message::default(),
         REQUESTS,
-        &["role", "content", "name", "tool_call_id", "tool_calls", "refusal", "provider_state"],
+        &[
+            "role", "content", "name", "tool_call_id", "is_error", "tool_calls", "refusal", "provider_state",
+            "extra",
+        ],
     );
-    check(&ToolDefinition::default(), REQUESTS, &["name", "description", "parameters", "strict"]);
-    check(&ToolCall::default(), REQUESTS, &["id", "name", "arguments"]);
+    check(&ToolDefinition::default(), REQUESTS, &["name", "description", "parameters", "strict", "extra"]);
+    check(&CustomTool::default(), REQUESTS, &["name", "description", "format", "extra"]);
+    check(&HostedTool::default(), REQUESTS, &["kind", "settings"]);
+    check(&PartOptions::default(), REQUESTS, &["cache_breakpoint", "extra"]);
+    check(&ToolCall::default(), REQUESTS, &["id", "name", "arguments", "kind", "namespace"]);
 }
 
 #[test]
@@ -53,15 +61,16 @@ fn every_field_of_a_response_is_filled() {
         &CompletionChunk::default(),
         RESPONSES,
         &[
-            "delta", "phase", "tool_calls", "refusal", "reasoning", "is_final", "usage", "finish_reason",
-            "finish_reason_text", "model", "id", "request_id", "service_tier", "provider_state",
+            "delta", "phase", "item", "items", "tool_calls", "refusal", "reasoning", "is_final", "usage",
+            "finish_reason", "finish_reason_text", "model", "id", "request_id", "service_tier",
+            "provider_state",
         ],
     );
     check(
         &CompletionResponse::default(),
         RESPONSES,
         &[
-            "content", "commentary", "tool_calls", "incomplete_tool_calls", "finish_reason",
+            "content", "commentary", "tool_calls", "items", "incomplete_tool_calls", "finish_reason",
             "finish_reason_text", "usage", "model", "refusal", "reasoning", "id", "request_id",
             "service_tier", "provider_state",
         ],

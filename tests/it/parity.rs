@@ -6,8 +6,8 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, CodexError};
 use tachikoma_backends_core::{
-    Backend, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, Message, ToolDefinition,
-    ToolParameters, Usage,
+    Backend, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, ItemContent, Message,
+    ReasoningItem, ToolDefinition, ToolParameters, Usage,
 };
 
 use self::turn::{Turn, chat_usage, responses_usage, sse};
@@ -67,6 +67,13 @@ async fn the_same_response_arrives() {
             assert!(read.id.is_some() && read.request_id.is_some(), "{read:?}");
             // Ids differ by API, and only one of them needs its state back.
             (read.id, read.request_id, read.provider_state) = (None, None, None);
+            for item in &mut read.items {
+                (item.id, item.status) = (None, None);
+                // One API has the reasoning as a summary.
+                if let ItemContent::Reasoning(reasoning) = &mut item.content {
+                    *reasoning = ReasoningItem::new(format!("{}{}", reasoning.summary, reasoning.text));
+                }
+            }
             assert_eq!(read, turn.expected(api), "{api:?}, streamed: {stream}");
         }
     }

@@ -59,6 +59,7 @@ pub(super) fn call(item: Item<'_>) -> Option<ToolCall> {
     let arguments = match item.0.get(hosted.field) {
         Some(Value::String(text)) => text.clone(),
         Some(value) => value.to_string(),
+        None if !hosted.field.is_empty() => return None,
         None => {
             let fields = item.0.as_object().into_iter().flatten();
             let fields = fields.filter(|(field, value)| !META.contains(&field.as_str()) && !value.is_null());
@@ -72,20 +73,27 @@ fn id(item: Item<'_>) -> &str {
     [item.text("call_id"), item.text("id")].into_iter().find(|id| !id.is_empty()).unwrap_or_default()
 }
 
-/// The calls among items that the client has to run: shells, searches and the like that the server runs come with their output.
+/// The calls among items that the client has to run.
 pub(super) fn calls(items: &[Value]) -> impl Iterator<Item = ToolCall> {
-    let to_run = |item: &Item<'_>| {
+    open(items).filter(|item| !item.is_incomplete()).filter_map(call)
+}
+
+/// The type of the first call that the client would have to run, but that lacks what to do, or was cut.
+pub(super) fn unreadable(items: &[Value]) -> Option<&str> {
+    open(items).find(|item| item.is_incomplete() || call(*item).is_none()).map(|item| item.text("type"))
+}
+
+/// The calls without output: shells, searches and the like that the server runs come with theirs.
+fn open(items: &[Value]) -> impl Iterator<Item = Item<'_>> {
+    let is_open = |item: &Item<'_>| {
         let hosted = HOSTED_CALLS.iter().find(|hosted| hosted.item == item.text("type"));
         let is_output = |other: Item<'_>| {
             hosted.is_some_and(|hosted| other.text("type") == hosted.output)
                 && ["call_id", "id", "approval_request_id"].iter().any(|field| other.text(field) == id(*item))
         };
-        hosted.is_some()
-            && item.text("execution") != "server"
-            && !item.is_incomplete()
-            && !items.iter().map(Item).any(is_output)
+        hosted.is_some() && item.text("execution") != "server" && !items.iter().map(Item).any(is_output)
     };
-    items.iter().map(Item).filter(to_run).filter_map(call)
+    items.iter().map(Item).filter(is_open)
 }
 
 /// The item of a call, for a turn whose items are not known.

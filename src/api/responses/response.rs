@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tachikoma_backends_core::{CompletionResponse, ErrorCategory, FinishReason, Usage};
 
+use super::hosted_call;
 use super::item::{self, Item};
 use super::stream::ResponsesStream;
 use crate::CodexError;
@@ -107,7 +108,8 @@ impl StreamEnd {
         // An unknown item may be anything, even the only content of the response.
         let is_unknown = |kind: &&str| !kind.is_empty() && !is_item(kind);
         let unknown = || items.iter().map(|item| Item(item).text("type")).find(is_unknown);
-        let unfinished = item::inner_call(items).map(str::to_owned);
+        let unfinished =
+            hosted_call::unreadable(items).or_else(|| item::inner_call(items)).map(str::to_owned);
         let unfinished = unfinished.or_else(incomplete);
         // After an unknown call that the server ran, its response continues.
         let last = items.last().map(|item| Item(item).text("type")).filter(is_unknown);

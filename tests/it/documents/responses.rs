@@ -3,7 +3,7 @@
 use futures::executor::block_on;
 use serde_json::{Value, json};
 use tachikoma_backend_codex::internals;
-use tachikoma_backends_core::{CollectingStream, CompletionResponse};
+use tachikoma_backends_core::{CollectingStream, CompletionResponse, ToolCallKind};
 
 use super::Kind;
 use super::generator::Generator;
@@ -189,6 +189,8 @@ fn difference(read: CompletionResponse, path: &str, whole: &Value) -> Option<Str
         .tool_calls
         .iter()
         .chain(&read.incomplete_tool_calls)
+        // Calls of hosted tools are read of items that this reader does not know.
+        .filter(|call| call.kind != ToolCallKind::Hosted)
         .map(|call| call.name.as_str())
         .filter(|name| name.starts_with("tool_"))
         .collect();

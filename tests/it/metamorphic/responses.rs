@@ -259,7 +259,7 @@ pub(super) fn extra_streams() -> Vec<(String, String, Reading)> {
             "a custom call",
             &|builder| builder.custom_call("ctc_1", "call_a", "patch", &["*** Begin", " Patch\n+é"]),
             Reading {
-                calls: vec![ToolCall::new("call_a", "patch", "*** Begin Patch\n+é")],
+                calls: vec![ToolCall::custom("call_a", "patch", "*** Begin Patch\n+é")],
                 ..Reading::default()
             },
         ),

@@ -202,7 +202,7 @@ impl Turn {
         response.content = some(self.text);
         response.refusal = some(self.refusal);
         response.reasoning = some(self.reasoning);
-        response
+        response.with_derived_items()
     }
 }
 
