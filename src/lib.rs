@@ -13,6 +13,7 @@ mod runtime;
 mod server;
 mod target;
 mod tokens;
+pub mod tools;
 mod validate;
 
 pub use api::embeddings::{EmbeddingInput, EmbeddingRequest, EmbeddingResponse, VectorEncoding};

@@ -8,6 +8,7 @@
     reason = "a test that panics has found something"
 )]
 
+mod apply_patch;
 mod backend;
 mod bad_input;
 mod bodies;
