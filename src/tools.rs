@@ -6,9 +6,9 @@
 //!
 //! ```
 //! use tachikoma_backend_codex::tools::{CodeInterpreterTool, SearchContextSize, WebSearchTool};
-//! use tachikoma_backend_codex::{CompletionRequest, Message};
+//! use tachikoma_backend_codex::CompletionRequest;
 //!
-//! let request = CompletionRequest::new("gpt-5.5", vec![Message::user("How do I pin a future?")])
+//! let request = CompletionRequest::user("How do I pin a future?")
 //!     .with_tool(
 //!         WebSearchTool::new()
 //!             .with_allowed_domains(["docs.rs", "doc.rust-lang.org"])
@@ -66,7 +66,8 @@ pub use self::computer::ComputerTool;
 pub use self::container::{ContainerMemory, ContainerSettings};
 pub use self::file_search::{Comparison, FileFilter, FileFilterValue, FileRanker, FileSearchTool};
 pub use self::image_generation::{
-    ImageAction, ImageBackground, ImageFidelity, ImageFormat, ImageGenerationTool, ImageModeration, ImageQuality,
+    ImageAction, ImageBackground, ImageFidelity, ImageFormat, ImageGenerationTool, ImageModeration,
+    ImageQuality,
 };
 pub use self::mcp::{McpApproval, McpConnector, McpServer, McpToolFilter};
 pub use self::namespace::{Namespace, NamespaceTool};
@@ -75,7 +76,8 @@ pub use self::patch_tool::ApplyPatchTool;
 pub use self::patch_tool::apply_patch_tool;
 pub use self::programmatic::{AllowedCaller, ProgrammaticToolCalling};
 pub use self::shell::{
-    ContainerSkill, LocalShellAction, LocalShellTool, LocalSkill, ShellAction, ShellOutcome, ShellOutput, ShellTool,
+    ContainerSkill, LocalShellAction, LocalShellTool, LocalSkill, ShellAction, ShellOutcome, ShellOutput,
+    ShellTool,
 };
 pub use self::tool_search::{ToolSearchTool, tool_search_result};
 pub use self::web_search::{SearchContextSize, WebSearchTool};

@@ -101,7 +101,8 @@ impl ContainerSettings {
     /// The policy as either of the generated unions, which have the same branches.
     pub(super) fn network_policy<Policy>(&self) -> Option<Policy>
     where
-        Policy: From<types::ContainerNetworkPolicyDisabledParam> + From<types::ContainerNetworkPolicyAllowlistParam>,
+        Policy: From<types::ContainerNetworkPolicyDisabledParam>
+            + From<types::ContainerNetworkPolicyAllowlistParam>,
     {
         let mut allowed_domains = self.allowed_domains.clone();
         for secret in &self.secrets {

@@ -46,8 +46,12 @@ impl FileSearchTool {
     #[must_use]
     pub fn with_filter(mut self, filter: FileFilter) -> Self {
         self.tool.filters = Some(match filter.0 {
-            types::CompoundFilterFiltersItem::ComparisonFilter(filter) => types::Filters::ComparisonFilter(filter),
-            types::CompoundFilterFiltersItem::CompoundFilter(filter) => types::Filters::CompoundFilter(filter),
+            types::CompoundFilterFiltersItem::ComparisonFilter(filter) => {
+                types::Filters::ComparisonFilter(filter)
+            }
+            types::CompoundFilterFiltersItem::CompoundFilter(filter) => {
+                types::Filters::CompoundFilter(filter)
+            }
         });
         self
     }
@@ -120,7 +124,11 @@ tool_choices! {
 impl FileFilter {
     /// The attribute `key` compares so with the value: [`Comparison::In`] and [`Comparison::NotIn`] with a list, the others with one
     /// value.
-    pub fn compare(key: impl Into<String>, comparison: Comparison, value: impl Into<FileFilterValue>) -> Self {
+    pub fn compare(
+        key: impl Into<String>,
+        comparison: Comparison,
+        value: impl Into<FileFilterValue>,
+    ) -> Self {
         let (key, value) = (key.into(), value.into().0);
         let filter = types::ComparisonFilter { key, type_: comparison.into(), value };
         Self(types::CompoundFilterFiltersItem::ComparisonFilter(filter))

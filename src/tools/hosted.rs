@@ -146,7 +146,10 @@ macro_rules! allowed_callers_setting {
     () => {
         /// What may call it: the model, its programs, or both.
         #[must_use]
-        pub fn with_allowed_callers(mut self, callers: impl IntoIterator<Item = super::AllowedCaller>) -> Self {
+        pub fn with_allowed_callers(
+            mut self,
+            callers: impl IntoIterator<Item = super::AllowedCaller>,
+        ) -> Self {
             self.tool.allowed_callers = Some(callers.into_iter().map(Into::into).collect());
             self
         }

@@ -21,8 +21,8 @@ hosted_tool! {
     ///     .without_approval_for(McpToolFilter::names(["search", "fetch"]));
     /// ```
     ///
-    /// The authorization, the headers' values and everything else that may be secret are masked in `Debug`, also in that of the
-    /// [`HostedTool`](tachikoma_backends_core::HostedTool). Serialized, they are readable.
+    /// The authorization and the headers' values are masked in `Debug`, also in that of the
+    /// [`HostedTool`](tachikoma_backends_core::HostedTool). Serialized they are readable, and a key within the URL always is.
     McpServer(McpTool)
 }
 

@@ -10,11 +10,11 @@ use crate::openai::{JsonSchema, types};
 ///
 /// ```
 /// use tachikoma_backend_codex::tools::{Namespace, ToolSearchTool};
-/// use tachikoma_backend_codex::{CompletionRequest, Message, ToolDefinition, ToolParameters};
+/// use tachikoma_backend_codex::{CompletionRequest, ToolDefinition, ToolParameters};
 ///
 /// let orders = ToolDefinition::new("orders", "The open orders", ToolParameters::new())
 ///     .with_extra("defer_loading", true);
-/// let request = CompletionRequest::new("gpt-5.5", vec![Message::user("What is open?")])
+/// let request = CompletionRequest::user("What is open?")
 ///     .with_tool(Namespace::new("crm", "Customers and their orders").with_tool(orders))
 ///     .with_tool(ToolSearchTool::hosted());
 /// ```

@@ -10,11 +10,11 @@ hosted_tool! {
     ///
     /// ```
     /// use tachikoma_backend_codex::tools::ProgrammaticToolCalling;
-    /// use tachikoma_backend_codex::{CompletionRequest, Message, ToolDefinition, ToolParameters};
+    /// use tachikoma_backend_codex::{CompletionRequest, ToolDefinition, ToolParameters};
     ///
     /// let stock = ToolDefinition::new("stock", "Units in stock of each part", ToolParameters::new())
     ///     .with_extra("allowed_callers", vec!["programmatic"]);
-    /// let request = CompletionRequest::new("gpt-5.5", vec![Message::user("Which parts run out?")])
+    /// let request = CompletionRequest::user("Which parts run out?")
     ///     .with_tool(ProgrammaticToolCalling::new())
     ///     .with_tool(stock);
     /// ```

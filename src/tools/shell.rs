@@ -92,7 +92,13 @@ impl ShellTool {
         let network_policy = settings.network_policy();
         let ContainerSettings { file_ids, memory_limit, .. } = settings;
         let type_ = types::ContainerAutoParamType::ContainerAuto;
-        Self::in_environment(types::ContainerAutoParam { file_ids, memory_limit, network_policy, skills, type_ })
+        Self::in_environment(types::ContainerAutoParam {
+            file_ids,
+            memory_limit,
+            network_policy,
+            skills,
+            type_,
+        })
     }
 
     fn in_environment(environment: impl Into<types::FunctionShellToolParamEnvironment>) -> Self {
