@@ -4,6 +4,7 @@ mod attachment;
 mod body;
 mod calls;
 mod chat;
+mod citation;
 pub(crate) mod custom_tool;
 mod duplicates;
 pub(crate) mod embeddings;

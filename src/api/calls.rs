@@ -29,6 +29,11 @@ impl OpenCalls {
         self.calls.is_empty()
     }
 
+    /// The id of the call in this place, if it has one.
+    pub(crate) fn id(&self, place: usize) -> Option<&str> {
+        self.calls.id(place)
+    }
+
     /// Whether this whole call has arrived before, under the same id: it would run twice.
     pub(crate) fn is_repetition(&self, id: &str, name: &str, arguments: &str) -> bool {
         !id.is_empty() && self.calls.contains(id, name, arguments)

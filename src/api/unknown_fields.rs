@@ -102,18 +102,9 @@ pub(crate) const ITEMS: &str = "additional_tools apply_patch_call apply_patch_ca
 /// The events of a response that are not read. The others are in `responses::event`, whose tests compare both lists with the
 /// document.
 pub(crate) const EVENTS: &str = "response.audio.delta response.audio.done response.audio.transcript.delta \
-    response.audio.transcript.done response.code_interpreter_call.completed \
-    response.code_interpreter_call.in_progress response.code_interpreter_call.interpreting \
-    response.code_interpreter_call_code.delta response.code_interpreter_call_code.done \
-    response.file_search_call.completed response.file_search_call.in_progress \
-    response.file_search_call.searching response.image_generation_call.completed \
-    response.image_generation_call.generating response.image_generation_call.in_progress \
-    response.image_generation_call.partial_image response.mcp_call.completed \
-    response.mcp_call.failed response.mcp_call.in_progress response.mcp_call_arguments.delta \
-    response.mcp_call_arguments.done response.mcp_list_tools.completed \
-    response.mcp_list_tools.failed response.mcp_list_tools.in_progress \
-    response.output_text.annotation.added response.web_search_call.completed \
-    response.web_search_call.in_progress response.web_search_call.searching";
+    response.audio.transcript.done response.code_interpreter_call_code.done \
+    response.mcp_call_arguments.done response.shell_call_command.added response.shell_call_command.done \
+    response.shell_call_output_content.done";
 
 /// The service tiers.
 const SERVICE_TIERS: &[&str] = &["auto", "default", "fast", "flex", "priority", "scale"];
@@ -146,7 +137,7 @@ mod tests {
             &["field new", "value output[].type: dream"],
         );
         check(note_response, r#"{"id": "a", "usage": {"watts": 1}}"#, &["field usage.watts"]);
-        check(|unknown, _| note_event(unknown, "response.mcp_call.completed"), "", &[]);
+        check(|unknown, _| note_event(unknown, "response.audio.delta"), "", &[]);
         check(|unknown, _| note_event(unknown, "response.sung"), "", &["event response.sung"]);
         check(|unknown, _| note_end(unknown, None, Some("default")), "", &[]);
         check(

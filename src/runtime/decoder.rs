@@ -73,6 +73,12 @@ impl Piece {
             && [text, refusal, reasoning].iter().all(|text| text.is_empty())
     }
 
+    /// Whether it has text, reasoning, a refusal or a call, apart from news of items.
+    pub(crate) fn has_content(&self) -> bool {
+        let Self { text, phase: _, item: _, items: _, tool_calls, refusal, reasoning } = self;
+        !(tool_calls.is_empty() && [text, refusal, reasoning].iter().all(|text| text.is_empty()))
+    }
+
     /// A measure of its content, which grows with each addition.
     pub(crate) fn size(&self) -> usize {
         let Self { text, phase: _, item: _, items, tool_calls, refusal, reasoning } = self;

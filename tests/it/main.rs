@@ -12,6 +12,7 @@ mod apply_patch;
 mod backend;
 mod bad_input;
 mod bodies;
+mod cache;
 mod conformance_suite;
 mod core_fields;
 mod credentials;

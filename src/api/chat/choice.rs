@@ -4,10 +4,14 @@
 mod lenient;
 
 use serde_json::Value;
-use tachikoma_backends_core::{ErrorCategory, FinishReason, ToolCallAccumulator, ToolCallFragment};
+use tachikoma_backends_core::{
+    Citation, ErrorCategory, FinishReason, ItemEvent, ItemUpdate, ProviderState, ToolCallAccumulator,
+    ToolCallFragment,
+};
 
 use super::channel::{Channel, Form, Source};
 use super::finish;
+use super::state::MessageState;
 use crate::CodexError;
 use crate::api::calls::OpenCalls;
 use crate::openai::types::{
@@ -20,6 +24,9 @@ const CALLS_PER_CHOICE: usize = 1 << 20;
 
 /// More choices than any server sends for one.
 const MAX_CHOICES: usize = 128;
+
+/// More citations than any answer needs.
+const MAX_CITATIONS: usize = 1000;
 
 /// The content so far of the choices of one response.
 #[derive(Debug)]
@@ -44,6 +51,12 @@ pub(super) struct Choices {
     /// The first content that is not read.
     unread: Option<Value>,
     pub(super) unknown: UnknownFields,
+    /// The fields of the message that the server wants back.
+    pub(super) state: MessageState,
+    /// The further content of calls that the server wants back, by the place of the call.
+    extra_contents: Vec<(usize, Value)>,
+    /// The citations that have been passed on.
+    citations: Vec<Citation>,
 }
 
 impl Choices {
@@ -62,6 +75,9 @@ impl Choices {
             reasons: Vec::new(),
             unread: None,
             unknown: UnknownFields::default(),
+            state: MessageState::default(),
+            extra_contents: Vec::new(),
+            citations: Vec::new(),
         }
     }
 
@@ -111,10 +127,15 @@ impl Choices {
                 reasoning: reasoning_channel,
                 refusal: refusal_channel,
                 unknown,
+                state,
                 ..
             } = self;
             if let Some(text) = content {
                 text_channel.add(source, text, &mut piece.text, unknown);
+            }
+            if source.is_first {
+                state.add_text("reasoning_content", reasoning_content.as_deref().unwrap_or_default());
+                state.add_text("reasoning", reasoning.as_deref().unwrap_or_default());
             }
             // Servers that send both fields send the same text in both.
             if let Some(text) = reasoning_content.filter(|text| !text.is_empty()).or(reasoning) {
@@ -159,6 +180,27 @@ impl Choices {
             None => self.reasons.push((source.choice, word)),
         }
         true
+    }
+
+    /// Adds citations that have not been passed on yet: some servers repeat all of them in each chunk.
+    pub(super) fn cite(&mut self, citations: Vec<Citation>, piece: &mut Piece) {
+        for citation in citations {
+            if !self.citations.contains(&citation) && self.citations.len() < MAX_CITATIONS {
+                self.citations.push(citation.clone());
+                piece.items.push(ItemEvent::new(0, ItemUpdate::Citation(citation)));
+            }
+        }
+    }
+
+    /// The state for the next turn, of a response from this origin.
+    pub(super) fn take_state(&mut self, origin: &str) -> Option<ProviderState> {
+        let mut state = std::mem::take(&mut self.state);
+        for (place, content) in self.extra_contents.drain(..) {
+            if let Some(id) = self.calls.id(place) {
+                state.add_call(id, content);
+            }
+        }
+        state.into_provider_state(origin)
     }
 
     /// The place of a choice in order of arrival.

@@ -10,7 +10,8 @@ use crate::openai::types::CreateChatCompletionStreamResponse;
 const CHOICES: &str = ",\"choices\":";
 
 /// Excluded from a preamble: the other fields that are read, and escapes, which could hide one.
-const EXCLUDED: [&str; 4] = ["\"base_resp\"", "\"error\"", "\"usage\"", "\\"];
+const EXCLUDED: [&str; 6] =
+    ["\"base_resp\"", "\"citations\"", "\"error\"", "\"search_results\"", "\"usage\"", "\\"];
 
 /// Longer events, in bytes, are rare, and parsed as a whole.
 const MAX_BYTES: usize = 4 << 10;
@@ -38,7 +39,14 @@ impl Reader {
         }
         let event = serde_json::from_str(data)?;
         // Any further field that is read belongs into `EXCLUDED`.
-        let CreateChatCompletionStreamResponse { base_resp: _, choices: _, error: _, usage: _ } = &event;
+        let CreateChatCompletionStreamResponse {
+            base_resp: _,
+            choices: _,
+            citations: _,
+            error: _,
+            search_results: _,
+            usage: _,
+        } = &event;
         self.preamble.clear();
         // An unescaped quote begins or ends a string. None can end here in valid JSON, so this one begins a key.
         if data.len() <= MAX_BYTES

@@ -8,7 +8,7 @@ use super::choice::Choices;
 use super::preamble::Reader;
 use super::{coerce, finish};
 use crate::CodexError;
-use crate::api::{ResponseContext, body, duplicates, json_budget, unknown_fields, usage};
+use crate::api::{ResponseContext, body, citation, duplicates, json_budget, unknown_fields, usage};
 use crate::openai::types::{
     ChatCompletionResponseChoice, ChatCompletionStreamChoice, CreateChatCompletionResponse as Chunk,
     CreateChatCompletionStreamResponse as UsualChunk,
@@ -110,7 +110,7 @@ impl ChatStream {
 
     /// Reads a chunk of the documented form.
     fn usual_chunk(&mut self, chunk: UsualChunk, data: &str) -> Result<Piece, CodexError> {
-        let UsualChunk { choices, error, usage, base_resp: _ } = chunk;
+        let UsualChunk { choices, error, usage, base_resp: _, citations: _, search_results: _ } = chunk;
         let choices = choices.unwrap_or_default();
         let start = self.begin(choices.is_empty(), error.as_ref(), usage.as_ref(), data)?;
         let index = |(position, choice): (usize, &ChatCompletionStreamChoice)| {
@@ -127,7 +127,17 @@ impl ChatStream {
 
     /// Reads a chunk of any form, or a whole response.
     fn chunk(&mut self, chunk: Chunk, data: &str) -> Result<Piece, CodexError> {
-        let Chunk { choices, error, usage, base_resp, id: _, model: _, service_tier: _ } = chunk;
+        let Chunk {
+            choices,
+            error,
+            usage,
+            base_resp,
+            citations,
+            search_results,
+            id: _,
+            model: _,
+            service_tier: _,
+        } = chunk;
         let choices = choices.unwrap_or_default();
         let start =
             self.begin(choices.is_empty(), error.as_ref().or(base_resp.as_ref()), usage.as_ref(), data)?;
@@ -139,6 +149,11 @@ impl ChatStream {
         for (position, choice) in choices.into_iter().enumerate() {
             has_finish |= self.choices.read(position, choice, &mut piece)?;
         }
+        // Perplexity and xAI have the sources beside the choices, the first of these with their titles.
+        let sources = [search_results, citations].into_iter().flatten();
+        let sources =
+            sources.map(|sources| citation::citations(&sources)).find(|sources| !sources.is_empty());
+        self.choices.cite(sources.unwrap_or_default(), &mut piece);
         self.end(start, has_finish, &piece, data);
         Ok(piece)
     }
@@ -176,7 +191,7 @@ impl ChatStream {
             self.meta.keep(serde_json::from_str(data).unwrap_or_default());
         }
         if has_finish || had_finish {
-            self.advance(has_finish, had_finish && !piece.is_empty());
+            self.advance(has_finish, had_finish && piece.has_content());
         }
         if self.choices.failure.is_some() {
             self.progress = Progress::Done;
@@ -307,6 +322,7 @@ impl Decoder for ChatStream {
 
     fn finish(&mut self) -> Result<CompletionChunk, CodexError> {
         let (reason, word) = self.finish_reason()?;
+        let state = self.choices.take_state(&self.state_origin);
         self.choices.end(reason)?;
         let (text, reasoning, refusal) = self.choices.take_alternative();
         let mut chunk = CompletionChunk::last(reason, self.usage);
@@ -314,6 +330,9 @@ impl Decoder for ChatStream {
         chunk.reasoning = decoder::some(reasoning);
         chunk.refusal = decoder::some(refusal);
         chunk.finish_reason_text = word;
+        if !reason.is_cut() {
+            chunk.provider_state = state;
+        }
         chunk.id = json::into_text(self.meta.id.take());
         chunk.model = json::into_text(self.meta.model.take());
         chunk.service_tier = json::into_text(self.meta.service_tier.take());

@@ -1,7 +1,7 @@
 //! The events that are read, by kind.
 
 use serde_json::Value;
-use tachikoma_backends_core::ErrorCategory;
+use tachikoma_backends_core::{ErrorCategory, ItemProgress};
 
 use super::item::Item;
 use crate::CodexError;
@@ -52,12 +52,53 @@ events! {
     ReasoningDone = "response.reasoning_text.done" | "response.reasoning.done",
     ArgumentsDelta = "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta",
     ArgumentsDone = "response.function_call_arguments.done" | "response.custom_tool_call_input.done",
+    /// A source of a text.
+    Annotation = "response.output_text.annotation.added",
+    /// A hosted tool is at work.
+    Progress = "response.code_interpreter_call.completed"
+        | "response.code_interpreter_call.in_progress"
+        | "response.code_interpreter_call.interpreting"
+        | "response.code_interpreter_call_code.delta"
+        | "response.file_search_call.completed"
+        | "response.file_search_call.in_progress"
+        | "response.file_search_call.searching"
+        | "response.image_generation_call.completed"
+        | "response.image_generation_call.generating"
+        | "response.image_generation_call.in_progress"
+        | "response.image_generation_call.partial_image"
+        | "response.mcp_call.completed"
+        | "response.mcp_call.failed"
+        | "response.mcp_call.in_progress"
+        | "response.mcp_call_arguments.delta"
+        | "response.mcp_list_tools.completed"
+        | "response.mcp_list_tools.failed"
+        | "response.mcp_list_tools.in_progress"
+        | "response.shell_call_command.delta"
+        | "response.shell_call_output_content.delta"
+        | "response.web_search_call.completed"
+        | "response.web_search_call.in_progress"
+        | "response.web_search_call.searching",
     /// The response is over. Its status may be any.
     Completed = "response.completed" | "response.done",
     Incomplete = "response.incomplete",
     Failed = "response.failed",
     Cancelled = "response.cancelled" | "response.canceled",
     Error = "error",
+}
+
+/// The progress of a hosted tool, by the name of its event.
+pub(super) fn progress(name: &str, event: &mut ResponseStreamEvent) -> ItemProgress {
+    let (holder, status) = name.rsplit_once('.').unwrap_or(("", name));
+    let what = holder.rsplit_once('.').map_or(holder, |(_, what)| what);
+    let delta = event.delta.take();
+    // A delta is a part of what its event names, such as the code.
+    let mut progress = ItemProgress::new(if delta.is_some() { what } else { status });
+    progress.delta = delta.map(|delta| match delta {
+        Value::String(text) => text,
+        delta => delta.to_string(),
+    });
+    progress.partial_image = event.partial_image_b64.take().and_then(|image| json::text(&image));
+    progress
 }
 
 /// The text delta of an event.

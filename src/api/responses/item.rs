@@ -24,16 +24,6 @@ pub(super) enum ItemKind {
     Other,
 }
 
-/// The calls that the client has to run and that this crate does not return, with the items of their output: a response with a
-/// call but no output is not finished. Shells, searches and the like that the server runs come with their output.
-const CLIENT_CALLS: &[(&str, &str)] = &[
-    ("apply_patch_call", "apply_patch_call_output"),
-    ("computer_call", "computer_call_output"),
-    ("local_shell_call", "local_shell_call_output"),
-    ("mcp_approval_request", "mcp_approval_response"),
-    ("shell_call", "shell_call_output"),
-];
-
 impl<'a> Item<'a> {
     /// A field's text; empty if it is missing.
     pub(super) fn text(self, field: &str) -> &'a str {
@@ -115,7 +105,7 @@ impl<'a> Item<'a> {
     }
 
     /// The parts of a message. Some servers send one without the list, a text, or a part in place of the message.
-    fn content(self) -> impl Iterator<Item = Item<'a>> {
+    pub(super) fn content(self) -> impl Iterator<Item = Item<'a>> {
         let content = self.0.get("content");
         let one = match content {
             Some(Value::String(_) | Value::Object(_)) => content,
@@ -160,21 +150,6 @@ impl<'a> Item<'a> {
 /// The calls among items.
 pub(super) fn calls(items: &[Value]) -> impl Iterator<Item = Item<'_>> {
     items.iter().map(Item).filter(|item| item.kind() == ItemKind::Call)
-}
-
-/// The type of the first call without output that the client has to run and that this crate does not return.
-pub(super) fn client_call(items: &[Value]) -> Option<&'static str> {
-    let items = || items.iter().map(Item);
-    items().find_map(|item| {
-        let (kind, output) = CLIENT_CALLS.iter().find(|(kind, _)| *kind == item.text("type"))?;
-        let id =
-            [item.text("call_id"), item.text("id")].into_iter().find(|id| !id.is_empty()).unwrap_or_default();
-        let is_output = |other: Item<'_>| {
-            other.text("type") == *output
-                && ["call_id", "id", "approval_request_id"].iter().any(|field| other.text(field) == id)
-        };
-        (!items().any(is_output)).then_some(*kind)
-    })
 }
 
 /// The type of a part, or the field, that holds a call within a message, where only other APIs have calls.

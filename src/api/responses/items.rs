@@ -6,13 +6,16 @@ mod text;
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use tachikoma_backends_core::{ErrorCategory, Phase, ToolCallDelta, ToolCallFragment};
+use tachikoma_backends_core::{
+    ErrorCategory, ItemEvent, ItemUpdate, Phase, ToolCall, ToolCallDelta, ToolCallFragment, ToolCallKind,
+};
 
 use self::announced::AnnouncedText;
 pub(super) use self::place::Place;
 use self::text::ItemText;
 pub(super) use self::text::TextKind;
 use super::item::{Item, ItemKind};
+use super::{hosted_call, hosted_item};
 use crate::CodexError;
 use crate::api::{calls::OpenCalls, streamed_text::StreamedText};
 use crate::runtime::{decoder::Piece, unknown::UnknownFields};
@@ -49,6 +52,14 @@ struct OpenItem {
     arguments: StreamedText,
     /// Its place among the calls.
     call: Option<usize>,
+    /// It is a call of a custom tool.
+    is_custom: bool,
+    /// That it is one has been passed on.
+    is_custom_sent: bool,
+    namespace: Option<String>,
+    /// Its beginning, or the whole item, has been passed on as an event.
+    is_started: bool,
+    is_reported: bool,
     has_name: bool,
     /// The whole item, once it has arrived.
     value: Option<Value>,
@@ -129,7 +140,8 @@ impl Items {
             Some(position) => position,
             None => self.open(&place, item.kind())?,
         };
-        let piece = self.fill(position, item, is_done, unknown)?;
+        let mut piece = self.fill(position, item, is_done, unknown)?;
+        self.report(position, &value, is_done, &mut piece);
         if is_done {
             self.keep(position, value)?;
         } else if let Some(open) = self.items.get_mut(position) {
@@ -156,7 +168,8 @@ impl Items {
                 None => self
                     .open(&Place { id: item.word("id").map(Into::into), ..Place::default() }, item.kind())?,
             };
-            let piece = self.fill(position, item, true, unknown)?;
+            let mut piece = self.fill(position, item, true, unknown)?;
+            self.report(position, value, true, &mut piece);
             if let Some(open) = self.items.get_mut(position) {
                 open.is_matched = true;
                 open.is_done |= !is_incomplete || item.text("status") == "completed";
@@ -165,6 +178,48 @@ impl Items {
             pieces.extend(piece.if_any());
         }
         Ok(pieces)
+    }
+
+    /// Adds an event of the item to a piece, if it is news: that it has begun, or is whole.
+    fn report(&mut self, position: usize, value: &Value, is_whole: bool, piece: &mut Piece) {
+        let Some(open) = self.items.get_mut(position) else { return };
+        if open.is_reported || (open.is_started && !is_whole) {
+            return;
+        }
+        open.is_started = true;
+        open.is_reported = is_whole;
+        let item = hosted_item::output_item(value);
+        let update = if is_whole { ItemUpdate::Done(item) } else { ItemUpdate::Started(item) };
+        piece.items.push(ItemEvent::new(position, update));
+    }
+
+    /// Adds an update of the item at a place to a piece.
+    pub(super) fn update(
+        &mut self,
+        place: &Place,
+        kind: ItemKind,
+        update: Option<ItemUpdate>,
+        piece: &mut Piece,
+    ) -> Result<(), CodexError> {
+        if let Some(update) = update {
+            let position = self.find_or_open(place, kind)?;
+            piece.items.push(ItemEvent::new(position, update));
+        }
+        Ok(())
+    }
+
+    /// The calls of the provider's tools among these items, which the client has to run.
+    pub(super) fn hosted_calls(&mut self, items: &[Value]) -> Result<Vec<ToolCallDelta>, CodexError> {
+        let mut deltas = Vec::new();
+        for call in hosted_call::calls(items) {
+            let ToolCall { id, name, arguments, kind, .. } = call;
+            // Each is a call of its own, after those of functions.
+            let index = usize::MAX - deltas.len();
+            let fragment = ToolCallFragment::new(Some(index), Some(&id), Some(&name), arguments);
+            let delta = self.calls.push(fragment, |calls, fragment| calls.push_indexed(index, fragment))?;
+            deltas.extend(delta.map(|delta| delta.with_kind(kind).with_is_complete(true)));
+        }
+        Ok(deltas)
     }
 
     /// Takes the items that arrived as a whole, in the server's order.
@@ -218,8 +273,10 @@ impl Items {
                 let call_id = item.word("call_id").or_else(|| item.word("id").filter(|_| is_whole));
                 let (name, arguments) = (item.call_name(), item.arguments());
                 if let Some(open) = self.items.get_mut(position) {
+                    open.is_custom |= item.text("type") == "custom_tool_call";
+                    open.namespace = open.namespace.take().or_else(|| item.word("namespace").map(Into::into));
                     let is_json = || serde_json::from_str::<IgnoredAny>(&arguments).is_ok();
-                    open.is_plausible = item.text("type") == "custom_tool_call" || is_json();
+                    open.is_plausible = open.is_custom || is_json();
                 }
                 let delta = self.push_call(position, call_id.as_deref(), Some(name), &arguments, true)?;
                 piece.tool_calls.extend(delta);
@@ -256,13 +313,21 @@ impl Items {
         let name = name.filter(|name| !name.is_empty() && !open.has_name);
         open.has_name |= name.is_some();
         let fragment = ToolCallFragment::new(None, id, name, arguments);
-        let is_new = |delta: &ToolCallDelta| {
-            delta.id.is_some() || delta.name.is_some() || !delta.arguments_delta.is_empty()
-        };
-        let delta = self.calls.push(fragment, |calls, fragment| calls.push_indexed(item, fragment))?;
-        if let (Some(open), Some(delta)) = (self.items.get_mut(item), &delta) {
+        let mut delta = self.calls.push(fragment, |calls, fragment| calls.push_indexed(item, fragment))?;
+        let mut is_new_kind = false;
+        if let (Some(open), Some(delta)) = (self.items.get_mut(item), &mut delta) {
             open.call.get_or_insert(delta.index);
+            if open.is_custom {
+                is_new_kind = !std::mem::replace(&mut open.is_custom_sent, true);
+                delta.kind = ToolCallKind::Custom;
+            }
+            if delta.name.is_some() {
+                delta.namespace.clone_from(&open.namespace);
+            }
         }
+        let is_new = |delta: &ToolCallDelta| {
+            is_new_kind || delta.id.is_some() || delta.name.is_some() || !delta.arguments_delta.is_empty()
+        };
         Ok(delta.filter(is_new))
     }
 

@@ -94,8 +94,7 @@ impl StreamEnd {
         Self { finish_reason, finish_reason_text, is_silently_cut: is_full }
     }
 
-    /// The end of a response with these items. One with a call to run that this crate does not return, or with an incomplete
-    /// item, is not finished.
+    /// The end of a response with these items. One with an incomplete item is not finished.
     pub(super) fn with_items(self, items: &[Value], has_content: bool, has_calls: bool) -> Self {
         if self.finish_reason != FinishReason::Stop {
             return self;
@@ -108,7 +107,7 @@ impl StreamEnd {
         // An unknown item may be anything, even the only content of the response.
         let is_unknown = |kind: &&str| !kind.is_empty() && !is_item(kind);
         let unknown = || items.iter().map(|item| Item(item).text("type")).find(is_unknown);
-        let unfinished = item::client_call(items).or_else(|| item::inner_call(items)).map(str::to_owned);
+        let unfinished = item::inner_call(items).map(str::to_owned);
         let unfinished = unfinished.or_else(incomplete);
         // After an unknown call that the server ran, its response continues.
         let last = items.last().map(|item| Item(item).text("type")).filter(is_unknown);

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 use tachikoma_backends_core::{Message, ProviderState};
 
+use super::hosted_call;
 use super::item::{self, Item, TurnText};
 
 /// The fields of output items that input items lack, by the document.
@@ -58,14 +59,16 @@ pub(super) fn items(message: &Message, origin: &str) -> Option<Vec<Map<String, V
     let text = TurnText::from_items(items);
     let calls = message.tool_calls.iter();
     let calls = calls.map(|call| (call.id.clone(), call.name.clone(), call.arguments.clone()));
+    let own_calls = item::calls(items).map(|call| {
+        // A call without arguments is returned with an empty object.
+        let is_empty = call.arguments().trim().is_empty() && call.text("type") != "custom_tool_call";
+        let arguments = if is_empty { "{}".to_owned() } else { call.arguments() };
+        (call.text("call_id").to_owned(), call.text("name").to_owned(), arguments)
+    });
+    let hosted_calls = hosted_call::calls(items).map(|call| (call.id, call.name, call.arguments));
     let agrees = text.text == message.content.to_text()
         && text.refusal == message.refusal.as_deref().unwrap_or_default()
-        && calls.eq(item::calls(items).map(|call| {
-            // A call without arguments is returned with an empty object.
-            let arguments = Some(call.arguments()).filter(|text| !text.trim().is_empty());
-            let arguments = arguments.unwrap_or_else(|| "{}".to_owned());
-            (call.text("call_id").to_owned(), call.text("name").to_owned(), arguments)
-        }));
+        && calls.eq(own_calls.chain(hosted_calls));
     agrees.then(|| items.iter().filter_map(Value::as_object).cloned().collect())
 }
 

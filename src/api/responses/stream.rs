@@ -5,16 +5,16 @@ use std::collections::VecDeque;
 
 use serde::Deserialize;
 use serde_json::Value;
-use tachikoma_backends_core::{CompletionChunk, ErrorCategory, ToolCallDelta};
+use tachikoma_backends_core::{CompletionChunk, ErrorCategory, ItemUpdate, ToolCallDelta};
 
-use super::event::{EventKind, delta_of, text_of};
-use super::item::Item;
+use super::event::{self, EventKind, delta_of, text_of};
+use super::item::{Item, ItemKind};
 use super::items::{Items, Place, TextKind};
 use super::response::{self, StreamEnd};
 use super::state;
 use crate::CodexError;
 use crate::api::unknown_fields;
-use crate::api::{ResponseContext, body, calls, duplicates, json_budget, usage};
+use crate::api::{ResponseContext, body, calls, citation, duplicates, json_budget, usage};
 use crate::openai::types::{Response, ResponseStreamEvent as ResponseEvent};
 use crate::runtime::decoder::{self, Decoder, Piece, Progress};
 use crate::runtime::events::Event;
@@ -68,7 +68,13 @@ impl ResponsesStream {
     }
 
     /// Reads an event of the documented form.
-    fn read(&mut self, kind: EventKind, mut event: ResponseEvent, data: &str) -> Result<Piece, CodexError> {
+    fn read(
+        &mut self,
+        kind: EventKind,
+        name: &str,
+        mut event: ResponseEvent,
+        data: &str,
+    ) -> Result<Piece, CodexError> {
         let mut piece = Piece::default();
         match kind {
             EventKind::Created => {
@@ -121,6 +127,17 @@ impl ResponsesStream {
                 let place = Place::from_event(&event);
                 piece.tool_calls.extend(self.items.arguments(&place, name, &whole, true)?);
             }
+            EventKind::Annotation => {
+                let citation = event.annotation.as_ref().and_then(citation::citation);
+                let update = citation.map(ItemUpdate::Citation);
+                let place = Place::from_event(&event);
+                self.items.update(&place, ItemKind::Message, update, &mut piece)?;
+            }
+            EventKind::Progress => {
+                let update = Some(ItemUpdate::Progress(event::progress(name, &mut event)));
+                let place = Place::from_event(&event);
+                self.items.update(&place, ItemKind::Other, update, &mut piece)?;
+            }
             EventKind::Completed | EventKind::Incomplete => {
                 unknown_fields::note_response(&mut self.unknown, data.as_bytes());
                 let response = match event.response {
@@ -146,7 +163,14 @@ impl ResponsesStream {
         piece: &mut Piece,
     ) -> Result<(), CodexError> {
         let text = delta_of(&mut event)?;
-        self.items.text_delta(&Place::from_event(&event), kind, text, piece)
+        let place = Place::from_event(&event);
+        if let Some(logprobs) =
+            event.logprobs.as_ref().map(citation::logprobs).filter(|list| !list.is_empty())
+        {
+            let update = Some(ItemUpdate::Logprobs(logprobs));
+            self.items.update(&place, ItemKind::Message, update, piece)?;
+        }
+        self.items.text_delta(&place, kind, text, piece)
     }
 
     fn done(
@@ -191,11 +215,13 @@ impl ResponsesStream {
         self.pieces.extend(text.and_then(|text| Piece { text, ..Piece::default() }.if_any()));
         self.note_unread(&items)?;
 
-        let has_content = !self.items.is_empty() || !self.pieces.is_empty();
+        let has_content = !self.items.is_empty() || self.pieces.iter().any(Piece::has_content);
         if self.has_unread_content && !has_content && items.is_empty() {
             return Err(ERRORS.unrecognized_error(&self.unread.take().unwrap_or_default()).maybe_processed());
         }
         let usage = usage.as_ref().and_then(|usage| usage::read(usage, &usage::RESPONSES));
+        let hosted_calls = self.items.hosted_calls(&items)?;
+        self.pieces.extend(Piece { tool_calls: hosted_calls, ..Piece::default() }.if_any());
         let end = StreamEnd::new(is_incomplete.then_some(reason), &status, usage.as_ref(), &self.context)
             .with_items(&items, has_content, !self.items.calls.is_empty())
             .with_calls(self.items.is_contradictory());
@@ -222,7 +248,7 @@ impl ResponsesStream {
     fn note_unread(&mut self, items: &[Value]) -> Result<(), CodexError> {
         for part in items.iter().map(Item).flat_map(Item::unread_parts) {
             self.unknown.add_value("output[].content[].type", part.text("type"));
-            if self.items.is_empty() && self.pieces.is_empty() {
+            if self.items.is_empty() && !self.pieces.iter().any(Piece::has_content) {
                 return Err(ERRORS.unrecognized_error(part.0).maybe_processed());
             }
         }
@@ -270,6 +296,7 @@ impl ResponsesStream {
     fn undocumented(
         &mut self,
         kind: EventKind,
+        name: &str,
         data: &str,
         reason: &serde_json::Error,
     ) -> Result<Piece, CodexError> {
@@ -279,7 +306,7 @@ impl ResponsesStream {
         if let Some(fields) = value.as_object_mut() {
             fields.retain(|name, value| name != "response" || value.is_object());
         }
-        self.read(kind, body::read(value)?, data)
+        self.read(kind, name, body::read(value)?, data)
     }
 }
 
@@ -320,8 +347,8 @@ impl Decoder for ResponsesStream {
             return self.other(kind, data).map(|()| self.next_piece());
         };
         let piece = match parsed.map_or_else(|| serde_json::from_str(data), Ok) {
-            Ok(event) => self.read(event_kind, event, data)?,
-            Err(reason) => self.undocumented(event_kind, data, &reason)?,
+            Ok(event) => self.read(event_kind, kind, event, data)?,
+            Err(reason) => self.undocumented(event_kind, kind, data, &reason)?,
         };
         Ok(piece.if_any().or_else(|| self.next_piece()))
     }

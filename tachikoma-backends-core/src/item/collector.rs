@@ -20,9 +20,18 @@ pub(crate) struct ItemCollector {
 
 impl ItemCollector {
     pub(crate) fn push(&mut self, chunk: &CompletionChunk) {
-        for ItemEvent { index, update } in &chunk.items {
+        let is_start = |event: &&ItemEvent| matches!(event.update, ItemUpdate::Started(_));
+        for ItemEvent { index, update } in chunk.items.iter().filter(is_start) {
             self.update(*index, update);
         }
+        self.push_text(chunk);
+        // The whole item holds the text of its chunk.
+        for ItemEvent { index, update } in chunk.items.iter().filter(|event| !is_start(event)) {
+            self.update(*index, update);
+        }
+    }
+
+    fn push_text(&mut self, chunk: &CompletionChunk) {
         let Some(index) = chunk.item else { return };
         if !chunk.delta.is_empty() {
             let message = self.message(index, chunk.phase);

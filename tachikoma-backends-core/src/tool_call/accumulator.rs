@@ -171,6 +171,11 @@ impl ToolCallAccumulator {
         self.add(position, fragment)
     }
 
+    /// The id of the call that began in this place, counted from 0, if it has one.
+    pub fn id(&self, place: usize) -> Option<&str> {
+        self.calls.get(place).map(|open| open.call.id.as_str()).filter(|id| !id.is_empty())
+    }
+
     /// Whether a call with this id, name and these arguments has been added.
     pub fn contains(&self, id: &str, name: &str, arguments: &str) -> bool {
         let is_same = |call: &ToolCall| call.id == id && call.name == name && call.arguments == arguments;

@@ -1,14 +1,17 @@
 //! Choices in every form that servers send, whole and in pieces.
 
 use serde_json::{Value, json};
-use tachikoma_backends_core::{ErrorCategory, FinishReason, ToolCallAccumulator, ToolCallFragment};
+use tachikoma_backends_core::{
+    ErrorCategory, FinishReason, ItemEvent, ItemUpdate, ToolCallAccumulator, ToolCallFragment, ToolCallKind,
+};
 
 use super::{CALLS_PER_CHOICE, Choices};
 use crate::CodexError;
 use crate::api::chat::channel::{Form, Source};
 use crate::api::chat::content::{self, Content};
 use crate::api::chat::finish;
-use crate::api::{body, calls};
+use crate::api::chat::state::DETAILS;
+use crate::api::{body, calls, citation};
 use crate::openai::types::{
     ChatCompletionResponseChoice, ChatCompletionResponseFunction, ChatCompletionResponseMessage,
     ChatCompletionResponseToolCall,
@@ -33,6 +36,7 @@ impl Choices {
             text,
             error,
             finish_reason,
+            logprobs,
             stop_reason,
             index,
             content: _,
@@ -75,6 +79,10 @@ impl Choices {
             self.text.add(source, text, &mut piece.text, &mut self.unknown);
         }
         let source = self.source(ordinal, Form::Delta);
+        let logprobs =
+            logprobs.as_ref().filter(|_| source.is_first).and_then(|logprobs| logprobs.get("content"));
+        let logprobs = logprobs.map(citation::logprobs).filter(|logprobs| !logprobs.is_empty());
+        piece.items.extend(logprobs.map(|logprobs| ItemEvent::new(0, ItemUpdate::Logprobs(logprobs))));
         Ok(self.note(source, piece.size() > held, piece.tool_calls.len() > held_calls, word))
     }
 
@@ -92,12 +100,27 @@ impl Choices {
             reasoning_text,
             thinking,
             refusal,
+            annotations,
             finish_reason: _,
             tool_calls,
             function_call,
             audio,
             images,
         } = message;
+        if let Some(annotations) = annotations.as_ref().filter(|_| source.is_first) {
+            self.cite(citation::citations(annotations), piece);
+        }
+        if source.is_first {
+            let is_delta = source.form == Form::Delta;
+            let fields = [
+                ("reasoning_content", &reasoning_content),
+                ("reasoning", &reasoning),
+                (DETAILS, &reasoning_details),
+            ];
+            for (field, value) in fields {
+                self.state.add(field, value.as_ref().unwrap_or_default(), is_delta);
+            }
+        }
         let (mut part_calls, mut has_part) = (Vec::new(), false);
         // Nearly always, the content is one text, or with a tool call missing.
         match content {
@@ -174,6 +197,7 @@ impl Choices {
             index,
             function,
             custom,
+            extra_content,
             name,
             arguments,
             input,
@@ -190,6 +214,8 @@ impl Choices {
             let message = "the server's response holds a tool call that cannot be read";
             return Err(CodexError::new(ErrorCategory::Parse, message).maybe_processed());
         }
+        let is_custom = custom.is_some();
+        let held = piece.tool_calls.len();
         let flat = ChatCompletionResponseFunction { name, arguments, input, parameters };
         let function = function.or(custom).unwrap_or(flat);
         let index = json::index(index.as_ref()).or(position);
@@ -200,7 +226,16 @@ impl Choices {
             function,
             source.form,
             piece,
-        )
+        )?;
+        for delta in piece.tool_calls.iter_mut().skip(held) {
+            if is_custom {
+                delta.kind = ToolCallKind::Custom;
+            }
+            if let Some(content) = extra_content.as_ref().filter(|content| !json::is_empty(content)) {
+                self.extra_contents.push((delta.index, content.clone()));
+            }
+        }
+        Ok(())
     }
 
     fn push(

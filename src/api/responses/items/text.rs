@@ -144,6 +144,7 @@ impl Items {
         let in_item = before.filter(|(before, before_kind, _)| (*before, *before_kind) == (item, kind));
         let is_same = in_item.is_some_and(|(.., before)| part.is_none_or(|part| part == before));
         *last = Some((item, kind, part.or(in_item.map(|(.., part)| part)).flatten()));
+        piece.item = Some(item);
         if kind == TextKind::Text {
             piece.phase = open.phase;
         }
