@@ -37,7 +37,8 @@
 //! [`ToolDefinition::with_extra`](tachikoma_backends_core::ToolDefinition::with_extra).
 //!
 //! ```
-//! use tachikoma_backend_codex::{ToolDefinition, ToolParameters};
+//! use tachikoma_backend_codex::ToolDefinition;
+//! use tachikoma_backends_core::ToolParameters;
 //!
 //! let stock = ToolDefinition::new("stock", "Units in stock of each part", ToolParameters::new())
 //!     .with_extra("allowed_callers", vec!["programmatic"])

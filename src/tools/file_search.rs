@@ -78,7 +78,7 @@ impl FileSearchTool {
     }
 
     fn ranking(&mut self) -> &mut types::RankingOptions {
-        self.tool.ranking_options.get_or_insert_with(|| types::RankingOptions {
+        self.tool.ranking_options.get_or_insert(types::RankingOptions {
             hybrid_search: None,
             ranker: None,
             score_threshold: None,

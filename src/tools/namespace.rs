@@ -10,7 +10,8 @@ use crate::openai::{JsonSchema, types};
 ///
 /// ```
 /// use tachikoma_backend_codex::tools::{Namespace, ToolSearchTool};
-/// use tachikoma_backend_codex::{CompletionRequest, ToolDefinition, ToolParameters};
+/// use tachikoma_backend_codex::{CompletionRequest, ToolDefinition};
+/// use tachikoma_backends_core::ToolParameters;
 ///
 /// let orders = ToolDefinition::new("orders", "The open orders", ToolParameters::new())
 ///     .with_extra("defer_loading", true);

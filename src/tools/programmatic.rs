@@ -10,7 +10,8 @@ hosted_tool! {
     ///
     /// ```
     /// use tachikoma_backend_codex::tools::ProgrammaticToolCalling;
-    /// use tachikoma_backend_codex::{CompletionRequest, ToolDefinition, ToolParameters};
+    /// use tachikoma_backend_codex::{CompletionRequest, ToolDefinition};
+    /// use tachikoma_backends_core::ToolParameters;
     ///
     /// let stock = ToolDefinition::new("stock", "Units in stock of each part", ToolParameters::new())
     ///     .with_extra("allowed_callers", vec!["programmatic"]);

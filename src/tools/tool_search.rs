@@ -12,7 +12,8 @@ hosted_tool! {
     ///
     /// ```
     /// use tachikoma_backend_codex::tools::{ToolSearchTool, tool_search_result};
-    /// use tachikoma_backend_codex::{Tool, ToolCall, ToolDefinition, ToolParameter, ToolParameters};
+    /// use tachikoma_backend_codex::{Tool, ToolCall, ToolDefinition, ToolParameter};
+    /// use tachikoma_backends_core::ToolParameters;
     ///
     /// let on_the_server = ToolSearchTool::hosted();
     ///

@@ -80,7 +80,7 @@ impl WebSearchTool {
     }
 
     fn location(&mut self) -> &mut types::WebSearchApproximateLocation {
-        self.tool.user_location.get_or_insert_with(|| types::WebSearchApproximateLocation {
+        self.tool.user_location.get_or_insert(types::WebSearchApproximateLocation {
             city: None,
             country: None,
             region: None,
