@@ -23,6 +23,7 @@ mod events;
 mod exchanges;
 mod faults;
 mod field;
+mod hosted_tools;
 mod hostile;
 mod limits;
 mod live;

@@ -1,5 +1,7 @@
 //! The kinds of tools that a request can offer.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
@@ -182,7 +184,9 @@ impl GrammarSyntax {
 
 /// A tool of the provider, by the provider's type and settings of it. A backend's crate has constructors for those of its
 /// provider.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// `Debug` masks the text of settings that may hold secrets: `authorization`, `domain_secrets` and `headers`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HostedTool {
     /// The provider's type of it, such as `web_search`.
@@ -191,6 +195,33 @@ pub struct HostedTool {
     /// Its settings, which are sent unchanged beside the type.
     #[serde(flatten)]
     pub settings: Map<String, Value>,
+}
+
+/// Settings that may hold secrets.
+const SECRET_SETTINGS: [&str; 3] = ["authorization", "domain_secrets", "headers"];
+
+impl fmt::Debug for HostedTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = masked_settings(&self.settings, false);
+        f.debug_struct("HostedTool").field("kind", &self.kind).field("settings", &settings).finish()
+    }
+}
+
+fn masked_settings(settings: &Map<String, Value>, is_secret: bool) -> Map<String, Value> {
+    let mask = |(name, value): (&String, &Value)| {
+        let is_secret = is_secret || SECRET_SETTINGS.contains(&name.to_ascii_lowercase().as_str());
+        (name.clone(), masked(value, is_secret))
+    };
+    settings.iter().map(mask).collect()
+}
+
+fn masked(value: &Value, is_secret: bool) -> Value {
+    match value {
+        Value::Object(fields) => masked_settings(fields, is_secret).into(),
+        Value::Array(items) => items.iter().map(|item| masked(item, is_secret)).collect(),
+        Value::String(_) if is_secret => "...".into(),
+        other => other.clone(),
+    }
 }
 
 impl HostedTool {

@@ -117,3 +117,23 @@ fn what_no_provider_takes_is_refused() {
     check("a", json!({"type": "object", "required": ["x"]}), "parameter \"x\" is required but not defined");
     assert!(ToolParameters::try_from(json!("x")).is_err());
 }
+
+#[test]
+fn secrets_of_hosted_tools_are_masked() {
+    let tool = HostedTool::new("mcp")
+        .with_setting("server_label", "open")
+        .with_setting("authorization", "secret-1")
+        .with_setting("headers", json!({"X-Key": "secret-2"}))
+        .with_setting(
+            "container",
+            json!({"network_policy": {"domain_secrets": [{"name": "secret-3", "value": "secret-4"}], "depth": 2}}),
+        );
+    let spec = ToolSpec::from(tool.clone());
+    for text in [format!("{tool:?}"), format!("{spec:#?}")] {
+        assert!(!text.contains("secret-"), "{text}");
+        for name in ["mcp", "open", "X-Key", "authorization", "depth"] {
+            assert!(text.contains(name), "{name} is missing in {text}");
+        }
+    }
+    assert_eq!(tool.into_json()["authorization"], "secret-1");
+}

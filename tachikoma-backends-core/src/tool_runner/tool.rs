@@ -74,8 +74,11 @@ impl Tool {
     ///     format!("here the commands run: {}", call.arguments)
     /// });
     /// ```
-    pub fn hosted<Marker>(tool: HostedTool, function: impl ToolFunction<ToolCall, Marker>) -> Self {
-        Self::with_handler(tool, untyped_handler(function))
+    pub fn hosted<Marker>(
+        tool: impl Into<HostedTool>,
+        function: impl ToolFunction<ToolCall, Marker>,
+    ) -> Self {
+        Self::with_handler(tool.into(), untyped_handler(function))
     }
 
     /// A tool whose function takes the call itself, for tools whose schema is known only at run time. The call's arguments are
