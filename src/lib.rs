@@ -13,6 +13,7 @@ mod runtime;
 mod server;
 mod target;
 mod tokens;
+pub mod tools;
 mod validate;
 
 pub use api::embeddings::{EmbeddingInput, EmbeddingRequest, EmbeddingResponse, VectorEncoding};
@@ -36,11 +37,12 @@ pub use server::Azure;
 pub use tachikoma_backends_core;
 #[doc(no_inline)]
 pub use tachikoma_backends_core::{
-    Approval, Backend, BackendError, BackendExt, CollectingStream, CompletionChunk, CompletionRequest,
-    CompletionResponse, CompletionStream, ContentPart, ErrorCategory, FinishReason, Message, ReasoningEffort,
-    ResponseFormat, Role, StrictSchema, Structured, StructuredError, Tool, ToolCall, ToolChoice,
-    ToolDefinition, ToolParameter, ToolResult, ToolRunError, ToolRunEvent, ToolRunner, Usage, async_trait,
-    strict_schema, strict_schema_of,
+    Approval, Backend, BackendError, BackendExt, CacheReport, CollectingStream, CompletionChunk,
+    CompletionRequest, CompletionResponse, CompletionStream, ContentPart, ErrorCategory, FinishReason,
+    Message, ReasoningEffort, ResponseFormat, Role, StrictSchema, Structured, StructuredError, Tool,
+    ToolCall, ToolChoice, ToolDefinition, ToolParameter, ToolResult, ToolRunError, ToolRunEvent, ToolRunner,
+    Usage, async_trait, strict_schema, strict_schema_of,
 };
 pub use target::WireApi;
 pub use tokens::TokenCount;
+pub use validate::{PrefixBreak, PrefixBreakCause, prefix_break};

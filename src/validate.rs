@@ -4,6 +4,7 @@ mod adapt;
 mod attachments;
 mod fields;
 mod model;
+mod prefix;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,7 @@ pub(crate) use self::adapt::{adapt, asked_effort};
 pub(crate) use self::attachments::needs_responses;
 pub(crate) use self::fields::{chat_only, responses_only};
 use self::model::ModelChecks;
+pub use self::prefix::{PrefixBreak, PrefixBreakCause, prefix_break};
 use crate::models::Match;
 use crate::target::{Target, WireApi};
 

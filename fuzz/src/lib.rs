@@ -1,8 +1,9 @@
-//! The properties of every response, whatever its bytes. The targets check them on the inputs of the fuzzer.
+//! The properties of every response and every patch, whatever their bytes. The targets check them on the inputs of the fuzzer.
 
 use futures::StreamExt;
 use futures::executor::block_on;
 use tachikoma_backend_codex::CodexError;
+use tachikoma_backend_codex::tools::apply_patch::{apply_create, apply_update, parse_arguments};
 use tachikoma_backends_core::{
     CollectingStream, CompletionChunk, CompletionResponse, CompletionStream, ToolCall,
 };
@@ -41,6 +42,41 @@ pub fn check_body(bytes: &[u8], read: impl Fn(&[u8]) -> Result<CompletionRespons
     match read(bytes) {
         Ok(response) => check_response(bytes, &response),
         Err(error) => assert!(!error.message().trim().is_empty(), "an error has a message"),
+    }
+}
+
+/// Checks for a diff that is applied whole, or an error with a message, and that a text is the same after diffs that state it.
+pub fn check_patch(text: &str, diff: &str) {
+    let count = |sign: char| diff.lines().filter(|line| line.starts_with(sign)).count();
+    let errors = match apply_update(text, diff) {
+        Ok(patched) => {
+            let lines = text.lines().count() + count('+') - count('-');
+            // The last line of a text may lack an ending, and then still does.
+            let is_cut = !text.is_empty() && !text.ends_with('\n') && lines > 0;
+            let endings = patched.text.matches('\n').count();
+            assert_eq!(endings + usize::from(is_cut), lines, "every line of the diff is applied");
+            None
+        }
+        Err(error) => Some(error),
+    };
+    let parsed = [apply_create(diff).err(), parse_arguments(diff).err()];
+    for error in errors.into_iter().chain(parsed.into_iter().flatten()) {
+        assert!(!error.message().trim().is_empty(), "an error has a message");
+    }
+    // Diffs cannot state a carriage return at the end of a line.
+    if !text.is_empty() && !text.contains('\r') {
+        let signed = |sign: &str| text.lines().map(|line| format!("{sign}{line}\n")).collect::<String>();
+        let replaced = apply_update(text, &(signed("-") + &signed("+")));
+        assert_eq!(
+            replaced.map(|patched| patched.text).as_deref(),
+            Ok(text),
+            "all lines replaced by themselves"
+        );
+        let created = apply_create(&signed("+"));
+        assert_eq!(
+            created.as_deref().map(str::lines).map(Iterator::collect::<Vec<_>>),
+            Ok(text.lines().collect())
+        );
     }
 }
 

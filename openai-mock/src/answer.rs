@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::output::OutputItem;
 use crate::schema_example::example;
 use crate::tokens::{BYTES_PER_TOKEN, whole_characters};
 
@@ -14,8 +15,10 @@ pub(crate) struct Prompt {
     pub(crate) images: usize,
     /// The tool results after it: the tool's name and what it returned.
     pub(crate) results: Vec<(String, String)>,
-    /// The functions that may be called.
-    pub(crate) functions: Vec<Function>,
+    /// The tools that may be called.
+    pub(crate) tools: Vec<Callable>,
+    /// Whether the request asks for reasoning by a field of its own.
+    pub(crate) reasons: bool,
     /// Whether one answer may hold several calls.
     pub(crate) parallel: bool,
     pub(crate) format: Format,
@@ -23,11 +26,21 @@ pub(crate) struct Prompt {
     pub(crate) max_tokens: Option<usize>,
 }
 
-/// A function on offer: its name and the JSON schema of its arguments.
+/// A tool on offer.
 #[derive(Debug, Clone)]
-pub(crate) struct Function {
+pub(crate) struct Callable {
     pub(crate) name: String,
-    pub(crate) parameters: Value,
+    pub(crate) namespace: Option<String>,
+    pub(crate) input: Input,
+}
+
+/// What a call of a tool consists of.
+#[derive(Debug, Clone)]
+pub(crate) enum Input {
+    /// Arguments that fit this JSON schema.
+    Arguments(Value),
+    /// Any text: the tool is a custom one. Its grammar is not followed.
+    FreeForm,
 }
 
 /// The form of the answer's text.
@@ -39,28 +52,56 @@ pub(crate) enum Format {
     JsonSchema(Value),
 }
 
-/// One answer: text, reasoning, or calls.
+/// One answer: reasoning, text and calls, then the scripted items.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) reasoning: Option<String>,
     pub(crate) content: Option<String>,
     pub(crate) refusal: Option<String>,
     pub(crate) calls: Vec<Call>,
+    pub(crate) items: Vec<OutputItem>,
     pub(crate) finish_reason: String,
 }
 
-/// A call of a function that the request offered.
+/// A call of a tool that the request offered.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Call {
     pub(crate) name: String,
-    /// JSON text, whole or cut.
+    pub(crate) namespace: Option<String>,
+    pub(crate) is_custom: bool,
+    /// JSON text, whole or cut, or the input of a custom tool.
     pub(crate) arguments: String,
+}
+
+impl Call {
+    /// A call of a function.
+    pub(crate) fn function(name: impl Into<String>, arguments: impl Into<String>) -> Self {
+        Self { name: name.into(), namespace: None, is_custom: false, arguments: arguments.into() }
+    }
+
+    fn item(&self) -> OutputItem {
+        let item = match self.is_custom {
+            true => OutputItem::custom_tool_call(&self.name, &self.arguments),
+            false => OutputItem::function_call(&self.name, &self.arguments),
+        };
+        match &self.namespace {
+            Some(namespace) => item.with_field("namespace", namespace.as_str()),
+            None => item,
+        }
+    }
 }
 
 impl Default for Answer {
     fn default() -> Self {
         let finish_reason = "stop".to_owned();
-        Self { reasoning: None, content: None, refusal: None, calls: Vec::new(), finish_reason }
+        Self {
+            reasoning: None,
+            content: None,
+            refusal: None,
+            calls: Vec::new(),
+            items: Vec::new(),
+            finish_reason,
+        }
     }
 }
 
@@ -69,10 +110,25 @@ impl Answer {
         Self { content: Some(text.into()), ..Self::default() }
     }
 
+    /// Everything in it, as items of an output in their order.
+    pub(crate) fn output(&self) -> Vec<OutputItem> {
+        let mut output: Vec<OutputItem> = self.reasoning.iter().map(OutputItem::reasoning).collect();
+        let text = self.content.as_ref().map(OutputItem::message);
+        let refusal = self.refusal.as_ref().map(OutputItem::refusal);
+        output.extend(text.into_iter().chain(refusal));
+        output.extend(self.calls.iter().map(Call::item));
+        output.extend(self.items.iter().cloned());
+        output
+    }
+
     /// The bytes that the completion's tokens are counted from.
     pub(crate) fn bytes(&self) -> usize {
-        let texts = [&self.reasoning, &self.content, &self.refusal].into_iter().flatten();
-        texts.chain(self.calls.iter().map(|call| &call.arguments)).map(String::len).sum()
+        self.output().iter().map(OutputItem::bytes).sum()
+    }
+
+    /// Those of its reasoning.
+    pub(crate) fn reasoning_bytes(&self) -> usize {
+        self.output().iter().filter(|item| item.kind == "reasoning").map(OutputItem::bytes).sum()
     }
 
     /// Ends the content before the first stop sequence in it.
@@ -104,7 +160,7 @@ impl Answer {
 impl Prompt {
     /// The answer number `choice` of `choices`, from 1.
     pub(crate) fn answer(&self, choice: usize, choices: usize) -> Answer {
-        let mut answer = if self.results.is_empty() && !self.functions.is_empty() {
+        let mut answer = if self.results.is_empty() && !self.tools.is_empty() {
             self.calls()
         } else {
             Answer::text(match &self.format {
@@ -114,7 +170,7 @@ impl Prompt {
                 Format::Text => self.words(),
             })
         };
-        if self.asks_for("THINK") {
+        if self.reasons || self.asks_for("THINK") {
             answer.reasoning = Some(format!(
                 "The request is {}. I will weigh it for a moment, then answer briefly.",
                 quoted(&self.user)
@@ -129,12 +185,17 @@ impl Prompt {
 
     fn calls(&self) -> Answer {
         let number = if self.parallel && self.asks_for("TWO") { 2 } else { 1 };
-        let call = |function: &Function| Call {
-            name: function.name.clone(),
-            arguments: example(&function.parameters).to_string(),
+        let call = |tool: &Callable| Call {
+            name: tool.name.clone(),
+            namespace: tool.namespace.clone(),
+            is_custom: matches!(tool.input, Input::FreeForm),
+            arguments: match &tool.input {
+                Input::Arguments(schema) => example(schema).to_string(),
+                Input::FreeForm => "example".to_owned(),
+            },
         };
         Answer {
-            calls: self.functions.iter().cycle().take(number).map(call).collect(),
+            calls: self.tools.iter().cycle().take(number).map(call).collect(),
             finish_reason: "tool_calls".to_owned(),
             ..Answer::default()
         }

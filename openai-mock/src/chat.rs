@@ -2,6 +2,7 @@
 
 mod chunks;
 mod completion;
+mod message;
 mod request;
 
 use std::sync::Arc;
@@ -11,12 +12,14 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 
+use crate::answer::Answer;
 use crate::body::RequestSchema;
 use crate::errors::ApiError;
 use crate::reply::{self, Content};
 use crate::server::Shared;
 use crate::{hash, models, stream};
 use completion::{Exchange, Usage};
+use message::ChatMessage;
 use request::ChatRequest;
 
 /// The creation time of everything that the mock sends, in Unix seconds: a constant, so that bytes do not change.
@@ -40,7 +43,7 @@ pub(crate) async fn completions(
     }
 
     let choices = request.choices();
-    let (answers, headers) = match shared.next_reply() {
+    let (answers, headers): (Vec<Answer>, _) = match shared.next_reply() {
         None => {
             let prompt = request.prompt();
             ((1..=choices).map(|choice| prompt.answer(choice, choices)).collect(), Vec::new())
@@ -50,8 +53,9 @@ pub(crate) async fn completions(
             Content::Http { status, body } => return reply::http(status, body, reply.headers),
         },
     };
-    let usage = Usage::new(prompt_tokens, &answers);
-    let exchange = Exchange { id: hash::id("chatcmpl-", &[&body]), request: &request, answers, usage };
+    let messages: Vec<ChatMessage> = answers.iter().map(ChatMessage::new).collect();
+    let usage = Usage::new(prompt_tokens, &messages);
+    let exchange = Exchange { id: hash::id("chatcmpl-", &[&body]), request: &request, messages, usage };
     let response = match request.stream {
         Some(true) => stream::respond(shared, chunks::events(&exchange)),
         _ => Json(exchange.completion()).into_response(),

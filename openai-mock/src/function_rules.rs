@@ -11,17 +11,32 @@ const LONGEST_NAME: usize = 64;
 /// Refuses names that are not valid or given twice, and schemas that OpenAI does not accept.
 pub(crate) fn check(body: &[u8]) -> Result<(), ApiError> {
     let body: Node = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
-    let mut names = HashSet::new();
-    for (index, tool) in body.get("tools").map(Node::items).unwrap_or_default().iter().enumerate() {
-        // In Chat Completions the function is inside the tool, in Responses it is the tool.
-        let (function, place) = match tool.get("function") {
-            Some(function) => (function, format!("tools[{index}].function")),
-            None => (tool, format!("tools[{index}]")),
-        };
-        let kind = tool.get("type").and_then(Node::as_str);
-        if !kind.is_some_and(|kind| ["function", "custom"].contains(&kind)) {
-            continue;
+    check_tools(body.get("tools"), "tools")?;
+    for (path, place) in [
+        (["response_format", "json_schema"], "response_format.json_schema"),
+        (["text", "format"], "text.format"),
+    ] {
+        if let Some(format) = body.at(&path) {
+            check_format(format, place)?;
         }
+    }
+    Ok(())
+}
+
+/// The tools of a request, or of a namespace: each name is there once.
+fn check_tools(tools: Option<&Node>, list: &str) -> Result<(), ApiError> {
+    let mut names = HashSet::new();
+    for (index, tool) in tools.map(Node::items).unwrap_or_default().iter().enumerate() {
+        let place = format!("{list}[{index}]");
+        let Some(kind @ ("function" | "custom" | "namespace")) = tool.get("type").and_then(Node::as_str)
+        else {
+            continue;
+        };
+        // In Chat Completions the function is inside the tool, in Responses it is the tool.
+        let (function, place) = match tool.get(kind) {
+            Some(function) => (function, format!("{place}.{kind}")),
+            None => (tool, place),
+        };
         let param = format!("{place}.name");
         let name = check_name(function, &param)?;
         if !name.is_empty() && !names.insert(name) {
@@ -29,16 +44,10 @@ pub(crate) fn check(body: &[u8]) -> Result<(), ApiError> {
                 format!("Invalid '{param}': the names of tools must be unique, but '{name}' is given twice.");
             return Err(ApiError::invalid(message).param(param).code("invalid_value"));
         }
-        if kind == Some("function") {
-            check_parameters(function, name, &format!("{place}.parameters"))?;
-        }
-    }
-    for (path, place) in [
-        (["response_format", "json_schema"], "response_format.json_schema"),
-        (["text", "format"], "text.format"),
-    ] {
-        if let Some(format) = body.at(&path) {
-            check_format(format, place)?;
+        match kind {
+            "function" => check_parameters(function, name, &format!("{place}.parameters"))?,
+            "namespace" => check_tools(tool.get("tools"), &format!("{place}.tools"))?,
+            _ => {}
         }
     }
     Ok(())

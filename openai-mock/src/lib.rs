@@ -13,6 +13,7 @@ mod hash;
 mod idle;
 mod key;
 mod models;
+mod output;
 mod record;
 mod reply;
 mod request_schema;
@@ -26,6 +27,7 @@ mod tokens;
 
 pub use config::MockConfig;
 pub use fault::{Fault, InvalidFault};
+pub use output::OutputItem;
 pub use record::RecordedRequest;
 pub use reply::Reply;
 pub use routes::router;

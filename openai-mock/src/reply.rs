@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::answer::{Answer, Call};
 use crate::errors::{ApiError, ErrorBody};
+use crate::output::OutputItem;
 
 /// A scripted reply to one request for a chat completion or a response. See [`MockConfig::with_reply`](crate::MockConfig::with_reply)
 /// and [`MockServer::push_reply`](crate::MockServer::push_reply).
@@ -65,6 +66,11 @@ impl Reply {
         calls.into_iter().fold(none, |reply, (name, arguments)| reply.and_tool_call(name, arguments))
     }
 
+    /// These output items in this order: messages with citations, reasoning, calls of every tool. See [`OutputItem`].
+    pub fn items(items: impl IntoIterator<Item = OutputItem>) -> Self {
+        items.into_iter().fold(Self::answer(Answer::default()), Self::and_item)
+    }
+
     /// A plain HTTP response: this status and this body.
     ///
     /// ```
@@ -89,8 +95,18 @@ impl Reply {
     /// Adds a call. An HTTP response or an error does not change.
     pub fn and_tool_call(self, name: impl Into<String>, arguments: impl Display) -> Self {
         self.edit(|answer| {
-            answer.calls.push(Call { name: name.into(), arguments: arguments.to_string() });
+            answer.calls.push(Call::function(name, arguments.to_string()));
             answer.finish_reason = "tool_calls".to_owned();
+        })
+    }
+
+    /// Adds an item, after the text, the calls and the items before it. An HTTP response or an error does not change.
+    pub fn and_item(self, item: OutputItem) -> Self {
+        self.edit(|answer| {
+            if item.is_client_call() {
+                answer.finish_reason = "tool_calls".to_owned();
+            }
+            answer.items.push(item);
         })
     }
 

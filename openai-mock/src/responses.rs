@@ -2,7 +2,9 @@
 
 mod events;
 mod item;
+mod kinds;
 mod object;
+mod parts;
 mod reasoning;
 mod request;
 

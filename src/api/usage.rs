@@ -37,10 +37,18 @@ pub(crate) fn read(usage: &Value, names: &UsageNames) -> Option<Usage> {
     let (prompt_tokens, completion_tokens) = (input.unwrap_or_default(), output.unwrap_or_default());
     let mut found = Usage::new(prompt_tokens, completion_tokens);
     found.total_tokens = total.unwrap_or(found.total_tokens);
-    found.cached_tokens = detail(names.input_details, "cached_tokens");
+    found.cached_tokens = detail(names.input_details, "cached_tokens").or_else(|| cache_read(usage));
     found.cache_write_tokens = cache_write(usage, names.input_details);
     found.reasoning_tokens = detail(names.output_details, "reasoning_tokens");
     Some(found)
+}
+
+/// The tokens that came from the cache, by the names that servers have beside the details: Hugging Face and Moonshot, DeepSeek,
+/// Mistral, and Anthropic.
+fn cache_read(usage: &Value) -> Option<u32> {
+    const NAMES: [&str; 4] =
+        ["cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cache_read_input_tokens"];
+    NAMES.into_iter().filter_map(|name| usage.get(name)).find_map(json::count)
 }
 
 /// The tokens that were written to the cache, by the names of OpenAI and OpenRouter, of LiteLLM, or of Anthropic, within the

@@ -1,11 +1,15 @@
-//! [`RequestPreview`]: a request as it would be sent.
+//! [`RequestPreview`]: a request as it would be sent, and what two of them have in common.
 
 use std::fmt;
 
 use serde_json::Value;
+use tachikoma_backends_core::CompletionRequest;
 
+use super::CodexBackend;
+use crate::CodexError;
 use crate::runtime::masked_url;
 use crate::target::WireApi;
+use crate::validate::{PrefixBreak, prefix_break};
 
 /// What would be sent: see [`CodexBackend::preview`](crate::CodexBackend::preview).
 #[derive(Clone, PartialEq)]
@@ -29,5 +33,33 @@ impl fmt::Debug for RequestPreview {
             .field("body", &self.body)
             .field("warnings", &self.warnings)
             .finish()
+    }
+}
+
+impl CodexBackend {
+    /// The first difference between two requests after which the server's cache cannot reuse the prompt of the earlier one:
+    /// [`prefix_break`] of their [previews](Self::preview). `None` where the later request extends the earlier one.
+    ///
+    /// ```
+    /// # use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CompletionRequest, Message};
+    /// # let backend = CodexBackend::new(CodexBackendConfig::new("sk-..."))?;
+    /// let request = |time: &str| {
+    ///     CompletionRequest::new(vec![Message::system(format!("It is {time}.")), Message::user("Hi")])
+    /// };
+    /// if let Some(found) = backend.prefix_break(&request("10:03"), &request("10:04"))? {
+    ///     println!("{found}");
+    /// #   assert_eq!((found.matching_items, found.items), (0, 2));
+    /// }
+    /// # Ok::<(), tachikoma_backend_codex::CodexError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// One of the requests would be refused before sending.
+    pub fn prefix_break(
+        &self,
+        earlier: &CompletionRequest,
+        later: &CompletionRequest,
+    ) -> Result<Option<PrefixBreak>, CodexError> {
+        Ok(prefix_break(&self.preview(earlier)?.body, &self.preview(later)?.body))
     }
 }

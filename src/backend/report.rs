@@ -1,6 +1,6 @@
-//! Reports for operators: rate limits, costs and unknown fields.
+//! Reports for operators: rate limits, costs, the cache of prompts, and unknown fields.
 
-use tachikoma_backends_core::CompletionResponse;
+use tachikoma_backends_core::{CacheCost, CacheReport, CacheStep, CompletionResponse};
 
 use super::CodexBackend;
 use crate::CodexError;
@@ -45,7 +45,7 @@ impl CodexBackend {
     ///
     /// ```
     /// # use tachikoma_backend_codex::{CodexBackend, CodexError};
-    /// # use tachikoma_backends_core::CompletionResponse;
+    /// # use tachikoma_backends_core::{CacheCost, CacheReport, CacheStep, CompletionResponse};
     /// /// Whether the budget, in USD, is spent.
     /// fn charge(backend: &CodexBackend, response: &CompletionResponse, budget: &mut f64) -> Result<bool, CodexError> {
     ///     let cost = backend.cost(response)?;
@@ -60,13 +60,12 @@ impl CodexBackend {
         let usage = response.usage.as_ref().ok_or_else(|| {
             CodexError::configuration("the server did not report the usage of the response")
         })?;
-        let name = response.service_tier.as_deref().unwrap_or_default();
+        let name = tier_name(response);
         let tier = ServiceTier::from_response(name).ok_or_else(|| {
             CodexError::configuration(format!("the price of the service tier {name:?} is unknown"))
                 .with_hint("Compute the cost from the response's Usage and the prices of your contract.")
         })?;
-        let model = if response.model.is_empty() { self.config.model().as_str() } else { &response.model };
-        let model = OpenAIModel::new(model);
+        let model = self.model_of_response(response);
         let usd = model.cost_at(usage, tier)?;
         let spec = model.spec();
         let items = response.provider_state.as_ref().map(state::hosted_items).unwrap_or_default();
@@ -75,4 +74,55 @@ impl CodexBackend {
         let excludes = items.into_iter().chain(audio).chain(search).map(str::to_owned).collect();
         Ok(Cost { usd, excludes })
     }
+
+    /// What the server's cache did for the prompts of a conversation: how much of them came from it, and what that saved at
+    /// OpenAI's prices against a conversation without a cache. The costs are those of the tokens alone; a step whose price is
+    /// unknown has none.
+    ///
+    /// ```
+    /// # use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CompletionResponse, OpenAIModel, Usage};
+    /// # let backend = CodexBackend::new(CodexBackendConfig::new("sk-..."))?;
+    /// # let model = OpenAIModel::GPT_5_6_TERRA.to_string();
+    /// # let response = |usage| CompletionResponse::default().with_model(&*model).with_usage(usage);
+    /// let responses = [
+    ///     response(Usage::new(100_000, 0).with_cached_tokens(0).with_cache_write_tokens(100_000)),
+    ///     response(Usage::new(100_000, 0).with_cached_tokens(100_000)),
+    /// ];
+    /// let total = backend.cache_report(&responses).total();
+    /// assert_eq!(total.hit_ratio(), Some(0.5));
+    /// let saved = total.cost.map(|cost| format!("{:.2}", cost.saved_usd()));
+    /// assert_eq!(saved.as_deref(), Some("0.13"));
+    /// # Ok::<(), tachikoma_backend_codex::CodexError>(())
+    /// ```
+    pub fn cache_report<'a>(
+        &self,
+        responses: impl IntoIterator<Item = &'a CompletionResponse>,
+    ) -> CacheReport {
+        CacheReport::new(responses.into_iter().map(|response| {
+            let step = CacheStep::new(response.usage);
+            match self.cache_cost(response) {
+                Some(cost) => step.with_cost(cost),
+                None => step,
+            }
+        }))
+    }
+
+    fn cache_cost(&self, response: &CompletionResponse) -> Option<CacheCost> {
+        let tier = ServiceTier::from_response(tier_name(response))?;
+        self.model_of_response(response).spec().cache_cost_at(response.usage.as_ref()?, tier).ok()
+    }
+
+    /// The model that responded, or the configured one where the server did not name it.
+    fn model_of_response(&self, response: &CompletionResponse) -> OpenAIModel {
+        if response.model.is_empty() {
+            self.config.model().clone()
+        } else {
+            OpenAIModel::new(&*response.model)
+        }
+    }
+}
+
+/// The service tier that the server named; empty where it named none.
+fn tier_name(response: &CompletionResponse) -> &str {
+    response.service_tier.as_deref().unwrap_or_default()
 }

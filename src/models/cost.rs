@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tachikoma_backends_core::Usage;
+use tachikoma_backends_core::{CacheCost, Usage};
 use thiserror::Error;
 
 use super::{ModelSpec, OpenAIModel, ServiceTier};
@@ -52,6 +52,16 @@ impl ModelSpec {
         let input_cost = f64::from(rest) * price.input + cached_cost + write_cost;
         let output_cost = f64::from(usage.completion_tokens) * price.output;
         Ok((input_cost * input_factor + output_cost * output_factor) / 1e6)
+    }
+
+    /// What the tokens of a response cost in this tier, with and without the cache.
+    ///
+    /// # Errors
+    /// Which part of the price is unknown.
+    pub fn cache_cost_at(&self, usage: &Usage, tier: ServiceTier) -> Result<CacheCost, PriceError> {
+        let mut uncached = *usage;
+        (uncached.cached_tokens, uncached.cache_write_tokens) = (None, None);
+        Ok(CacheCost::new(self.cost_at(usage, tier)?, self.cost_at(&uncached, tier)?))
     }
 }
 

@@ -141,7 +141,7 @@ mod tests {
         let expected = format!(
             "namespace functions {{\n\n// Finds.\n// Twice.\n{expected}\n\n}} // namespace functions"
         );
-        assert_eq!(namespace(&[tool(schema)]), expected);
+        assert_eq!(namespace(&[&tool(schema)]), expected);
     }
 
     #[test]

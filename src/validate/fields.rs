@@ -29,6 +29,7 @@ const RESPONSES_ONLY_TOOLS: &[&str] = &[
     "local_shell",
     "mcp",
     "namespace",
+    "programmatic_tool_calling",
     "shell",
     "tool_search",
     "web_search",
@@ -207,6 +208,7 @@ mod tests {
     fn check(extra: Value, expected: Option<&str>) {
         let mut request = CompletionRequest::new(vec![Message::user("Hi")]);
         request.extra = extra.as_object().unwrap().clone();
+        let expected = expected.map(|field| format!("the extra field {field:?}"));
         assert_eq!(responses_only(&request, "api.openai.com"), expected, "{extra}");
     }
 
@@ -255,6 +257,7 @@ mod tests {
     fn reasoning_as_openrouter_has_it_is_of_chat_completions() {
         let check = |reasoning: Value, host: &str, expected: Option<&str>| {
             let request = CompletionRequest::default().with_extra("reasoning", reasoning.clone());
+            let expected = expected.map(|field| format!("the extra field {field:?}"));
             assert_eq!(responses_only(&request, host), expected, "{reasoning} at {host}");
         };
         check(json!({"effort": "low"}), "localhost", Some("reasoning"));

@@ -3,6 +3,7 @@
 mod backend;
 mod backend_ext;
 mod backoff;
+mod cache_report;
 mod collect;
 #[cfg(any(test, feature = "conformance"))]
 mod conformance;
@@ -30,6 +31,7 @@ pub use async_trait::async_trait;
 pub use backend::{Backend, BackendCapabilities, BackendInfo};
 pub use backend_ext::BackendExt;
 pub use backoff::Backoff;
+pub use cache_report::{CacheCost, CacheReport, CacheStep, CacheTotal};
 pub use collect::{CollectError, CollectingStream};
 #[cfg(any(test, feature = "conformance"))]
 pub use conformance::{Conformance, ConformanceReport};

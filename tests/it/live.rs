@@ -198,7 +198,7 @@ async fn a_run_is_approved_and_cancelled() {
         // Every call has a result, so that the conversation can go on.
         let mut request = request("");
         request.messages = error.into_messages();
-        request.tools = vec![weather()];
+        request.tools = vec![weather().into()];
         let response = backend.complete(request).await.unwrap();
         assert_eq!(response.finish_reason, FinishReason::Stop);
     }

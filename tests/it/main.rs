@@ -8,9 +8,11 @@
     reason = "a test that panics has found something"
 )]
 
+mod apply_patch;
 mod backend;
 mod bad_input;
 mod bodies;
+mod cache;
 mod conformance_suite;
 mod core_fields;
 mod credentials;

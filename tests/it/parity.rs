@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, CodexError};
 use tachikoma_backends_core::{
     Backend, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, Message, ToolDefinition,
-    ToolParameters,
+    ToolParameters, Usage,
 };
 
 use self::turn::{Turn, chat_usage, responses_usage, sse};
@@ -89,28 +89,49 @@ async fn writes_to_the_cache_are_counted_over_both_apis() {
         (json!("many"), Value::Null, None),
         (json!([6]), json!(false), None),
     ] {
-        for api in BOTH {
-            for stream in [false, true] {
-                let name = if api == Api::ChatCompletions {
-                    "prompt_tokens_details"
-                } else {
-                    "input_tokens_details"
-                };
-                let usual = if api == Api::ChatCompletions { chat_usage() } else { responses_usage() };
-                let mut usage = usual.clone();
-                usage[name] = details.clone();
-                usage["cache_creation_input_tokens"] = beside.clone();
-                let body = Turn { text: "Hi", ..Turn::default() }.body(api, stream);
-                let body = body.replace(&usual.to_string(), &usage.to_string());
-                let kind = if stream { "text/event-stream" } else { "application/json" };
-                let read = send(api, server::http(200, kind, body.as_bytes()), stream).await.unwrap();
-                let found = read.usage.unwrap();
-                let of = format!("{api:?}, streamed: {stream}: {usage}");
-                assert_eq!(found.cache_write_tokens, expected, "{of}");
-                assert_eq!((found.prompt_tokens, found.completion_tokens), (20, 9), "{of}");
-            }
+        for (api, stream) in BOTH.into_iter().flat_map(|api| [(api, false), (api, true)]) {
+            let found = usage_with(api, stream, &details, "cache_creation_input_tokens", &beside).await;
+            assert_eq!(found.cache_write_tokens, expected, "{api:?}, {stream}: {details} {beside}");
+            assert_eq!((found.prompt_tokens, found.completion_tokens), (20, 9));
         }
     }
+}
+
+/// Whole and streamed, within the details and under the names that servers have beside them.
+#[tokio::test]
+async fn reads_from_the_cache_are_counted_over_both_apis() {
+    for (details, name, beside, expected) in [
+        (json!({"cached_tokens": 6}), "cached_tokens", Value::Null, Some(6)),
+        (json!({"cached_tokens": 0}), "prompt_cache_hit_tokens", json!(6), Some(0)),
+        (json!({"cached_tokens": null}), "cached_tokens", json!(6), Some(6)),
+        (json!({}), "prompt_cache_hit_tokens", json!(6), Some(6)),
+        (Value::Null, "num_cached_tokens", json!(6.0), Some(6)),
+        (Value::Null, "cache_read_input_tokens", json!("6"), Some(6)),
+        (Value::Null, "cache_read_input_tokens", json!(-6), None),
+        (Value::Null, "prompt_cache_miss_tokens", json!(6), None),
+    ] {
+        for (api, stream) in BOTH.into_iter().flat_map(|api| [(api, false), (api, true)]) {
+            let found = usage_with(api, stream, &details, name, &beside).await;
+            assert_eq!(found.cached_tokens, expected, "{api:?}, {stream}: {details} {name}: {beside}");
+            assert_eq!((found.prompt_tokens, found.completion_tokens), (20, 9));
+        }
+    }
+}
+
+/// The usage of a turn where the server sends these details of the input, and this field beside them.
+async fn usage_with(api: Api, stream: bool, details: &Value, name: &str, beside: &Value) -> Usage {
+    let (usual, of_input) = match api {
+        Api::ChatCompletions => (chat_usage(), "prompt_tokens_details"),
+        _ => (responses_usage(), "input_tokens_details"),
+    };
+    let mut usage = usual.clone();
+    usage[of_input] = details.clone();
+    usage[name] = beside.clone();
+    let body = Turn { text: "Hi", ..Turn::default() }.body(api, stream);
+    let body = body.replace(&usual.to_string(), &usage.to_string());
+    let kind = if stream { "text/event-stream" } else { "application/json" };
+    let read = send(api, server::http(200, kind, body.as_bytes()), stream).await.unwrap();
+    read.usage.unwrap()
 }
 
 #[tokio::test]

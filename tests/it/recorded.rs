@@ -72,6 +72,9 @@ fn counts(usage: &Value, names: [&str; 6]) -> Option<[Option<u64>; 6]> {
         value.as_u64().or(value.as_f64().filter(|count| *count >= 0.0).map(|count| count as u64))
     };
     let mut counts = names.map(count);
+    let beside =
+        ["/cached_tokens", "/prompt_cache_hit_tokens", "/num_cached_tokens", "/cache_read_input_tokens"];
+    counts[3] = counts[3].or_else(|| beside.into_iter().find_map(count));
     counts[4] = counts[4].or_else(|| count("/cache_creation_input_tokens"));
     counts[..3].iter().any(Option::is_some).then_some(counts)
 }

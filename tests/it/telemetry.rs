@@ -142,6 +142,35 @@ async fn spans_follow_the_conventions() {
 }
 
 #[tokio::test]
+async fn spans_have_the_reads_from_the_cache_and_the_writes_to_it() {
+    let spans = Spans::default();
+    let _guard = tracing::subscriber::set_default(Registry::default().with(spans.clone()));
+    let mock = MockServer::start().await.unwrap();
+    let backend = backend(&mock, |config| config);
+    let names = ["input_tokens", "cache_read.input_tokens", "cache_creation.input_tokens"];
+    for (details, expected) in [
+        (json!({"cached_tokens": 4, "cache_write_tokens": 6}), [Some("20"), Some("4"), Some("6")]),
+        (json!({"cached_tokens": 0}), [Some("20"), Some("0"), None]),
+        (json!({}), [Some("20"), None, None]),
+    ] {
+        let usage = json!({"prompt_tokens": 20, "completion_tokens": 1, "prompt_tokens_details": details});
+        let choice = json!({"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"});
+        let chunk = json!({"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"});
+        mock.push_reply(Reply::http(200, json!({"choices": [choice], "usage": usage}).to_string()));
+        backend.try_complete(request()).await.unwrap();
+        let event = format!("data: {}\n\n", json!({"choices": [chunk], "usage": usage}));
+        mock.push_reply(Reply::http(200, event).with_header("content-type", "text/event-stream"));
+        let whole = spans.take();
+        collect(&backend, request()).await;
+        for span in [whole, spans.take()] {
+            let found =
+                names.map(|name| span.get(format!("gen_ai.usage.{name}").as_str()).map(String::as_str));
+            assert_eq!(found, expected, "{span:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_or_is_dropped_closes_its_span() {
     let spans = Spans::default();
     let _guard = tracing::subscriber::set_default(Registry::default().with(spans.clone()));

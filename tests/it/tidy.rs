@@ -14,6 +14,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("target", &["models"]),
     ("validate", &["models", "target"]),
     ("tokens", &["models", "target"]),
+    ("tools", &[]),
     ("auth", &["runtime"]),
     ("server", &["auth", "runtime"]),
     ("api", &["models", "openai", "runtime", "server", "target", "tokens", "validate"]),

@@ -1,6 +1,7 @@
 //! `cargo xtask ci`: every check that decides whether a change lands, as one list of steps.
 
 mod command;
+mod comply;
 mod live;
 mod server;
 mod step;

@@ -113,14 +113,22 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The schemas of which one has to fit: unions within unions are taken apart.
+    /// The schemas of which one has to fit: unions within unions are taken apart, and each schema counts once.
     fn alternatives(&self, schema: &'a Value) -> Result<Vec<&'a Value>> {
         let resolved = self.resolve(schema)?;
         match UNIONS.iter().find_map(|union| resolved.get(union)?.as_array()) {
             None => Ok(vec![schema]),
             Some(branches) => {
                 let branches = branches.iter().map(|branch| self.alternatives(branch));
-                Ok(branches.collect::<Result<Vec<_>>>()?.concat())
+                let mut different: Vec<&Value> = Vec::new();
+                for branch in branches.collect::<Result<Vec<_>>>()?.concat() {
+                    let schema = self.resolve(branch)?;
+                    let mut before = different.iter().map(|other| self.resolve(other));
+                    if !before.any(|other| other.is_ok_and(|other| std::ptr::eq(other, schema))) {
+                        different.push(branch);
+                    }
+                }
+                Ok(different)
             }
         }
     }
@@ -144,8 +152,9 @@ impl<'a> Document<'a> {
             };
             rewritten.insert(keyword.clone(), value);
         }
-        if rewritten.contains_key("properties") {
-            // A misspelt field is a mistake.
+        let fields = rewritten.get("properties").and_then(Value::as_object);
+        // An object without declared fields is any object; in all others a misspelt field is a mistake.
+        if fields.is_some_and(|fields| !fields.is_empty()) {
             rewritten.entry("additionalProperties").or_insert(Value::Bool(false));
         }
         Ok(Value::Object(rewritten))

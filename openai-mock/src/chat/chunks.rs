@@ -1,9 +1,11 @@
 //! The same completion as a stream: one chunk per word, in the order and the form in which OpenAI sends them.
 
 use serde::Serialize;
+use serde_json::Value;
 
-use super::completion::{Exchange, Function, Head, Usage};
-use crate::answer::Answer;
+use super::completion::{Called, Exchange, Head, Usage};
+use super::message::{CallKind, ChatMessage, Logprobs};
+use crate::output::token_deltas;
 use crate::stream::pieces;
 
 #[derive(Serialize)]
@@ -20,7 +22,7 @@ struct Chunk<'a> {
 struct Choice<'a> {
     index: usize,
     delta: Delta<'a>,
-    logprobs: Option<()>,
+    logprobs: Option<Logprobs<'a>>,
     finish_reason: Option<&'a str>,
 }
 
@@ -37,6 +39,8 @@ struct Delta<'a> {
     tool_calls: Option<[CallDelta<'a>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<&'a [Value]>,
 }
 
 #[derive(Serialize)]
@@ -45,15 +49,16 @@ struct CallDelta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    kind: Option<&'static str>,
-    function: Function<'a>,
+    kind: Option<CallKind>,
+    #[serde(flatten)]
+    called: Called<'a>,
 }
 
 /// The text of the events, `[DONE]` included.
 pub(super) fn events(exchange: &Exchange<'_>) -> Vec<String> {
-    let answers = exchange.answers.iter().enumerate();
+    let messages = exchange.messages.iter().enumerate();
     let mut choices: Vec<_> =
-        answers.map(|(index, answer)| choices(exchange, index, answer).into_iter()).collect();
+        messages.map(|(index, message)| choices(exchange, index, message).into_iter()).collect();
     let include_usage = exchange.request.include_usage();
     let event = |choices, usage: Option<Usage>| {
         let chunk = Chunk {
@@ -82,37 +87,49 @@ pub(super) fn events(exchange: &Exchange<'_>) -> Vec<String> {
     events.iter().map(|data| format!("data: {data}\n\n")).collect()
 }
 
-fn choices<'a>(exchange: &Exchange<'_>, index: usize, answer: &'a Answer) -> Vec<Choice<'a>> {
-    let has_text = answer.content.is_some() || answer.reasoning.is_some();
-    let mut deltas = vec![Delta {
+fn choices<'a>(exchange: &Exchange<'_>, index: usize, message: &'a ChatMessage) -> Vec<Choice<'a>> {
+    let choice = |delta, logprobs, finish_reason| Choice {
+        index,
+        delta,
+        logprobs: Logprobs::new(logprobs),
+        finish_reason,
+    };
+    let plain = |delta| choice(delta, &[], None);
+    let has_text = message.content.is_some() || message.reasoning.is_some();
+    let mut choices = vec![plain(Delta {
         role: Some("assistant"),
         content: Some(has_text.then_some("")),
         refusal: Some(None),
         ..Delta::default()
-    }];
+    })];
     let texts = |text: &'a Option<String>| pieces(text.as_deref().unwrap_or_default(), 16);
-    deltas.extend(
-        texts(&answer.reasoning).map(|piece| Delta { reasoning_content: Some(piece), ..Delta::default() }),
+    choices.extend(
+        texts(&message.reasoning)
+            .map(|piece| plain(Delta { reasoning_content: Some(piece), ..Delta::default() })),
     );
-    deltas
-        .extend(texts(&answer.content).map(|piece| Delta { content: Some(Some(piece)), ..Delta::default() }));
-    deltas
-        .extend(texts(&answer.refusal).map(|piece| Delta { refusal: Some(Some(piece)), ..Delta::default() }));
-    for (number, call) in answer.calls.iter().enumerate() {
-        let delta = |id, name: Option<&'a str>, arguments| Delta {
+    let content = token_deltas(message.content.as_deref().unwrap_or_default(), &message.logprobs);
+    choices.extend(content.into_iter().map(|(piece, logprobs)| {
+        choice(Delta { content: Some(Some(piece)), ..Delta::default() }, logprobs, None)
+    }));
+    if !message.annotations.is_empty() {
+        choices.push(plain(Delta { annotations: Some(&message.annotations), ..Delta::default() }));
+    }
+    choices.extend(
+        texts(&message.refusal).map(|piece| plain(Delta { refusal: Some(Some(piece)), ..Delta::default() })),
+    );
+    for (number, call) in message.calls.iter().enumerate() {
+        let delta = |id, name: Option<&'a str>, input| Delta {
             tool_calls: Some([CallDelta {
                 index: number,
-                kind: name.and(Some("function")),
+                kind: name.and(Some(call.kind)),
                 id,
-                function: Function { name, arguments },
+                called: Called::new(call.kind, name, input),
             }]),
             ..Delta::default()
         };
-        deltas.push(delta(Some(exchange.call_id(index, number)), Some(call.name.as_str()), ""));
-        deltas.extend(pieces(&call.arguments, 8).map(|piece| delta(None, None, piece)));
+        choices.push(plain(delta(Some(exchange.call_id(index, number)), Some(call.name.as_str()), "")));
+        choices.extend(pieces(&call.input, 8).map(|piece| plain(delta(None, None, piece))));
     }
-    let choice = |delta, finish_reason| Choice { index, delta, logprobs: None, finish_reason };
-    let mut choices: Vec<_> = deltas.into_iter().map(|delta| choice(delta, None)).collect();
-    choices.push(choice(Delta::default(), Some(answer.finish_reason.as_str())));
+    choices.push(choice(Delta::default(), &[], Some(message.finish_reason.as_str())));
     choices
 }

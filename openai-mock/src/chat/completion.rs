@@ -1,17 +1,18 @@
 //! The plain response, and the parts of it that a stream sends too.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::CREATED;
+use super::message::{CallKind, ChatCall, ChatMessage, Logprobs};
 use super::request::ChatRequest;
-use crate::answer::Answer;
 use crate::{hash, tokens};
 
-/// A request with its answers, one a choice: all that a response is made of.
+/// A request with the messages of its response, one a choice: all that a response is made of.
 pub(super) struct Exchange<'a> {
     pub(super) id: String,
     pub(super) request: &'a ChatRequest,
-    pub(super) answers: Vec<Answer>,
+    pub(super) messages: Vec<ChatMessage>,
     pub(super) usage: Usage,
 }
 
@@ -38,7 +39,7 @@ pub(super) struct Completion<'a> {
 struct Choice<'a> {
     index: usize,
     message: Message<'a>,
-    logprobs: Option<()>,
+    logprobs: Option<Logprobs<'a>>,
     finish_reason: &'a str,
 }
 
@@ -51,22 +52,41 @@ struct Message<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<ToolCall<'a>>,
     refusal: Option<&'a str>,
-    annotations: [(); 0],
+    annotations: &'a [Value],
 }
 
 #[derive(Serialize)]
 struct ToolCall<'a> {
     id: String,
     #[serde(rename = "type")]
-    kind: &'static str,
-    function: Function<'a>,
+    kind: CallKind,
+    #[serde(flatten)]
+    called: Called<'a>,
 }
 
+/// What is called: a function or a custom tool. A delta has the name only at the beginning.
 #[derive(Clone, Serialize)]
-pub(super) struct Function<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) name: Option<&'a str>,
-    pub(super) arguments: &'a str,
+#[serde(rename_all = "lowercase")]
+pub(super) enum Called<'a> {
+    Function {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<&'a str>,
+        arguments: &'a str,
+    },
+    Custom {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<&'a str>,
+        input: &'a str,
+    },
+}
+
+impl<'a> Called<'a> {
+    pub(super) fn new(kind: CallKind, name: Option<&'a str>, input: &'a str) -> Self {
+        match kind {
+            CallKind::Function => Self::Function { name, arguments: input },
+            CallKind::Custom => Self::Custom { name, input },
+        }
+    }
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -93,10 +113,9 @@ struct CompletionDetails {
 }
 
 impl Usage {
-    pub(super) fn new(prompt_tokens: usize, answers: &[Answer]) -> Self {
-        let completion_tokens = answers.iter().map(|answer| tokens::count(answer.bytes())).sum();
-        let reasoning = answers.iter().filter_map(|answer| answer.reasoning.as_ref());
-        let reasoning_tokens = reasoning.map(|text| tokens::count(text.len())).sum();
+    pub(super) fn new(prompt_tokens: usize, messages: &[ChatMessage]) -> Self {
+        let completion_tokens = messages.iter().map(|message| tokens::count(message.bytes)).sum();
+        let reasoning_tokens = messages.iter().map(|message| tokens::count(message.reasoning_bytes)).sum();
         Self {
             prompt_tokens,
             completion_tokens,
@@ -129,28 +148,28 @@ impl Exchange<'_> {
     }
 
     pub(super) fn completion(&self) -> Completion<'_> {
-        let choices = self.answers.iter().enumerate().map(|(index, answer)| Choice {
+        let choices = self.messages.iter().enumerate().map(|(index, message)| Choice {
             index,
-            message: self.message(index, answer),
-            logprobs: None,
-            finish_reason: &answer.finish_reason,
+            message: self.message(index, message),
+            logprobs: Logprobs::new(&message.logprobs),
+            finish_reason: &message.finish_reason,
         });
         Completion { head: self.head("chat.completion"), choices: choices.collect(), usage: self.usage }
     }
 
-    fn message<'a>(&self, choice: usize, answer: &'a Answer) -> Message<'a> {
-        let calls = answer.calls.iter().enumerate().map(|(index, call)| ToolCall {
+    fn message<'a>(&self, choice: usize, message: &'a ChatMessage) -> Message<'a> {
+        let call = |(index, call): (usize, &'a ChatCall)| ToolCall {
             id: self.call_id(choice, index),
-            kind: "function",
-            function: Function { name: Some(&call.name), arguments: &call.arguments },
-        });
+            kind: call.kind,
+            called: Called::new(call.kind, Some(&call.name), &call.input),
+        };
         Message {
             role: "assistant",
-            content: answer.content.as_deref(),
-            reasoning_content: answer.reasoning.as_deref(),
-            tool_calls: calls.collect(),
-            refusal: answer.refusal.as_deref(),
-            annotations: [],
+            content: message.content.as_deref(),
+            reasoning_content: message.reasoning.as_deref(),
+            tool_calls: message.calls.iter().enumerate().map(call).collect(),
+            refusal: message.refusal.as_deref(),
+            annotations: &message.annotations,
         }
     }
 }

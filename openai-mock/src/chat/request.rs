@@ -1,7 +1,11 @@
 //! The body of a chat request: what is parsed, what is refused, and the prompt that it becomes.
 
+mod tools;
+
 use serde::Deserialize;
 use serde_json::Value;
+
+use self::tools::{Mode, Tool, ToolChoice};
 
 use crate::answer::{self, Prompt};
 use crate::body::RequestSchema;
@@ -23,6 +27,8 @@ pub(super) struct ChatRequest {
     tool_choice: Option<ToolChoice>,
     parallel_tool_calls: Option<bool>,
     response_format: Option<ResponseFormat>,
+    /// A field of other servers, which asks for reasoning.
+    reasoning: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,13 +68,16 @@ struct Part {
 #[derive(Debug, Deserialize)]
 struct ToolCall {
     id: String,
-    function: Option<CalledFunction>,
+    #[serde(alias = "custom")]
+    function: Option<Called>,
 }
 
+/// A called function or custom tool.
 #[derive(Debug, Deserialize)]
-struct CalledFunction {
+struct Called {
     name: String,
-    arguments: String,
+    #[serde(alias = "arguments")]
+    input: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -81,38 +90,6 @@ struct StreamOptions {
 enum Stop {
     One(String),
     Several(Vec<String>),
-}
-
-#[derive(Debug, Deserialize)]
-struct Tool {
-    function: ToolFunction,
-}
-
-#[derive(Debug, Deserialize)]
-struct ToolFunction {
-    name: String,
-    description: Option<String>,
-    parameters: Option<Value>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected 'none', 'auto', 'required' or a function to call")]
-enum ToolChoice {
-    Mode(Mode),
-    Named { function: FunctionName },
-}
-
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Mode {
-    None,
-    Auto,
-    Required,
-}
-
-#[derive(Debug, Deserialize)]
-struct FunctionName {
-    name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -178,20 +155,22 @@ impl ChatRequest {
 
     fn check_tools(&self) -> Result<(), ApiError> {
         let tools = self.tools.as_deref().unwrap_or_default();
-        match &self.tool_choice {
-            None | Some(ToolChoice::Mode(Mode::None)) => Ok(()),
-            Some(_) if tools.is_empty() => {
-                let message = "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are \
-                               specified.";
+        let choice = match &self.tool_choice {
+            Some(choice) if *choice != Mode::None => choice,
+            _ => return Ok(()),
+        };
+        if tools.is_empty() {
+            let message = "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are \
+                           specified.";
+            return Err(ApiError::invalid(message).param("tool_choice"));
+        }
+        let mut named = choice.named().unwrap_or_default().iter();
+        match named.find(|chosen| !tools.iter().any(|tool| chosen.is(tool))) {
+            None => Ok(()),
+            Some(chosen) => {
+                let message = format!("Tool choice '{}' not found in 'tools' parameter.", chosen.name());
                 Err(ApiError::invalid(message).param("tool_choice"))
             }
-            Some(ToolChoice::Named { function: FunctionName { name } })
-                if !tools.iter().any(|tool| tool.function.name == *name) =>
-            {
-                let message = format!("Tool choice '{name}' not found in 'tools' parameter.");
-                Err(ApiError::invalid(message).param("tool_choice"))
-            }
-            Some(_) => Ok(()),
         }
     }
 
@@ -238,9 +217,10 @@ impl ChatRequest {
     pub(super) fn tokens(&self) -> usize {
         let messages = self.messages.iter().map(|message| {
             let arguments = message.calls().iter().filter_map(|call| call.function.as_ref());
-            message.text().len() + arguments.map(|function| function.arguments.len()).sum::<usize>()
+            message.text().len() + arguments.map(|function| function.input.len()).sum::<usize>()
         });
-        let tools = self.tools.iter().flatten().map(|Tool { function }| {
+        let tools = self.tools.iter().flatten().map(|tool| {
+            let function = tool.function();
             let parameters = function.parameters.as_ref().map_or(0, |schema| schema.to_string().len());
             function.name.len() + function.description.as_ref().map_or(0, String::len) + parameters
         });
@@ -249,21 +229,14 @@ impl ChatRequest {
 
     pub(super) fn prompt(&self) -> Prompt {
         let last_user = self.messages.iter().rev().find(|message| message.role == Role::User);
-        let may_call = |function: &ToolFunction| match &self.tool_choice {
-            Some(ToolChoice::Mode(Mode::None)) => false,
-            Some(ToolChoice::Named { function: FunctionName { name } }) => function.name == *name,
-            _ => true,
-        };
-        let functions = self.tools.iter().flatten().map(|tool| &tool.function);
-        let functions = functions.filter(|function| may_call(function)).map(|function| answer::Function {
-            name: function.name.clone(),
-            parameters: function.parameters.clone().unwrap_or_else(|| serde_json::json!({"type": "object"})),
-        });
+        let may_call = |tool: &&Tool| self.tool_choice.as_ref().is_none_or(|choice| choice.allows(tool));
+        let tools = self.tools.iter().flatten().filter(may_call).map(Tool::callable);
         Prompt {
             user: last_user.map(Message::text).unwrap_or_default(),
             images: last_user.map_or(0, Message::images),
             results: self.results(),
-            functions: functions.collect(),
+            tools: tools.collect(),
+            reasons: self.reasoning.is_some(),
             parallel: self.parallel_tool_calls != Some(false),
             format: match &self.response_format {
                 None | Some(ResponseFormat::Text) => answer::Format::Text,
@@ -284,7 +257,7 @@ impl ChatRequest {
         }
     }
 
-    /// The tool messages at the end of the conversation, each with the name of its function.
+    /// The tool messages at the end of the conversation, each with the name of its tool.
     fn results(&self) -> Vec<(String, String)> {
         let start =
             self.messages.iter().rposition(|message| message.role != Role::Tool).map_or(0, |last| last + 1);

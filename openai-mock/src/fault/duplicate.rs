@@ -43,5 +43,7 @@ pub(super) fn calls(field: SharedField, first: &mut Option<Value>, piece: Bytes)
 /// Whether this is an event of the Responses API about a call.
 fn is_about_call(event: &Value) -> bool {
     let kind = |place| event.pointer(place).and_then(Value::as_str).unwrap_or_default();
-    kind("/type").starts_with("response.function_call_arguments.") || kind("/item/type") == "function_call"
+    let prefixes = ["response.function_call_arguments.", "response.custom_tool_call_input."];
+    prefixes.iter().any(|prefix| kind("/type").starts_with(prefix))
+        || ["function_call", "custom_tool_call"].contains(&kind("/item/type"))
 }

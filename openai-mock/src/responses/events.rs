@@ -1,54 +1,40 @@
 //! The same response as a stream, in the order and the form in which OpenAI sends its events.
 
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
-use super::item::{Item, Part};
+use super::item::in_progress;
+use super::kinds::{self, Step};
 use super::object::{Exchange, Object};
+use super::parts;
+use crate::output::OutputItem;
 use crate::stream::pieces;
 
-/// An event has some of these fields, by its type.
-#[derive(Default, Serialize)]
-struct Event<'a> {
+/// The longest delta of arguments, input or code, in bytes.
+const LONGEST_DELTA: usize = 8;
+
+/// An event has some fields, by its type.
+#[derive(Serialize)]
+pub(super) struct Event<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     response: Option<Object<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    item_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_index: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_index: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    summary_index: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    item: Option<Item<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    part: Option<Part<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delta: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refusal: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    arguments: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    logprobs: Option<[(); 0]>,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
     sequence_number: usize,
 }
 
 /// The text of the events.
 pub(super) fn events(exchange: &Exchange<'_>) -> Vec<String> {
-    let about = |kind, response| Event { kind, response: Some(response), ..Event::default() };
+    let about =
+        |kind, response| Event { kind, response: Some(response), fields: Map::new(), sequence_number: 0 };
     let mut events = vec![
         about("response.created", exchange.in_progress()),
         about("response.in_progress", exchange.in_progress()),
     ];
     for (index, item) in exchange.output.iter().enumerate() {
-        self::item(&mut events, index, item);
+        ItemEvents { events: &mut events, index, item }.play();
     }
     let last = if exchange.is_cut() { "response.incomplete" } else { "response.completed" };
     events.push(about(last, exchange.response()));
@@ -60,73 +46,111 @@ fn written(event: &Event<'_>) -> String {
     format!("event: {}\ndata: {}\n\n", event.kind, serde_json::to_string(event).unwrap_or_default())
 }
 
-fn item<'a>(events: &mut Vec<Event<'a>>, index: usize, item: &'a Item<'a>) {
-    let whole = |kind, item| Event { kind, output_index: Some(index), item: Some(item), ..Event::default() };
-    let inside =
-        |kind| Event { kind, output_index: Some(index), item_id: Some(item.id()), ..Event::default() };
-    events.push(whole("response.output_item.added", item.in_progress()));
-    match item {
-        Item::Reasoning { summary: parts, .. } | Item::Message { content: parts, .. } => {
-            for (number, part) in parts.iter().enumerate() {
-                self::part(events, *part, |kind| {
-                    let (content_index, summary_index) = match part {
-                        Part::SummaryText { .. } => (None, Some(number)),
-                        _ => (Some(number), None),
-                    };
-                    Event { content_index, summary_index, ..inside(kind) }
-                });
-            }
+/// The events of one item.
+pub(super) struct ItemEvents<'a, 'b> {
+    events: &'b mut Vec<Event<'a>>,
+    index: usize,
+    pub(super) item: &'b OutputItem,
+}
+
+impl ItemEvents<'_, '_> {
+    fn play(mut self) {
+        let item = self.item;
+        self.push("response.output_item.added", [("item", json!(in_progress(item)))]);
+        for step in kinds::kind(&item.kind).steps {
+            self.step(*step);
         }
-        Item::FunctionCall { arguments, name, .. } => {
-            let delta =
-                |piece| Event { delta: Some(piece), ..inside("response.function_call_arguments.delta") };
-            events.extend(pieces(arguments, 8).map(delta));
-            events.push(Event {
-                name: Some(name),
-                arguments: Some(arguments),
-                ..inside("response.function_call_arguments.done")
-            });
+        self.push("response.output_item.done", [("item", json!(item))]);
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Progress(kind) => self.inside(kind, []),
+            Step::End(completed, failed) => {
+                let kind = if self.item.has_failed() { failed } else { Some(completed) };
+                if let Some(kind) = kind {
+                    self.inside(kind, []);
+                }
+            }
+            Step::Text { delta, done, field } => {
+                let text = self.item.text(field);
+                for piece in pieces(text, LONGEST_DELTA) {
+                    self.inside(delta, [("delta", piece.into())]);
+                }
+                match self.item.kind.as_str() {
+                    "function_call" => {
+                        let name = self.item.text("name").into();
+                        self.inside(done, [(field, text.into()), ("name", name)]);
+                    }
+                    _ => self.inside(done, [(field, text.into())]),
+                }
+            }
+            Step::PartialImages => {
+                for (number, image) in self.item.partial_images.iter().enumerate() {
+                    self.inside(
+                        "response.image_generation_call.partial_image",
+                        [
+                            ("partial_image_index", number.into()),
+                            ("partial_image_b64", image.as_str().into()),
+                        ],
+                    );
+                }
+            }
+            Step::Commands => self.commands(),
+            Step::CommandOutputs => self.command_outputs(),
+            Step::Parts => parts::play(self),
         }
     }
-    events.push(whole("response.output_item.done", item.clone()));
+
+    /// The events of a shell call do not name their item.
+    fn commands(&mut self) {
+        let commands = self.item.fields.get("action").and_then(|action| action.get("commands")?.as_array());
+        for (number, command) in commands.into_iter().flatten().enumerate() {
+            let command = command.as_str().unwrap_or_default();
+            let mut push = |kind, name: &'static str, text: &str| {
+                self.push(kind, [("command_index", number.into()), (name, text.into())]);
+            };
+            push("response.shell_call_command.added", "command", "");
+            for piece in pieces(command, LONGEST_DELTA) {
+                push("response.shell_call_command.delta", "delta", piece);
+            }
+            push("response.shell_call_command.done", "command", command);
+        }
+    }
+
+    fn command_outputs(&mut self) {
+        for (number, output) in self.item.list("output").iter().enumerate() {
+            for name in ["stdout", "stderr"] {
+                let text = output.get(name).and_then(Value::as_str).unwrap_or_default();
+                for piece in pieces(text, parts::LONGEST_DELTA) {
+                    let mut delta = Map::new();
+                    delta.insert(name.to_owned(), piece.into());
+                    self.inside(
+                        "response.shell_call_output_content.delta",
+                        [("command_index", number.into()), ("delta", delta.into())],
+                    );
+                }
+            }
+            self.inside(
+                "response.shell_call_output_content.done",
+                [("command_index", number.into()), ("output", json!([output]))],
+            );
+        }
+    }
+
+    /// An event that names the item.
+    pub(super) fn inside<const N: usize>(&mut self, kind: &'static str, fields: [(&str, Value); N]) {
+        let item_id = ("item_id".to_owned(), self.item.text("id").into());
+        self.push(kind, fields);
+        if let Some(event) = self.events.last_mut() {
+            event.fields.extend([item_id]);
+        }
+    }
+
+    fn push<const N: usize>(&mut self, kind: &'static str, fields: [(&str, Value); N]) {
+        let mut fields: Map<String, Value> =
+            fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        fields.insert("output_index".to_owned(), self.index.into());
+        self.events.push(Event { kind, response: None, fields, sequence_number: 0 });
+    }
 }
-
-/// `at` is an event of this type at the part's place.
-fn part<'a>(events: &mut Vec<Event<'a>>, part: Part<'a>, at: impl Fn(&'static str) -> Event<'a>) {
-    let text = part.text();
-    let (kinds, done) = match part {
-        Part::SummaryText { .. } => (SUMMARY, Event { text: Some(text), ..at(SUMMARY.done) }),
-        Part::OutputText { .. } => (TEXT, Event { text: Some(text), logprobs: Some([]), ..at(TEXT.done) }),
-        Part::Refusal { .. } => (REFUSAL, Event { refusal: Some(text), ..at(REFUSAL.done) }),
-    };
-    events.push(Event { part: Some(part.empty()), ..at(kinds.part_added) });
-    let logprobs = done.logprobs;
-    events.extend(pieces(text, 16).map(|piece| Event { delta: Some(piece), logprobs, ..at(kinds.delta) }));
-    events.push(done);
-    events.push(Event { part: Some(part), ..at(kinds.part_done) });
-}
-
-/// The types of the events of one kind of part.
-#[derive(Clone, Copy)]
-struct Kinds {
-    part_added: &'static str,
-    delta: &'static str,
-    done: &'static str,
-    part_done: &'static str,
-}
-
-const SUMMARY: Kinds = Kinds {
-    part_added: "response.reasoning_summary_part.added",
-    delta: "response.reasoning_summary_text.delta",
-    done: "response.reasoning_summary_text.done",
-    part_done: "response.reasoning_summary_part.done",
-};
-
-const TEXT: Kinds = Kinds {
-    part_added: "response.content_part.added",
-    delta: "response.output_text.delta",
-    done: "response.output_text.done",
-    part_done: "response.content_part.done",
-};
-
-const REFUSAL: Kinds = Kinds { delta: "response.refusal.delta", done: "response.refusal.done", ..TEXT };

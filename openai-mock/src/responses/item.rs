@@ -1,92 +1,32 @@
-//! The items of an output: reasoning, a message and calls, in this order.
+//! The items of a response: what was scripted, or what an answer consists of, with all that the document requires.
 
-use serde::Serialize;
+use serde_json::Value;
 
+use super::kinds::{self, CallId};
 use super::reasoning;
-use crate::answer::{Answer, Call};
+use crate::answer::Answer;
 use crate::hash;
+use crate::output::OutputItem;
 
-#[derive(Clone, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Item<'a> {
-    Reasoning {
-        id: String,
-        summary: Vec<Part<'a>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        encrypted_content: Option<String>,
-    },
-    Message {
-        id: String,
-        status: &'static str,
-        content: Vec<Part<'a>>,
-        role: &'static str,
-    },
-    FunctionCall {
-        id: String,
-        status: &'static str,
-        arguments: &'a str,
-        call_id: String,
-        name: &'a str,
-    },
+/// The item before its first delta.
+pub(super) fn in_progress(item: &OutputItem) -> OutputItem {
+    let mut fields = Value::Object(item.fields.clone());
+    for (place, value) in kinds::kind(&item.kind).start {
+        match (value, fields.pointer_mut(place)) {
+            (Some(value), Some(field)) => *field = constant(value),
+            (None, Some(_)) => {
+                fields.as_object_mut().map(|fields| fields.remove(place.trim_start_matches('/')));
+            }
+            (_, None) => {}
+        }
+    }
+    let fields = fields.as_object().cloned().unwrap_or_default();
+    OutputItem { kind: item.kind.clone(), fields, partial_images: Vec::new() }
 }
 
-#[derive(Clone, Copy, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Part<'a> {
-    SummaryText { text: &'a str },
-    OutputText { annotations: [(); 0], logprobs: [(); 0], text: &'a str },
-    Refusal { refusal: &'a str },
-}
-
-impl<'a> Part<'a> {
-    fn output_text(text: &'a str) -> Self {
-        Self::OutputText { annotations: [], logprobs: [], text }
-    }
-
-    pub(super) fn text(self) -> &'a str {
-        match self {
-            Self::SummaryText { text } | Self::OutputText { text, .. } | Self::Refusal { refusal: text } => {
-                text
-            }
-        }
-    }
-
-    /// The part before its first delta.
-    pub(super) fn empty(self) -> Self {
-        match self {
-            Self::SummaryText { .. } => Self::SummaryText { text: "" },
-            Self::OutputText { .. } => Self::output_text(""),
-            Self::Refusal { .. } => Self::Refusal { refusal: "" },
-        }
-    }
-}
-
-impl Item<'_> {
-    pub(super) fn id(&self) -> &str {
-        match self {
-            Self::Reasoning { id, .. } | Self::Message { id, .. } | Self::FunctionCall { id, .. } => id,
-        }
-    }
-
-    /// The item before its first delta.
-    pub(super) fn in_progress(&self) -> Self {
-        let mut item = self.clone();
-        match &mut item {
-            Self::Reasoning { summary, encrypted_content, .. } => {
-                summary.clear();
-                *encrypted_content = None;
-            }
-            Self::Message { status, content, .. } => {
-                *status = "in_progress";
-                content.clear();
-            }
-            Self::FunctionCall { status, arguments, .. } => {
-                *status = "in_progress";
-                *arguments = "";
-            }
-        }
-        item
-    }
+/// A value of the table of types.
+fn constant(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_default()
 }
 
 /// Builds the items of a response: it decides their ids, and whether the last one is incomplete.
@@ -99,46 +39,65 @@ pub(super) struct ItemBuilder<'a> {
 }
 
 impl ItemBuilder<'_> {
-    pub(super) fn items<'a>(&self, answer: &'a Answer) -> Vec<Item<'a>> {
-        let reasoning = answer.reasoning.as_deref().filter(|text| self.has_item(text));
-        let mut items: Vec<Item<'a>> = reasoning.map(|text| self.reasoning(text)).into_iter().collect();
-        let content = answer.content.as_deref().filter(|text| self.has_item(text)).map(Part::output_text);
-        let refusal = answer.refusal.as_deref().map(|refusal| Part::Refusal { refusal });
-        let content: Vec<Part<'a>> = content.into_iter().chain(refusal).collect();
-        if !content.is_empty() {
-            let id = hash::id("msg_", &[self.response.as_bytes()]);
-            items.push(Item::Message { id, status: "completed", content, role: "assistant" });
+    pub(super) fn items(&self, answer: &Answer) -> Vec<OutputItem> {
+        let mut items = Vec::new();
+        for item in answer.output() {
+            // A limit may leave a text empty; then it has no item.
+            if self.cut && ["message", "reasoning"].contains(&item.kind.as_str()) && item.bytes() == 0 {
+                continue;
+            }
+            items.push(self.item(item, &items));
         }
-        items.extend(answer.calls.iter().enumerate().map(|(number, call)| self.call(number, call)));
-        if let (true, Some(Item::Message { status, .. } | Item::FunctionCall { status, .. })) =
-            (self.cut, items.last_mut())
+        if let (true, Some(last)) = (self.cut, items.last_mut())
+            && ["message", "function_call"].contains(&last.kind.as_str())
         {
-            *status = "incomplete";
+            last.fields.insert("status".to_owned(), "incomplete".into());
         }
         items
     }
 
-    /// A limit may leave a text empty; then it has no item.
-    fn has_item(&self, text: &str) -> bool {
-        !(self.cut && text.is_empty())
-    }
-
-    fn reasoning<'a>(&self, text: &'a str) -> Item<'a> {
-        Item::Reasoning {
-            id: reasoning::id(text, self.stored),
-            summary: vec![Part::SummaryText { text }],
-            encrypted_content: self.encrypted.then(|| reasoning::encrypted(text)),
+    fn item(&self, mut item: OutputItem, before: &[OutputItem]) -> OutputItem {
+        let kind = kinds::kind(&item.kind);
+        if kind.has_error_field && item.has_failed() {
+            item.fields.entry("status").or_insert("failed".into());
         }
+        for (field, value) in kind.defaults {
+            item.fields.entry(*field).or_insert_with(|| constant(value));
+        }
+        let hash = self.hash(&item, before);
+        let call_id = match kind.call_id {
+            CallId::Absent => None,
+            CallId::Own => Some(format!("call_{hash}")),
+            CallId::Last => {
+                let last = before.iter().rev().map(|item| item.text("call_id")).find(|id| !id.is_empty());
+                Some(last.unwrap_or("call_mock").to_owned())
+            }
+        };
+        if let Some(call_id) = call_id {
+            item.fields.entry("call_id").or_insert(call_id.into());
+        }
+        let mut id = format!("{}{hash}", kind.prefix);
+        if item.kind == "reasoning" {
+            let summary = item.summary();
+            // It comes back without anything else that the mock could know it by.
+            id = reasoning::id(&summary, self.stored);
+            if self.encrypted {
+                let content = reasoning::encrypted(&summary).into();
+                item.fields.entry("encrypted_content").or_insert(content);
+            }
+        }
+        item.fields.entry("id").or_insert(id.into());
+        item
     }
 
-    fn call<'a>(&self, number: usize, call: &'a Call) -> Item<'a> {
-        let id = |prefix| hash::id(prefix, &[self.response.as_bytes(), &number.to_le_bytes()]);
-        Item::FunctionCall {
-            id: id("fc_"),
-            status: "completed",
-            arguments: &call.arguments,
-            call_id: id("call_"),
-            name: &call.name,
+    /// What the ids of an item follow from: its number among the items of its type.
+    fn hash(&self, item: &OutputItem, before: &[OutputItem]) -> String {
+        let number = before.iter().filter(|other| other.kind == item.kind).count();
+        let response = self.response.as_bytes();
+        match (item.kind.as_str(), number) {
+            ("message", 0) => hash::id("", &[response]),
+            ("function_call", _) => hash::id("", &[response, &number.to_le_bytes()]),
+            (kind, _) => hash::id("", &[response, &number.to_le_bytes(), kind.as_bytes()]),
         }
     }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::item::{Item, ItemBuilder};
+use super::item::ItemBuilder;
 use super::request::ResponsesRequest;
 use crate::answer::Answer;
 use crate::chat::CREATED;
+use crate::output::OutputItem;
 use crate::{hash, tokens};
 
 /// The settings of the request that a response repeats, with their defaults.
@@ -44,7 +45,7 @@ pub(super) struct Object<'a> {
     error: Option<()>,
     incomplete_details: Option<Incomplete<'a>>,
     model: &'a str,
-    output: &'a [Item<'a>],
+    output: &'a [OutputItem],
     previous_response_id: Option<()>,
     service_tier: &'a str,
     usage: Option<Usage>,
@@ -81,7 +82,7 @@ struct OutputDetails {
 impl Usage {
     fn new(input_tokens: usize, answer: &Answer) -> Self {
         let output_tokens = tokens::count(answer.bytes());
-        let reasoning_tokens = tokens::count(answer.reasoning.as_ref().map_or(0, String::len));
+        let reasoning_tokens = tokens::count(answer.reasoning_bytes());
         Self {
             input_tokens,
             input_tokens_details: InputDetails { cached_tokens: 0, cache_write_tokens: 0 },
@@ -97,7 +98,7 @@ pub(super) struct Exchange<'a> {
     id: String,
     request: &'a ResponsesRequest,
     incomplete: Option<Incomplete<'a>>,
-    pub(super) output: Vec<Item<'a>>,
+    pub(super) output: Vec<OutputItem>,
     usage: Usage,
     repeated: BTreeMap<&'static str, Value>,
 }

@@ -1,9 +1,13 @@
 //! The body of a request: what is parsed, what is refused, and the prompt that it becomes.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+mod input;
+mod tools;
 
-use super::reasoning;
+use serde::Deserialize;
+use serde_json::Value;
+
+use self::input::{Input, Item, Role};
+use self::tools::{Mode, Tool, ToolChoice};
 use crate::answer::{self, Prompt};
 use crate::body::RequestSchema;
 use crate::errors::ApiError;
@@ -31,96 +35,6 @@ pub(super) struct ResponsesRequest {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a string or an array of input items")]
-enum Input {
-    Text(String),
-    Items(Vec<Item>),
-}
-
-/// An item has some of these fields, by its type.
-#[derive(Debug, Deserialize)]
-struct Item {
-    #[serde(rename = "type", default)]
-    kind: Kind,
-    id: Option<String>,
-    role: Option<Role>,
-    content: Option<Content>,
-    call_id: Option<String>,
-    name: Option<String>,
-    arguments: Option<String>,
-    output: Option<Content>,
-    summary: Option<Vec<Part>>,
-    encrypted_content: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    #[default]
-    Message,
-    FunctionCall,
-    FunctionCallOutput,
-    Reasoning,
-    ItemReference,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Role {
-    System,
-    Developer,
-    User,
-    Assistant,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a string or an array of content parts")]
-enum Content {
-    Text(String),
-    Parts(Vec<Part>),
-}
-
-#[derive(Debug, Deserialize)]
-struct Part {
-    #[serde(rename = "type")]
-    kind: String,
-    text: Option<String>,
-}
-
-/// A function, or a tool that the mock does not have.
-#[derive(Debug, Deserialize)]
-struct Tool {
-    #[serde(rename = "type")]
-    kind: String,
-    name: Option<String>,
-    description: Option<String>,
-    parameters: Option<Value>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected 'none', 'auto', 'required' or what to call")]
-enum ToolChoice {
-    Mode(Mode),
-    Allowed { tools: Vec<Chosen> },
-    One(Chosen),
-}
-
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Mode {
-    None,
-    Auto,
-    Required,
-}
-
-#[derive(Debug, Deserialize)]
-struct Chosen {
-    #[serde(rename = "type")]
-    kind: String,
-    name: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
 struct TextOptions {
     format: Option<Format>,
 }
@@ -145,7 +59,7 @@ impl ResponsesRequest {
             return Err(ApiError::missing_parameter("input"));
         }
         request.check_tool_choice()?;
-        request.check_items()?;
+        input::check(request.items())?;
         Ok(request)
     }
 
@@ -181,82 +95,19 @@ impl ResponsesRequest {
     }
 
     fn check_tool_choice(&self) -> Result<(), ApiError> {
-        let named = match &self.tool_choice {
-            Some(ToolChoice::Mode(Mode::Required)) if self.tools.as_ref().is_none_or(Vec::is_empty) => {
-                let message = "Tool choice 'required' must be specified with 'tools' parameter.";
-                return Err(ApiError::invalid(message).param("tool_choice"));
-            }
-            Some(ToolChoice::Allowed { tools }) => tools.as_slice(),
-            Some(ToolChoice::One(one)) => std::slice::from_ref(one),
-            _ => &[],
-        };
-        match named.iter().find(|chosen| !self.tools.iter().flatten().any(|tool| chosen.is(tool))) {
+        let tools = self.tools.as_deref().unwrap_or_default();
+        if let (Some(ToolChoice::Mode(Mode::Required)), []) = (&self.tool_choice, tools) {
+            let message = "Tool choice 'required' must be specified with 'tools' parameter.";
+            return Err(ApiError::invalid(message).param("tool_choice"));
+        }
+        let mut named = self.tool_choice.iter().filter_map(ToolChoice::named).flatten();
+        match named.find(|chosen| !tools.iter().any(|tool| chosen.is(tool))) {
             None => Ok(()),
-            Some(Chosen { kind, name }) => {
-                let name = name.as_ref().unwrap_or(kind);
-                let message = format!("Tool choice '{name}' not found in 'tools' parameter.");
+            Some(chosen) => {
+                let message = format!("Tool choice '{}' not found in 'tools' parameter.", chosen.label());
                 Err(ApiError::invalid(message).param("tool_choice"))
             }
         }
-    }
-
-    /// Every output belongs to a call before it, every call has its output, and reasoning is what the mock sent.
-    fn check_items(&self) -> Result<(), ApiError> {
-        let mut open: Vec<&str> = Vec::new();
-        for (index, item) in self.items().iter().enumerate() {
-            let require = |name: &str, is_present: bool| match is_present {
-                true => Ok(()),
-                false => Err(ApiError::missing_parameter(&format!("input[{index}].{name}"))),
-            };
-            match item.kind {
-                Kind::Message => {
-                    require("role", item.role.is_some())?;
-                    require("content", item.content.is_some())?;
-                }
-                Kind::FunctionCall | Kind::FunctionCallOutput => {
-                    require("call_id", item.call_id.is_some())?;
-                    let call = item.call_id.as_deref().unwrap_or_default();
-                    if item.kind == Kind::FunctionCall {
-                        open.push(call);
-                    } else if let Some(answered) = open.iter().position(|open| *open == call) {
-                        open.remove(answered);
-                    } else {
-                        let message =
-                            format!("No tool call found for function call output with call_id {call}.");
-                        return Err(ApiError::invalid(message).param("input"));
-                    }
-                }
-                Kind::Reasoning => {
-                    let summary: String =
-                        item.summary.iter().flatten().filter_map(|part| part.text.as_deref()).collect();
-                    reasoning::check(item.id.as_deref(), &summary, item.encrypted_content.as_deref())?;
-                    self.check_follower(index, item)?;
-                }
-                Kind::ItemReference => {
-                    return Err(reasoning::not_found(item.id.as_deref().unwrap_or_default()));
-                }
-            }
-        }
-        match open.first() {
-            None => Ok(()),
-            Some(call) => {
-                let message = format!("No tool output found for function call {call}.");
-                Err(ApiError::invalid(message).param("input"))
-            }
-        }
-    }
-
-    /// Refuses reasoning that is not followed by what it led to.
-    fn check_follower(&self, index: usize, item: &Item) -> Result<(), ApiError> {
-        let follower = self.items().get(index + 1);
-        if follower.is_some_and(|item| item.role == Some(Role::Assistant) || item.kind == Kind::FunctionCall)
-        {
-            return Ok(());
-        }
-        let id = item.id.as_deref().unwrap_or_default();
-        let message =
-            format!("Item '{id}' of type 'reasoning' was provided without its required following item.");
-        Err(ApiError::invalid(message).param("input"))
     }
 
     fn items(&self) -> &[Item] {
@@ -280,20 +131,10 @@ impl ResponsesRequest {
             Some(Input::Text(text)) => text.len(),
             _ => 0,
         };
-        let items = self.items().iter().map(|item| match item.kind {
-            Kind::Reasoning => 0,
-            _ => item.text().len() + item.arguments.as_ref().map_or(0, String::len),
-        });
-        let tools = self.functions().map(|tool| {
-            let parameters = tool.parameters.as_ref().map_or(0, |schema| schema.to_string().len());
-            tool.name().len() + tool.description.as_ref().map_or(0, String::len) + parameters
-        });
+        let items = self.items().iter().map(Item::bytes);
+        let tools = self.tools.iter().flatten().map(Tool::bytes);
         let instructions = self.instructions.as_ref().map_or(0, String::len);
         tokens::count(instructions + plain + items.chain(tools).sum::<usize>())
-    }
-
-    fn functions(&self) -> impl Iterator<Item = &Tool> {
-        self.tools.iter().flatten().filter(|tool| tool.kind == "function")
     }
 
     pub(super) fn prompt(&self) -> Prompt {
@@ -302,21 +143,13 @@ impl ResponsesRequest {
             Some(Input::Text(text)) => text.clone(),
             _ => last_user.map(Item::text).unwrap_or_default(),
         };
-        let may_call = |tool: &Tool| match &self.tool_choice {
-            Some(ToolChoice::Mode(Mode::None)) => false,
-            Some(ToolChoice::Allowed { tools }) => tools.iter().any(|chosen| chosen.is(tool)),
-            Some(ToolChoice::One(one)) => one.is(tool),
-            _ => true,
-        };
-        let functions = self.functions().filter(|tool| may_call(tool)).map(|tool| answer::Function {
-            name: tool.name().to_owned(),
-            parameters: tool.parameters.clone().unwrap_or_else(|| json!({"type": "object"})),
-        });
+        let callables = |tool: &Tool| tool.callables(self.tool_choice.as_ref());
         Prompt {
             user,
             images: last_user.map_or(0, Item::images),
-            results: self.results(),
-            functions: functions.collect(),
+            results: input::results(self.items()),
+            tools: self.tools.iter().flatten().flat_map(callables).collect(),
+            reasons: false,
             parallel: self.parallel_tool_calls != Some(false),
             format: match self.text.as_ref().and_then(|text| text.format.as_ref()) {
                 None | Some(Format::Text) => answer::Format::Text,
@@ -326,52 +159,5 @@ impl ResponsesRequest {
             stop: Vec::new(),
             max_tokens: self.max_output_tokens,
         }
-    }
-
-    /// The outputs at the end of the input, each with the name of its function.
-    fn results(&self) -> Vec<(String, String)> {
-        let items = self.items();
-        let is_output = |item: &&Item| item.kind == Kind::FunctionCallOutput;
-        let outputs = items.iter().rev().take_while(is_output).count();
-        let (before, results) = items.split_at(items.len() - outputs);
-        let result = |item: &Item| {
-            let is_call = |call: &&Item| call.kind == Kind::FunctionCall && call.call_id == item.call_id;
-            let name = before.iter().rev().find(is_call).and_then(|call| call.name.clone());
-            (name.unwrap_or_default(), item.text())
-        };
-        results.iter().map(result).collect()
-    }
-}
-
-impl Item {
-    /// The text of a message, or the output of a call.
-    fn text(&self) -> String {
-        match self.content.as_ref().or(self.output.as_ref()) {
-            None => String::new(),
-            Some(Content::Text(text)) => text.clone(),
-            Some(Content::Parts(parts)) => {
-                parts.iter().filter_map(|part| part.text.as_deref()).collect::<Vec<_>>().join("\n")
-            }
-        }
-    }
-
-    fn images(&self) -> usize {
-        match &self.content {
-            Some(Content::Parts(parts)) => parts.iter().filter(|part| part.kind == "input_image").count(),
-            _ => 0,
-        }
-    }
-}
-
-impl Tool {
-    fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or_default()
-    }
-}
-
-impl Chosen {
-    /// A tool of the mock's own, a web search for instance, has no name.
-    fn is(&self, tool: &Tool) -> bool {
-        self.kind == tool.kind && (self.name.is_none() || self.name == tool.name)
     }
 }

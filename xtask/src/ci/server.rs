@@ -1,7 +1,8 @@
 //! Real servers, started for one step.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
@@ -16,6 +17,8 @@ pub(super) struct Server {
     process: String,
     /// `http://127.0.0.1:PORT`.
     pub(super) origin: String,
+    /// Kept open: a server may end if it cannot print.
+    output: Option<BufReader<ChildStdout>>,
 }
 
 impl Server {
@@ -31,11 +34,27 @@ impl Server {
         Self::parse(&started).with_context(|| format!("{} printed {started:?}", script.display()))
     }
 
+    /// Starts `openai-mock` itself, or another server whose first line of output is its base URL, after a few words.
+    ///
+    /// # Errors
+    /// The server cannot be started, or prints something else.
+    pub(super) fn spawn(start: &mut Command) -> Result<Self> {
+        let mut child = start.stdout(Stdio::piped()).spawn().context("the server cannot be started")?;
+        let mut printed = BufReader::new(child.stdout.take().context("the server has no output")?);
+        let mut server = Self { process: child.id().to_string(), origin: String::new(), output: None };
+        let mut line = String::new();
+        printed.read_line(&mut line)?;
+        let url = line.split_whitespace().last().and_then(|url| url.strip_suffix("/v1"));
+        url.with_context(|| format!("the server printed {line:?}"))?.clone_into(&mut server.origin);
+        server.output = Some(printed);
+        Ok(server)
+    }
+
     /// Reads `PORT=1 PID=2 LOG=...`.
     fn parse(started: &str) -> Option<Self> {
         let field = |name| started.split_whitespace().find_map(|word| word.strip_prefix(name));
         let origin = format!("http://127.0.0.1:{}", field("PORT=")?);
-        Some(Self { process: field("PID=")?.to_owned(), origin })
+        Some(Self { process: field("PID=")?.to_owned(), origin, output: None })
     }
 }
 

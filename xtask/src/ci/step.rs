@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use anyhow::Result;
 
 use super::command::{self, cargo, run, shared, succeeds, target};
-use super::live;
+use super::{comply, live};
 
 const CRATE: &str = "tachikoma-backend-codex";
 const CORE: &str = "tachikoma-backends-core";
@@ -40,6 +40,8 @@ pub(super) enum Step {
     Deny,
     /// The instructions per event are not above the recorded ones; needs valgrind
     Instructions,
+    /// llm-comply passes openai-mock in both APIs, but for compaction; needs pip and its registry
+    Comply,
     /// The conformance cases; needs ../shared/conformance
     Conformance,
     /// The live tests against llama.cpp; needs ../shared/servers
@@ -68,6 +70,7 @@ impl Step {
         match self {
             Self::Deny => tool("cargo-deny", succeeds(cargo().args(["deny", "--version"]))),
             Self::Instructions => tool("valgrind", succeeds(command::command("valgrind").arg("--version"))),
+            Self::Comply => (!comply::install()).then(|| "pip cannot install llm-comply".to_owned()),
             Self::Conformance => folder("conformance"),
             Self::Live | Self::Agent | Self::Llmock | Self::Bodies | Self::Document => folder("servers"),
             _ => None,
@@ -99,6 +102,7 @@ impl Step {
             Self::Instructions => run(cargo()
                 .args(["run", "--release", "--quiet", "--package", "benches"])
                 .args(["--", "instructions", "--check"])),
+            Self::Comply => comply::run_tests(),
             Self::Conformance => live::conformance(),
             Self::Live => live::llama(),
             Self::Agent => live::agent(),

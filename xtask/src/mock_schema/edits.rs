@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// A place among the schemas of the document, and what stands there instead.
-pub(super) const EDITS: [(&str, &str); 18] = [
+pub(super) const EDITS: [(&str, &str); 23] = [
     // A response may be sent back unchanged, with fields that the document lists for responses alone, or not at all.
     ("/ChatCompletionRequestAssistantMessage/properties/annotations", "{}"),
     ("/ChatCompletionRequestAssistantMessage/properties/reasoning_content", "{}"),
@@ -12,18 +12,8 @@ pub(super) const EDITS: [(&str, &str); 18] = [
     ("/ChatCompletionRequestAssistantMessage/properties/parsed", "{}"),
     ("/ChatCompletionMessageToolCall/properties/function/properties/parsed_arguments", "{}"),
     ("/ChatCompletionMessageToolCall/properties/index", "{}"),
-    // The mock makes and reads these items. The role decides between the messages, of which the document has three.
-    (
-        "/InputItem",
-        r##"{"oneOf": [
-            {"$ref": "#/components/schemas/EasyInputMessage"},
-            {"$ref": "#/components/schemas/OutputMessage"},
-            {"$ref": "#/components/schemas/FunctionToolCall"},
-            {"$ref": "#/components/schemas/FunctionCallOutputItemParam"},
-            {"$ref": "#/components/schemas/ReasoningItem"},
-            {"$ref": "#/components/schemas/ItemReferenceParam"}
-        ]}"##,
-    ),
+    // The role decides between the messages, of which the document has three: two of them are one.
+    ("/InputMessage", r##"{"$ref": "#/components/schemas/EasyInputMessage"}"##),
     ("/EasyInputMessage/properties/role/enum", r#"["user", "system", "developer"]"#),
     (
         "/EasyInputMessage/properties/status",
@@ -44,6 +34,13 @@ pub(super) const EDITS: [(&str, &str); 18] = [
     ("/InputImageContent/required", r#"["type"]"#),
     ("/FunctionTool/required", r#"["type", "name"]"#),
     ("/ReasoningItem/required", r#"["type", "summary"]"#),
+    // Required by the document, which does not declare them.
+    ("/LocalShellToolCallOutput/properties/call_id", r#"{"type": "string"}"#),
+    ("/LocalShellToolCallOutput/required", r#"["type", "output"]"#),
+    ("/MCPApprovalResponse/properties/request_id", r#"{"type": "string"}"#),
+    ("/MCPApprovalResponse/required", r#"["type", "approve", "approval_request_id"]"#),
+    // Asks for reasoning on other servers.
+    ("/CreateChatCompletionRequest/properties/reasoning", r#"{"type": "object"}"#),
     ("/CreateResponse/properties/top_logprobs/type", r#"["integer", "null"]"#),
     // Spelt with `$recursiveRef` in the document.
     (

@@ -25,6 +25,14 @@ fn an_object_is_closed_unless_it_says_otherwise() {
         json!({ "properties": plain, "additionalProperties": true }),
     );
     check(json!({ "type": "object" }), json!({ "type": "object" }));
+    let any = || json!({ "type": "object", "properties": {} });
+    check(any(), any());
+}
+
+#[test]
+fn a_schema_counts_once_in_a_union() {
+    let reference = json!({ "$ref": "#/components/schemas/P" });
+    check(json!({ "oneOf": [reference, { "anyOf": [reference] }] }), reference.clone());
 }
 
 #[test]

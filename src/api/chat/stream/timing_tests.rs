@@ -66,7 +66,7 @@ async fn read(
 ) -> (Result<(String, u64), (ErrorCategory, String)>, u64) {
     let start = Instant::now();
     let body = body(steps, &reliability);
-    let decoder = Box::new(ChatStream::new(usize::MAX, usize::MAX));
+    let decoder = Box::new(ChatStream::new(crate::api::ResponseContext::default()));
     let source = SseSource::new(body, reliability.max_event_bytes);
     let mut chunks = chunks::<CodexError>(source, decoder, &reliability, Unobserved);
     let mut text = String::new();

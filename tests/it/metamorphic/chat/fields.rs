@@ -128,11 +128,14 @@ pub(in super::super) fn usage_retyped(input: &Input, random: &mut Rng) -> Option
             for name in ["prompt_tokens_details", "completion_tokens_details"] {
                 chunk["usage"][name] = other.clone();
             }
-            // Anthropic's field for it is outside of the details.
-            let is_beside = chunk["usage"]["cache_creation_input_tokens"].is_number();
+            // Some servers have them outside of the details.
+            let is_beside = |name: &&str| chunk["usage"].get(*name).is_some_and(Value::is_number);
+            let reads =
+                ["cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cache_read_input_tokens"];
             let mut usage = usage;
-            usage.cached_tokens = None;
-            usage.cache_write_tokens = usage.cache_write_tokens.filter(|_| is_beside);
+            usage.cached_tokens = usage.cached_tokens.filter(|_| reads.iter().any(is_beside));
+            usage.cache_write_tokens =
+                usage.cache_write_tokens.filter(|_| is_beside(&"cache_creation_input_tokens"));
             usage.reasoning_tokens = None;
             expected.usage = Some(usage);
         }
