@@ -6,7 +6,7 @@ use super::requests::numbers;
 
 type Fields = Map<String, Value>;
 
-/// Fields of a body that the caller need not set: how the response is delivered and kept, and what it holds besides.
+/// Fields that say how the response is delivered and kept, and what it holds besides: they are the backend's own.
 const FREE: [&str; 4] = ["include", "store", "stream", "stream_options"];
 
 /// The body of a Chat Completions request in one spelling.
@@ -83,6 +83,10 @@ fn normal(body: &Value) -> Value {
     }
     for tool in elements(fields.get_mut("tools")) {
         tool.entry("type").or_insert_with(|| "function".into());
+        remove_if(tool, "description", is_empty);
+        if let Some(function) = tool.get_mut("function").and_then(Value::as_object_mut) {
+            remove_if(function, "description", is_empty);
+        }
     }
     body
 }
@@ -140,32 +144,29 @@ fn remove_if(fields: &mut Fields, name: &str, condition: impl Fn(&Value) -> bool
     }
 }
 
-/// The first difference between two bodies, as a path and what is there; the path alone says what kind it is.
+/// The first difference between two bodies: its path, and what is there.
 pub(super) fn difference(recorded: &Value, sent: &Value) -> Option<(String, String)> {
     match (recorded, sent) {
         (Value::Object(left), Value::Object(right)) => {
-            let names = left.keys().chain(right.keys().filter(|name| !left.contains_key(*name)));
-            let inner = names.filter_map(|name| {
+            let added = right.keys().filter(|name| !left.contains_key(*name));
+            left.keys().chain(added).find_map(|name| {
                 let (path, what) = match (left.get(name), right.get(name)) {
                     (Some(left), Some(right)) => difference(left, right)?,
                     (Some(left), None) => (String::new(), format!("{} is not sent", short(left))),
-                    (_, right) => (String::new(), format!("{} is added", short(right?))),
+                    (None, right) => (String::new(), format!("{} is added", short(right?))),
                 };
                 Some((format!(".{name}{path}"), what))
-            });
-            inner.into_iter().next()
+            })
         }
         (Value::Array(left), Value::Array(right)) => {
-            let inner = left.iter().zip(right).enumerate().find_map(|(i, (left, right))| {
-                difference(left, right).map(|(path, what)| (format!("[{i}]{path}"), what))
+            let pairs = left.iter().zip(right).enumerate();
+            let inner = pairs.filter_map(|(i, (left, right))| {
+                let (path, what) = difference(left, right)?;
+                Some((format!("[{i}]{path}"), what))
             });
-            inner.or_else(|| {
-                let (recorded, sent) = (left.len(), right.len());
-                (recorded != sent)
-                    .then(|| (String::new(), format!("{recorded} elements are {sent}: {} | {}",
-                        short(left.get(sent.min(recorded)).unwrap_or(&Value::Null)),
-                        short(right.get(sent.min(recorded)).unwrap_or(&Value::Null)))))
-            })
+            let (recorded, sent) = (left.len(), right.len());
+            let length = || (String::new(), format!("{recorded} elements, of which {sent} are sent"));
+            inner.chain((recorded != sent).then(length)).next()
         }
         (left, right) if left == right => None,
         (left, right) => Some((String::new(), format!("{} is {}", short(left), short(right)))),
@@ -190,7 +191,7 @@ fn spellings_of_chat_completions() {
     check(json!({"tools": [], "tool_choice": "any"}), json!({"tool_choice": "required"}));
     check(json!({"stop": "END"}), json!({"stop": ["END"]}));
     check(
-        json!({"tools": [{"function": {"name": "f", "strict": false}}]}),
+        json!({"tools": [{"function": {"name": "f", "description": "", "strict": false}}]}),
         json!({"tools": [{"type": "function", "function": {"name": "f"}}]}),
     );
     #[track_caller]
@@ -251,5 +252,5 @@ fn the_first_difference_has_a_path() {
     check(json!({"a": [1, {"b": 2}]}), json!({"a": [1, {"b": 3}]}), Some((".a[1].b", "2 is 3")));
     check(json!({"a": 1}), json!({}), Some((".a", "1 is not sent")));
     check(json!({}), json!({"a": 1}), Some((".a", "1 is added")));
-    check(json!([1]), json!([]), Some(("", "1 elements are 0: 1 | null")));
+    check(json!([1]), json!([]), Some(("", "1 elements, of which 0 are sent")));
 }

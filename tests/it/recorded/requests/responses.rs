@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tachikoma_backend_codex::internals;
 use tachikoma_backends_core::{Message, ProviderState, Role, ToolCall};
 
-use super::{Fields, content, take};
+use super::{content, take};
 
 /// # Errors
 /// What the core cannot hold.
@@ -86,7 +86,9 @@ fn plain(items: &[Value]) -> Option<Message> {
         fields.retain(|_, value| !value.is_null());
         match take::<String>(&mut fields, "type").as_deref() {
             None | Some("message") if i == 0 && take::<String>(&mut fields, "role")? == "assistant" => {
-                message.content = take::<String>(&mut fields, "content")?.into();
+                // An empty text before calls would not be sent.
+                let text: String = take(&mut fields, "content").filter(|text: &String| !text.is_empty())?;
+                message.content = text.into();
             }
             Some("function_call") => {
                 let id: String = take(&mut fields, "call_id")?;
@@ -111,11 +113,8 @@ fn with_type(item: Value) -> Value {
     if fields.get("role").is_some_and(|role| role == "assistant") {
         fields.entry("type").or_insert_with(|| "message".into());
         if let Some(Value::String(text)) = fields.get("content") {
-            let part: Fields = [("type", "output_text"), ("text", text.as_str())]
-                .into_iter()
-                .map(|(field, value)| (field.to_owned(), value.into()))
-                .collect();
-            fields.insert("content".to_owned(), json!([part]));
+            let parts = json!([{"type": "output_text", "text": text}]);
+            fields.insert("content".to_owned(), parts);
         }
     }
     Value::Object(fields)
