@@ -13,7 +13,8 @@ fn recorded_items(exchange: &Exchange) -> Vec<Value> {
         return list(&body["output"]).to_vec();
     }
     let events = events(&exchange.body);
-    let is_last = |event: &&Value| ["response.completed", "response.incomplete"].contains(&text(&event["type"]));
+    let is_last =
+        |event: &&Value| ["response.completed", "response.incomplete"].contains(&text(&event["type"]));
     let last = events.iter().find(is_last).map_or(&Value::Null, |event| &event["response"]["output"]);
     if !list(last).is_empty() {
         return list(last).to_vec();
@@ -32,7 +33,8 @@ fn paragraphs(parts: &Value) -> String {
 fn citation(annotation: &Value, offset: u64) -> Value {
     let kind = text(&annotation["type"]);
     let fields = if annotation[kind].is_object() { &annotation[kind] } else { annotation };
-    let either = |names: [&str; 2]| names.iter().map(|name| &fields[*name]).find(|value| !value.is_null()).cloned();
+    let either =
+        |names: [&str; 2]| names.iter().map(|name| &fields[*name]).find(|value| !value.is_null()).cloned();
     let place = |value: Option<Value>| value.and_then(|value| value.as_u64()).map(|place| place + offset);
     without_nulls(json!({
         "kind": kind,
@@ -84,11 +86,12 @@ fn expected_item(item: &Value) -> Value {
         "web_search_call" => {
             let action = &item["action"];
             let queries = match text(&action["type"]) {
-                "search" if list(&action["queries"]).is_empty() => json!([action["query"]]),
-                "search" => action["queries"].clone(),
-                "find_in_page" => json!([action["pattern"]]),
-                _ => json!([]),
+                "search" if list(&action["queries"]).is_empty() => vec![action["query"].clone()],
+                "search" => list(&action["queries"]).to_vec(),
+                "find_in_page" => vec![action["pattern"].clone()],
+                _ => Vec::new(),
             };
+            let queries: Vec<_> = queries.into_iter().filter(|query| !query.is_null()).collect();
             json!({
                 "type": "web_search", "queries": queries, "url": action["url"],
                 "action": if action.is_object() { action["type"].clone() } else { json!("other") },
@@ -163,7 +166,10 @@ fn compare_item(expected: &Value, found: &Value) -> Result<(), String> {
             Value::Null => is_empty,
             Value::Array(results) if field == "results" => {
                 results.len() == list(value).len()
-                    && results.iter().zip(list(value)).all(|(found, value)| compare_item(value, found).is_ok())
+                    && results
+                        .iter()
+                        .zip(list(value))
+                        .all(|(found, value)| compare_item(value, found).is_ok())
             }
             found => found == value,
         };
@@ -203,8 +209,11 @@ fn chat_citations(exchange: &Exchange) -> Vec<Value> {
             annotations.extend(found.iter().map(|annotation| citation(annotation, 0)));
         }
         let page = |url: &Value| json!({"kind": "url_citation", "url": url});
-        // Every event repeats them.
-        addresses.extend(list(&document["citations"]).iter().map(page));
+        // Every event repeats them, and the results of a search hold them as well.
+        let results: Vec<_> =
+            list(&document["search_results"]).iter().map(|found| page(&found["url"])).collect();
+        let pages = list(&document["citations"]).iter().map(page);
+        addresses.extend(if results.is_empty() { pages.collect() } else { results });
     }
     let all = if annotations.is_empty() { addresses } else { annotations };
     let mut citations: Vec<Value> = Vec::new();
@@ -236,10 +245,12 @@ fn compare_chat(exchange: &Exchange, response: &CompletionResponse) -> Result<()
     if found.len() != expected.iter().map(|(_, count)| count).sum::<usize>() {
         return Err(format!("further items: {found:?}"));
     }
-    let texts: String = found.iter().map(|item| text(&item["text"])).filter(|_| true).collect();
-    let all = [&response.reasoning, &response.content].map(|text| text.clone().unwrap_or_default()).concat();
-    if texts.len() != all.len() {
-        return Err(format!("the items hold {texts:?}, the response {all:?}"));
+    for (kind, whole) in [("reasoning", &response.reasoning), ("message", &response.content)] {
+        let items = found.iter().filter(|item| item["type"] == kind);
+        let held: String = items.map(|item| text(&item["text"])).collect();
+        if held != whole.as_deref().unwrap_or_default() {
+            return Err(format!("the {kind} items hold {held:?}, the response {whole:?}"));
+        }
     }
     let citations: Vec<Value> = found.iter().flat_map(|item| list(&item["citations"]).to_vec()).collect();
     let expected = chat_citations(exchange);

@@ -200,7 +200,10 @@ fn spellings_of_chat_completions() {
     }
     let text = json!({"type": "text", "text": "a"});
     check_message(json!({"role": "developer", "content": [text]}), json!({"role": "system", "content": "a"}));
-    check_message(json!({"role": "user", "content": [text, text]}), json!({"role": "user", "content": [text, text]}));
+    check_message(
+        json!({"role": "user", "content": [text, text]}),
+        json!({"role": "user", "content": [text, text]}),
+    );
     let cached = json!({"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}});
     check_message(json!({"role": "user", "content": [cached]}), json!({"role": "user", "content": [cached]}));
     let image = json!({"type": "image_url", "image_url": {"url": "u"}});

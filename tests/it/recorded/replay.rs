@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
 
 use super::normal::{difference, normal_chat, normal_responses};
@@ -129,4 +129,93 @@ fn every_recorded_request_can_be_expressed() {
     println!("{report}");
     assert!(equal * 100 >= LEAST_EQUAL * exchanges.len(), "too few are equal:\n{report}");
     assert!(!groups.keys().any(|key| key.starts_with("UNLISTED")), "a difference has no reason:\n{report}");
+}
+
+/// Kinds of requests that few recordings hold.
+#[test]
+fn bodies_of_every_kind_can_be_expressed() {
+    let (mut backends, mut failures) = (Backends::new(), String::new());
+    let mut check = |path: &str, fields: Value| {
+        let mut request = json!({"model": "gpt-5.4"});
+        request.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let exchange = Exchange {
+            source: String::new(),
+            host: if path.starts_with("/api") { "openrouter" } else { "openai" }.to_owned(),
+            path: path.to_owned(),
+            request,
+            status: 200,
+            body: String::new(),
+        };
+        if let Err((place, what)) = compare(&exchange, &mut backends) {
+            failures.push_str(&format!("{place}: {what} in {path} {fields}\n"));
+        }
+    };
+    let tool = json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}});
+    let grammar = json!({"type": "grammar", "grammar": {"syntax": "regex", "definition": "a+"}});
+    let user = json!({"role": "user", "content": "Hi"});
+    let pdf = "data:application/pdf;base64,JVBERi0xLjQK";
+    for fields in [
+        json!({"messages": [user], "tools": [tool, {"type": "custom", "custom": {"name": "c", "format": grammar}}],
+            "reasoning_effort": "none",
+            "tool_choice": {"type": "custom", "custom": {"name": "c"}}}),
+        json!({"messages": [user], "tools": [tool], "reasoning_effort": "none", "tool_choice": {"type": "allowed_tools",
+            "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]}}}),
+        json!({"messages": [user, {"role": "assistant", "content": null, "tool_calls": [
+            {"id": "c1", "type": "custom", "custom": {"name": "c", "input": "aaa"}}]},
+            {"role": "tool", "tool_call_id": "c1", "content": "1"}],
+            "reasoning_effort": "none", "tools": [{"type": "custom", "custom": {"name": "c"}}]}),
+        json!({"messages": [{"role": "user", "content": [
+            {"type": "file", "file": {"file_id": "file-1"}, "prompt_cache_breakpoint": {"mode": "explicit"}},
+            {"type": "file", "file": {"file_data": pdf, "filename": "a.pdf"}}]}],
+            "prompt_cache_options": {"mode": "explicit", "ttl": "30m"}, "prompt_cache_key": "k"}),
+        json!({"messages": [user], "prediction": {"type": "content", "content": "Hi"},
+            "metadata": {"a": "b"}, "safety_identifier": "u", "verbosity": "low", "service_tier": "flex",
+            "reasoning_effort": "none", "logprobs": true, "top_logprobs": 2, "temperature": 0}),
+        json!({"model": "gpt-4.1", "messages": [user], "logit_bias": {"1": 2}, "seed": 1, "stop": "END"}),
+    ] {
+        check("/v1/chat/completions", fields);
+    }
+    for fields in [
+        json!({"messages": [user, {"role": "assistant", "content": "", "reasoning_details": [{"type": "reasoning.text",
+            "text": "t"}], "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"},
+            "extra_content": {"google": {"thought_signature": "s"}}}]},
+            {"role": "tool", "tool_call_id": "c1", "name": "f", "content": [{"type": "image_url", "image_url": {"url": "u"}}]}],
+            "tools": [tool, {"type": "openrouter:web_search"}], "plugins": [{"id": "web"}], "reasoning_effort": "default"}),
+        json!({"messages": [user, {"role": "assistant", "content": [{"type": "thinking", "thinking": "t"}], "prefix": true}]}),
+        json!({"messages": [{"role": "user", "content": [{"type": "video_url", "video_url": {"url": "u"}},
+            {"type": "input_audio", "input_audio": {"data": "UklG", "format": "wav"}},
+            {"type": "image_url", "image_url": "u"}]}]}),
+    ] {
+        check("/api/v1/chat/completions", fields);
+    }
+    let call =
+        json!({"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f", "arguments": "{}"});
+    let output = json!({"type": "function_call_output", "call_id": "c1", "output": "1"});
+    let hosted = json!([{"type": "web_search", "filters": {"allowed_domains": ["example.org"]}},
+        {"type": "mcp", "server_label": "s", "server_url": "https://example.org", "require_approval": "never"},
+        {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}, "defer_loading": true},
+        {"type": "custom", "name": "c", "format": {"type": "grammar", "syntax": "lark", "definition": "start: \"a\""}}]);
+    for fields in [
+        json!({"input": "Hi", "tools": hosted, "tool_choice": {"type": "mcp", "server_label": "s"}}),
+        json!({"input": "Hi", "tools": hosted, "tool_choice": {"type": "allowed_tools", "mode": "required",
+            "tools": [{"type": "web_search"}, {"type": "function", "name": "f"}, {"type": "custom", "name": "c"}]}}),
+        json!({"instructions": "Be brief", "input": [user, {"type": "reasoning", "id": "rs_1", "summary": [],
+            "encrypted_content": "x"}, call, output]}),
+        json!({"input": [user, {"type": "custom_tool_call", "call_id": "c1", "name": "c", "input": "aaa"},
+            {"type": "custom_tool_call_output", "call_id": "c1", "output": "1"}]}),
+        json!({"input": [user, {"type": "shell_call", "id": "sh_1", "call_id": "s1", "status": "completed",
+            "action": {"commands": ["ls"]}}, {"type": "shell_call_output", "call_id": "s1", "output": []}, user]}),
+        json!({"input": [user, {"type": "item_reference", "id": "msg_1"}, {"role": "assistant", "content": "a"}, call,
+            {"role": "assistant", "content": "b"}, output]}),
+        json!({"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "file-1", "detail": "original"},
+            {"type": "input_file", "file_url": "https://example.org/a.pdf"},
+            {"type": "input_file", "file_data": pdf, "filename": "a.pdf"}]}]}),
+        json!({"input": "Hi", "reasoning": {"effort": "low", "summary": "auto"}, "truncation": "auto",
+            "text": {"verbosity": "low", "format": {"type": "json_object"}}}),
+        json!({"input": "Hi", "reasoning": {"effort": "low", "context": "all_turns"}, "conversation": "conv_1",
+            "context_management": [{"type": "compaction", "compact_threshold": 1000}], "background": true}),
+    ] {
+        check("/v1/responses", fields);
+    }
+    assert!(failures.is_empty(), "{failures}");
 }

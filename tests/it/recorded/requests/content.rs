@@ -31,8 +31,7 @@ fn known_part(mut fields: Fields) -> Option<ContentPart> {
         "image_url" => {
             let mut image = object(&mut fields, "image_url")?;
             let source = url(take(&mut image, "url")?);
-            image_part(source, &mut image)
-                .filter(|_| image.is_empty())?
+            image_part(source, &mut image).filter(|_| image.is_empty())?
         }
         "input_image" => {
             let source = id_or_url(&mut fields, "image_url")?;
