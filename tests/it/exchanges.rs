@@ -12,6 +12,8 @@ pub(crate) struct Exchange {
     pub(crate) source: String,
     pub(crate) host: String,
     pub(crate) path: String,
+    /// The body that was sent; null if it was not JSON.
+    pub(crate) request: Value,
     pub(crate) status: u16,
     pub(crate) body: String,
 }
@@ -44,6 +46,7 @@ pub(crate) fn read() -> Vec<Exchange> {
             source: field("src"),
             host: field("host"),
             path: field("path"),
+            request: line["request"].clone(),
             status: line["status"].as_u64().unwrap().try_into().unwrap(),
             body: field("body"),
         }

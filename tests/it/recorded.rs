@@ -4,6 +4,10 @@
 //! are `{}`, thinking is reasoning in whichever field, and an error inside a 200 is an error.
 
 mod chat;
+mod items;
+mod normal;
+mod replay;
+mod requests;
 mod responses;
 
 use std::collections::BTreeMap;
