@@ -96,55 +96,12 @@ const HINTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Removes `n` from `extra`, since one choice is the default.
-///
-/// # Errors
-/// It is not 1.
-pub(crate) fn take_single_choice(extra: &mut Map<String, Value>) -> Result<(), CodexError> {
-    match extra.get("n") {
-        None => Ok(()),
-        Some(n) if n.is_null() || n.as_f64() == Some(1.0) => {
-            extra.remove("n");
-            Ok(())
-        }
-        Some(n) => {
-            let message =
-                format!("the extra field \"n\" is {n}, but this crate reads one choice of a response");
-            Err(CodexError::unsent(ErrorCategory::InvalidRequest, message)
-                .with_hint("Leave it out, and send the request as often as you want choices."))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn fields(value: Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
-    }
-
-    #[test]
-    fn only_one_choice_is_supported() {
-        for (n, expected) in [
-            (json!(1), true),
-            (json!(1.0), true),
-            (json!(null), true),
-            (json!(0), false),
-            (json!(2), false),
-            (json!(-1), false),
-            (json!("1"), false),
-            (json!(1.5), false),
-            (json!([1]), false),
-        ] {
-            let mut extra = fields(json!({"n": n, "top_k": 4}));
-            let outcome = take_single_choice(&mut extra);
-            assert_eq!(outcome.is_ok(), expected, "{n}");
-            match outcome {
-                Ok(()) => assert_eq!(extra, fields(json!({"top_k": 4}))),
-                Err(error) => assert!(error.to_string().contains("reads one choice"), "{error}"),
-            }
-        }
     }
 
     #[test]

@@ -60,7 +60,6 @@ pub(crate) fn convert(
         ..
     } = request;
 
-    extra::take_single_choice(&mut extra)?;
     let max_tokens = max_tokens.map(i64::from);
     let (max_tokens, max_completion_tokens) = match target.token_parameter() {
         TokenParameter::MaxTokens => (max_tokens, None),

@@ -66,7 +66,6 @@ pub(crate) fn convert(
         ..
     } = request;
 
-    extra::take_single_choice(&mut extra)?;
     let mut input = Input::new(target);
     for message in messages {
         input.push(message)?;

@@ -95,11 +95,10 @@ impl ItemCollector {
     }
 
     fn message(&mut self, index: usize, phase: Option<Phase>) -> Option<&mut MessageItem> {
-        let item = self.items.entry(index).or_insert_with(|| {
-            let mut message = MessageItem::default();
-            message.phase = phase;
-            OutputItem::new(message)
-        });
+        let item = self
+            .items
+            .entry(index)
+            .or_insert_with(|| OutputItem::new(MessageItem { phase, ..MessageItem::default() }));
         match &mut item.content {
             ItemContent::Message(message) => Some(message),
             _ => None,
