@@ -3,6 +3,7 @@
 mod command;
 mod comply;
 mod live;
+mod package;
 mod server;
 mod step;
 

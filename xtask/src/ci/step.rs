@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use anyhow::Result;
 
 use super::command::{self, cargo, run, shared, succeeds, target};
-use super::{comply, live};
+use super::{comply, live, package};
 
 const CRATE: &str = "tachikoma-backend-codex";
 const CORE: &str = "tachikoma-backends-core";
@@ -97,7 +97,7 @@ impl Step {
             Self::Downstream => {
                 run(cargo().args(["test", "--manifest-path", DOWNSTREAM, "--target-dir"]).arg(target()?))
             }
-            Self::Package => run(cargo().args(["package", "--workspace", "--allow-dirty"])),
+            Self::Package => package::verify(),
             Self::Deny => run(cargo().args(["deny", "check"])),
             Self::Instructions => run(cargo()
                 .args(["run", "--release", "--quiet", "--package", "benches"])
