@@ -106,7 +106,7 @@ pub(crate) const EVENTS: &str = "response.audio.delta response.audio.done respon
     response.mcp_call_arguments.done response.shell_call_command.added response.shell_call_command.done \
     response.shell_call_output_content.done";
 
-/// The service tiers.
+/// The service tiers: those of the document, and what other servers call their usual one.
 const SERVICE_TIERS: &[&str] =
     &["auto", "default", "fast", "flex", "on_demand", "priority", "scale", "standard", "ultrafast"];
 
@@ -140,11 +140,15 @@ mod tests {
         check(note_response, r#"{"id": "a", "usage": {"watts": 1}}"#, &["field usage.watts"]);
         check(|unknown, _| note_event(unknown, "response.audio.delta"), "", &[]);
         check(|unknown, _| note_event(unknown, "response.sung"), "", &["event response.sung"]);
-        check(|unknown, _| note_end(unknown, None, Some("default")), "", &[]);
+        for tier in ["default", "on_demand", "standard", "ultrafast"] {
+            let mut unknown = UnknownFields::default();
+            note_end(&mut unknown, None, Some(tier));
+            assert_eq!(unknown.to_strings(), [""; 0], "{tier}");
+        }
         check(
-            |unknown, _| note_end(unknown, Some("bored"), Some("on_demand")),
+            |unknown, _| note_end(unknown, Some("bored"), Some("leisurely")),
             "",
-            &["value finish_reason: bored", "value service_tier: on_demand"],
+            &["value finish_reason: bored", "value service_tier: leisurely"],
         );
     }
 }

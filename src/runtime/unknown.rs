@@ -23,7 +23,7 @@ pub enum UnknownFieldKind {
     Event,
     /// A field, by its path: `choices[].message.mood`.
     Field,
-    /// An unknown value of an enumeration, with its field: `service_tier: on_demand`.
+    /// An unknown value of an enumeration, with its field: `service_tier: leisurely`.
     Value,
 }
 

@@ -13,6 +13,31 @@ use crate::{
 };
 
 /// A whole response.
+///
+/// What the model did, and what its text cites:
+///
+/// ```
+/// use tachikoma_backends_core::{Citation, CompletionResponse, ItemContent, MessageItem, OutputItem};
+///
+/// # let page = Citation::new("url_citation").with_url("https://example.com/oslo").with_start(5).with_end(12);
+/// # let message = MessageItem::new("Oslo has 725,000 people.").with_citations(vec![page]);
+/// # let response = CompletionResponse::default().with_items(vec![OutputItem::new(message)]);
+/// # let mut found = Vec::new();
+/// for item in &response.items {
+///     match &item.content {
+///         ItemContent::WebSearch(search) => println!("searched for {:?}", search.queries),
+///         ItemContent::CodeExecution(run) => println!("ran {}", run.code),
+///         ItemContent::Message(message) => {
+///             for Citation { url, start, end, .. } in &message.citations {
+///                 println!("characters {start:?} to {end:?} are from {url:?}");
+/// #               found.push((url.clone(), *start, *end));
+///             }
+///         }
+///         other => println!("{other:?}"),
+///     }
+/// }
+/// # assert_eq!(found, [(Some("https://example.com/oslo".to_owned()), Some(5), Some(12))]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

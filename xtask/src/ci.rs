@@ -2,6 +2,7 @@
 
 mod command;
 mod comply;
+mod examples;
 mod live;
 mod package;
 mod server;

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use anyhow::Result;
 
 use super::command::{self, cargo, run, shared, succeeds, target};
-use super::{comply, live, package};
+use super::{comply, examples, live, package};
 
 const CRATE: &str = "tachikoma-backend-codex";
 const CORE: &str = "tachikoma-backends-core";
@@ -24,6 +24,8 @@ pub(super) enum Step {
     Doc,
     /// All tests of the workspace
     Test,
+    /// The examples run, each against its mock server
+    Examples,
     /// Clippy has no warning with exact token counts, the one feature that is off by default for its size
     TokensClippy,
     /// The tests of exact token counts
@@ -85,6 +87,7 @@ impl Step {
             Self::Clippy => clippy(&["--workspace"]),
             Self::Doc => run(cargo().args(["doc", "--workspace", "--no-deps"])),
             Self::Test => run(cargo().args(["test", "--workspace"])),
+            Self::Examples => examples::run_offline(),
             Self::TokensClippy => clippy(&["--package", CRATE, "--features", "tokens"]),
             Self::TokensTest => {
                 run(cargo().args(["test", "-p", CRATE, "--features", "tokens", "--test", "it", "tokens"]))
