@@ -104,14 +104,22 @@ impl Piece {
 impl From<Piece> for CompletionChunk {
     fn from(piece: Piece) -> Self {
         let Piece { text, phase, item, items, tool_calls, refusal, reasoning } = piece;
-        let mut chunk = Self::default();
-        chunk.delta = text;
+        // Mostly, there is nothing but text: an assignment would also drop what it replaces.
+        let mut chunk = Self::text(text);
         chunk.phase = phase;
         chunk.item = item;
-        chunk.items = items;
-        chunk.tool_calls = tool_calls;
-        chunk.refusal = some(refusal);
-        chunk.reasoning = some(reasoning);
+        if !items.is_empty() {
+            chunk.items = items;
+        }
+        if !tool_calls.is_empty() {
+            chunk.tool_calls = tool_calls;
+        }
+        if !refusal.is_empty() {
+            chunk.refusal = Some(refusal);
+        }
+        if !reasoning.is_empty() {
+            chunk.reasoning = Some(reasoning);
+        }
         chunk
     }
 }

@@ -110,7 +110,7 @@ impl Choices {
     pub(super) fn delta(
         &mut self,
         position: usize,
-        choice: ChatCompletionStreamChoice,
+        choice: &mut ChatCompletionStreamChoice,
         piece: &mut Piece,
     ) -> Result<bool, CodexError> {
         // The other fields are typed as booleans, and empty: with content in them, the chunk is not of the usual form.
@@ -130,21 +130,26 @@ impl Choices {
                 state,
                 ..
             } = self;
-            if let Some(text) = content {
+            if let Some(text) = content.take() {
                 text_channel.add(source, text, &mut piece.text, unknown);
             }
             if source.is_first {
-                state.add_text("reasoning_content", reasoning_content.as_deref().unwrap_or_default());
-                state.add_text("reasoning", reasoning.as_deref().unwrap_or_default());
+                for (field, text) in [("reasoning_content", &*reasoning_content), ("reasoning", &*reasoning)]
+                {
+                    if let Some(text) = text {
+                        state.add_text(field, text);
+                    }
+                }
             }
             // Servers that send both fields send the same text in both.
-            if let Some(text) = reasoning_content.filter(|text| !text.is_empty()).or(reasoning) {
+            if let Some(text) = reasoning_content.take().filter(|text| !text.is_empty()).or(reasoning.take())
+            {
                 reasoning_channel.add(source, text, &mut piece.reasoning, unknown);
             }
-            if let Some(text) = refusal {
+            if let Some(text) = refusal.take() {
                 refusal_channel.add(source, text, &mut piece.refusal, unknown);
             }
-            let tool_calls = tool_calls.unwrap_or_default();
+            let tool_calls = tool_calls.take().unwrap_or_default();
             let is_unnumbered = tool_calls.len() > 1 && tool_calls.iter().all(|call| call.index.is_none());
             for (position, call) in tool_calls.into_iter().enumerate() {
                 let ChatCompletionStreamToolCall { id, index, function, .. } = call;
@@ -157,7 +162,7 @@ impl Choices {
                 piece.tool_calls.extend(self.calls.push(fragment, ToolCallAccumulator::push_fragment)?);
             }
         }
-        Ok(self.note(source, piece.size() > held, piece.tool_calls.len() > held_calls, finish_reason))
+        Ok(self.note(source, piece.size() > held, piece.tool_calls.len() > held_calls, finish_reason.take()))
     }
 
     fn source(&self, choice: usize, form: Form) -> Source {

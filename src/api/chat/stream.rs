@@ -111,14 +111,14 @@ impl ChatStream {
     /// Reads a chunk of the documented form.
     fn usual_chunk(&mut self, chunk: UsualChunk, data: &str) -> Result<Piece, CodexError> {
         let UsualChunk { choices, error, usage, base_resp: _, citations: _, search_results: _ } = chunk;
-        let choices = choices.unwrap_or_default();
+        let mut choices = choices.unwrap_or_default();
         let start = self.begin(choices.is_empty(), error.as_ref(), usage.as_ref(), data)?;
         let index = |(position, choice): (usize, &ChatCompletionStreamChoice)| {
             choice.index.and_then(json::to_index).unwrap_or(position)
         };
         self.choices.announce(choices.iter().enumerate().map(index))?;
         let (mut piece, mut has_finish) = (Piece::default(), false);
-        for (position, choice) in choices.into_iter().enumerate() {
+        for (position, choice) in choices.iter_mut().enumerate() {
             has_finish |= self.choices.delta(position, choice, &mut piece)?;
         }
         self.end(start, has_finish, &piece, data);
@@ -175,12 +175,13 @@ impl ChatStream {
         }
         let start = EventStart { is_first: !self.has_event, had_finish: self.choices.has_finish() };
         self.has_event = true;
-        let usage = usage.and_then(|usage| usage::read(usage, &usage::CHAT));
         if is_empty {
             self.note_unread(data)?;
         }
         self.has_choice |= !is_empty;
-        self.usage = usage::later(self.usage, usage);
+        if let Some(usage) = usage {
+            self.usage = usage::later(self.usage, usage::read(usage, &usage::CHAT));
+        }
         Ok(start)
     }
 
