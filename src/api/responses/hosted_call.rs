@@ -112,6 +112,10 @@ pub(super) fn item(call: &ToolCall) -> Option<Map<String, Value>> {
         item.insert("call_id".to_owned(), call.id.as_str().into());
         item.insert("status".to_owned(), "completed".into());
     }
+    if hosted.name == "tool_search" {
+        // Only a search that the client runs is a call.
+        item.insert("execution".to_owned(), "client".into());
+    }
     Some(item)
 }
 

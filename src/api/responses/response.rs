@@ -116,7 +116,7 @@ impl StreamEnd {
         let is_call = |kind: &&str| ["_call", "_request", "tool_use"].iter().any(|end| kind.ends_with(end));
         let unfinished = unfinished
             .or_else(|| last.filter(is_call).map(str::to_owned))
-            .or_else(|| unknown().filter(|_| !has_content).map(str::to_owned));
+            .or_else(|| unknown().filter(|_| !has_content && !has_calls).map(str::to_owned));
         let finish_reason = match unfinished {
             Some(_) => FinishReason::Other,
             None if has_calls => FinishReason::ToolUse,

@@ -6,7 +6,7 @@ mod items;
 mod pieces;
 
 use serde_json::{Map, Value, json};
-use tachikoma_backends_core::{FinishReason, ToolCall, Usage};
+use tachikoma_backends_core::{FinishReason, ToolCall, ToolCallKind, Usage};
 
 use super::outcome::Reading;
 use super::wire::{Event, serialize};
@@ -366,6 +366,12 @@ fn has_all_items_done(input: &Input) -> bool {
 
 fn is_call(item: &Map<String, Value>) -> bool {
     matches!(item.get("type").and_then(Value::as_str), Some("function_call" | "custom_tool_call"))
+}
+
+/// Whether the client has to run a hosted tool. All that such a call holds is its arguments, and its item's id may be the call's.
+fn has_hosted_calls(input: &Input) -> bool {
+    let is_hosted = |call: &ToolCall| call.kind == ToolCallKind::Hosted;
+    input.success().is_some_and(|reading| reading.calls.iter().any(is_hosted))
 }
 
 fn is_message(item: &Map<String, Value>) -> bool {
