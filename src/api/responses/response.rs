@@ -125,6 +125,16 @@ impl StreamEnd {
         Self { finish_reason, finish_reason_text: unfinished, ..self }
     }
 
+    /// The end of a response in which a call of this type began and did not arrive as a whole.
+    pub(super) fn with_open_call(self, kind: Option<&str>) -> Self {
+        match kind {
+            Some(kind) if self.finish_reason.ends_turn() => {
+                Self { finish_reason: FinishReason::Other, finish_reason_text: Some(kind.to_owned()), ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// The end of a response, of which calls in pieces and as a whole may differ.
     pub(super) fn with_calls(self, is_contradictory: bool) -> Self {
         if !is_contradictory || !self.finish_reason.ends_turn() {

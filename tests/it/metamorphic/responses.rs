@@ -352,7 +352,7 @@ fn has_whole_output(input: &Input) -> Option<()> {
     (output > 0 && output >= streamed && output >= begun).then_some(())
 }
 
-/// Whether every item that the last event has was streamed as done.
+/// Whether every item that began, or that the last event has, was streamed as done.
 fn has_all_items_done(input: &Input) -> bool {
     let ids = |item: &Value| item["id"].clone();
     let done: Vec<Value> = input
@@ -361,7 +361,9 @@ fn has_all_items_done(input: &Input) -> bool {
         .filter(|event| kind(event) == "response.output_item.done")
         .filter_map(|event| Some(ids(&event.value()?["item"])))
         .collect();
-    !done.is_empty() && output(input).into_iter().flatten().all(|item| done.contains(&ids(item)))
+    let begun = input.events.iter().filter(|event| kind(event) == "response.output_item.added").count();
+    let is_all = !done.is_empty() && done.len() >= begun;
+    is_all && output(input).into_iter().flatten().all(|item| done.contains(&ids(item)))
 }
 
 fn is_call(item: &Map<String, Value>) -> bool {
