@@ -128,7 +128,7 @@ async fn citations_arrive() {
         .with_start(3)
         .with_end(8);
     for (way, response) in wire.read().await {
-        assert_eq!(message_of(&response).citations, [expected.clone()], "{way}");
+        assert_eq!(message_of(&response).citations, std::slice::from_ref(&expected), "{way}");
         assert_eq!(message_of(&response).text, text, "{way}");
     }
 }
