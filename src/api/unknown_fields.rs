@@ -107,7 +107,8 @@ pub(crate) const EVENTS: &str = "response.audio.delta response.audio.done respon
     response.shell_call_output_content.done";
 
 /// The service tiers.
-const SERVICE_TIERS: &[&str] = &["auto", "default", "fast", "flex", "priority", "scale"];
+const SERVICE_TIERS: &[&str] =
+    &["auto", "default", "fast", "flex", "on_demand", "priority", "scale", "standard", "ultrafast"];
 
 #[cfg(test)]
 mod tests {

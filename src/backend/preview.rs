@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde_json::Value;
-use tachikoma_backends_core::CompletionRequest;
+use tachikoma_backends_core::{CompletionRequest, ToolSpec};
 
 use super::CodexBackend;
 use crate::CodexError;
@@ -19,7 +20,7 @@ pub struct RequestPreview {
     pub api: WireApi,
     /// The URL. `Debug` masks what looks like a key.
     pub url: String,
-    /// The JSON body.
+    /// The JSON body. `Debug` masks what may be a secret in a hosted tool.
     pub body: Value,
     /// What was omitted or added for the model, and why. When sending, these are logged.
     pub warnings: Vec<String>,
@@ -30,10 +31,21 @@ impl fmt::Debug for RequestPreview {
         f.debug_struct("RequestPreview")
             .field("api", &self.api)
             .field("url", &masked_url(&self.url))
-            .field("body", &self.body)
+            .field("body", &masked_body(&self.body))
             .field("warnings", &self.warnings)
             .finish()
     }
+}
+
+fn masked_body(body: &Value) -> Value {
+    let mut body = body.clone();
+    let tools = body.get_mut("tools").and_then(Value::as_array_mut);
+    for value in tools.into_iter().flatten() {
+        if let Ok(ToolSpec::Hosted(tool)) = ToolSpec::deserialize(&*value) {
+            *value = tool.masked().into_json().into();
+        }
+    }
+    body
 }
 
 impl CodexBackend {

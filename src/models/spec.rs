@@ -118,6 +118,8 @@ pub struct ModelSpec {
     pub penalties: Support,
     /// Takes stop texts.
     pub stop: Support,
+    /// Takes options of its prompt cache and breakpoints in it.
+    pub cache_breakpoints: Support,
     /// The role of its instructions.
     pub instruction_role: InstructionRole,
     /// How it counts tokens.
@@ -175,6 +177,7 @@ impl ModelSpec {
         sampling: Sampling::Allowed,
         penalties: Support::Unknown,
         stop: Support::Unknown,
+        cache_breakpoints: Support::Unknown,
         instruction_role: InstructionRole::System,
         encoding: None,
         shutdown: None,

@@ -72,7 +72,7 @@ mod base {
     /// The rules of models that answer without reasoning.
     pub(super) const PLAIN_RULES: ModelSpec = ModelSpec {
         reasoning: No, token_parameter: Some(TokenParameter::MaxTokens), sampling: Allowed, penalties: Yes, stop: Yes,
-        instruction_role: InstructionRole::System, encoding: Some(O200kBase), ..UNKNOWN
+        cache_breakpoints: No, instruction_role: InstructionRole::System, encoding: Some(O200kBase), ..UNKNOWN
     };
     pub(super) const CLASSIC: ModelSpec = ModelSpec {
         audio_input: No, json_mode: Yes, streaming: Yes, chat: Yes, responses: Yes, ..PLAIN_RULES
@@ -110,15 +110,17 @@ mod base {
         reasoning: Yes, chat: Yes, responses: Yes, ..REASONING_RULES
     };
     pub(super) const O_RULES: ModelSpec = ModelSpec {
-        stop: Unknown, context_window: Some(200_000), max_input_tokens: Some(200_000), max_output_tokens: Some(100_000), ..REASONING_RULES
+        stop: Unknown, cache_breakpoints: No, context_window: Some(200_000), max_input_tokens: Some(200_000), max_output_tokens: Some(100_000), ..REASONING_RULES
     };
     pub(super) const O_SERIES: ModelSpec = ModelSpec {
         context_window: Some(200_000), max_input_tokens: Some(200_000), max_output_tokens: Some(100_000), parallel_tool_calls: No,
-        efforts: &[Low, Medium, High], default_effort: Some(Medium), stop: Unknown, ..REASONING
+        efforts: &[Low, Medium, High], default_effort: Some(Medium), stop: Unknown, cache_breakpoints: No,
+        ..REASONING
     };
     pub(super) const O1_MINI: ModelSpec = ModelSpec {
         context_window: Some(128_000), image_input: No, file_input: Unknown, audio_input: No, tools: No, structured_outputs: No, json_mode: No,
-        streaming: Yes, reasoning: Yes, chat: Yes, responses: No, stop: Unknown, instruction_role: InstructionRole::UserOnly, ..REASONING_RULES
+        streaming: Yes, reasoning: Yes, chat: Yes, responses: No, stop: Unknown, cache_breakpoints: No, instruction_role: InstructionRole::UserOnly,
+        ..REASONING_RULES
     };
     /// Its efforts are unverified, hence not listed.
     pub(super) const DEEP_RESEARCH: ModelSpec = ModelSpec {
@@ -126,7 +128,7 @@ mod base {
     };
     pub(super) const GPT_5: ModelSpec = ModelSpec {
         context_window: Some(400_000), max_input_tokens: Some(272_000), max_output_tokens: Some(128_000), parallel_tool_calls: Yes,
-        efforts: &[Minimal, Low, Medium, High], default_effort: Some(Medium), ..REASONING
+        efforts: &[Minimal, Low, Medium, High], default_effort: Some(Medium), cache_breakpoints: No, ..REASONING
     };
     /// Does not reason, although it is called GPT-5.
     pub(super) const GPT_5_CHAT: ModelSpec = ModelSpec { token_parameter: Some(TokenParameter::MaxCompletionTokens), ..GPT_4O };
@@ -146,10 +148,13 @@ mod base {
         context_window: Some(1_050_000), max_input_tokens: Some(922_000), long_context: LONG_272K, ..GPT_5_4_MINI
     };
     pub(super) const GPT_5_5: ModelSpec = ModelSpec { default_effort: Some(Medium), ..GPT_5_4 };
-    pub(super) const GPT_5_6: ModelSpec = ModelSpec { efforts: &[OFF, Low, Medium, High, XHigh, Max], ..GPT_5_5 };
+    /// OpenAI's document names it as the first with options and breakpoints of the prompt cache.
+    pub(super) const GPT_5_6: ModelSpec = ModelSpec {
+        efforts: &[OFF, Low, Medium, High, XHigh, Max], cache_breakpoints: Yes, ..GPT_5_5
+    };
     pub(super) const CYBER_5_5: ModelSpec = ModelSpec {
         reasoning: Yes, efforts: &[OFF, Low, Medium, High, XHigh], default_effort: Some(Medium), sampling: OnlyWithoutReasoning,
-        chat_tools_require_effort_none: true, ..REASONING_RULES
+        cache_breakpoints: No, chat_tools_require_effort_none: true, ..REASONING_RULES
     };
     /// Cannot do without reasoning.
     pub(super) const ASTRA: ModelSpec = ModelSpec { efforts: &[Low, Medium, High, XHigh, Max], sampling: Rejected, ..GPT_5_6 };
@@ -186,8 +191,8 @@ use base::*;
 /// have no row yet, and refuses nothing.
 #[rustfmt::skip]
 pub(crate) const FAMILIES: &[ModelSpec] = &[
-    ModelSpec { id: "gpt-6", image_tokens: Some(ImageTokens::NEWEST), ..FAMILY_5_5 },
-    ModelSpec { id: "gpt-5.6", image_tokens: Some(ImageTokens::NEWEST), ..FAMILY_5_4 },
+    ModelSpec { id: "gpt-6", cache_breakpoints: Yes, image_tokens: Some(ImageTokens::NEWEST), ..FAMILY_5_5 },
+    ModelSpec { id: "gpt-5.6", cache_breakpoints: Yes, image_tokens: Some(ImageTokens::NEWEST), ..FAMILY_5_4 },
     ModelSpec { id: "gpt-5.5", image_tokens: ImageTokens::GPT_5_5, ..FAMILY_5_5 },
     ModelSpec { id: "gpt-5.4", image_tokens: ImageTokens::patches(120, 100), ..FAMILY_5_4 },
     ModelSpec { id: "gpt-5.4-mini", image_tokens: ImageTokens::small_patches(120, 162), ..FAMILY_5_4 },
@@ -229,10 +234,10 @@ models! {
     GPT_6_ASTRA_LAW          = "gpt-6-astra-law"          { prices: usd(10.0, Some(1.0), 50.0, PAID_WRITES), context_window: None, long_context: None, ..ASTRA }
     GPT_6_CYBER              = "gpt-6-cyber"              { prices: usd(20.0, Some(2.0), 100.0, PAID_WRITES), chat: No, responses: Yes, ..GPT_6_ID_ONLY }
     GPT_6_LUNA               = "gpt-6-luna"               { prices: usd(0.1, Some(0.01), 0.5, ALL_TIERS), ..GPT_5_6 }
-    GPT_6_ROSALIND           = "gpt-6-rosalind"           { prices: usd(15.0, Some(1.5), 75.0, PAID_WRITES), context_window: None, efforts: &[], ..LONG_PRO }
+    GPT_6_ROSALIND           = "gpt-6-rosalind"           { prices: usd(15.0, Some(1.5), 75.0, PAID_WRITES), context_window: None, efforts: &[], cache_breakpoints: Yes, ..LONG_PRO }
     GPT_6_SOL                = "gpt-6-sol"                { prices: usd(2.0, Some(0.2), 10.0, ALL_TIERS), ..GPT_5_6 }
-    GPT_DAYBREAK_BLUE_LATEST = "gpt-daybreak-blue-latest" { prices: usd(4.0, Some(0.4), 20.0, PAID_WRITES), efforts: &[], sampling: OnlyWithoutReasoning, ..LONG_PRO }
-    GPT_DAYBREAK_RED_LATEST  = "gpt-daybreak-red-latest"  { prices: usd(12.5, Some(1.25), 75.0, PAID_WRITES), max_input_tokens: Some(400_000), long_context: LONG_272K, efforts: &[], sampling: OnlyWithoutReasoning, ..PRO }
+    GPT_DAYBREAK_BLUE_LATEST = "gpt-daybreak-blue-latest" { prices: usd(4.0, Some(0.4), 20.0, PAID_WRITES), efforts: &[], sampling: OnlyWithoutReasoning, cache_breakpoints: Yes, ..LONG_PRO }
+    GPT_DAYBREAK_RED_LATEST  = "gpt-daybreak-red-latest"  { prices: usd(12.5, Some(1.25), 75.0, PAID_WRITES), max_input_tokens: Some(400_000), long_context: LONG_272K, efforts: &[], sampling: OnlyWithoutReasoning, cache_breakpoints: Yes, ..PRO }
 
     // Reasoning, GPT-5
     GPT_5_6               = "gpt-5.6"               { prices: usd(4.0, Some(0.4), 20.0, ALL_TIERS), ..GPT_5_6 }
@@ -289,7 +294,7 @@ models! {
     GPT_OSS_20B  = "gpt-oss-20b"  { prices: usd(0.029, None, 0.14, STANDARD_ONLY), ..GPT_OSS }
 
     // Without reasoning. Whether chat-latest reasons is disputed, so that what reasoning models reject is not sent to it.
-    CHAT_LATEST            = "chat-latest"                     { prices: usd(5.0, Some(0.5), 30.0, STANDARD_ONLY), reasoning: Unknown, efforts: &[], default_effort: None, stop: Unknown, penalties: Unknown, instruction_role: InstructionRole::System, ..GPT_5 }
+    CHAT_LATEST            = "chat-latest"                     { prices: usd(5.0, Some(0.5), 30.0, STANDARD_ONLY), reasoning: Unknown, efforts: &[], default_effort: None, stop: Unknown, penalties: Unknown, instruction_role: InstructionRole::System, cache_breakpoints: Unknown, ..GPT_5 }
     GPT_4_1                = "gpt-4.1"                         { snapshots: &["2025-04-14"], prices: usd(2.0, Some(0.5), 8.0, Terms { priority: Some(1.75), ..BATCH }), shutdown: on(2027, 1, 14), ..GPT_4_1 }
     GPT_4_1_MINI           = "gpt-4.1-mini"                    { snapshots: &["2025-04-14"], prices: usd(0.4, Some(0.1), 1.6, Terms { priority: Some(1.75), ..BATCH }), shutdown: on(2027, 1, 14), ..GPT_4_1 }
                              "gpt-4.5-preview"                 { snapshots: &["2025-02-27"], prices: usd(75.0, Some(37.5), 150.0, FREE_WRITES), shutdown: on(2025, 7, 14), max_input_tokens: None, file_input: Unknown, parallel_tool_calls: Unknown, ..GPT_4O }

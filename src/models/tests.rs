@@ -199,6 +199,7 @@ fn families_claim_nothing_that_a_member_denies() {
             ("responses", agree(known(family.responses), known(row.responses))),
             ("penalties", agree(known(family.penalties), known(row.penalties))),
             ("stop", agree(known(family.stop), known(row.stop))),
+            ("cache_breakpoints", agree(known(family.cache_breakpoints), known(row.cache_breakpoints))),
             ("encoding", agree(family.encoding, row.encoding)),
             ("token_parameter", agree(family.token_parameter, row.token_parameter)),
             ("instruction_role", family.instruction_role == row.instruction_role),

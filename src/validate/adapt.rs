@@ -1,6 +1,6 @@
 //! What a model rejects and a request can do without.
 
-use tachikoma_backends_core::{CompletionRequest, ReasoningEffort, Role};
+use tachikoma_backends_core::{CompletionRequest, ContentPart, MessageContent, ReasoningEffort, Role};
 
 use crate::models::Support;
 use crate::target::{Target, WireApi};
@@ -40,6 +40,11 @@ pub(crate) fn adapt(request: &mut CompletionRequest, target: &Target) -> Vec<Str
             notes.push(format!("the Responses API has no {}: left out of the request", unknown.join(", ")));
         }
     }
+    if spec.cache_breakpoints == Support::No && remove_cache_options(request) {
+        notes.push(format!(
+            "{model} takes no options or breakpoints of the prompt cache: left out of the request; its cache works without them"
+        ));
+    }
     // Such a model makes one call at a time anyway, so that `true` changes nothing.
     if spec.parallel_tool_calls == Support::No {
         request.parallel_tool_calls = None;
@@ -59,6 +64,19 @@ fn unknown_to_responses(request: &mut CompletionRequest) -> Vec<&'static str> {
         ("name of a speaker", has_name),
     ];
     left_out.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
+}
+
+/// Removes what a request says about the prompt cache, except its key. Returns whether there was something.
+fn remove_cache_options(request: &mut CompletionRequest) -> bool {
+    let mut has_breakpoints = false;
+    for message in &mut request.messages {
+        if let MessageContent::Parts(parts) = &mut message.content {
+            for options in parts.iter_mut().filter_map(ContentPart::options_mut) {
+                has_breakpoints |= std::mem::take(&mut options.cache_breakpoint);
+            }
+        }
+    }
+    request.prompt_cache.take().is_some() || has_breakpoints
 }
 
 /// The effort that is sent, beside the one in `extra`.

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use tachikoma_backends_core::{
-    ContentPart, Message, ReasoningEffort, ToolCall, ToolDefinition, ToolParameters,
+    ContentPart, Message, PromptCache, PromptCacheMode, ReasoningEffort, ToolCall, ToolDefinition,
+    ToolParameters,
 };
 
 use super::*;

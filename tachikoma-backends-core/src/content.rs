@@ -168,13 +168,20 @@ impl ContentPart {
         }
     }
 
-    fn with_options(mut self, change: impl FnOnce(&mut PartOptions)) -> Self {
-        match &mut self {
+    /// How it is sent, to change it.
+    pub fn options_mut(&mut self) -> Option<&mut PartOptions> {
+        match self {
             Self::Text { options, .. }
             | Self::Image { options, .. }
             | Self::File { options, .. }
-            | Self::Audio { options, .. } => change(options),
-            Self::Other { .. } => {}
+            | Self::Audio { options, .. } => Some(options),
+            Self::Other { .. } => None,
+        }
+    }
+
+    fn with_options(mut self, change: impl FnOnce(&mut PartOptions)) -> Self {
+        if let Some(options) = self.options_mut() {
+            change(options);
         }
         self
     }

@@ -13,8 +13,10 @@ use tachikoma_backend_codex::tools::{
     ProgrammaticToolCalling, SearchContextSize, ShellAction, ShellOutput, ShellTool, ToolSearchTool,
     WebSearchTool, tool_search_result,
 };
+use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
-    CustomTool, GrammarSyntax, HostedTool, ToolCall, ToolDefinition, ToolParameter, ToolParameters, ToolSpec,
+    CompletionRequest, CustomTool, GrammarSyntax, HostedTool, Message, ToolCall, ToolDefinition,
+    ToolParameter, ToolParameters, ToolSpec,
 };
 
 /// The branches of the document's union of tools that have no constructor here.
@@ -414,7 +416,17 @@ fn secrets_are_not_in_debug() {
     let container = ContainerSettings::new().with_domain_secret("a.com", "KEY", "secret-3");
     let python = CodeInterpreterTool::in_new_container(container.clone());
     let shell = ShellTool::in_new_container(container.clone());
+    let function =
+        ToolDefinition::new("get", "", ToolParameters::new().with("headers", ToolParameter::string("kept")));
+    let tools =
+        [ToolSpec::from(server.clone()), python.clone().into(), shell.clone().into(), function.into()];
+    let request = CompletionRequest::new(vec![Message::user("Hi")]).with_tools(tools);
+    let backend = CodexBackend::new(CodexBackendConfig::new("sk-test")).unwrap();
+    let preview = format!("{:?}", backend.preview(&request).unwrap());
+    assert!(preview.contains("kept"), "{preview}");
     let texts = [
+        preview,
+        format!("{request:?}"),
         format!("{server:?} {:?}", HostedTool::from(server.clone())),
         format!("{python:#?} {:#?}", ToolSpec::from(python.clone())),
         format!("{shell:?} {container:?}"),

@@ -1,15 +1,18 @@
 //! Against a real server: llama.cpp's, with a small deterministic model. Its base URL and key come from `OPENAI_BASE_URL`
 //! and `OPENAI_API_KEY`; without them these tests print that they are skipped.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
     Approval, Backend, BackendExt, CollectingStream, CompletionRequest, CompletionResponse, ContentPart,
-    ErrorCategory, FinishReason, Message, ResponseFormat, Role, ToolDefinition, ToolParameter,
-    ToolRunErrorKind, ToolRunEvent, ToolRunner,
+    CustomTool, ErrorCategory, FinishReason, Message, ResponseFormat, Role, Tool, ToolCallKind,
+    ToolDefinition, ToolParameter, ToolRunErrorKind, ToolRunEvent, ToolRunner,
 };
+
+/// What the model writes into the custom tool `shout`.
+const INPUT: &str = "a real é \"quoted\" line";
 
 const GREETING: &str = "Hello from a real é你😀 server.";
 
@@ -93,6 +96,52 @@ async fn tool_calls_and_their_results() {
                 assert!(response.content.is_some(), "{response:?}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn custom_tools_and_reasoning_over_three_turns() {
+    for config in configs("custom tools as functions, and reasoning that is sent back") {
+        let backend: Arc<dyn Backend> = Arc::new(CodexBackend::new(config.clone()).unwrap());
+        let tool = CustomTool::new("shout", "Makes a text loud");
+        let inputs = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&inputs);
+        let runner = ToolRunner::new().with(Tool::custom(tool.clone(), move |input: String| {
+            heard.lock().unwrap().push(input.clone());
+            input.to_uppercase()
+        }));
+        let mut request = CompletionRequest::new(vec![]).with_tools([tool]);
+        let mut reasoning_tokens = Vec::new();
+        for _turn in 0..3 {
+            request.messages.push(Message::user("SHOUT"));
+            for response in send(&config, &request).await {
+                assert_eq!(
+                    response.reasoning.as_deref().map(str::trim),
+                    Some("It wants noise."),
+                    "{response:?}"
+                );
+                let [call] = &response.tool_calls[..] else { panic!("{response:?}") };
+                assert_eq!((call.kind, &*call.input()), (ToolCallKind::Custom, INPUT));
+            }
+            let run = runner.run(&*backend, request.clone()).await.unwrap();
+            assert_eq!(run.response.content.as_deref(), Some(GREETING));
+            request.messages = run.messages;
+            // The server's template puts reasoning that it gets back into the prompt, where it is tokens.
+            let mut without = request.clone();
+            without.messages.iter_mut().for_each(|message| message.provider_state = None);
+            let [with, without] = [request.clone(), without]
+                .map(async |request| backend.complete(request).await.unwrap().usage.unwrap().prompt_tokens);
+            reasoning_tokens.push(with.await - without.await);
+        }
+        assert_eq!(*inputs.lock().unwrap(), [INPUT; 3]);
+        let results = request.messages.iter().filter(|message| message.role == Role::Tool);
+        assert!(
+            results.clone().count() == 3
+                && results.clone().all(|result| result.content.to_text() == INPUT.to_uppercase())
+        );
+        let first = reasoning_tokens[0];
+        assert!(first > 0, "{:?}", config.api());
+        assert_eq!(reasoning_tokens, [first, 2 * first, 3 * first], "{:?}", config.api());
     }
 }
 

