@@ -236,7 +236,7 @@ async fn unknown_fields_are_counted_by_name() {
     let choice = json!({"index": 0, "delta": {"content": "Hi", "mood": "glad"}, "finish_reason": "bored"});
     for _ in 0..2 {
         mock.push_reply(stream(&[
-            json!({"id": "a", "watts": 7, "choices": [choice], "service_tier": "on_demand"}),
+            json!({"id": "a", "watts": 7, "choices": [choice], "service_tier": "leisurely"}),
         ]));
         collect(&chat, request()).await;
     }
@@ -254,7 +254,7 @@ async fn unknown_fields_are_counted_by_name() {
             "field choices[].delta.mood 2",
             "field watts 3",
             "value finish_reason: bored 2",
-            "value service_tier: on_demand 2",
+            "value service_tier: leisurely 2",
         ]
     );
     let item = json!({"type": "dream", "id": "d"});

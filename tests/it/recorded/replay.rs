@@ -154,7 +154,7 @@ fn bodies_of_every_kind_can_be_expressed() {
             {"id": "c1", "type": "custom", "custom": {"name": "c", "input": "aaa"}}]},
             {"role": "tool", "tool_call_id": "c1", "content": "1"}],
             "reasoning_effort": "none", "tools": [{"type": "custom", "custom": {"name": "c"}}]}),
-        json!({"messages": [{"role": "user", "content": [
+        json!({"model": "gpt-5.6-terra", "messages": [{"role": "user", "content": [
             {"type": "file", "file": {"file_id": "file-1"}, "prompt_cache_breakpoint": {"mode": "explicit"}},
             {"type": "file", "file": {"file_data": pdf, "filename": "a.pdf"}}]}],
             "prompt_cache_options": {"mode": "explicit", "ttl": "30m"}, "prompt_cache_key": "k"}),
