@@ -1,5 +1,6 @@
 //! One turn over Chat Completions and over the Responses API, whole and streamed: the caller gets the same.
 
+mod kinds;
 mod turn;
 
 use futures::StreamExt;
@@ -26,6 +27,15 @@ async fn send(api: Api, response: Vec<u8>, stream: bool) -> Result<CompletionRes
     let backend = CodexBackend::new(config).unwrap();
     let request = CompletionRequest::new(vec![Message::user("Hi")]).with_tools([tool()]);
     assert_eq!(Api::from(backend.api_for(&request).api), api);
+    complete(&backend, request, stream).await
+}
+
+/// The response, whole or collected from a stream, which must have one end.
+async fn complete(
+    backend: &CodexBackend,
+    request: CompletionRequest,
+    stream: bool,
+) -> Result<CompletionResponse, Box<CodexError>> {
     if !stream {
         return backend.try_complete(request).await.map_err(Box::new);
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use tachikoma_backend_codex::Api;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -83,4 +84,16 @@ pub(crate) async fn read_request(connection: &mut TcpStream) -> Vec<u8> {
             Ok(read) => request.extend_from_slice(&buffer[..read]),
         }
     }
+}
+
+/// The origin of the provider state that a server sends for this key and model. It does not change from release to release, since
+/// conversations are stored.
+pub(crate) fn state_origin(api: Api, base_url: &str, key: &str, model: &str) -> String {
+    let api = if api == Api::Responses { "codex/responses" } else { "codex/chat" };
+    let server: String = base_url.split_inclusive('/').take(3).collect();
+    let account = [base_url, "", "", key].into_iter().flat_map(|part| part.bytes().chain([0]));
+    let hash = account.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{api} {} {:08x} {model}", server.trim_end_matches('/'), hash >> 32)
 }

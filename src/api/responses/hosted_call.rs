@@ -73,6 +73,12 @@ fn id(item: Item<'_>) -> &str {
     [item.text("call_id"), item.text("id")].into_iter().find(|id| !id.is_empty()).unwrap_or_default()
 }
 
+/// The type of an item, if it is a call that the client may have to run.
+pub(super) fn kind(item: Item<'_>) -> Option<&'static str> {
+    let hosted = HOSTED_CALLS.iter().find(|hosted| hosted.item == item.text("type"))?;
+    (item.text("execution") != "server").then_some(hosted.item)
+}
+
 /// The calls among items that the client has to run.
 pub(super) fn calls(items: &[Value]) -> impl Iterator<Item = ToolCall> {
     open(items).filter(|item| !item.is_incomplete()).filter_map(call)
@@ -91,7 +97,7 @@ fn open(items: &[Value]) -> impl Iterator<Item = Item<'_>> {
             hosted.is_some_and(|hosted| other.text("type") == hosted.output)
                 && ["call_id", "id", "approval_request_id"].iter().any(|field| other.text(field) == id(*item))
         };
-        hosted.is_some() && item.text("execution") != "server" && !items.iter().map(Item).any(is_output)
+        kind(*item).is_some() && !items.iter().map(Item).any(is_output)
     };
     items.iter().map(Item).filter(is_open)
 }
@@ -111,6 +117,10 @@ pub(super) fn item(call: &ToolCall) -> Option<Map<String, Value>> {
     } else {
         item.insert("call_id".to_owned(), call.id.as_str().into());
         item.insert("status".to_owned(), "completed".into());
+    }
+    if hosted.name == "tool_search" {
+        // Only a search that the client runs is a call.
+        item.insert("execution".to_owned(), "client".into());
     }
     Some(item)
 }

@@ -69,7 +69,7 @@ fn other(item: Item<'_>) -> ItemContent {
 fn hosted(item: Item<'_>) -> Option<ItemContent> {
     Some(match item.text("type") {
         "web_search_call" => web_search(parse(item)?),
-        "file_search_call" => file_search(parse(item)?),
+        "file_search_call" => file_search(item, parse(item)?),
         "code_interpreter_call" => {
             let types::CodeInterpreterToolCall { code, container_id, outputs, .. } = parse(item)?;
             let outputs = outputs.unwrap_or_default().into_iter().map(code_output);
@@ -172,12 +172,14 @@ fn web_search(call: types::WebSearchToolCall) -> ItemContent {
     search.into()
 }
 
-fn file_search(call: types::FileSearchToolCall) -> ItemContent {
+fn file_search(item: Item<'_>, call: types::FileSearchToolCall) -> ItemContent {
     let types::FileSearchToolCall { queries, results, .. } = call;
-    let results = results.unwrap_or_default().into_iter().map(|found| {
-        let types::FileSearchToolCallResultsItem { attributes, file_id, filename, score, text } = found;
-        let attributes = serde_json::to_value(attributes).ok().and_then(|value| value.as_object().cloned());
-        let mut result = FileSearchResult::default().with_attributes(attributes.unwrap_or_default());
+    let results = results.unwrap_or_default().into_iter().enumerate().map(|(at, found)| {
+        let types::FileSearchToolCallResultsItem { attributes: _, file_id, filename, score, text } = found;
+        // As the server sent them: the generated type has all numbers as floats.
+        let attributes =
+            item.0.get("results").and_then(|results| results.get(at)?.get("attributes")?.as_object());
+        let mut result = FileSearchResult::default().with_attributes(attributes.cloned().unwrap_or_default());
         result.file_id = file_id;
         result.filename = filename;
         result.score = score;
@@ -207,12 +209,13 @@ fn mcp_tool(tool: types::McpListToolsTool) -> McpTool {
     tool
 }
 
-/// The text of an error, which may be an object.
+/// The text of an error, which may be an object. That of a failed execution has it in the parts of its content.
 fn error_text(error: &Value) -> Option<String> {
-    let message = error.get("message").or_else(|| error.get("content")).and_then(Value::as_str);
+    let message = error.get("message").and_then(Value::as_str).map(str::to_owned);
+    let content = || Some(Item(error).paragraphs("content")).filter(|text| !text.is_empty());
     match error {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
-        error => Some(message.map_or_else(|| error.to_string(), str::to_owned)),
+        error => Some(message.or_else(content).unwrap_or_else(|| error.to_string())),
     }
 }

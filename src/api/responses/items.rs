@@ -60,6 +60,8 @@ struct OpenItem {
     /// Its beginning, or the whole item, has been passed on as an event.
     is_started: bool,
     is_reported: bool,
+    /// Its type, if it began as a call that the client may have to run.
+    begun_call: Option<&'static str>,
     has_name: bool,
     /// The whole item, once it has arrived.
     value: Option<Value>,
@@ -188,6 +190,7 @@ impl Items {
         }
         open.is_started = true;
         open.is_reported = is_whole;
+        open.begun_call = hosted_call::kind(Item(value));
         let item = hosted_item::output_item(value);
         let update = if is_whole { ItemUpdate::Done(item) } else { ItemUpdate::Started(item) };
         piece.items.push(ItemEvent::new(position, update));
@@ -220,6 +223,11 @@ impl Items {
             deltas.extend(delta.map(|delta| delta.with_kind(kind).with_is_complete(true)));
         }
         Ok(deltas)
+    }
+
+    /// The type of the first call of a hosted tool that began and did not arrive as a whole.
+    pub(super) fn open_hosted_call(&self) -> Option<&'static str> {
+        self.items.iter().filter(|item| !item.is_reported).find_map(|item| item.begun_call)
     }
 
     /// Takes the items that arrived as a whole, in the server's order.

@@ -116,13 +116,23 @@ impl StreamEnd {
         let is_call = |kind: &&str| ["_call", "_request", "tool_use"].iter().any(|end| kind.ends_with(end));
         let unfinished = unfinished
             .or_else(|| last.filter(is_call).map(str::to_owned))
-            .or_else(|| unknown().filter(|_| !has_content).map(str::to_owned));
+            .or_else(|| unknown().filter(|_| !has_content && !has_calls).map(str::to_owned));
         let finish_reason = match unfinished {
             Some(_) => FinishReason::Other,
             None if has_calls => FinishReason::ToolUse,
             None => FinishReason::Stop,
         };
         Self { finish_reason, finish_reason_text: unfinished, ..self }
+    }
+
+    /// The end of a response in which a call of this type began and did not arrive as a whole.
+    pub(super) fn with_open_call(self, kind: Option<&str>) -> Self {
+        match kind {
+            Some(kind) if self.finish_reason.ends_turn() => {
+                Self { finish_reason: FinishReason::Other, finish_reason_text: Some(kind.to_owned()), ..self }
+            }
+            _ => self,
+        }
     }
 
     /// The end of a response, of which calls in pieces and as a whole may differ.

@@ -27,7 +27,9 @@ pub(super) fn new(items: Vec<Value>, origin: &str) -> Option<ProviderState> {
 
 /// An item to send back: without nulls, which servers send but do not all accept, and without the fields of outputs.
 fn input_item(item: Value) -> Option<Map<String, Value>> {
-    let is_failed = Item(&item).is_incomplete();
+    // A failed call of an MCP server holds its error, which the model has to know.
+    let has_error = Item(&item).text("type") == "mcp_call" && Item(&item).text("status") == "failed";
+    let is_failed = Item(&item).is_incomplete() && !has_error;
     let Value::Object(mut fields) = item else { return None };
     fields.retain(|name, value| !value.is_null() && !OUTPUT_ONLY.contains(&name.as_str()));
     let has = |key: &str| {
@@ -126,6 +128,9 @@ mod tests {
             json!([{"type": "image_generation_call", "id": "ig_1", "status": "failed", "result": null}]),
             json!(null),
         );
+        let failed_call =
+            json!({"type": "mcp_call", "id": "mcp_1", "status": "failed", "error": "no such page"});
+        check(json!([failed_call]), json!([failed_call]));
         check(
             json!([{"type": "shell_call", "id": "sh_1", "created_by": "x", "environment": null}]),
             json!([{"type": "shell_call", "id": "sh_1"}]),

@@ -224,6 +224,7 @@ impl ResponsesStream {
         self.pieces.extend(Piece { tool_calls: hosted_calls, ..Piece::default() }.if_any());
         let end = StreamEnd::new(is_incomplete.then_some(reason), &status, usage.as_ref(), &self.context)
             .with_items(&items, has_content, !self.items.calls.is_empty())
+            .with_open_call(self.items.open_hosted_call())
             .with_calls(self.items.is_contradictory());
         if end.is_evidence_needed() {
             let complete = |index| ToolCallDelta::new(index).with_is_complete(true);

@@ -168,6 +168,10 @@ fn add_calls(items: &mut Vec<OutputItem>, response: &CompletionResponse) {
     let whole = response.tool_calls.iter().map(|call| (call, true));
     let incomplete = response.incomplete_tool_calls.iter().map(|call| (call, false));
     for (call, is_complete) in whole.chain(incomplete) {
+        let is_search = |item: &OutputItem| matches!(&item.content, ItemContent::ToolSearch(search) if search.call_id.as_ref() == Some(&call.id));
+        if items.iter().any(is_search) {
+            continue;
+        }
         let is_same = |held: &ToolCall| held.id == call.id;
         let held = items.iter_mut().find_map(|item| match &mut item.content {
             ItemContent::ToolCall(held) if is_same(&held.call) => Some(held),

@@ -6,7 +6,7 @@ mod items;
 mod pieces;
 
 use serde_json::{Map, Value, json};
-use tachikoma_backends_core::{FinishReason, ToolCall, Usage};
+use tachikoma_backends_core::{FinishReason, ToolCall, ToolCallKind, Usage};
 
 use super::outcome::Reading;
 use super::wire::{Event, serialize};
@@ -352,7 +352,7 @@ fn has_whole_output(input: &Input) -> Option<()> {
     (output > 0 && output >= streamed && output >= begun).then_some(())
 }
 
-/// Whether every item that the last event has was streamed as done.
+/// Whether every item that began, or that the last event has, was streamed as done.
 fn has_all_items_done(input: &Input) -> bool {
     let ids = |item: &Value| item["id"].clone();
     let done: Vec<Value> = input
@@ -361,11 +361,19 @@ fn has_all_items_done(input: &Input) -> bool {
         .filter(|event| kind(event) == "response.output_item.done")
         .filter_map(|event| Some(ids(&event.value()?["item"])))
         .collect();
-    !done.is_empty() && output(input).into_iter().flatten().all(|item| done.contains(&ids(item)))
+    let begun = input.events.iter().filter(|event| kind(event) == "response.output_item.added").count();
+    let is_all = !done.is_empty() && done.len() >= begun;
+    is_all && output(input).into_iter().flatten().all(|item| done.contains(&ids(item)))
 }
 
 fn is_call(item: &Map<String, Value>) -> bool {
     matches!(item.get("type").and_then(Value::as_str), Some("function_call" | "custom_tool_call"))
+}
+
+/// Whether the client has to run a hosted tool. All that such a call holds is its arguments, and its item's id may be the call's.
+fn has_hosted_calls(input: &Input) -> bool {
+    let is_hosted = |call: &ToolCall| call.kind == ToolCallKind::Hosted;
+    input.success().is_some_and(|reading| reading.calls.iter().any(is_hosted))
 }
 
 fn is_message(item: &Map<String, Value>) -> bool {

@@ -8,6 +8,7 @@ use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
 use super::normal::{difference, normal_chat, normal_responses};
 use super::requests;
 use crate::exchanges::{self, Exchange};
+use crate::server;
 
 const KEY: &str = "sk-test";
 
@@ -47,17 +48,6 @@ fn base_url(exchange: &Exchange) -> String {
     format!("https://{host}{base}")
 }
 
-/// The origin of provider state, which does not change from release to release, since conversations are stored.
-fn state_origin(exchange: &Exchange, base_url: &str, model: &str) -> String {
-    let api = if exchange.is_responses() { "codex/responses" } else { "codex/chat" };
-    let server: String = base_url.split_inclusive('/').take(3).collect();
-    let account = [base_url, "", "", KEY].into_iter().flat_map(|part| part.bytes().chain([0]));
-    let hash = account.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("{api} {} {:08x} {model}", server.trim_end_matches('/'), hash >> 32)
-}
-
 /// Backends by base URL and API, since making one takes longer than a comparison.
 type Backends = BTreeMap<(String, bool), CodexBackend>;
 
@@ -69,7 +59,7 @@ fn compare(exchange: &Exchange, backends: &mut Backends) -> Result<(), (String, 
         false => (Api::ChatCompletions, normal_chat),
     };
     let (body, url) = (&exchange.request, base_url(exchange));
-    let origin = state_origin(exchange, &url, body["model"].as_str().unwrap_or_default());
+    let origin = server::state_origin(api, &url, KEY, body["model"].as_str().unwrap_or_default());
     let request = requests::from_body(body, exchange.is_responses(), &origin)
         .map_err(|why| (String::new(), format!("not a core request: {why}")))?;
     let backend = backends.entry((url.clone(), exchange.is_responses())).or_insert_with(|| {
@@ -164,7 +154,7 @@ fn bodies_of_every_kind_can_be_expressed() {
             {"id": "c1", "type": "custom", "custom": {"name": "c", "input": "aaa"}}]},
             {"role": "tool", "tool_call_id": "c1", "content": "1"}],
             "reasoning_effort": "none", "tools": [{"type": "custom", "custom": {"name": "c"}}]}),
-        json!({"messages": [{"role": "user", "content": [
+        json!({"model": "gpt-5.6-terra", "messages": [{"role": "user", "content": [
             {"type": "file", "file": {"file_id": "file-1"}, "prompt_cache_breakpoint": {"mode": "explicit"}},
             {"type": "file", "file": {"file_data": pdf, "filename": "a.pdf"}}]}],
             "prompt_cache_options": {"mode": "explicit", "ttl": "30m"}, "prompt_cache_key": "k"}),

@@ -6,7 +6,7 @@ use tachikoma_backends_core::Usage;
 
 use super::super::wire::{Event, add_unknown, any_json, doubled_fields, falsy, respell_numbers};
 use super::super::{Demand, Input, Tolerance, Transformed};
-use super::{each_data, each_item, each_response, has_phases, is_call, kind};
+use super::{each_data, each_item, each_response, has_hosted_calls, has_phases, is_call, kind};
 
 pub(in super::super) fn event_lines_removed(input: &Input, _: &mut Rng) -> Option<Transformed> {
     let mut events = input.stream()?;
@@ -38,6 +38,9 @@ pub(in super::super) fn type_in_the_event_line(input: &Input, random: &mut Rng) 
 }
 
 pub(in super::super) fn unknown_added(input: &Input, random: &mut Rng) -> Option<Transformed> {
+    if has_hosted_calls(input) {
+        return None;
+    }
     let mut events = input.events.clone();
     for event in &mut events {
         if (input.is_whole && input.base.is_ok() || kind(event).starts_with("response."))
@@ -203,6 +206,9 @@ impl Numbers {
 }
 
 pub(in super::super) fn numeric_item_ids(input: &Input, _: &mut Rng) -> Option<Transformed> {
+    if has_hosted_calls(input) {
+        return None;
+    }
     let mut events = input.events.clone();
     let mut numbers = Numbers::default();
     // Ids of items that are ids of calls stay the same.

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::super::wire::Event;
 use super::super::{Demand, Input, Tolerance, Transformed};
 use super::{
-    completed, each_data, each_item, each_response, has_all_items_done, has_phases, has_whole_output,
-    is_call, kind, last,
+    completed, each_data, each_item, each_response, has_all_items_done, has_hosted_calls, has_phases,
+    has_whole_output, is_call, kind, last,
 };
 
 /// Streamed arguments may be formatted differently than those of the item (llama.cpp).
@@ -176,6 +176,9 @@ pub(in super::super) fn arguments_only_when_done(input: &Input, random: &mut Rng
 }
 
 pub(in super::super) fn arguments_as_object(input: &Input, _: &mut Rng) -> Option<Transformed> {
+    if has_hosted_calls(input) {
+        return None;
+    }
     let mut events = input.events.clone();
     input.success().filter(|reading| !reading.calls.is_empty())?;
     events.retain(|event| kind(event) != "response.function_call_arguments.delta");
@@ -239,7 +242,7 @@ pub(in super::super) fn delta_of_a_wrong_type(input: &Input, random: &mut Rng) -
             && event.value().is_some_and(|value| !value["delta"].as_str().unwrap_or("").is_empty())
     };
     let at = random.choice((0..end).filter(|at| is_text(&events[*at])).collect::<Vec<_>>())?;
-    if ["code", "mcp"].iter().any(|other| kind(&events[at]).contains(other)) {
+    if ["code", "mcp", "shell"].iter().any(|other| kind(&events[at]).contains(other)) {
         return None;
     }
     events[at].value_mut()?["delta"] =
