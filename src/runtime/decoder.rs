@@ -138,6 +138,7 @@ pub(crate) fn whole(
 }
 
 /// Appends a piece of text, which is mostly the first one and is then not copied.
+#[inline]
 pub(crate) fn append(text: &mut String, piece: String) {
     if text.is_empty() {
         *text = piece;

@@ -170,6 +170,7 @@ impl Choices {
     }
 
     /// Updates the state after a choice. Returns whether it has a finish reason.
+    #[inline]
     fn note(&mut self, source: Source, has_content: bool, has_calls: bool, word: Option<String>) -> bool {
         if has_calls {
             self.with_calls |= 1 << source.choice;
@@ -209,6 +210,7 @@ impl Choices {
     }
 
     /// The place of a choice in order of arrival.
+    #[inline]
     fn ordinal(&mut self, index: usize) -> Result<usize, CodexError> {
         if let Some(ordinal) = self.indices.iter().position(|held| *held == index) {
             return Ok(ordinal);

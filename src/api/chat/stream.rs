@@ -56,16 +56,14 @@ impl ChatStream {
     }
 
     /// Reads the JSON of one event, which is mostly of the documented form.
-    fn data(&mut self, data: &str) -> Result<Piece, CodexError> {
+    fn data(&mut self, data: &str, piece: &mut Piece) -> Result<(), CodexError> {
         let reason = match self.reader.read(data) {
-            Ok(chunk) => return self.usual_chunk(chunk, data),
+            Ok(chunk) => return self.usual_chunk(chunk, data, piece),
             Err(reason) => reason,
         };
-        let mut piece = Piece::default();
         if duplicates::is_reason(&reason) {
             let value = duplicates::read(data).map_err(|reason| body::unreadable(data, reason))?;
-            self.value(value, &mut piece)?;
-            return Ok(piece);
+            return self.value(value, piece);
         }
         let values = serde_json::Deserializer::from_str(data).into_iter::<Value>();
         for value in values {
@@ -74,13 +72,13 @@ impl ChatStream {
                 // Lines without an empty line between them are one event.
                 if data.lines().next_back().is_some_and(is_done) {
                     self.progress = Progress::Done;
-                    return Ok(piece);
+                    return Ok(());
                 }
                 return Err(body::unreadable(data, reason));
             };
-            self.value(value, &mut piece)?;
+            self.value(value, piece)?;
         }
-        Ok(piece)
+        Ok(())
     }
 
     /// Reads JSON that is not of the documented form, or several events in one.
@@ -109,7 +107,7 @@ impl ChatStream {
     }
 
     /// Reads a chunk of the documented form.
-    fn usual_chunk(&mut self, chunk: UsualChunk, data: &str) -> Result<Piece, CodexError> {
+    fn usual_chunk(&mut self, chunk: UsualChunk, data: &str, piece: &mut Piece) -> Result<(), CodexError> {
         let UsualChunk { choices, error, usage, base_resp: _, citations: _, search_results: _ } = chunk;
         let mut choices = choices.unwrap_or_default();
         let start = self.begin(choices.is_empty(), error.as_ref(), usage.as_ref(), data)?;
@@ -117,12 +115,12 @@ impl ChatStream {
             choice.index.and_then(json::to_index).unwrap_or(position)
         };
         self.choices.announce(choices.iter().enumerate().map(index))?;
-        let (mut piece, mut has_finish) = (Piece::default(), false);
+        let mut has_finish = false;
         for (position, choice) in choices.iter_mut().enumerate() {
-            has_finish |= self.choices.delta(position, choice, &mut piece)?;
+            has_finish |= self.choices.delta(position, choice, piece)?;
         }
-        self.end(start, has_finish, &piece, data);
-        Ok(piece)
+        self.end(start, has_finish, piece, data);
+        Ok(())
     }
 
     /// Reads a chunk of any form, or a whole response.
@@ -312,7 +310,8 @@ impl Decoder for ChatStream {
                 Err(reason) => body::unreadable(data, reason),
             });
         }
-        let piece = self.data(data)?;
+        let mut piece = Piece::default();
+        self.data(data, &mut piece)?;
         // A whole response in place of events ends with its last byte.
         if event.is_bare && self.has_choice && self.progress == Progress::Open && data.contains("\"message\"")
         {
