@@ -7,11 +7,15 @@ use std::{env, fs};
 use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle, TagStyle, TypePatch};
 use serde_json::Value;
 
+#[path = "openapi/derives.rs"]
+mod derives;
+
 const DOCUMENT: &str = "openapi/openai.json";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={DOCUMENT}");
+    println!("cargo::rerun-if-changed=openapi/derives.rs");
     let code = generate().map_err(|error| format!("{DOCUMENT}: {error} (made by `cargo xtask regen`)"))?;
     let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run this through cargo")?;
     fs::write(PathBuf::from(out).join("openai.rs"), code)?;
@@ -39,7 +43,12 @@ fn generate() -> Result<String, Box<dyn Error>> {
         settings.with_replacement(name, own_type, std::iter::empty());
     }
     let tokens = Generator::new(&settings).generate_tokens(&serde_json::from_value(document.clone())?)?;
-    Ok(prettyplease::unparse(&syn::parse2(tokens)?))
+    let mut file: syn::File = syn::parse2(tokens)?;
+    // With that feature the types are public.
+    if env::var_os("CARGO_FEATURE_OPENAI_TYPES").is_none() {
+        derives::remove_unused(&mut file);
+    }
+    Ok(prettyplease::unparse(&file))
 }
 
 /// The schemas that openapi/overlay.yaml replaces by a type of this crate.
