@@ -3,22 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use futures::StreamExt;
+use serde::Deserialize;
 
 use crate::config::MockConfig;
+use crate::counters::Counters;
 use crate::errors::ApiError;
-use crate::fault::inject::inject;
+use crate::fault::inject::{IsContinuation, inject};
 use crate::idle::Requests;
 use crate::record::RecordedRequest;
 use crate::server::Shared;
-use crate::{chat, embeddings, hash, key, models, responses};
+use crate::{chat, conversations, embeddings, hash, key, models, responses, websocket};
 
 /// The routes alone, for an application of your own. The address in the settings is not
 /// used, and requests are not recorded.
@@ -40,7 +42,13 @@ pub(crate) fn build(shared: Arc<Shared>) -> Router {
         // `observe` holds bodies to the configured limit.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(&shared), observe))
+        // Neither counted nor recorded.
+        .route("/mock/counters", get(counters))
         .with_state(shared)
+}
+
+async fn counters(State(shared): State<Arc<Shared>>) -> Json<Counters> {
+    Json(shared.counters.get())
 }
 
 /// The endpoints of a model, and so of one of Azure's deployments.
@@ -53,13 +61,21 @@ fn model_routes(base: &str) -> Router<Arc<Shared>> {
 /// The endpoints that do not belong to a deployment.
 fn server_routes(base: &str) -> Router<Arc<Shared>> {
     Router::new()
-        .route(&format!("{base}/responses"), post(responses::create))
-        .route(&format!("{base}/responses/{{id}}"), get(responses::stored).delete(responses::stored))
-        .route(&format!("{base}/responses/{{id}}/cancel"), post(responses::stored))
-        .route(&format!("{base}/responses/{{id}}/input_items"), get(responses::stored))
-        // OpenAI's endpoints that the mock does not have: without these routes they would be the id of a response.
-        .route(&format!("{base}/responses/compact"), any(unknown_url))
-        .route(&format!("{base}/responses/input_tokens"), any(unknown_url))
+        .route(&format!("{base}/responses"), post(responses::create).get(websocket::upgrade))
+        .route(&format!("{base}/responses/{{id}}"), get(responses::retrieve).delete(responses::delete))
+        .route(&format!("{base}/responses/{{id}}/cancel"), post(responses::cancel))
+        .route(&format!("{base}/responses/{{id}}/input_items"), get(responses::input_items))
+        .route(&format!("{base}/responses/compact"), post(responses::compact))
+        .route(&format!("{base}/responses/input_tokens"), post(responses::input_tokens))
+        .route(&format!("{base}/conversations"), post(conversations::create))
+        .route(
+            &format!("{base}/conversations/{{id}}"),
+            get(conversations::retrieve).post(conversations::update).delete(conversations::delete),
+        )
+        .route(
+            &format!("{base}/conversations/{{id}}/items"),
+            get(conversations::list).post(conversations::add),
+        )
         .route(&format!("{base}/models"), get(models::list))
         .route(&format!("{base}/models/{{*id}}"), get(models::retrieve))
 }
@@ -78,7 +94,7 @@ async fn unknown_url(method: Method, uri: Uri) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, format!("Invalid URL ({method} {})", uri.path()))
 }
 
-async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
+pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("Not allowed to {method} on {}. (HINT: see the allow header.)", uri.path()),
@@ -100,7 +116,7 @@ async fn authorise(
 /// discarded while the response is sent: anyone could fill the memory with it.
 async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let active = request.extensions().get::<ConnectInfo<Requests>>().map(|requests| requests.0.begin());
-    let (parts, mut body) = request.into_parts();
+    let (mut parts, mut body) = request.into_parts();
     let line = format!("{} {}", parts.method, parts.uri.path());
     let limit = shared.config.body_limit;
     let MockConfig { key, key_needed, .. } = &shared.config;
@@ -111,9 +127,11 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
     let id = hash::id("req_", &[line.as_bytes(), body.as_deref().unwrap_or_default()]);
     let mut response = match body {
         Ok(body) => {
+            shared.counters.uploaded(body.len());
             if shared.config.recording {
                 shared.record(RecordedRequest::new(&parts, &body));
             }
+            parts.extensions.insert(IsContinuation(is_continuation(&body)));
             next.run(Request::from_parts(parts, Body::from(body))).await
         }
         Err(_) => ApiError::new(
@@ -136,6 +154,16 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
         Some(active) => active.until_sent(response),
         None => response,
     }
+}
+
+/// Whether a body names a response that it continues.
+fn is_continuation(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Continuation {
+        #[serde(default)]
+        previous_response_id: Option<String>,
+    }
+    serde_json::from_slice(body).is_ok_and(|body: Continuation| body.previous_response_id.is_some())
 }
 
 /// How long a discarded body is read.

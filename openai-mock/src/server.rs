@@ -11,12 +11,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::MockConfig;
+use crate::counters::{Counters, SharedCounters};
 use crate::fault::schedule::Schedule;
-use crate::fault::{InvalidFault, Kind};
+use crate::fault::{Fault, InvalidFault, Kind, Target};
 use crate::idle::{IdleListener, Requests};
 use crate::record::RecordedRequest;
 use crate::reply::Reply;
 use crate::routes;
+use crate::store::Store;
 
 /// How long [`MockServer::shutdown`] waits for clients that do not read their responses.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,7 +30,10 @@ pub(crate) struct Shared {
     replies: Mutex<VecDeque<Reply>>,
     faults: Mutex<Schedule>,
     requests: Mutex<Vec<RecordedRequest>>,
+    store: Mutex<Store>,
+    pub(crate) counters: SharedCounters,
     pub(crate) open_streams: watch::Sender<usize>,
+    pub(crate) open_websockets: watch::Sender<usize>,
     pub(crate) stopping: watch::Sender<bool>,
 }
 
@@ -39,7 +44,10 @@ impl Shared {
             faults: Mutex::new(Schedule::new(std::mem::take(&mut config.faults))),
             config,
             requests: Mutex::default(),
+            store: Mutex::default(),
+            counters: SharedCounters::default(),
             open_streams: watch::Sender::new(0),
+            open_websockets: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
         })
     }
@@ -49,11 +57,15 @@ impl Shared {
     }
 
     /// The fault of this request: the one that its header names, else the next of the server's own.
-    pub(crate) fn next_fault(&self, header: Option<&str>) -> Result<Option<Kind>, InvalidFault> {
+    pub(crate) fn next_fault(
+        &self,
+        header: Option<&str>,
+        target: Target,
+    ) -> Result<Option<Kind>, InvalidFault> {
         let mut faults = lock(&self.faults);
         match header {
-            Some(spec) => faults.next_from_header(spec),
-            None => Ok(faults.next()),
+            Some(spec) => faults.next_from_header(spec, target),
+            None => Ok(faults.next(target)),
         }
     }
 
@@ -69,13 +81,18 @@ impl Shared {
         }
     }
 
+    /// What is stored. Do not hold it while another method of this state is called.
+    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
+        lock(&self.store)
+    }
+
     pub(crate) fn record(&self, request: RecordedRequest) {
         lock(&self.requests).push(request);
     }
 }
 
 /// No code holds these locks across anything that could leave the data half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -106,7 +123,8 @@ impl MockServer {
         let base_url = format!("http://{}/v1", reachable(listener.local_addr()?));
         let shared = Shared::new(config);
         let mut stopping = shared.stopping.subscribe();
-        let listener = IdleListener { listener, limit: shared.config.idle_timeout };
+        let counters = shared.counters.clone();
+        let listener = IdleListener { listener, limit: shared.config.idle_timeout, counters };
         let service = routes::build(Arc::clone(&shared)).into_make_service_with_connect_info::<Requests>();
         let serving = axum::serve(listener, service)
             .with_graceful_shutdown(async move { _ = stopping.wait_for(|stopping| *stopping).await });
@@ -116,6 +134,11 @@ impl MockServer {
     /// What a client takes as its base URL, for instance `http://127.0.0.1:8080/v1`.
     pub fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    /// Where a client of the Responses API opens a WebSocket, for instance `ws://127.0.0.1:8080/v1/responses`.
+    pub fn websocket_url(&self) -> String {
+        format!("{}/responses", self.base_url.replacen("http", "ws", 1))
     }
 
     /// What a client of Azure OpenAI takes as its endpoint, for instance `http://127.0.0.1:8080`.
@@ -133,6 +156,16 @@ impl MockServer {
         lock(&self.shared.replies).push_back(reply);
     }
 
+    /// Adds a fault behind those of [`MockConfig::with_fault`].
+    pub fn push_fault(&self, fault: Fault) {
+        lock(&self.shared.faults).push(fault);
+    }
+
+    /// What was billed, uploaded, opened and cancelled so far. `GET /mock/counters` returns the same as JSON.
+    pub fn counters(&self) -> Counters {
+        self.shared.counters.get()
+    }
+
     /// The number of streams that are being sent, to look at or to wait for:
     /// `server.open_streams().wait_for(|open| *open == 0).await` returns once every stream has been
     /// sent to its end or given up by its client.
@@ -140,11 +173,21 @@ impl MockServer {
         self.shared.open_streams.subscribe()
     }
 
+    /// The number of WebSockets that are open, to look at or to wait for, as [`open_streams`](Self::open_streams).
+    pub fn open_websockets(&self) -> watch::Receiver<usize> {
+        self.shared.open_websockets.subscribe()
+    }
+
     /// Takes no new requests, sends the rest of the running streams without further delays, and returns
     /// when all is sent. A client that does not read is given up after five seconds.
     pub async fn shutdown(mut self) {
         self.shared.stopping.send_replace(true);
-        _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut self.serving).await;
+        let mut websockets = self.shared.open_websockets.subscribe();
+        let ended = async {
+            _ = (&mut self.serving).await;
+            _ = websockets.wait_for(|open| *open == 0).await;
+        };
+        _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, ended).await;
     }
 }
 
