@@ -16,6 +16,8 @@ mod prepare;
 mod preview;
 mod report;
 mod spans;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -52,6 +54,8 @@ pub struct CodexBackend {
     transport: Transport,
     spans: Spans,
     unknown_fields: Arc<UnknownFieldCounts>,
+    #[cfg(feature = "websocket")]
+    websockets: Arc<websocket::WebSockets>,
 }
 
 impl CodexBackend {
@@ -69,7 +73,16 @@ impl CodexBackend {
         let redactor = transport.redactor();
         let spans = Spans::new(&server, redactor, config.record_content());
         let unknown_fields = Arc::new(UnknownFieldCounts::new(Arc::clone(redactor)));
-        Ok(Self { config, info, server, transport, spans, unknown_fields })
+        Ok(Self {
+            config,
+            info,
+            server,
+            transport,
+            spans,
+            unknown_fields,
+            #[cfg(feature = "websocket")]
+            websockets: Arc::default(),
+        })
     }
 
     /// Its configuration.

@@ -13,6 +13,8 @@ use crate::api::{ResponseContext, TextProtocol, custom_tool, encode, state};
 use crate::config::Api;
 use crate::models::{ModelSpec, OpenAIModel};
 use crate::runtime::transport::Bytes;
+#[cfg(feature = "websocket")]
+use crate::target::PreviousResponse;
 use crate::target::{Target, WireApi};
 use crate::tokens;
 use crate::validate::{adapt, validate};
@@ -94,10 +96,33 @@ impl CodexBackend {
     /// The request cannot succeed, or cannot be encoded.
     pub(super) fn prepare(
         &self,
-        mut request: CompletionRequest,
+        request: CompletionRequest,
         stream: bool,
     ) -> Result<PreparedRequest, CodexError> {
         let target = self.target(&request, stream);
+        self.prepare_for(request, target)
+    }
+
+    /// The request of an event that begins a response over a WebSocket: what continues a previous response, or the whole.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    #[cfg(feature = "websocket")]
+    pub(super) fn prepare_continuation(
+        &self,
+        request: CompletionRequest,
+        previous_response: Option<PreviousResponse>,
+    ) -> Result<PreparedRequest, CodexError> {
+        // Such a response always streams, without a field that says so.
+        let target = Target { previous_response, ..self.target(&request, false) };
+        self.prepare_for(request, target)
+    }
+
+    fn prepare_for(
+        &self,
+        mut request: CompletionRequest,
+        target: Target,
+    ) -> Result<PreparedRequest, CodexError> {
         Span::current().record("openai.api.type", target.api.attribute());
         request.max_tokens = request.max_tokens.or(self.config.max_tokens());
         let findings = validate(&request, &target);

@@ -7,6 +7,8 @@ mod retry;
 mod success;
 pub(crate) mod timeout;
 mod tokio_runtime;
+#[cfg(feature = "websocket")]
+mod upgrade;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -134,6 +136,9 @@ pub(crate) struct Transport {
     http: reqwest::Client,
     /// A client without pooled connections, for retries; `None` with the caller's own client.
     unpooled: Option<Arc<OnceLock<reqwest::Client>>>,
+    /// The client of upgrades to WebSocket.
+    #[cfg(feature = "websocket")]
+    upgrades: Arc<OnceLock<reqwest::Client>>,
     destination: Arc<Destination>,
     reliability: Reliability,
     rate_limits: Arc<Mutex<Option<RateLimits>>>,
@@ -175,6 +180,8 @@ impl Transport {
         Ok(Self {
             http,
             unpooled,
+            #[cfg(feature = "websocket")]
+            upgrades: Arc::default(),
             destination: Arc::new(destination),
             reliability,
             rate_limits: Arc::default(),
