@@ -26,7 +26,7 @@ pub(crate) type Headers = Vec<(String, String)>;
 
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
-    Answer(Answer),
+    Answer(Box<Answer>),
     Http { status: u16, body: String },
 }
 
@@ -143,7 +143,7 @@ impl Reply {
     }
 
     fn answer(answer: Answer) -> Self {
-        Self { content: Content::Answer(answer), headers: Vec::new() }
+        Self { content: Content::Answer(Box::new(answer)), headers: Vec::new() }
     }
 
     fn edit(mut self, change: impl FnOnce(&mut Answer)) -> Self {
