@@ -122,11 +122,11 @@ impl Session {
             Step::Close { .. } => Ok(()),
             Step::End(response) => {
                 match response {
-                    Some(response) => {
+                    Some(response) if !response.exchange.has_failed() => {
                         let StoredResponse { exchange, chain, .. } = &*response;
                         self.lanes.remember(lane, exchange.id.clone(), chain.clone());
                     }
-                    None => self.lanes.forget(lane),
+                    _ => self.lanes.forget(lane),
                 }
                 match self.lanes.next(lane) {
                     Some(next) => self.begin(socket, next).await,

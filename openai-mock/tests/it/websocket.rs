@@ -66,7 +66,7 @@ impl Socket {
         let mut events = Vec::new();
         loop {
             let event = self.next().await.unwrap();
-            let is_end = ["response.completed", "response.incomplete", "error"]
+            let is_end = ["response.completed", "response.incomplete", "response.failed", "error"]
                 .contains(&event["type"].as_str().unwrap());
             events.push(event);
             if is_end {
@@ -348,6 +348,30 @@ async fn pings_are_answered_and_scripts_are_played() {
     let refused = socket.events().await.pop().unwrap();
     assert_eq!((&refused["status"], &refused["error"]["message"]), (&json!(503), &json!("<html>")));
     assert_eq!(socket.response(&input("hi")).await["output"][0]["name"], "f");
+}
+
+#[tokio::test]
+async fn a_response_that_fails_is_not_remembered() {
+    let failure = || Reply::failed("server_error", "Something broke.").with_reasoning("Hm.");
+    let config =
+        MockServer::builder().with_reply(Reply::text("One.")).with_reply(failure()).with_reply(failure());
+    let mock = Mock::with(config.with_reply(failure())).await;
+    let mut socket = Socket::of(&mock).await;
+    let first = socket.response(&unstored("One?")).await;
+    socket.send(&after(&first, &unstored("Two?"))).await;
+    let events = socket.events().await;
+    let schema = validator("ResponseStreamEvent");
+    events.iter().for_each(|event| check_schema(&schema, event));
+    let last = events.last().unwrap();
+    let error = json!({"code": "server_error", "message": "Something broke."});
+    assert_eq!(last["type"], "response.failed");
+    assert_eq!((&last["response"]["status"], &last["response"]["error"]), (&json!("failed"), &error));
+    for previous in [&first, &last["response"]] {
+        let refusal = socket.error(&after(previous, &unstored("Three?"))).await;
+        assert_eq!(refusal, "400 previous_response_not_found previous_response_id null");
+    }
+    assert_eq!(mock.events(&input("hi")).await.last().unwrap()["type"], "response.failed");
+    assert_eq!(mock.response(&input("hi")).await["error"], error);
 }
 
 #[tokio::test]
