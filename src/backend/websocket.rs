@@ -2,11 +2,12 @@
 
 mod chain;
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
-use tachikoma_backends_core::{CompletionChunk, CompletionRequest, CompletionResponse};
+use tachikoma_backends_core::{CompletionChunk, CompletionRequest, CompletionResponse, ErrorCategory};
 use tokio::time::Instant;
 
 use self::chain::{Chain, Conversation};
@@ -36,7 +37,7 @@ const MAX_ATTEMPTS: usize = 3;
 /// The most connections that wait for another request.
 const MAX_IDLE: usize = 16;
 
-/// Fields of `extra` with which the caller continues responses himself, or that WebSockets do not have.
+/// Fields of `extra` with which the caller continues responses, or that WebSockets do not have.
 const HTTP_ONLY: &[&str] = &["background", "conversation", "previous_response_id", "stream_options"];
 
 /// The WebSockets of a backend.
@@ -70,7 +71,7 @@ impl WebSockets {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|idle| idle.connection.is_open() && idle.connection.age() < MAX_AGE);
         let continues = |idle: &IdleConnection| {
-            idle.chain.as_ref().is_some_and(|chain| chain.continued_by(conversation, origin).is_some())
+            idle.chain.as_ref().is_some_and(|chain| chain.known_messages(conversation, origin).is_some())
         };
         // Chains of other conversations are left alone as long as a new connection can be opened.
         let index =
@@ -162,10 +163,38 @@ enum Attempt {
     Open(WebSocketSource, PreparedRequest, WebSocketConnection),
     /// Nothing of a response has come: once more, on this connection if there is one.
     Again(Option<WebSocketConnection>),
-    Http,
+    /// Over HTTP, with this many retries if some have been used up.
+    Http(Option<u32>),
 }
 
 impl CodexBackend {
+    /// Opens a WebSocket and lets the server prepare this conversation, which generates nothing: the first request that begins with
+    /// it then has a shorter wait. Returns whether the server did; it does not where such requests go over HTTP.
+    ///
+    /// # Errors
+    /// The request would be refused, or the server rejects it.
+    pub async fn warm_up(&self, request: &CompletionRequest) -> Result<bool, CodexError> {
+        if !self.uses_websocket(request) {
+            return Ok(false);
+        }
+        let conversation = Conversation::new(request.clone());
+        let prepared = self.prepare_continuation(conversation.request_from(0), None)?;
+        let Some(connection) = self.connect().await? else { return Ok(false) };
+        let mut source = connection.request(websocket::request(&prepared.body, true)).await;
+        let limit = self.config.reliability().response_timeout;
+        let first =
+            source.first(limit).await.map(|first| (websocket::error(first), websocket::response_id(first)));
+        let id = match first? {
+            (Some(error), _) => return Err(self.transport.redactor().error(error)),
+            (None, id) => id,
+        };
+        let rest = async { while poll_fn(|context| source.poll_rest(context)).await {} };
+        Timeout::Response.limit(limit, rest).await?;
+        let chain = id.map(|id| conversation.into_warm_chain(id));
+        self.websockets.put_back(connection, chain);
+        Ok(true)
+    }
+
     /// Whether this request may go over a WebSocket now.
     pub(super) fn uses_websocket(&self, request: &CompletionRequest) -> bool {
         let is_wanted = match self.config.websocket() {
@@ -202,7 +231,11 @@ impl CodexBackend {
                 Attempt::Again(connection) => {
                     idle = connection.map(|connection| IdleConnection { connection, chain: None });
                 }
-                Attempt::Http => break,
+                Attempt::Http(retries) => {
+                    let mut request = conversation.into_request();
+                    request.max_retries = retries.or(request.max_retries);
+                    return Ok(Route::Http(request));
+                }
             }
         }
         Ok(Route::Http(conversation.into_request()))
@@ -242,11 +275,12 @@ impl CodexBackend {
         conversation: &Conversation,
         origin: &str,
     ) -> Result<Attempt, CodexError> {
-        let known = idle.as_ref().and_then(|idle| idle.chain.as_ref()?.continued_by(conversation, origin));
+        let chain = idle.as_ref().and_then(|idle| idle.chain.as_ref());
+        let known = chain.and_then(|chain| Some((chain, chain.known_messages(conversation, origin)?)));
         let is_continuation = known.is_some();
         let (request, previous) = match known {
-            Some((id, known)) => {
-                let (request, previous) = Chain::continuation(id, known, conversation);
+            Some((chain, known)) => {
+                let (request, previous) = chain.continuation(known, conversation);
                 (request, Some(previous))
             }
             None => (conversation.request_from(0), None),
@@ -257,7 +291,7 @@ impl CodexBackend {
             Some(idle) => idle.connection,
             None => match self.connect().await? {
                 Some(connection) => connection,
-                None => return Ok(Attempt::Http),
+                None => return Ok(Attempt::Http(None)),
             },
         };
         let mut source = connection.request(websocket::request(&prepared.body, false)).await;
@@ -265,7 +299,7 @@ impl CodexBackend {
             Ok(first) => websocket::error(first),
             Err(error) if is_fresh => {
                 self.fail(&error);
-                return Ok(Attempt::Http);
+                return Ok(Attempt::Http(None));
             }
             // The server had closed it meanwhile.
             Err(_) => return Ok(Attempt::Again(None)),
@@ -281,11 +315,15 @@ impl CodexBackend {
             Some(websocket::CONNECTION_LIMIT_REACHED) => return Ok(Attempt::Again(None)),
             _ => self.websockets.put_back(connection, None),
         }
-        // HTTP has the retries, new tokens, and the way to go on without the state.
-        if error.is_retryable() || error.status() == Some(401) || ERRORS.is_stale_state(&error) {
-            return Ok(Attempt::Http);
+        // HTTP has new tokens, and the way to go on without the state. It also decides about requests that are invalid over a
+        // WebSocket, which has further rules, such as one response at a time.
+        let is_invalid = matches!(error.category(), ErrorCategory::InvalidRequest | ErrorCategory::NotFound);
+        if is_invalid || error.status() == Some(401) || ERRORS.is_stale_state(&error) {
+            return Ok(Attempt::Http(None));
         }
-        Err(self.transport.redactor().error(error))
+        let error = self.transport.redactor().error(error);
+        let retries = self.transport.wait_to_retry(error, conversation.max_retries()).await?;
+        Ok(Attempt::Http(Some(retries)))
     }
 
     /// A new connection; `None` if there is none for now.

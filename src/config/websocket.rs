@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 ///
 /// Over a WebSocket a turn of a long conversation sends only what is new, and needs no new connection. Responses, chunks and errors
 /// are those of HTTP. Where the server does not switch to WebSocket, or the connection breaks before a response has begun, the
-/// request goes over HTTP, and so do others for a while. Requests that the caller continues himself (`previous_response_id`,
-/// `conversation` or `background` in `extra`) always do.
+/// request goes over HTTP, and so do others for a while. Requests that the caller continues (`previous_response_id`,
+/// `conversation` or `background` in `extra`) always do. A client of your own (`with_http_client`) has to speak HTTP/1.1 for it.
+///
+/// An upgrade that fails and a response that does not begin are warnings in the log, not errors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

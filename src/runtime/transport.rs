@@ -216,6 +216,11 @@ impl Transport {
         Some(run(&mut budget, self.start.elapsed(), share))
     }
 
+    /// Takes a retry from the budget, if there is one.
+    fn take_retry(&self, max_retries: u32) -> bool {
+        self.with_budget(|budget, now, share| budget.take_retry(now, share, max_retries)).unwrap_or(true)
+    }
+
     /// The client for a retry after a lost connection: its connections are all new, since the others of the pool may be closed too.
     fn client_without_pool(&self) -> reqwest::Client {
         let Some(unpooled) = &self.unpooled else { return self.http.clone() };
@@ -270,11 +275,7 @@ impl Transport {
                     continue;
                 }
             }
-            let take_retry = |max_retries| {
-                let taken = self.with_budget(|budget, now, share| budget.take_retry(now, share, max_retries));
-                taken.unwrap_or(true)
-            };
-            match policy.decide(error, fastrand::f64(), take_retry) {
+            match policy.decide(error, fastrand::f64(), |max_retries| self.take_retry(max_retries)) {
                 Decision::Stop(error) => return Err(error),
                 Decision::Retry(wait) => tokio::time::sleep(wait).await,
             }

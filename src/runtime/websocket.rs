@@ -117,6 +117,12 @@ impl WebSocketSource {
         Ok(self.received.front().map(Utf8Bytes::as_str).unwrap_or_default())
     }
 
+    /// Skips the next message; false after the last one.
+    pub(crate) fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        self.received.clear();
+        self.poll_message(context).map(|received| received.is_ok())
+    }
+
     /// Receives a message, and returns its size.
     fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Result<usize, Error>> {
         let error = match ready!(self.messages.poll_recv(context)) {

@@ -45,3 +45,4 @@ mod telemetry;
 mod tidy;
 mod tokens;
 mod tools;
+mod websocket;

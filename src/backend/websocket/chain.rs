@@ -21,6 +21,10 @@ impl Conversation {
         Self { fields: request, messages }
     }
 
+    pub(super) fn max_retries(&self) -> Option<u32> {
+        self.fields.max_retries
+    }
+
     /// The whole request.
     pub(super) fn into_request(self) -> CompletionRequest {
         let Self { mut fields, messages } = self;
@@ -48,7 +52,13 @@ impl Conversation {
     /// The chain after a response to it that ended with this chunk; `None` if the server keeps nothing that can be continued.
     pub(super) fn into_chain(self, last: &CompletionChunk) -> Option<Chain> {
         let Self { fields, messages } = self;
-        Some(Chain { fields, messages, id: last.id.clone()?, state: last.provider_state.clone()? })
+        Some(Chain { fields, messages, id: last.id.clone()?, state: Some(last.provider_state.clone()?) })
+    }
+
+    /// The chain after it was prepared under this id, without a response.
+    pub(super) fn into_warm_chain(self, id: String) -> Chain {
+        let Self { fields, messages } = self;
+        Chain { fields, messages, id, state: None }
     }
 }
 
@@ -58,34 +68,38 @@ pub(super) struct Chain {
     fields: CompletionRequest,
     messages: Vec<Message>,
     id: String,
-    /// The state of the response, which its message in the next request must have.
-    state: ProviderState,
+    /// The state of the response, which its message in the next request must have; `None` after a warm-up, which has no response.
+    state: Option<ProviderState>,
 }
 
 impl Chain {
-    /// The response that a conversation continues, and how many of its messages the server knows: where it begins with all of the
-    /// earlier one unchanged, followed by the response. `None` where it has to be sent as a whole.
-    pub(super) fn continued_by(&self, conversation: &Conversation, origin: &str) -> Option<(&str, usize)> {
-        let (known, rest) = conversation.messages.split_at_checked(self.messages.len())?;
-        let (response, new) = rest.split_first()?;
-        let is_response = response.role == Role::Assistant
-            && response.provider_state.as_ref() == Some(&self.state)
-            && websocket::is_unchanged(response, origin);
-        let continues = is_response
-            && !new.is_empty()
+    /// How many messages of a conversation the server knows: where it begins with all of the earlier one unchanged, followed by the
+    /// response. `None` where it has to be sent as a whole.
+    pub(super) fn known_messages(&self, conversation: &Conversation, origin: &str) -> Option<usize> {
+        let (mut known, rest) = conversation.messages.split_at_checked(self.messages.len())?;
+        if let Some(state) = &self.state {
+            let response = rest.first().filter(|message| message.role == Role::Assistant)?;
+            if response.provider_state.as_ref() != Some(state) || !websocket::is_unchanged(response, origin) {
+                return None;
+            }
+            known = conversation.messages.get(..=known.len())?;
+        }
+        let continues = known.len() < conversation.messages.len()
             && conversation.has_same_fields(&self.fields)
-            && self.messages == known;
-        continues.then_some((&self.id, known.len() + 1))
+            && conversation.messages.starts_with(&self.messages);
+        continues.then_some(known.len())
     }
 
-    /// The request with only what is new after the messages that the server knows. It begins with the response, to whose calls the
-    /// results refer.
+    /// The request with only what is new after the messages that the server knows. It begins with the last turn of the model, to
+    /// whose calls results refer.
     pub(super) fn continuation(
-        id: &str,
+        &self,
         known: usize,
         conversation: &Conversation,
     ) -> (CompletionRequest, PreviousResponse) {
-        let request = conversation.request_from(known.saturating_sub(1));
-        (request, PreviousResponse { id: id.to_owned(), messages: 1 })
+        let messages = conversation.messages.get(..known).unwrap_or_default();
+        let start = messages.iter().rposition(|message| message.role == Role::Assistant).unwrap_or(known);
+        let previous = PreviousResponse { id: self.id.clone(), messages: known - start };
+        (conversation.request_from(start), previous)
     }
 }

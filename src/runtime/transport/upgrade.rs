@@ -14,11 +14,12 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::retry::{Decision, RetryPolicy};
 use super::timeout::Timeout;
 use super::{Attempt, Body, Transport, client_builder, failure, tokio_runtime};
-use crate::runtime::Error;
 use crate::runtime::rate_limit;
 use crate::runtime::websocket::{MessageKind, WebSocketConnection, WebSocketLimits};
+use crate::runtime::{Error, Reliability};
 
 impl Transport {
     /// Opens a WebSocket at this path below `base`, once, without retries.
@@ -39,7 +40,7 @@ impl Transport {
             destination: Arc::clone(&self.destination),
             token: token.clone(),
         };
-        let open = tokio_runtime::guard(upgrade(&attempt, path));
+        let open = tokio_runtime::guard(upgrade(&attempt, path, &self.reliability));
         // The server only has to switch: what a response may take does not apply.
         let opened = Timeout::Connect.limit(self.reliability.connect_timeout, open).await;
         let error = match opened.and_then(|opened| opened).and_then(|opened| opened) {
@@ -64,6 +65,21 @@ impl Transport {
         Err(self.destination.redactor.error(error))
     }
 
+    /// Waits until a request may be retried after this failure over a WebSocket, and returns how many retries are left.
+    ///
+    /// # Errors
+    /// It is not retried: this error.
+    pub(crate) async fn wait_to_retry(&self, error: Error, max_retries: Option<u32>) -> Result<u32, Error> {
+        let mut policy = RetryPolicy::new(self.reliability, max_retries);
+        match policy.decide(error, fastrand::f64(), |max_retries| self.take_retry(max_retries)) {
+            Decision::Stop(error) => Err(error),
+            Decision::Retry(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(max_retries.unwrap_or(self.reliability.max_retries).saturating_sub(1))
+            }
+        }
+    }
+
     /// The client of upgrades, which HTTP/2 does not have.
     fn upgrade_client(&self) -> reqwest::Client {
         if self.unpooled.is_none() {
@@ -78,7 +94,11 @@ impl Transport {
 }
 
 /// Asks the server to switch to WebSocket.
-async fn upgrade(attempt: &Attempt, path: &str) -> Result<(Upgraded, HeaderMap), Error> {
+async fn upgrade(
+    attempt: &Attempt,
+    path: &str,
+    reliability: &Reliability,
+) -> Result<(Upgraded, HeaderMap), Error> {
     let Attempt { base, http, destination, .. } = attempt;
     let server = destination.url.origin().ascii_serialization();
     let key = generate_key();
@@ -96,8 +116,7 @@ async fn upgrade(attempt: &Attempt, path: &str) -> Result<(Upgraded, HeaderMap),
     attempt.check_origin(&response).map_err(Error::configuration)?;
     let (status, headers) = (response.status(), response.headers().clone());
     if status != StatusCode::SWITCHING_PROTOCOLS {
-        let reliability = crate::runtime::Reliability::default();
-        let body = Body::from_error(response, &reliability, &destination.redactor).read_prefix().await;
+        let body = Body::from_error(response, reliability, &destination.redactor).read_prefix().await;
         return Err(match status.is_success() {
             true => refused(format!(
                 "the server responded with status {status} instead of switching to WebSocket"
