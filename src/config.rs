@@ -48,6 +48,7 @@ use crate::server::{Azure, BaseUrl, Server};
 /// | [`with_max_tokens`](Self::with_max_tokens) | | the limit of the server |
 /// | [`with_input_limit`](Self::with_input_limit) | | [`InputLimit::Warn`] |
 /// | [`with_stream_usage`](Self::with_stream_usage) | | true |
+/// | `with_websocket`, with the feature `websocket` | | `WebSocket::Off` |
 /// | [`with_record_content`](Self::with_record_content) | | false |
 /// | [`with_header`](Self::with_header), [`with_default_headers`](Self::with_default_headers) | | none |
 /// | [`with_http_client`](Self::with_http_client) | | the crate's own client |

@@ -41,7 +41,7 @@ enum StreamResponse {
 
 /// The start of a request for a stream.
 enum Start {
-    Prepared(Result<PreparedRequest, CodexError>),
+    Prepared(Box<Result<PreparedRequest, CodexError>>),
     #[cfg(feature = "websocket")]
     WebSocket(Box<CompletionRequest>),
 }
@@ -68,7 +68,7 @@ impl CodexBackend {
             #[cfg(feature = "websocket")]
             let request = match self.respond_over_websocket(request).await? {
                 Route::WebSocket(response) => return Ok(*response),
-                Route::Http(request) => request,
+                Route::Http(request) => *request,
             };
             let max_retries = request.max_retries;
             let prepared = self.prepare(request, false)?;
@@ -93,7 +93,7 @@ impl CodexBackend {
         if self.uses_websocket(&request) {
             return Start::WebSocket(Box::new(request));
         }
-        Start::Prepared(self.prepare(request, true))
+        Start::Prepared(Box::new(self.prepare(request, true)))
     }
 
     /// Starts a stream with errors of type `E`. The future holds only the prepared request.
@@ -107,11 +107,11 @@ impl CodexBackend {
         async move {
             let response = async {
                 let prepared = match start {
-                    Start::Prepared(prepared) => prepared,
+                    Start::Prepared(prepared) => *prepared,
                     #[cfg(feature = "websocket")]
                     Start::WebSocket(request) => match self.open_websocket(*request).await? {
                         Route::WebSocket(response) => return Ok(StreamResponse::WebSocket(response)),
-                        Route::Http(request) => self.prepare(request, true),
+                        Route::Http(request) => self.prepare(*request, true),
                     },
                 }?;
                 warn(&prepared.warnings, &prepared.target);

@@ -92,7 +92,7 @@ impl WebSockets {
 pub(super) enum Route<T> {
     /// Over a WebSocket, with its response.
     WebSocket(Box<T>),
-    Http(CompletionRequest),
+    Http(Box<CompletionRequest>),
 }
 
 /// A response that has begun.
@@ -160,7 +160,7 @@ impl OpenResponse {
 
 /// What an attempt over a connection came to.
 enum Attempt {
-    Open(WebSocketSource, PreparedRequest, WebSocketConnection),
+    Open(WebSocketSource, Box<PreparedRequest>, WebSocketConnection),
     /// Nothing of a response has come: once more, on this connection if there is one.
     Again(Option<WebSocketConnection>),
     /// Over HTTP, with this many retries if some have been used up.
@@ -223,7 +223,7 @@ impl CodexBackend {
         for _ in 0..MAX_ATTEMPTS {
             match self.attempt(idle.take(), &conversation, &origin).await? {
                 Attempt::Open(source, prepared, connection) => {
-                    let PreparedRequest { protocol, context, .. } = prepared;
+                    let PreparedRequest { protocol, context, .. } = *prepared;
                     let turn = OpenTurn { sockets: Arc::clone(&self.websockets), connection, conversation };
                     let decoder = protocol.decoder(context);
                     return Ok(Route::WebSocket(Box::new(OpenResponse { source, decoder, turn })));
@@ -234,11 +234,11 @@ impl CodexBackend {
                 Attempt::Http(retries) => {
                     let mut request = conversation.into_request();
                     request.max_retries = retries.or(request.max_retries);
-                    return Ok(Route::Http(request));
+                    return Ok(Route::Http(Box::new(request)));
                 }
             }
         }
-        Ok(Route::Http(conversation.into_request()))
+        Ok(Route::Http(Box::new(conversation.into_request())))
     }
 
     /// The whole response to a request, within the total timeout.
@@ -250,7 +250,7 @@ impl CodexBackend {
         request: CompletionRequest,
     ) -> Result<Route<CompletionResponse>, CodexError> {
         if !self.uses_websocket(&request) {
-            return Ok(Route::Http(request));
+            return Ok(Route::Http(Box::new(request)));
         }
         let limits = self.config.reliability();
         let respond = async {
@@ -306,7 +306,7 @@ impl CodexBackend {
         };
         let Some(error) = error else {
             warn(&prepared.warnings, &prepared.target);
-            return Ok(Attempt::Open(source, prepared, connection));
+            return Ok(Attempt::Open(source, Box::new(prepared), connection));
         };
         match error.code() {
             Some(websocket::PREVIOUS_RESPONSE_NOT_FOUND) if is_continuation => {

@@ -38,7 +38,9 @@ pub(super) struct Settings {
     record_content: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_usage: Option<bool>,
+    // Written only where it is used, for builds without the feature.
     #[cfg(feature = "websocket")]
+    #[serde(skip_serializing_if = "super::WebSocket::is_off")]
     websocket: super::WebSocket,
     // Tables come last: in TOML no value may follow them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

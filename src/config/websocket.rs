@@ -22,3 +22,9 @@ pub enum WebSocket {
     /// To every server.
     Always,
 }
+
+impl WebSocket {
+    pub(super) fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
+}
