@@ -4,6 +4,7 @@ mod event;
 mod hosted_call;
 mod hosted_item;
 mod input;
+mod input_tokens;
 mod item;
 mod items;
 mod request;
@@ -16,6 +17,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tachikoma_backends_core::{CompletionRequest, CompletionResponse};
 
+pub(crate) use self::input_tokens::InputTokens;
 use self::stream::ResponsesStream;
 use super::{ClientResult, Protocol, ResponseContext, TextProtocol, custom_tool, encode, unknown_fields};
 use crate::CodexError;

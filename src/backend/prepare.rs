@@ -59,10 +59,15 @@ impl CodexBackend {
 
     /// The target of a request.
     pub(super) fn target(&self, request: &CompletionRequest, stream: bool) -> Target {
+        let ApiChoice { api, reason } = self.api_for(request);
+        tracing::debug!(api = api.as_str(), reason, "the API of a request was chosen");
+        Target { stream, ..self.target_for(request, api) }
+    }
+
+    /// The target of a request for a whole response of this API.
+    pub(super) fn target_for(&self, request: &CompletionRequest, api: WireApi) -> Target {
         let model = self.model_of(request);
         let lookup = model.lookup();
-        let ApiChoice { api, reason } = self.choose(request, &model, &lookup.spec);
-        tracing::debug!(api = api.as_str(), reason, "the API of a request was chosen");
         let state_origin = self.state_origin(api, &model);
         let (is_official, stream_usage) = (self.server.is_official(), self.config.stream_usage());
         let deployment = self.server.model_in_body(api.protocol().is_in_deployment());
@@ -70,7 +75,6 @@ impl CodexBackend {
         Target {
             model_in_body,
             is_official,
-            stream,
             stream_usage,
             state_origin,
             ..Target::new(model, lookup, api)
@@ -90,17 +94,17 @@ impl CodexBackend {
         request.model.as_deref().map_or_else(|| self.config.model().clone(), OpenAIModel::new)
     }
 
+    /// A request that may succeed, adapted to its model, and the warnings about it.
+    ///
     /// # Errors
-    /// The request cannot succeed, or cannot be encoded.
-    pub(super) fn prepare(
+    /// It cannot succeed.
+    pub(super) fn checked(
         &self,
         mut request: CompletionRequest,
-        stream: bool,
-    ) -> Result<PreparedRequest, CodexError> {
-        let target = self.target(&request, stream);
-        Span::current().record("openai.api.type", target.api.attribute());
+        target: &Target,
+    ) -> Result<(CompletionRequest, Vec<String>), CodexError> {
         request.max_tokens = request.max_tokens.or(self.config.max_tokens());
-        let findings = validate(&request, &target);
+        let findings = validate(&request, target);
         let (errors, findings): (Vec<_>, Vec<_>) =
             findings.into_iter().partition(|finding| finding.is_error(target.is_official));
         if !errors.is_empty() {
@@ -113,8 +117,21 @@ impl CodexBackend {
         }
         let mut warnings: Vec<_> = findings.into_iter().map(|finding| finding.message).collect();
         if target.is_official {
-            warnings.extend(adapt(&mut request, &target));
+            warnings.extend(adapt(&mut request, target));
         }
+        Ok((request, warnings))
+    }
+
+    /// # Errors
+    /// The request cannot succeed, or cannot be encoded.
+    pub(super) fn prepare(
+        &self,
+        request: CompletionRequest,
+        stream: bool,
+    ) -> Result<PreparedRequest, CodexError> {
+        let target = self.target(&request, stream);
+        Span::current().record("openai.api.type", target.api.attribute());
+        let (request, mut warnings) = self.checked(request, &target)?;
         warnings.extend(self.check_length(|| tokens::too_long(&request, &target))?);
         let limits = self.config.reliability();
         let context = ResponseContext {
