@@ -42,7 +42,13 @@ impl CodexBackend {
     /// Not counted is what the server adds: the messages that `previous_response_id` or `conversation` continue, hosted tools,
     /// and other fields of `extra`.
     pub fn count_request_tokens(&self, request: &CompletionRequest) -> TokenCount {
-        tokens::of_request(request, &self.target(request, false))
+        let target = self.target(request, false);
+        let mut messages = request.messages.clone();
+        target.api.protocol().prune(&mut messages, &target.state_origin);
+        if messages.len() == request.messages.len() {
+            return tokens::of_request(request, &target);
+        }
+        tokens::of_request(&request.clone().with_messages(messages), &target)
     }
 
     /// The input tokens of this request, as the server counts them by `POST /responses/input_tokens`: images, files, tools and

@@ -9,7 +9,7 @@ use tracing::Span;
 use super::api_choice::{self, ApiChoice};
 use super::{CodexBackend, RequestPreview};
 use crate::CodexError;
-use crate::api::{ResponseContext, TextProtocol, custom_tool, encode, state};
+use crate::api::{ResponseContext, TextProtocol, custom_tool, encode, responses, state};
 use crate::config::Api;
 use crate::models::{ModelSpec, OpenAIModel};
 use crate::runtime::transport::Bytes;
@@ -53,8 +53,21 @@ impl CodexBackend {
     }
 
     fn choose(&self, request: &CompletionRequest, model: &OpenAIModel, spec: &ModelSpec) -> ApiChoice {
+        if self.config.api() == Api::Auto && self.is_compacted(request, model) {
+            let reason = "the conversation was compacted by the Responses API".to_owned();
+            return ApiChoice { api: WireApi::Responses, reason };
+        }
         let (host, _) = self.server.host();
         api_choice::choose(self.config.api(), request, model, spec, self.server.is_official(), &host)
+    }
+
+    /// Whether the conversation holds a compaction from the Responses API, this server, account and model.
+    fn is_compacted(&self, request: &CompletionRequest, model: &OpenAIModel) -> bool {
+        let has_state = request.messages.iter().any(|message| message.provider_state.is_some());
+        has_state && {
+            let origin = self.state_origin(WireApi::Responses, model);
+            request.messages.iter().any(|message| responses::is_compacted(message, &origin))
+        }
     }
 
     /// The target of a request.
@@ -72,13 +85,7 @@ impl CodexBackend {
         let (is_official, stream_usage) = (self.server.is_official(), self.config.stream_usage());
         let deployment = self.server.model_in_body(api.protocol().is_in_deployment());
         let model_in_body = deployment.map_or_else(|| model.to_string(), str::to_owned);
-        Target {
-            model_in_body,
-            is_official,
-            stream_usage,
-            state_origin,
-            ..Target::new(model, lookup, api)
-        }
+        Target { model_in_body, is_official, stream_usage, state_origin, ..Target::new(model, lookup, api) }
     }
 
     /// The origin of state from this API, server, account and model.
@@ -103,6 +110,7 @@ impl CodexBackend {
         mut request: CompletionRequest,
         target: &Target,
     ) -> Result<(CompletionRequest, Vec<String>), CodexError> {
+        target.api.protocol().prune(&mut request.messages, &target.state_origin);
         request.max_tokens = request.max_tokens.or(self.config.max_tokens());
         let findings = validate(&request, target);
         let (errors, findings): (Vec<_>, Vec<_>) =

@@ -75,9 +75,7 @@ impl Protocol for InputTokens {
     fn decode(&self, body: &[u8], _: ResponseContext) -> Result<u32, CodexError> {
         let types::TokenCountsResource { input_tokens } = body::read_body(body)?;
         let tokens = input_tokens.as_ref().and_then(json::count);
-        tokens.ok_or_else(|| {
-            body::absent(&serde_json::from_slice(body).unwrap_or_default(), "input_tokens")
-        })
+        tokens.ok_or_else(|| body::absent(&serde_json::from_slice(body).unwrap_or_default(), "input_tokens"))
     }
 }
 
