@@ -8,7 +8,13 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Item, Path, Token, parse_quote};
 
 /// The types of request bodies. No response has a type of theirs: the lowering separates the two.
-const REQUESTS: &[&str] = &["CreateChatCompletionRequest", "CreateEmbeddingRequest", "CreateResponse"];
+const REQUESTS: &[&str] = &[
+    "CompactResponseMethodPublicBody",
+    "CreateChatCompletionRequest",
+    "CreateEmbeddingRequest",
+    "CreateResponse",
+    "TokenCountsBody",
+];
 
 /// Types of requests that are also parsed.
 const PARSED: &[&str] = &[

@@ -11,7 +11,7 @@ pub(crate) mod embeddings;
 pub(crate) mod encode;
 mod extra;
 mod json_budget;
-mod responses;
+pub(crate) mod responses;
 pub(crate) mod state;
 mod streamed_text;
 pub(crate) mod unknown_fields;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use progenitor_client::{ByteStream, Error as ClientError, ResponseValue};
-use tachikoma_backends_core::{CompletionRequest, CompletionResponse};
+use tachikoma_backends_core::{CompletionRequest, CompletionResponse, Message};
 
 #[cfg(feature = "websocket")]
 pub(crate) use self::responses::websocket;
@@ -70,6 +70,9 @@ pub(crate) trait TextProtocol: Protocol<Response = CompletionResponse> {
     /// # Errors
     /// The request cannot be expressed in this API; no part of it is dropped.
     fn encode(&self, request: CompletionRequest, target: &Target) -> Result<Bytes, CodexError>;
+
+    /// Removes from a conversation what need not be sent, since a later message holds the state of this origin that replaces it.
+    fn prune(&self, _messages: &mut Vec<Message>, _origin: &str) {}
 
     /// A decoder for the events of a streamed response.
     fn decoder(&self, context: ResponseContext) -> Box<dyn Decoder + Send>;

@@ -6,6 +6,7 @@
 //! 3. The protocol decodes the response, whole or event by event, into the core one.
 
 mod api_choice;
+mod compact;
 mod connect;
 mod count;
 mod embed;
@@ -24,8 +25,8 @@ use std::sync::Arc;
 
 use futures::{Stream, TryFutureExt};
 use tachikoma_backends_core::{
-    Backend, BackendCapabilities, BackendError, BackendInfo, CompletionChunk, CompletionRequest,
-    CompletionResponse, CompletionStream, async_trait,
+    Backend, BackendCapabilities, BackendError, BackendInfo, CompactedConversation, CompletionChunk,
+    CompletionRequest, CompletionResponse, CompletionStream, async_trait,
 };
 
 pub use self::api_choice::ApiChoice;
@@ -142,6 +143,11 @@ impl Backend for CodexBackend {
         Self: 'async_trait,
     {
         Box::pin(self.open_stream(request).err_into())
+    }
+
+    /// See [`try_compact`](CodexBackend::try_compact).
+    async fn compact(&self, request: CompletionRequest) -> Result<CompactedConversation, BackendError> {
+        Ok(self.try_compact(request).await?)
     }
 
     /// For the configured model: see [`count_tokens_for`](CodexBackend::count_tokens_for).

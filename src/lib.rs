@@ -40,12 +40,12 @@ pub use tachikoma_backends_core;
 #[doc(no_inline)]
 pub use tachikoma_backends_core::{
     AllowedTool, Approval, Backend, BackendError, BackendExt, CacheReport, Citation, CollectingStream,
-    CompletionChunk, CompletionRequest, CompletionResponse, CompletionStream, ContentPart, CustomTool,
-    ErrorCategory, FinishReason, GrammarSyntax, HostedTool, ImageDetail, ItemContent, ItemEvent, ItemUpdate,
-    MediaSource, Message, MessageContent, MessageItem, OutputItem, ReasoningEffort, ResponseFormat, Role,
-    StrictSchema, Structured, StructuredError, Tool, ToolCall, ToolChoice, ToolDefinition, ToolParameter,
-    ToolParameters, ToolResult, ToolRunError, ToolRunEvent, ToolRunner, ToolSpec, Usage, async_trait,
-    strict_schema, strict_schema_of,
+    CompactedConversation, CompletionChunk, CompletionRequest, CompletionResponse, CompletionStream,
+    ContentPart, CustomTool, ErrorCategory, FinishReason, GrammarSyntax, HostedTool, ImageDetail,
+    ItemContent, ItemEvent, ItemUpdate, MediaSource, Message, MessageContent, MessageItem, OutputItem,
+    ReasoningEffort, ResponseFormat, Role, StrictSchema, Structured, StructuredError, Tool, ToolCall,
+    ToolChoice, ToolDefinition, ToolParameter, ToolParameters, ToolResult, ToolRunError, ToolRunEvent,
+    ToolRunner, ToolSpec, Usage, async_trait, strict_schema, strict_schema_of,
 };
 pub use target::WireApi;
 pub use tokens::TokenCount;

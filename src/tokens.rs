@@ -14,7 +14,7 @@ mod text;
 
 use serde_json::{Value, json};
 use tachikoma_backends_core::{
-    CompletionRequest, ContentPart, Message, MessageContent, ResponseFormat, Role, ToolSpec,
+    CompletionRequest, ContentPart, Message, MessageContent, ResponseFormat, Role, ToolSpec, Usage,
 };
 
 pub(crate) use self::estimate::Estimate;
@@ -84,6 +84,38 @@ impl TokenCount {
     pub fn at_most(&self) -> u32 {
         self.tokens.saturating_add(self.error)
     }
+
+    /// The same count, corrected by the usage of an earlier response: what the server counted for the request of that response,
+    /// whose own count was `earlier`, and the difference between the two counts. Only the margin of error of that difference is
+    /// left. The counts by part stay as they are.
+    ///
+    /// The correction holds where this request continues the earlier one, with the same model, tools and settings. Without a count of
+    /// the prompt in the usage, or where this request is shorter than the earlier one, the count is returned unchanged.
+    ///
+    /// ```no_run
+    /// # use tachikoma_backend_codex::{CodexBackend, CodexError, CompletionRequest, Message};
+    /// # async fn run(backend: CodexBackend, request: CompletionRequest) -> Result<(), CodexError> {
+    /// let earlier = backend.count_request_tokens(&request);
+    /// let response = backend.try_complete(request.clone()).await?;
+    /// let next = request.with_message(response.to_message()).with_message(Message::user("Go on."));
+    /// let mut count = backend.count_request_tokens(&next);
+    /// if let Some(usage) = response.usage {
+    ///     count = count.corrected_by(&earlier, &usage);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn corrected_by(self, earlier: &Self, usage: &Usage) -> Self {
+        match self.tokens.checked_sub(earlier.tokens) {
+            Some(added) if usage.prompt_tokens > 0 => Self {
+                tokens: usage.prompt_tokens.saturating_add(added),
+                error: self.error.saturating_sub(earlier.error),
+                ..self
+            },
+            _ => self,
+        }
+    }
 }
 
 /// The tokens of a text as this model's encoding has them; of a model whose encoding is not known as `o200k_base` has them.
@@ -111,6 +143,10 @@ fn count(measure: Measure, request: &CompletionRequest, target: &Target) -> Toke
     let (mut images, mut files) = (Estimate::default(), Estimate::default());
     let rule = ImageTokens::of(spec);
     for message in &request.messages {
+        if let Some(items) = compacted(message, target) {
+            messages += items.iter().map(|item| of_compacted(measure, item)).sum();
+            continue;
+        }
         messages += of_message(measure, message, *api);
         if let MessageContent::Parts(parts) = &message.content {
             for part in parts {
@@ -170,6 +206,25 @@ fn of_message(measure: Measure, message: &Message, api: WireApi) -> Estimate {
         all += of_reasoning(&state.data);
     }
     all
+}
+
+/// The items that are sent in the place of a message that carries a compaction from this target.
+fn compacted<'a>(message: &'a Message, target: &Target) -> Option<&'a [Value]> {
+    let state = message.provider_state.as_ref().filter(|state| state.origin == target.state_origin)?;
+    state.data.get("compacted")?.as_array().map(Vec::as_slice)
+}
+
+/// One of these items; an image in it counts as text of its length.
+fn of_compacted(measure: Measure, item: &Value) -> Estimate {
+    let content = match item.get("content") {
+        Some(Value::String(text)) => measure.count(text),
+        Some(Value::Array(parts)) => {
+            let texts = parts.iter().map(|part| part.get("text").or(part.get("image_url")));
+            texts.filter_map(|text| text?.as_str()).map(|text| measure.count(text)).sum()
+        }
+        _ => Estimate::default(),
+    };
+    Estimate::exactly(MESSAGE) + content + of_reasoning(item)
 }
 
 /// Reasoning that goes back encrypted. Whether the model reads it again, and how long it is, is unknown outside the server: a token

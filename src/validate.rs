@@ -27,6 +27,9 @@ const MAX_METADATA_VALUE: usize = 512;
 /// The least limit on an answer that the Responses API takes, in tokens.
 const MIN_OUTPUT_TOKENS: u32 = 16;
 
+/// The least threshold of compaction that the Responses API takes, in tokens.
+const MIN_COMPACTION_THRESHOLD: u32 = 1_000;
+
 /// The longest name of a JSON Schema, in characters.
 const MAX_SCHEMA_NAME: usize = 64;
 
@@ -225,6 +228,11 @@ fn api_limits(request: &CompletionRequest, found: &mut Vec<String>) {
         found.push(format!(
             "{} pairs of metadata: OpenAI takes {MAX_METADATA} at most, leave some out",
             request.metadata.len()
+        ));
+    }
+    if let Some(threshold @ ..MIN_COMPACTION_THRESHOLD) = request.compaction_threshold {
+        found.push(format!(
+            "compaction_threshold is {threshold}: the Responses API takes {MIN_COMPACTION_THRESHOLD} tokens at least, raise it"
         ));
     }
     for (key, value) in &request.metadata {

@@ -1,9 +1,11 @@
 //! The Responses API: converts between the core types and the generated ones.
 
+mod compaction;
 mod event;
 mod hosted_call;
 mod hosted_item;
 mod input;
+mod input_tokens;
 mod item;
 mod items;
 mod request;
@@ -16,8 +18,10 @@ pub(crate) mod websocket;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tachikoma_backends_core::{CompletionRequest, CompletionResponse};
+use tachikoma_backends_core::{CompletionRequest, CompletionResponse, Message};
 
+pub(crate) use self::compaction::{Compact, CompactedOutput, is_compacted, prune};
+pub(crate) use self::input_tokens::InputTokens;
 use self::stream::ResponsesStream;
 use super::{ClientResult, Protocol, ResponseContext, TextProtocol, custom_tool, encode, unknown_fields};
 use crate::CodexError;
@@ -63,6 +67,10 @@ impl TextProtocol for Responses {
     fn encode(&self, request: CompletionRequest, target: &Target) -> Result<Bytes, CodexError> {
         let capacity = encode::capacity(&request.messages);
         encode::json(&request::convert(request, target)?, capacity)
+    }
+
+    fn prune(&self, messages: &mut Vec<Message>, origin: &str) {
+        prune(messages, origin);
     }
 
     fn decoder(&self, context: ResponseContext) -> Box<dyn Decoder + Send> {

@@ -1,11 +1,17 @@
 //! Counts the tokens of requests.
 
+use std::sync::Arc;
+
 use tachikoma_backends_core::{CompletionRequest, ErrorCategory};
 
 use super::CodexBackend;
+use super::exchange::ProtocolRequest;
 use crate::CodexError;
+use crate::api::ResponseContext;
+use crate::api::responses::InputTokens;
 use crate::config::InputLimit;
 use crate::models::OpenAIModel;
+use crate::target::WireApi;
 use crate::tokens::{self, TokenCount};
 
 impl CodexBackend {
@@ -36,7 +42,40 @@ impl CodexBackend {
     /// Not counted is what the server adds: the messages that `previous_response_id` or `conversation` continue, hosted tools,
     /// and other fields of `extra`.
     pub fn count_request_tokens(&self, request: &CompletionRequest) -> TokenCount {
-        tokens::of_request(request, &self.target(request, false))
+        let target = self.target(request, false);
+        let mut messages = request.messages.clone();
+        target.api.protocol().prune(&mut messages, &target.state_origin);
+        if messages.len() == request.messages.len() {
+            return tokens::of_request(request, &target);
+        }
+        tokens::of_request(&request.clone().with_messages(messages), &target)
+    }
+
+    /// The input tokens of this request, as the server counts them by `POST /responses/input_tokens`: images, files, tools and
+    /// what the server adds included. The request is encoded as for the Responses API, whichever API it would go to; nothing is
+    /// generated, and [`with_input_limit`](crate::CodexBackendConfig::with_input_limit) does not apply. Retries, timeouts and
+    /// errors are those of [`try_complete`](Self::try_complete).
+    ///
+    /// ```no_run
+    /// # use tachikoma_backend_codex::{CodexBackend, CodexError, CompletionRequest};
+    /// # async fn run(backend: CodexBackend) -> Result<(), CodexError> {
+    /// let tokens = backend.count_request_tokens_exact(&CompletionRequest::user("Tell me a joke.")).await?;
+    /// # assert_eq!(tokens, 11);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// By [category](CodexError::category); that of a server without this endpoint has its [status](CodexError::status), mostly
+    /// 404, and [`count_request_tokens`](Self::count_request_tokens) estimates without a server.
+    pub async fn count_request_tokens_exact(&self, request: &CompletionRequest) -> Result<u32, CodexError> {
+        let target = self.target_for(request, WireApi::Responses);
+        let max_retries = request.max_retries;
+        let (request, _) = self.checked(request.clone(), &target)?;
+        let body = InputTokens::encode(request, &target)?;
+        let request = ProtocolRequest { model_in_path: None, body, max_retries };
+        let (tokens, _) = self.exchange(Arc::new(InputTokens), request, ResponseContext::default()).await?;
+        Ok(tokens)
     }
 
     /// The warning about a request that is `too_long`, as configured.

@@ -208,7 +208,7 @@ impl CodexBackend {
         }
     }
 
-    fn observe(&self, request: &CompletionRequest) -> CallObserver {
+    pub(super) fn observe(&self, request: &CompletionRequest) -> CallObserver {
         let model = request.model.as_deref().unwrap_or(self.config.model().as_str());
         CallObserver::new(self.spans.chat(model, request), Arc::clone(&self.unknown_fields))
     }

@@ -9,7 +9,7 @@ use tracing::Span;
 use super::api_choice::{self, ApiChoice};
 use super::{CodexBackend, RequestPreview};
 use crate::CodexError;
-use crate::api::{ResponseContext, TextProtocol, custom_tool, encode, state};
+use crate::api::{ResponseContext, TextProtocol, custom_tool, encode, responses, state};
 use crate::config::Api;
 use crate::models::{ModelSpec, OpenAIModel};
 use crate::runtime::transport::Bytes;
@@ -55,28 +55,39 @@ impl CodexBackend {
     }
 
     fn choose(&self, request: &CompletionRequest, model: &OpenAIModel, spec: &ModelSpec) -> ApiChoice {
+        if self.config.api() == Api::Auto && self.is_compacted(request, model) {
+            let reason = "the conversation was compacted by the Responses API".to_owned();
+            return ApiChoice { api: WireApi::Responses, reason };
+        }
         let (host, _) = self.server.host();
         api_choice::choose(self.config.api(), request, model, spec, self.server.is_official(), &host)
     }
 
+    /// Whether the conversation holds a compaction from the Responses API, this server, account and model.
+    fn is_compacted(&self, request: &CompletionRequest, model: &OpenAIModel) -> bool {
+        let has_state = request.messages.iter().any(|message| message.provider_state.is_some());
+        has_state && {
+            let origin = self.state_origin(WireApi::Responses, model);
+            request.messages.iter().any(|message| responses::is_compacted(message, &origin))
+        }
+    }
+
     /// The target of a request.
     pub(super) fn target(&self, request: &CompletionRequest, stream: bool) -> Target {
+        let ApiChoice { api, reason } = self.api_for(request);
+        tracing::debug!(api = api.as_str(), reason, "the API of a request was chosen");
+        Target { stream, ..self.target_for(request, api) }
+    }
+
+    /// The target of a request for a whole response of this API.
+    pub(super) fn target_for(&self, request: &CompletionRequest, api: WireApi) -> Target {
         let model = self.model_of(request);
         let lookup = model.lookup();
-        let ApiChoice { api, reason } = self.choose(request, &model, &lookup.spec);
-        tracing::debug!(api = api.as_str(), reason, "the API of a request was chosen");
         let state_origin = self.state_origin(api, &model);
         let (is_official, stream_usage) = (self.server.is_official(), self.config.stream_usage());
         let deployment = self.server.model_in_body(api.protocol().is_in_deployment());
         let model_in_body = deployment.map_or_else(|| model.to_string(), str::to_owned);
-        Target {
-            model_in_body,
-            is_official,
-            stream,
-            stream_usage,
-            state_origin,
-            ..Target::new(model, lookup, api)
-        }
+        Target { model_in_body, is_official, stream_usage, state_origin, ..Target::new(model, lookup, api) }
     }
 
     /// The origin of state from this API, server, account and model.
@@ -90,6 +101,35 @@ impl CodexBackend {
 
     fn model_of(&self, request: &CompletionRequest) -> OpenAIModel {
         request.model.as_deref().map_or_else(|| self.config.model().clone(), OpenAIModel::new)
+    }
+
+    /// A request that may succeed, adapted to its model, and the warnings about it.
+    ///
+    /// # Errors
+    /// It cannot succeed.
+    pub(super) fn checked(
+        &self,
+        mut request: CompletionRequest,
+        target: &Target,
+    ) -> Result<(CompletionRequest, Vec<String>), CodexError> {
+        target.api.protocol().prune(&mut request.messages, &target.state_origin);
+        request.max_tokens = request.max_tokens.or(self.config.max_tokens());
+        let findings = validate(&request, target);
+        let (errors, findings): (Vec<_>, Vec<_>) =
+            findings.into_iter().partition(|finding| finding.is_error(target.is_official));
+        if !errors.is_empty() {
+            let is_setting = errors.iter().all(|error| error.by_api) && self.config.api() != Api::Auto;
+            let category =
+                if is_setting { ErrorCategory::Configuration } else { ErrorCategory::InvalidRequest };
+            let messages: Vec<_> = errors.into_iter().map(|error| error.message).collect();
+            let error = CodexError::unsent(category, messages.join("; "));
+            return Err(if is_setting { error.with_hint("Api::Auto chooses automatically.") } else { error });
+        }
+        let mut warnings: Vec<_> = findings.into_iter().map(|finding| finding.message).collect();
+        if target.is_official {
+            warnings.extend(adapt(&mut request, target));
+        }
+        Ok((request, warnings))
     }
 
     /// # Errors
@@ -118,28 +158,9 @@ impl CodexBackend {
         self.prepare_for(request, target)
     }
 
-    fn prepare_for(
-        &self,
-        mut request: CompletionRequest,
-        target: Target,
-    ) -> Result<PreparedRequest, CodexError> {
+    fn prepare_for(&self, request: CompletionRequest, target: Target) -> Result<PreparedRequest, CodexError> {
         Span::current().record("openai.api.type", target.api.attribute());
-        request.max_tokens = request.max_tokens.or(self.config.max_tokens());
-        let findings = validate(&request, &target);
-        let (errors, findings): (Vec<_>, Vec<_>) =
-            findings.into_iter().partition(|finding| finding.is_error(target.is_official));
-        if !errors.is_empty() {
-            let is_setting = errors.iter().all(|error| error.by_api) && self.config.api() != Api::Auto;
-            let category =
-                if is_setting { ErrorCategory::Configuration } else { ErrorCategory::InvalidRequest };
-            let messages: Vec<_> = errors.into_iter().map(|error| error.message).collect();
-            let error = CodexError::unsent(category, messages.join("; "));
-            return Err(if is_setting { error.with_hint("Api::Auto chooses automatically.") } else { error });
-        }
-        let mut warnings: Vec<_> = findings.into_iter().map(|finding| finding.message).collect();
-        if target.is_official {
-            warnings.extend(adapt(&mut request, &target));
-        }
+        let (request, mut warnings) = self.checked(request, &target)?;
         warnings.extend(self.check_length(|| tokens::too_long(&request, &target))?);
         let limits = self.config.reliability();
         let context = ResponseContext {

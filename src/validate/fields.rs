@@ -62,6 +62,7 @@ pub(crate) fn responses_only(request: &CompletionRequest, host: &str) -> Option<
 /// The same among the typed fields and the content.
 pub(super) fn typed_responses_only(request: &CompletionRequest) -> Option<String> {
     let fields = [
+        ("compaction_threshold", request.compaction_threshold.is_some()),
         ("include", !request.include.is_empty()),
         ("reasoning_summary", request.reasoning_summary.is_some()),
         ("truncation", request.truncation.is_some()),

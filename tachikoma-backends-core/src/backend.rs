@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::setters::setters;
-use crate::{BackendError, CompletionRequest, CompletionResponse, CompletionStream};
+use crate::{
+    BackendError, CompactedConversation, CompletionRequest, CompletionResponse, CompletionStream, compaction,
+};
 
 /// An LLM provider behind one interface.
 ///
@@ -51,6 +53,20 @@ pub trait Backend: Send + Sync + Debug {
     /// # Errors
     /// What fails before the first chunk is returned here, everything later comes as the stream's last item.
     async fn complete_stream(&self, request: CompletionRequest) -> Result<CompletionStream, BackendError>;
+
+    /// Makes the conversation of this request shorter, for a run that would otherwise fill the context: the system messages and
+    /// every message of the user stay word for word, the rest is replaced by what the model needs of it. The request's own
+    /// messages are not changed; its model, tools and other fields should be those of the requests that follow.
+    ///
+    /// By default the model is asked for a summary; a conversation that is too long for it is tried once more with its long tool
+    /// results shortened. Without a response of the model or a result of a tool, nothing is sent, and the conversation is returned
+    /// unchanged.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete); a summary that is cut or empty is an error as well.
+    async fn compact(&self, request: CompletionRequest) -> Result<CompactedConversation, BackendError> {
+        compaction::by_summary(self, request).await
+    }
 
     /// Whether the provider can be reached and accepts the credentials, without spending tokens.
     ///
@@ -104,6 +120,17 @@ macro_rules! forward {
                 Self: 'f,
             {
                 (**self).complete_stream(request)
+            }
+
+            fn compact<'s, 'f>(
+                &'s self,
+                request: CompletionRequest,
+            ) -> BoxedFuture<'f, CompactedConversation>
+            where
+                's: 'f,
+                Self: 'f,
+            {
+                (**self).compact(request)
             }
 
             fn health_check<'s, 'f>(&'s self) -> BoxedFuture<'f, bool>
@@ -253,6 +280,9 @@ mod tests {
         async fn complete_stream(&self, _: CompletionRequest) -> Result<CompletionStream, BackendError> {
             Ok(stream::iter([Err(BackendError::Network("own".into()))]).boxed())
         }
+        async fn compact(&self, _: CompletionRequest) -> Result<CompactedConversation, BackendError> {
+            Ok(CompactedConversation::default().with_model("own"))
+        }
         async fn health_check(&self) -> Result<bool, BackendError> {
             Ok(false)
         }
@@ -272,6 +302,7 @@ mod tests {
             assert_eq!(response.content.as_deref(), Some("Hi"));
             let mut stream = block_on(backend.complete_stream(CompletionRequest::default())).unwrap();
             assert_eq!(block_on(stream.next()), Some(Err(BackendError::Network("own".into()))));
+            assert_eq!(block_on(backend.compact(CompletionRequest::default())).unwrap().model, "own");
             assert_eq!(block_on(backend.health_check()), Ok(false));
             assert_eq!(backend.count_tokens(""), 77);
         }

@@ -5,6 +5,7 @@ mod backend_ext;
 mod backoff;
 mod cache_report;
 mod collect;
+mod compaction;
 #[cfg(any(test, feature = "conformance"))]
 mod conformance;
 mod content;
@@ -33,6 +34,7 @@ pub use backend_ext::BackendExt;
 pub use backoff::Backoff;
 pub use cache_report::{CacheCost, CacheReport, CacheStep, CacheTotal};
 pub use collect::{CollectError, CollectingStream};
+pub use compaction::{CompactedConversation, CompactionRequest};
 #[cfg(any(test, feature = "conformance"))]
 pub use conformance::{Conformance, ConformanceReport};
 pub use content::{ContentPart, ImageDetail, MediaSource, PartOptions};

@@ -58,7 +58,8 @@ pub struct Message {
     /// On an assistant turn: the text with which the model refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
-    /// On an assistant turn: the state that the backend that made it needs in the next request.
+    /// On an assistant turn: the state that the backend that made it needs in the next request. On a message of the user: the
+    /// state of the conversation up to here, after [compaction](crate::Backend::compact).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_state: Option<ProviderState>,
     /// Further fields of the message, which are sent unchanged: `prefix` for Mistral and DeepSeek, `cache_control` for

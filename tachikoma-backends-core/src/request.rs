@@ -81,6 +81,10 @@ pub struct CompletionRequest {
     /// What the provider does with a conversation that is longer than the context window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncation: Option<Truncation>,
+    /// From how many tokens of context on the provider compacts the conversation while it responds; OpenAI takes 1,000 at least.
+    /// The response then holds a [compaction item](crate::Compaction).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compaction_threshold: Option<u32>,
     /// Further data that the response should hold, by the provider's names, such as `web_search_call.action.sources`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
@@ -152,6 +156,7 @@ impl CompletionRequest {
         with_top_logprobs(top_logprobs: u32);
         with_prediction(prediction: impl Into<String>);
         with_truncation(truncation: Truncation);
+        with_compaction_threshold(compaction_threshold: u32);
         with_prompt_cache_key(prompt_cache_key: impl Into<String>);
         with_prompt_cache(prompt_cache: PromptCache);
         with_moderation(moderation: Moderation);
@@ -324,6 +329,7 @@ mod tests {
             .with_top_logprobs(3)
             .with_prediction("fn main() {}")
             .with_truncation(Truncation::Disabled)
+            .with_compaction_threshold(100_000)
             .with_include(["web_search_call.action.sources"])
             .with_prompt_cache_key("run-1")
             .with_prompt_cache(PromptCache::default().with_mode(PromptCacheMode::Explicit).with_ttl("30m"))
@@ -332,7 +338,7 @@ mod tests {
             .with_max_retries(0);
         let value = serde_json::to_value(&request).unwrap();
         let set = value.as_object().unwrap().keys().count();
-        assert_eq!(set, 32, "{value:#}");
+        assert_eq!(set, 33, "{value:#}");
         assert_eq!(value["tool_choice"], json!({"tool": {"name": "now"}}));
         assert_eq!(value["temperature"], json!(0.2));
         assert_eq!(serde_json::from_value::<CompletionRequest>(value).unwrap(), request);

@@ -101,6 +101,7 @@ pub struct ToolRunner {
     max_concurrent_calls: usize,
     max_steps: usize,
     budget: Budget,
+    compaction_threshold: Option<u32>,
 }
 
 impl Default for ToolRunner {
@@ -112,6 +113,7 @@ impl Default for ToolRunner {
             max_concurrent_calls: MAX_CONCURRENT_CALLS,
             max_steps: MAX_STEPS,
             budget: Budget::default(),
+            compaction_threshold: None,
         }
     }
 }
@@ -245,6 +247,20 @@ impl ToolRunner {
         self
     }
 
+    /// [Compacts](Backend::compact) the conversation before the next request once a response and its prompt had this many tokens
+    /// together, and where the server rejects a request because the conversation is too long: then once, and the request is sent
+    /// once more.
+    ///
+    /// It is no step, but counts towards the budgets. Where it fails, the run continues without it. The server is not asked
+    /// twice in a row: a conversation that stays above the threshold is compacted again after two further steps. A conversation that the server keeps is not
+    /// compacted here; for OpenAI see [`compaction_threshold`](CompletionRequest::compaction_threshold).
+    /// [`ToolRun::uncompacted`] still has everything.
+    #[must_use]
+    pub fn with_compaction(mut self, threshold: u32) -> Self {
+        self.compaction_threshold = Some(threshold);
+        self
+    }
+
     /// What the model is offered, by name.
     pub fn specs(&self) -> impl Iterator<Item = &ToolSpec> {
         self.tools.values().map(Tool::spec)
@@ -324,7 +340,8 @@ impl ToolRunner {
 
 impl fmt::Debug for ToolRunner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tools, approval, timeout, max_concurrent_calls, max_steps, budget } = self;
+        let Self { tools, approval, timeout, max_concurrent_calls, max_steps, budget, compaction_threshold } =
+            self;
         f.debug_struct("ToolRunner")
             .field("tools", &tools.keys())
             .field("has_approval", &approval.is_some())
@@ -332,6 +349,7 @@ impl fmt::Debug for ToolRunner {
             .field("max_concurrent_calls", max_concurrent_calls)
             .field("max_steps", max_steps)
             .field("budget", budget)
+            .field("compaction_threshold", compaction_threshold)
             .finish()
     }
 }

@@ -36,8 +36,9 @@ fn every_field_of_a_request_is_converted() {
             "messages", "model", "max_tokens", "temperature", "top_p", "stop", "tools", "tool_choice",
             "parallel_tool_calls", "response_format", "reasoning_effort", "reasoning_summary", "verbosity",
             "seed", "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs",
-            "prediction", "truncation", "include", "prompt_cache_key", "prompt_cache", "moderation",
-            "service_tier", "store", "metadata", "user", "safety_identifier", "extra", "max_retries",
+            "prediction", "truncation", "compaction_threshold", "include", "prompt_cache_key",
+            "prompt_cache", "moderation", "service_tier", "store", "metadata", "user", "safety_identifier",
+            "extra", "max_retries",
         ],
     );
     check(

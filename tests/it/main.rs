@@ -13,6 +13,7 @@ mod backend;
 mod bad_input;
 mod bodies;
 mod cache;
+mod compaction;
 mod conformance_suite;
 mod core_fields;
 mod credentials;

@@ -1,7 +1,7 @@
 //! Converts the core request to the generated one. A new request field is added here: a test compares the fields that are
 //! converted with those of the core request (`tests/it/core_fields.rs`).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tachikoma_backends_core::{CompletionRequest, ErrorCategory, ReasoningEffort, ResponseFormat, Verbosity};
 
 use super::message::unknown;
@@ -41,6 +41,7 @@ pub(crate) fn convert(
         top_logprobs,
         prediction,
         truncation,
+        compaction_threshold,
         include,
         prompt_cache_key,
         prompt_cache,
@@ -68,6 +69,8 @@ pub(crate) fn convert(
     // OpenAI's Chat Completions has none of these; validation has rejected them for it. Other servers may.
     extra::add(&mut extra, "reasoning_summary", reasoning_summary)?;
     extra::add(&mut extra, "truncation", truncation)?;
+    let compaction = |tokens| json!([{"type": "compaction", "compact_threshold": tokens}]);
+    extra::add(&mut extra, "context_management", compaction_threshold.map(compaction))?;
     extra::add(&mut extra, "include", (!include.is_empty()).then_some(include))?;
     let takes_custom = target.takes_custom_tools();
     let custom_names = custom_tool::names(&tools);

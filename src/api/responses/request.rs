@@ -47,6 +47,7 @@ pub(crate) fn convert(
         top_logprobs,
         prediction,
         truncation,
+        compaction_threshold,
         include,
         prompt_cache_key,
         prompt_cache,
@@ -108,6 +109,7 @@ pub(crate) fn convert(
         reasoning: reasoning(reasoning_effort, reasoning_summary, &mut extra)?,
         top_logprobs: top_logprobs.map(i64::from),
         truncation: parse_enum(truncation.map(Truncation::as_str), "truncation", &mut extra),
+        context_management: compaction_threshold.map(|tokens| vec![compaction(tokens)]),
         prompt_cache_key,
         prompt_cache_options: parse_value(prompt_cache, "prompt_cache_options", &mut extra)?,
         moderation: parse_value(moderation, "moderation", &mut extra)?,
@@ -122,6 +124,13 @@ pub(crate) fn convert(
         extra::reject_duplicate_fields(&extra, &body, RESERVED)?;
     }
     Ok(types::CreateResponse { input: Some(types::InputParam::Array(input.items)), extra, ..body })
+}
+
+fn compaction(threshold: u32) -> types::ContextManagementParam {
+    types::ContextManagementParam {
+        compact_threshold: Some(threshold.into()),
+        type_: "compaction".to_owned(),
+    }
 }
 
 /// The further data of the response: what the caller wants, and what the caller's other fields and the next turn need.

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 use tachikoma_backends_core::{Message, ProviderState, ToolCall, ToolCallKind};
 
-use super::hosted_call;
 use super::item::{self, Item, TurnText};
+use super::{compaction, hosted_call};
 
 /// The fields of output items that input items lack, by the document.
 const OUTPUT_ONLY: &[&str] = &["created_by"];
@@ -30,8 +30,7 @@ fn input_item(item: Value) -> Option<Map<String, Value>> {
     // A failed call of an MCP server holds its error, which the model has to know.
     let has_error = Item(&item).text("type") == "mcp_call" && Item(&item).text("status") == "failed";
     let is_failed = Item(&item).is_incomplete() && !has_error;
-    let Value::Object(mut fields) = item else { return None };
-    fields.retain(|name, value| !value.is_null() && !OUTPUT_ONLY.contains(&name.as_str()));
+    let fields = without_output_fields(item)?;
     let has = |key: &str| {
         fields.get(key).is_some_and(|value| match value {
             Value::String(text) => !text.is_empty(),
@@ -42,6 +41,13 @@ fn input_item(item: Value) -> Option<Map<String, Value>> {
     // Reasoning without its content is a reference, which a server that stores nothing cannot resolve.
     let is_empty = is_reasoning(&fields) && !has("encrypted_content") && !has("content");
     (!is_empty && !is_failed).then_some(fields)
+}
+
+/// An item without nulls and the fields of outputs.
+pub(super) fn without_output_fields(item: Value) -> Option<Map<String, Value>> {
+    let Value::Object(mut fields) = item else { return None };
+    fields.retain(|name, value| !value.is_null() && !OUTPUT_ONLY.contains(&name.as_str()));
+    Some(fields)
 }
 
 fn is_reasoning(item: &Map<String, Value>) -> bool {
@@ -59,7 +65,7 @@ fn remove_reference(item: &mut Map<String, Value>) -> bool {
 /// precedence.
 pub(super) fn items(message: &Message, origin: &str) -> Option<Vec<Map<String, Value>>> {
     let state = message.provider_state.as_ref().filter(|state| state.origin == origin)?;
-    let items = state.data.as_array()?;
+    let Some(items) = state.data.as_array() else { return compaction::items(message, &state.data) };
     let text = TurnText::from_items(items);
     let own_calls: Vec<ToolCall> =
         item::calls(items).map(own_call).chain(hosted_call::calls(items)).collect();
@@ -67,7 +73,16 @@ pub(super) fn items(message: &Message, origin: &str) -> Option<Vec<Map<String, V
         && text.refusal == message.refusal.as_deref().unwrap_or_default()
         && message.tool_calls.len() == own_calls.len()
         && message.tool_calls.iter().zip(&own_calls).all(|(call, own)| is_same(call, own));
-    agrees.then(|| items.iter().filter_map(Value::as_object).cloned().collect())
+    agrees.then(|| {
+        let kept = compaction::from_newest(items);
+        let mut kept_items: Vec<_> = kept.iter().filter_map(Value::as_object).cloned().collect();
+        if kept.len() < items.len() {
+            for item in &mut kept_items {
+                remove_reference(item);
+            }
+        }
+        kept_items
+    })
 }
 
 /// The call of an item. One without arguments is returned to the caller with an empty object.

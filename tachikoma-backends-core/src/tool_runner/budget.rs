@@ -71,8 +71,8 @@ impl Spending {
     }
 }
 
-/// All tokens of a response; `None` where its usage reports nothing but zeros.
-fn tokens(usage: Usage) -> Option<u64> {
+/// All tokens of a response and its prompt; `None` where its usage reports nothing but zeros.
+pub(super) fn tokens(usage: Usage) -> Option<u64> {
     let both = u64::from(usage.prompt_tokens) + u64::from(usage.completion_tokens);
     Some(both.max(usage.total_tokens.into())).filter(|tokens| *tokens > 0)
 }

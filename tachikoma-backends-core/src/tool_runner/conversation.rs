@@ -2,12 +2,8 @@
 
 use serde_json::Value;
 
+use crate::compaction::{CONVERSATION, PREVIOUS_RESPONSE, kept_by_server};
 use crate::{CompletionRequest, CompletionResponse, Message, ToolCall, ToolChoice, ToolResult};
-
-/// The field of a request that names the conversation that the server keeps.
-const CONVERSATION: &str = "conversation";
-/// The field of a request that names the response that it follows.
-const PREVIOUS_RESPONSE: &str = "previous_response_id";
 
 /// Where the turns before a request are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +20,8 @@ enum History {
 #[derive(Debug)]
 pub(super) struct Conversation {
     messages: Vec<Message>,
+    /// The same without compaction, where there was one.
+    uncompacted: Option<Vec<Message>>,
     /// The request without its messages.
     template: CompletionRequest,
     history: History,
@@ -33,16 +31,13 @@ pub(super) struct Conversation {
 
 impl Conversation {
     pub(super) fn new(mut request: CompletionRequest) -> Self {
-        let is_set = |field| request.extra.get(field).is_some_and(|value| !value.is_null());
-        let history = if is_set(CONVERSATION) {
-            History::Conversation
-        } else if is_set(PREVIOUS_RESPONSE) {
-            History::PreviousResponse
-        } else {
-            History::Sent
+        let history = match kept_by_server(&request) {
+            Some(CONVERSATION) => History::Conversation,
+            Some(_) => History::PreviousResponse,
+            None => History::Sent,
         };
         let messages = std::mem::take(&mut request.messages);
-        Self { messages, template: request, history, kept: 0 }
+        Self { messages, uncompacted: None, template: request, history, kept: 0 }
     }
 
     /// The request for the next response.
@@ -53,7 +48,7 @@ impl Conversation {
 
     /// Adds a response, whose calls are these.
     pub(super) fn push_response(&mut self, response: &CompletionResponse, tool_calls: Vec<ToolCall>) {
-        self.messages.push(Message { tool_calls, ..response.to_message() });
+        self.push(Message { tool_calls, ..response.to_message() });
         match (self.history, &response.id) {
             (History::Sent, _) => {}
             (History::Conversation, _) => self.kept = self.messages.len(),
@@ -77,10 +72,33 @@ impl Conversation {
 
     /// Adds the results of the calls.
     pub(super) fn push_results(&mut self, results: &[ToolResult]) {
-        self.messages.extend(results.iter().map(ToolResult::to_message));
+        results.iter().map(ToolResult::to_message).for_each(|message| self.push(message));
     }
 
-    pub(super) fn into_messages(self) -> Vec<Message> {
-        self.messages
+    fn push(&mut self, message: Message) {
+        if let Some(all) = &mut self.uncompacted {
+            all.push(message.clone());
+        }
+        self.messages.push(message);
+    }
+
+    /// Whether the whole conversation is here, so that it can be compacted.
+    pub(super) fn is_sent(&self) -> bool {
+        self.history == History::Sent
+    }
+
+    /// Continues with these messages in the place of those so far. Returns whether they differ.
+    pub(super) fn compact(&mut self, messages: &[Message]) -> bool {
+        let is_changed = self.messages != messages;
+        if is_changed {
+            let before = std::mem::replace(&mut self.messages, messages.to_vec());
+            self.uncompacted.get_or_insert(before);
+        }
+        is_changed
+    }
+
+    /// The messages, and those without compaction, where there was one.
+    pub(super) fn into_messages(self) -> (Vec<Message>, Option<Vec<Message>>) {
+        (self.messages, self.uncompacted)
     }
 }

@@ -5,15 +5,15 @@ use std::pin::Pin;
 use futures::StreamExt;
 
 use super::ToolRunner;
-use super::budget::Spending;
+use super::budget::{self, Spending};
 use super::conversation::Conversation;
 use super::error::{ToolRunError, ToolRunErrorKind};
 use super::event::{Events, ToolRunEvent};
 use super::execute::Execution;
 use super::stop::Stop;
 use crate::{
-    Backend, BackendError, CollectError, CollectingStream, CompletionRequest, CompletionResponse, Message,
-    Usage,
+    Backend, BackendError, CollectError, CollectingStream, CompletionRequest, CompletionResponse,
+    ErrorCategory, Message, Usage,
 };
 
 /// A run that ended with a final response.
@@ -24,9 +24,11 @@ pub struct ToolRun {
     pub response: CompletionResponse,
     /// The whole conversation, that response included: what the next request starts with.
     pub messages: Vec<Message>,
+    /// The same without compaction, where `messages` were [compacted](ToolRunner::with_compaction).
+    pub uncompacted: Option<Vec<Message>>,
     /// How many responses the model gave.
     pub steps: usize,
-    /// The usage of all of them together, as far as the server reported it.
+    /// The usage of all of them and of compactions together, as far as the server reported it.
     pub usage: Option<Usage>,
 }
 
@@ -35,6 +37,16 @@ struct Progress {
     conversation: Conversation,
     spent: Spending,
     steps: usize,
+    compaction: CompactionState,
+}
+
+/// When a run compacts its conversation.
+#[derive(Clone, Copy, Debug, Default)]
+struct CompactionState {
+    /// The tokens of the last response and its prompt.
+    context: u64,
+    /// Whether the next request is the first one after a compaction.
+    is_new: bool,
 }
 
 impl Progress {
@@ -73,14 +85,15 @@ pub(super) async fn drive(
     request.tools.retain(|tool| !runner.specs().any(|own| own.name() == tool.name()));
     request.tools.extend(runner.specs().cloned());
     let conversation = Conversation::new(request);
-    let mut progress = Progress { conversation, spent: Spending::new(), steps: 0 };
+    let compaction = CompactionState::default();
+    let mut progress = Progress { conversation, spent: Spending::new(), steps: 0, compaction };
     loop {
         match step(runner, backend, &mut progress, &mut events, &mut stop).await {
             Ok(None) => {}
             Ok(Some(response)) => {
-                let Progress { conversation, spent, steps } = progress;
-                let messages = conversation.into_messages();
-                return Ok(ToolRun { response, messages, steps, usage: spent.usage });
+                let Progress { conversation, spent, steps, .. } = progress;
+                let (messages, uncompacted) = conversation.into_messages();
+                return Ok(ToolRun { response, messages, uncompacted, steps, usage: spent.usage });
             }
             Err(failure) => return Err(progress.fail(failure)),
         }
@@ -101,8 +114,25 @@ async fn step(
     if progress.steps > 0 {
         runner.budget.check(&progress.spent)?;
     }
-    let response = respond(backend, progress.conversation.request(), events, stop).await?;
+    let is_due =
+        runner.compaction_threshold.is_some_and(|tokens| progress.compaction.context >= tokens.into());
+    if is_due && compact(runner, backend, progress, events, stop).await? {
+        runner.budget.check(&progress.spent)?;
+    }
+    let response = match respond(backend, progress.conversation.request(), events, stop).await {
+        Err(failure) if is_too_long(&failure) && runner.compaction_threshold.is_some() => {
+            if !compact(runner, backend, progress, events, stop).await? {
+                return Err(failure);
+            }
+            runner.budget.check(&progress.spent)?;
+            respond(backend, progress.conversation.request(), events, stop).await?
+        }
+        response => response?,
+    };
     progress.steps += 1;
+    let context = response.usage.and_then(budget::tokens).unwrap_or_default();
+    let is_new = std::mem::take(&mut progress.compaction.is_new);
+    progress.compaction.context = if is_new { 0 } else { context };
     progress.spent.add(&response, &runner.budget);
     if is_incomplete(&response) {
         let kind = ToolRunErrorKind::Incomplete { finish_reason: response.finish_reason };
@@ -120,6 +150,39 @@ async fn step(
     let usage = progress.spent.usage;
     events.emit(ToolRunEvent::StepEnd { step: progress.steps, response: &response, usage });
     Ok(is_final.then_some(response))
+}
+
+/// Compacts the conversation. Returns whether it became another one: a failure is no reason to end the run.
+async fn compact(
+    runner: &ToolRunner,
+    backend: &(impl Backend + ?Sized),
+    progress: &mut Progress,
+    events: &mut Events<'_>,
+    stop: &mut Stop<'_>,
+) -> Result<bool, ToolRunErrorKind> {
+    if !progress.conversation.is_sent() {
+        return Ok(false);
+    }
+    let compacted = match stop.or(backend.compact(progress.conversation.request())).await? {
+        Ok(compacted) => compacted,
+        Err(error) => {
+            tracing::warn!(%error, "the conversation could not be compacted");
+            return Ok(false);
+        }
+    };
+    if !progress.conversation.compact(&compacted.messages) {
+        return Ok(false);
+    }
+    progress.spent.add(&compacted.to_response(), &runner.budget);
+    progress.compaction = CompactionState { context: 0, is_new: true };
+    events.emit(ToolRunEvent::Compacted(&compacted));
+    Ok(true)
+}
+
+/// Whether a request was rejected since its conversation is too long, before anything of a response had come.
+fn is_too_long(failure: &Failure) -> bool {
+    let Failure { kind: ToolRunErrorKind::Backend(error), partial: None } = failure else { return false };
+    error.category() == ErrorCategory::ContextLength
 }
 
 /// Whether something of the response is missing, so that none of its calls may run.

@@ -18,6 +18,7 @@ pub struct ToolRunError(Box<Inner>);
 struct Inner {
     kind: ToolRunErrorKind,
     messages: Vec<Message>,
+    uncompacted: Option<Vec<Message>>,
     partial: Option<CompletionResponse>,
     usage: Option<Usage>,
     steps: usize,
@@ -26,12 +27,12 @@ struct Inner {
 impl ToolRunError {
     pub(super) fn new(
         kind: ToolRunErrorKind,
-        messages: Vec<Message>,
+        (messages, uncompacted): (Vec<Message>, Option<Vec<Message>>),
         partial: Option<CompletionResponse>,
         usage: Option<Usage>,
         steps: usize,
     ) -> Self {
-        Self(Box::new(Inner { kind, messages, partial, usage, steps }))
+        Self(Box::new(Inner { kind, messages, uncompacted, partial, usage, steps }))
     }
 
     /// Why the run ended.
@@ -49,13 +50,18 @@ impl ToolRunError {
         self.0.messages
     }
 
+    /// The whole conversation, where [`messages`](Self::messages) were compacted.
+    pub fn uncompacted(&self) -> Option<&[Message]> {
+        self.0.uncompacted.as_deref()
+    }
+
     /// The response that was cut, or what had arrived of it when its stream broke or the run was cancelled. None of its
     /// calls was run.
     pub fn partial(&self) -> Option<&CompletionResponse> {
         self.0.partial.as_ref()
     }
 
-    /// The usage of all responses together, as far as the server reported it.
+    /// The usage of all responses and compactions together, as far as the server reported it.
     pub fn usage(&self) -> Option<Usage> {
         self.0.usage
     }

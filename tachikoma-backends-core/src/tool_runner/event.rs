@@ -1,6 +1,6 @@
 //! What a run reports while it runs.
 
-use crate::{CompletionChunk, CompletionResponse, ToolCall, ToolResult, Usage};
+use crate::{CompactedConversation, CompletionChunk, CompletionResponse, ToolCall, ToolResult, Usage};
 
 /// What happens in a run, as it happens. See [`ToolRunner::run_stream`](crate::ToolRunner::run_stream).
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,8 @@ pub enum ToolRunEvent<'a> {
     /// A call has its result. Calls that run at the same time may end in any order; a call that was denied, or cannot run, has a
     /// result without a start.
     Result(&'a ToolResult),
+    /// The conversation was compacted; the next request continues with this one.
+    Compacted(&'a CompactedConversation),
     /// A step ended: a response is complete and its calls, if any, have their results.
     #[non_exhaustive]
     StepEnd {
@@ -20,7 +22,7 @@ pub enum ToolRunEvent<'a> {
         step: usize,
         /// Its response.
         response: &'a CompletionResponse,
-        /// The usage of all steps so far, as far as the server reported it.
+        /// The usage of all steps and compactions so far, as far as the server reported it.
         usage: Option<Usage>,
     },
 }

@@ -16,6 +16,7 @@ use crate::{
 mod approval;
 mod calls;
 mod cancel;
+mod compaction;
 mod ending;
 mod events;
 mod history;

@@ -131,7 +131,7 @@ async fn after_each_event() {
                     is_open = !chunk.is_final;
                 }
                 ToolRunEvent::StepEnd { .. } => text.clear(),
-                ToolRunEvent::CallStart(_) | ToolRunEvent::Result(_) => {}
+                ToolRunEvent::CallStart(_) | ToolRunEvent::Result(_) | ToolRunEvent::Compacted(_) => {}
             }
         };
         let error = match runner(&running).run_until(&model, ask(), on_event, cancel).await {

@@ -21,6 +21,7 @@ async fn everything_is_shown_when_it_happens() {
         let text = match event {
             ToolRunEvent::Chunk(CompletionChunk { delta, .. }) if delta.is_empty() => return,
             ToolRunEvent::Chunk(chunk) => chunk.delta.clone(),
+            ToolRunEvent::Compacted(compacted) => format!("compacted to {}", compacted.messages.len()),
             ToolRunEvent::CallStart(call) => format!("{} starts", call.id),
             ToolRunEvent::Result(result) => format!("{}: {}", result.tool_call_id, result.content.to_text()),
             ToolRunEvent::StepEnd { step, response, usage } => {
