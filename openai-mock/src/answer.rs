@@ -52,9 +52,10 @@ pub(crate) enum Format {
     JsonSchema(Value),
 }
 
-/// One answer: reasoning, text and calls, then the scripted items.
+/// One answer: a compaction of what came before, reasoning, text and calls, then the scripted items.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
+    pub(crate) compaction: Option<OutputItem>,
     pub(crate) reasoning: Option<String>,
     pub(crate) content: Option<String>,
     pub(crate) refusal: Option<String>,
@@ -95,6 +96,7 @@ impl Default for Answer {
     fn default() -> Self {
         let finish_reason = "stop".to_owned();
         Self {
+            compaction: None,
             reasoning: None,
             content: None,
             refusal: None,
@@ -112,7 +114,8 @@ impl Answer {
 
     /// Everything in it, as items of an output in their order.
     pub(crate) fn output(&self) -> Vec<OutputItem> {
-        let mut output: Vec<OutputItem> = self.reasoning.iter().map(OutputItem::reasoning).collect();
+        let mut output: Vec<OutputItem> = self.compaction.iter().cloned().collect();
+        output.extend(self.reasoning.iter().map(OutputItem::reasoning));
         let text = self.content.as_ref().map(OutputItem::message);
         let refusal = self.refusal.as_ref().map(OutputItem::refusal);
         output.extend(text.into_iter().chain(refusal));

@@ -17,7 +17,8 @@ use crate::body::RequestSchema;
 use crate::errors::ApiError;
 use crate::reply::{self, Content};
 use crate::server::Shared;
-use crate::{hash, models, stream};
+use crate::stream::{self, EventStream};
+use crate::{hash, models};
 use completion::{Exchange, Usage};
 use message::ChatMessage;
 use request::ChatRequest;
@@ -57,8 +58,14 @@ pub(crate) async fn completions(
     let usage = Usage::new(prompt_tokens, &messages);
     let exchange = Exchange { id: hash::id("chatcmpl-", &[&body]), request: &request, messages, usage };
     let response = match request.stream {
-        Some(true) => stream::respond(shared, chunks::events(&exchange)),
-        _ => Json(exchange.completion()).into_response(),
+        Some(true) => {
+            let events = EventStream::billed(shared, chunks::events(&exchange));
+            stream::respond(events, std::convert::identity)
+        }
+        _ => {
+            shared.counters.billed();
+            Json(exchange.completion()).into_response()
+        }
     };
     reply::with_headers(response, headers)
 }

@@ -26,6 +26,7 @@ pub struct MockConfig {
     pub(crate) schema_check: bool,
     pub(crate) faults: Vec<Fault>,
     pub(crate) idle_timeout: Duration,
+    pub(crate) background_polls: usize,
 }
 
 impl Default for MockConfig {
@@ -46,6 +47,7 @@ impl Default for MockConfig {
             schema_check: true,
             faults: Vec::new(),
             idle_timeout: Duration::from_secs(60),
+            background_polls: 2,
         }
     }
 }
@@ -134,6 +136,13 @@ impl MockConfig {
     /// closes it. 60 s by default. It has no effect on a [`router`](crate::router).
     pub fn with_idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
+        self
+    }
+
+    /// How often a response in the background must be retrieved until it is complete: the last of these polls returns it, those
+    /// before it are `in_progress`. 2 by default.
+    pub fn with_background_polls(mut self, polls: usize) -> Self {
+        self.background_polls = polls;
         self
     }
 

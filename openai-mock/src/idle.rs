@@ -17,10 +17,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::counters::{CountedConnection, SharedCounters};
+
 /// Accepts connections that end after this time without a byte in either direction, unless a request is being answered.
 pub(crate) struct IdleListener {
     pub(crate) listener: TcpListener,
     pub(crate) limit: Duration,
+    pub(crate) counters: SharedCounters,
 }
 
 impl Listener for IdleListener {
@@ -32,7 +35,9 @@ impl Listener for IdleListener {
         // Chunks leave one by one, as they do from a real server.
         let _ = stream.set_nodelay(true);
         let timer = Box::pin(sleep(self.limit));
-        (IdleStream { stream, limit: self.limit, timer, requests: Requests::default() }, address)
+        let counted = self.counters.connection();
+        let requests = Requests::default();
+        (IdleStream { stream, limit: self.limit, timer, requests, _counted: counted }, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -93,6 +98,7 @@ pub(crate) struct IdleStream {
     limit: Duration,
     timer: Pin<Box<Sleep>>,
     requests: Requests,
+    _counted: CountedConnection,
 }
 
 impl IdleStream {

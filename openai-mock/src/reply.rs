@@ -21,6 +21,9 @@ pub struct Reply {
     pub(crate) headers: Vec<(String, String)>,
 }
 
+/// The scripted headers of a response.
+pub(crate) type Headers = Vec<(String, String)>;
+
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     Answer(Answer),

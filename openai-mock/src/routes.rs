@@ -3,22 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use futures::StreamExt;
 
 use crate::config::MockConfig;
+use crate::counters::Counters;
 use crate::errors::ApiError;
 use crate::fault::inject::inject;
 use crate::idle::Requests;
 use crate::record::RecordedRequest;
 use crate::server::Shared;
-use crate::{chat, embeddings, hash, key, models, responses};
+use crate::{chat, conversations, embeddings, hash, key, models, responses};
 
 /// The routes alone, for an application of your own. The address in the settings is not
 /// used, and requests are not recorded.
@@ -40,7 +41,13 @@ pub(crate) fn build(shared: Arc<Shared>) -> Router {
         // `observe` holds bodies to the configured limit.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(&shared), observe))
+        // Neither counted nor recorded.
+        .route("/mock/counters", get(counters))
         .with_state(shared)
+}
+
+async fn counters(State(shared): State<Arc<Shared>>) -> Json<Counters> {
+    Json(shared.counters.get())
 }
 
 /// The endpoints of a model, and so of one of Azure's deployments.
@@ -54,12 +61,20 @@ fn model_routes(base: &str) -> Router<Arc<Shared>> {
 fn server_routes(base: &str) -> Router<Arc<Shared>> {
     Router::new()
         .route(&format!("{base}/responses"), post(responses::create))
-        .route(&format!("{base}/responses/{{id}}"), get(responses::stored).delete(responses::stored))
-        .route(&format!("{base}/responses/{{id}}/cancel"), post(responses::stored))
-        .route(&format!("{base}/responses/{{id}}/input_items"), get(responses::stored))
-        // OpenAI's endpoints that the mock does not have: without these routes they would be the id of a response.
-        .route(&format!("{base}/responses/compact"), any(unknown_url))
-        .route(&format!("{base}/responses/input_tokens"), any(unknown_url))
+        .route(&format!("{base}/responses/{{id}}"), get(responses::retrieve).delete(responses::delete))
+        .route(&format!("{base}/responses/{{id}}/cancel"), post(responses::cancel))
+        .route(&format!("{base}/responses/{{id}}/input_items"), get(responses::input_items))
+        .route(&format!("{base}/responses/compact"), post(responses::compact))
+        .route(&format!("{base}/responses/input_tokens"), post(responses::input_tokens))
+        .route(&format!("{base}/conversations"), post(conversations::create))
+        .route(
+            &format!("{base}/conversations/{{id}}"),
+            get(conversations::retrieve).post(conversations::update).delete(conversations::delete),
+        )
+        .route(
+            &format!("{base}/conversations/{{id}}/items"),
+            get(conversations::list).post(conversations::add),
+        )
         .route(&format!("{base}/models"), get(models::list))
         .route(&format!("{base}/models/{{*id}}"), get(models::retrieve))
 }
@@ -111,6 +126,7 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
     let id = hash::id("req_", &[line.as_bytes(), body.as_deref().unwrap_or_default()]);
     let mut response = match body {
         Ok(body) => {
+            shared.counters.uploaded(body.len());
             if shared.config.recording {
                 shared.record(RecordedRequest::new(&parts, &body));
             }

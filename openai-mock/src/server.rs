@@ -11,12 +11,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::MockConfig;
+use crate::counters::{Counters, SharedCounters};
 use crate::fault::schedule::Schedule;
-use crate::fault::{InvalidFault, Kind};
+use crate::fault::{Fault, InvalidFault, Kind};
 use crate::idle::{IdleListener, Requests};
 use crate::record::RecordedRequest;
 use crate::reply::Reply;
 use crate::routes;
+use crate::store::Store;
 
 /// How long [`MockServer::shutdown`] waits for clients that do not read their responses.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,6 +30,8 @@ pub(crate) struct Shared {
     replies: Mutex<VecDeque<Reply>>,
     faults: Mutex<Schedule>,
     requests: Mutex<Vec<RecordedRequest>>,
+    store: Mutex<Store>,
+    pub(crate) counters: SharedCounters,
     pub(crate) open_streams: watch::Sender<usize>,
     pub(crate) stopping: watch::Sender<bool>,
 }
@@ -39,6 +43,8 @@ impl Shared {
             faults: Mutex::new(Schedule::new(std::mem::take(&mut config.faults))),
             config,
             requests: Mutex::default(),
+            store: Mutex::default(),
+            counters: SharedCounters::default(),
             open_streams: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
         })
@@ -69,13 +75,18 @@ impl Shared {
         }
     }
 
+    /// What is stored. Do not hold it while another method of this state is called.
+    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
+        lock(&self.store)
+    }
+
     pub(crate) fn record(&self, request: RecordedRequest) {
         lock(&self.requests).push(request);
     }
 }
 
 /// No code holds these locks across anything that could leave the data half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -106,7 +117,8 @@ impl MockServer {
         let base_url = format!("http://{}/v1", reachable(listener.local_addr()?));
         let shared = Shared::new(config);
         let mut stopping = shared.stopping.subscribe();
-        let listener = IdleListener { listener, limit: shared.config.idle_timeout };
+        let counters = shared.counters.clone();
+        let listener = IdleListener { listener, limit: shared.config.idle_timeout, counters };
         let service = routes::build(Arc::clone(&shared)).into_make_service_with_connect_info::<Requests>();
         let serving = axum::serve(listener, service)
             .with_graceful_shutdown(async move { _ = stopping.wait_for(|stopping| *stopping).await });
@@ -131,6 +143,16 @@ impl MockServer {
     /// Queues a reply behind those that are still waiting, see [`MockConfig::with_reply`].
     pub fn push_reply(&self, reply: Reply) {
         lock(&self.shared.replies).push_back(reply);
+    }
+
+    /// Adds a fault behind those of [`MockConfig::with_fault`].
+    pub fn push_fault(&self, fault: Fault) {
+        lock(&self.shared.faults).push(fault);
+    }
+
+    /// What was billed, uploaded, opened and cancelled so far. `GET /mock/counters` returns the same as JSON.
+    pub fn counters(&self) -> Counters {
+        self.shared.counters.get()
     }
 
     /// The number of streams that are being sent, to look at or to wait for:

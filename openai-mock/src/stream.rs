@@ -1,7 +1,9 @@
-//! Server-sent events: paced, counted while they are open, and dropped when their client leaves.
+//! Events on their way to a client: paced, counted while they are open, and dropped when their client leaves.
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::vec;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -10,36 +12,104 @@ use futures::StreamExt;
 use futures::stream;
 
 use crate::server::Shared;
+use crate::store::StoredResponse;
 use crate::tokens::whole_characters;
 
-/// Sends the events one by one, unchanged.
-pub(crate) fn respond(shared: Arc<Shared>, events: Vec<String>) -> Response {
-    let open = OpenStream::new(shared);
-    // The stream owns `open`: dropping the stream, at its end or before, closes it.
-    let chunks = stream::unfold((events.into_iter(), open, true), |(mut events, open, first)| async move {
-        let event = events.next()?;
-        if !first {
-            open.0.pause(open.0.config.chunk_delay).await;
-        }
-        Some((Ok::<_, Infallible>(Bytes::from(event)), (events, open, false)))
+/// Sends events as server-sent events, one by one.
+pub(crate) fn respond<T: Send + 'static>(events: EventStream<T>, text: fn(T) -> String) -> Response {
+    let cut = events.cut.clone();
+    // The stream owns the events: dropping the stream, at its end or before, closes them.
+    let chunks = stream::unfold(events, move |mut events| async move {
+        let event = events.next().await?;
+        Some((Ok::<_, Infallible>(Bytes::from(text(event))), events))
     });
     let headers = [(CONTENT_TYPE, "text/event-stream; charset=utf-8"), (CACHE_CONTROL, "no-cache")];
-    (headers, Body::from_stream(chunks.fuse())).into_response()
+    let mut response = (headers, Body::from_stream(chunks.fuse())).into_response();
+    response.extensions_mut().insert(cut);
+    response
 }
 
-/// One count in [`MockServer::open_streams`](crate::MockServer::open_streams).
-struct OpenStream(Arc<Shared>);
+/// Whether the server itself ends a stream early, by a fault.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CutByServer(Arc<AtomicBool>);
 
-impl OpenStream {
-    fn new(shared: Arc<Shared>) -> Self {
-        shared.open_streams.send_modify(|open| *open += 1);
-        Self(shared)
+impl CutByServer {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for OpenStream {
+/// The events of one response, and one count in [`MockServer::open_streams`](crate::MockServer::open_streams).
+pub(crate) struct EventStream<T> {
+    events: vec::IntoIter<T>,
+    shared: Arc<Shared>,
+    response: Option<Arc<StoredResponse>>,
+    is_generated: bool,
+    is_first: bool,
+    pub(crate) cut: CutByServer,
+}
+
+impl<T> EventStream<T> {
+    /// Events that were generated before.
+    pub(crate) fn new(shared: Arc<Shared>, events: Vec<T>) -> Self {
+        shared.open_streams.send_modify(|open| *open += 1);
+        Self {
+            events: events.into_iter(),
+            shared,
+            response: None,
+            is_generated: true,
+            is_first: true,
+            cut: CutByServer::default(),
+        }
+    }
+
+    /// Events of a request that is billed with the first of them.
+    pub(crate) fn billed(shared: Arc<Shared>, events: Vec<T>) -> Self {
+        let mut stream = Self::new(shared, events);
+        stream.is_generated = false;
+        stream
+    }
+
+    /// This response is complete once the events are sent. They end early if it is cancelled.
+    pub(crate) fn of(mut self, response: Arc<StoredResponse>) -> Self {
+        self.response = Some(response);
+        self
+    }
+
+    /// The next event, after the configured delay.
+    pub(crate) async fn next(&mut self) -> Option<T> {
+        if !self.is_first && self.events.len() > 0 {
+            self.shared.pause(self.shared.config.chunk_delay).await;
+        }
+        self.is_first = false;
+        if self.response.as_ref().is_some_and(|response| response.is_cancelled()) {
+            self.cut.set();
+            return None;
+        }
+        let event = self.events.next()?;
+        if !std::mem::replace(&mut self.is_generated, true) {
+            self.shared.counters.billed();
+        }
+        if let (0, Some(response)) = (self.events.len(), &self.response) {
+            response.complete();
+        }
+        Some(event)
+    }
+}
+
+impl<T> Drop for EventStream<T> {
     fn drop(&mut self) {
-        self.0.open_streams.send_modify(|open| *open -= 1);
+        self.shared.open_streams.send_modify(|open| *open -= 1);
+        // A response in the background goes on without its stream.
+        let goes_on = self.response.as_ref().is_some_and(|response| response.exchange.is_background());
+        let is_stopping = *self.shared.stopping.borrow();
+        if self.events.len() > 0 && self.is_generated && !(goes_on || self.cut.is_set() || is_stopping) {
+            self.shared.counters.cancelled();
+        }
     }
 }
 

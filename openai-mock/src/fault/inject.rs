@@ -15,6 +15,7 @@ use super::{Kind, duplicate};
 use crate::errors::{ApiError, ErrorBody};
 use crate::reply;
 use crate::server::Shared;
+use crate::stream::CutByServer;
 
 /// The header in which a request names its own fault.
 const HEADER: &str = "x-mock-fault";
@@ -58,6 +59,11 @@ pub(crate) async fn inject(
 /// Changes the response; `responses` is whether its events are those of the Responses API.
 async fn apply(kind: Kind, response: Response, responses: bool, shared: Arc<Shared>) -> Response {
     let (mut parts, body) = response.into_parts();
+    if let (Kind::Truncate { .. } | Kind::Error { .. }, Some(cut)) =
+        (&kind, parts.extensions.get::<CutByServer>())
+    {
+        cut.set();
+    }
     parts.headers.remove(CONTENT_LENGTH);
     let content_type = parts.headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
     let streamed = content_type.is_some_and(|kind| kind.starts_with(b"text/event-stream"));

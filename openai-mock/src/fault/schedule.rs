@@ -27,6 +27,10 @@ impl Schedule {
         Self { configured: faults.into_iter().map(FaultState::new).collect(), from_headers: HashMap::new() }
     }
 
+    pub(crate) fn push(&mut self, fault: Fault) {
+        self.configured.push(FaultState::new(fault));
+    }
+
     /// The fault of the next request: the first one that is due. Those behind it do not see the request.
     pub(crate) fn next(&mut self) -> Option<Kind> {
         self.configured.iter_mut().find_map(FaultState::next)

@@ -25,14 +25,24 @@ pub(super) struct Event<'a> {
     sequence_number: usize,
 }
 
-/// The text of the events.
-pub(super) fn events(exchange: &Exchange<'_>) -> Vec<String> {
+/// An event as text.
+pub(crate) struct EventText {
+    kind: &'static str,
+    pub(crate) json: String,
+}
+
+/// The events, each with its number.
+pub(crate) fn events(exchange: &Exchange) -> Vec<EventText> {
     let about =
         |kind, response| Event { kind, response: Some(response), fields: Map::new(), sequence_number: 0 };
-    let mut events = vec![
-        about("response.created", exchange.in_progress()),
-        about("response.in_progress", exchange.in_progress()),
-    ];
+    let mut events = match exchange.is_background() {
+        true => {
+            let queued = || exchange.before_its_items("queued");
+            vec![about("response.created", queued()), about("response.queued", queued())]
+        }
+        false => vec![about("response.created", exchange.before_its_items("in_progress"))],
+    };
+    events.push(about("response.in_progress", exchange.before_its_items("in_progress")));
     for (index, item) in exchange.output.iter().enumerate() {
         ItemEvents { events: &mut events, index, item }.play();
     }
@@ -42,8 +52,13 @@ pub(super) fn events(exchange: &Exchange<'_>) -> Vec<String> {
     numbered.map(|(sequence_number, event)| written(&Event { sequence_number, ..event })).collect()
 }
 
-fn written(event: &Event<'_>) -> String {
-    format!("event: {}\ndata: {}\n\n", event.kind, serde_json::to_string(event).unwrap_or_default())
+fn written(event: &Event<'_>) -> EventText {
+    EventText { kind: event.kind, json: serde_json::to_string(event).unwrap_or_default() }
+}
+
+/// The event as one of server-sent events.
+pub(crate) fn sse(event: EventText) -> String {
+    format!("event: {}\ndata: {}\n\n", event.kind, event.json)
 }
 
 /// The events of one item.

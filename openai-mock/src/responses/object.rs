@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::item::ItemBuilder;
 use super::request::ResponsesRequest;
@@ -46,7 +46,9 @@ pub(super) struct Object<'a> {
     incomplete_details: Option<Incomplete<'a>>,
     model: &'a str,
     output: &'a [OutputItem],
-    previous_response_id: Option<()>,
+    previous_response_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation: Option<Value>,
     service_tier: &'a str,
     usage: Option<Usage>,
     user: Option<&'a str>,
@@ -59,7 +61,7 @@ struct Incomplete<'a> {
     reason: &'a str,
 }
 
-#[derive(Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 struct Usage {
     input_tokens: usize,
     input_tokens_details: InputDetails,
@@ -68,13 +70,13 @@ struct Usage {
     total_tokens: usize,
 }
 
-#[derive(Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 struct InputDetails {
     cached_tokens: usize,
     cache_write_tokens: usize,
 }
 
-#[derive(Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 struct OutputDetails {
     reasoning_tokens: usize,
 }
@@ -94,27 +96,34 @@ impl Usage {
 }
 
 /// A request with its answer: everything that a response consists of.
-pub(super) struct Exchange<'a> {
-    id: String,
-    request: &'a ResponsesRequest,
-    incomplete: Option<Incomplete<'a>>,
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) id: String,
+    request: ResponsesRequest,
+    /// Why it is incomplete.
+    incomplete: Option<String>,
     pub(super) output: Vec<OutputItem>,
     usage: Usage,
     repeated: BTreeMap<&'static str, Value>,
 }
 
-impl<'a> Exchange<'a> {
+impl Exchange {
+    /// `items_before` is the number of items in the turns before: the same body in a longer conversation has another id.
     pub(super) fn new(
         body: &[u8],
-        request: &'a ResponsesRequest,
-        answer: &'a Answer,
+        request: ResponsesRequest,
+        answer: &Answer,
         input_tokens: usize,
+        items_before: usize,
     ) -> Self {
-        let id = hash::id("resp_", &[body]);
+        let id = match items_before {
+            0 => hash::id("resp_", &[body]),
+            _ => hash::id("resp_", &[body, &items_before.to_le_bytes()]),
+        };
         let incomplete = match answer.finish_reason.as_str() {
             "stop" | "tool_calls" => None,
-            "length" => Some(Incomplete { reason: "max_output_tokens" }),
-            reason => Some(Incomplete { reason }),
+            "length" => Some("max_output_tokens".to_owned()),
+            reason => Some(reason.to_owned()),
         };
         let builder = ItemBuilder {
             response: &id,
@@ -137,31 +146,64 @@ impl<'a> Exchange<'a> {
         self.incomplete.is_some()
     }
 
+    pub(crate) fn is_stored(&self) -> bool {
+        self.request.is_stored()
+    }
+
+    /// Whether its request asked for a stream.
+    pub(crate) fn is_streamed(&self) -> bool {
+        self.request.stream == Some(true)
+    }
+
+    pub(crate) fn is_background(&self) -> bool {
+        self.request.is_background()
+    }
+
+    /// The id of the conversation that it belongs to.
+    pub(crate) fn conversation(&self) -> Option<&str> {
+        self.request.conversation()
+    }
+
+    /// The items of its output, as they come back in the next turn.
+    pub(crate) fn output_json(&self) -> impl Iterator<Item = Value> {
+        self.output.iter().map(|item| json!(item))
+    }
+
+    /// The complete response, as JSON.
+    pub(crate) fn finished(&self) -> String {
+        serde_json::to_string(&self.response()).unwrap_or_default()
+    }
+
+    /// The response with this status, before its first item, as JSON.
+    pub(crate) fn unfinished(&self, status: &'static str) -> String {
+        serde_json::to_string(&self.before_its_items(status)).unwrap_or_default()
+    }
+
     pub(super) fn response(&self) -> Object<'_> {
+        let incomplete = self.incomplete.as_deref();
         Object {
-            status: if self.incomplete.is_some() { "incomplete" } else { "completed" },
-            completed_at: self.incomplete.is_none().then_some(CREATED),
-            incomplete_details: self.incomplete,
+            completed_at: incomplete.is_none().then_some(CREATED),
+            incomplete_details: incomplete.map(|reason| Incomplete { reason }),
             output: &self.output,
             usage: Some(self.usage),
-            ..self.in_progress()
+            ..self.before_its_items(if incomplete.is_some() { "incomplete" } else { "completed" })
         }
     }
 
-    /// The response before its first item.
-    pub(super) fn in_progress(&self) -> Object<'_> {
+    pub(super) fn before_its_items(&self, status: &'static str) -> Object<'_> {
         Object {
             id: &self.id,
             object: "response",
             created_at: CREATED,
-            status: "in_progress",
-            background: false,
+            status,
+            background: self.is_background(),
             completed_at: None,
             error: None,
             incomplete_details: None,
             model: &self.request.model,
             output: &[],
-            previous_response_id: None,
+            previous_response_id: self.request.previous_response_id.as_deref(),
+            conversation: self.conversation().map(|id| json!({"id": id})),
             service_tier: self
                 .request
                 .service_tier

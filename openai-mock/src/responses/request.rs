@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use self::input::{Input, Item, Role};
+pub(super) use self::input::{as_items, parsed};
 use self::tools::{Mode, Tool, ToolChoice};
 use crate::answer::{self, Prompt};
 use crate::body::RequestSchema;
@@ -29,9 +30,25 @@ pub(super) struct ResponsesRequest {
     tools: Option<Vec<Tool>>,
     tool_choice: Option<ToolChoice>,
     background: Option<bool>,
-    conversation: Option<Value>,
-    previous_response_id: Option<Value>,
+    conversation: Option<ConversationId>,
+    pub(super) previous_response_id: Option<String>,
     prompt: Option<Value>,
+    context_management: Option<Vec<ContextRule>>,
+}
+
+/// A conversation, by its id alone or in an object.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected the id of a conversation, or an object with it")]
+enum ConversationId {
+    Id(String),
+    Object { id: String },
+}
+
+#[derive(Debug, Deserialize)]
+struct ContextRule {
+    #[serde(rename = "type")]
+    kind: String,
+    compact_threshold: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,37 +65,52 @@ enum Format {
 }
 
 impl ResponsesRequest {
-    /// Reads a body and refuses what OpenAI would refuse, and what needs something stored.
+    /// Reads a body and refuses what OpenAI would refuse. The items of its input are checked by
+    /// [`check_input`](Self::check_input), together with those before them.
     pub(super) fn read(body: &[u8], schema: Option<RequestSchema>) -> Result<Self, ApiError> {
         let request: Self = body::read(body, &["model"], schema)?;
         request.check_support()?;
         if schema.is_some() {
             request.check_output_limit()?;
         }
-        if request.input.is_none() {
-            return Err(ApiError::missing_parameter("input"));
-        }
         request.check_tool_choice()?;
-        input::check(request.items())?;
         Ok(request)
     }
 
     fn check_support(&self) -> Result<(), ApiError> {
-        let requested = [
-            ("background", self.background == Some(true)),
-            ("conversation", self.conversation.is_some()),
-            ("previous_response_id", self.previous_response_id.is_some()),
-            ("prompt", self.prompt.is_some()),
-        ];
-        match requested.iter().find(|(_, requested)| *requested) {
-            None => Ok(()),
-            Some((name, _)) => Err(ApiError::invalid(format!(
-                "Unsupported parameter: '{name}' is not supported by the mock, which stores nothing. Leave it out, \
-                 and send the whole conversation as `input`."
-            ))
-            .param(*name)
-            .code("unsupported_parameter")),
+        let refuse =
+            |message: &str, param: &str, code: &str| Err(ApiError::invalid(message).param(param).code(code));
+        if self.prompt.is_some() {
+            return refuse(
+                "Unsupported parameter: 'prompt' is not supported by the mock, which has no stored prompts.",
+                "prompt",
+                "unsupported_parameter",
+            );
         }
+        if self.is_background() && !self.is_stored() {
+            return refuse("Background mode requires 'store' to be true.", "store", "invalid_value");
+        }
+        if self.previous_response_id.is_some() && self.conversation.is_some() {
+            return refuse(
+                "'previous_response_id' cannot be used together with 'conversation'.",
+                "previous_response_id",
+                "mutually_exclusive_parameters",
+            );
+        }
+        Ok(())
+    }
+
+    /// Puts the items of the turns before this one in front of the input.
+    pub(super) fn set_items(&mut self, items: Vec<Item>) {
+        self.input = Some(Input::Items(items));
+    }
+
+    /// Refuses a missing input, and items that cannot follow each other. The first `stored` items are the server's own.
+    pub(super) fn check_input(&self, stored: usize) -> Result<(), ApiError> {
+        if self.input.is_none() {
+            return Err(ApiError::missing_parameter("input"));
+        }
+        input::check(self.items(), stored)
     }
 
     fn check_output_limit(&self) -> Result<(), ApiError> {
@@ -121,6 +153,30 @@ impl ResponsesRequest {
         self.store != Some(false)
     }
 
+    pub(super) fn is_background(&self) -> bool {
+        self.background == Some(true)
+    }
+
+    pub(super) fn conversation(&self) -> Option<&str> {
+        self.conversation.as_ref().map(|conversation| match conversation {
+            ConversationId::Id(id) | ConversationId::Object { id } => id.as_str(),
+        })
+    }
+
+    /// The number of input tokens above which the server compacts the context.
+    pub(super) fn compact_threshold(&self) -> Option<usize> {
+        let rules = self.context_management.iter().flatten();
+        rules.filter(|rule| rule.kind == "compaction").find_map(|rule| rule.compact_threshold)
+    }
+
+    /// The text of the last user message, from a compaction if the message itself is gone.
+    pub(super) fn last_user_text(&self) -> String {
+        match &self.input {
+            Some(Input::Text(text)) => text.clone(),
+            _ => input::last_user_text(self.items()),
+        }
+    }
+
     pub(super) fn wants_encrypted_reasoning(&self) -> bool {
         self.include.iter().flatten().any(|include| include == "reasoning.encrypted_content")
     }
@@ -131,7 +187,7 @@ impl ResponsesRequest {
             Some(Input::Text(text)) => text.len(),
             _ => 0,
         };
-        let items = self.items().iter().map(Item::bytes);
+        let items = input::in_context(self.items()).iter().map(Item::bytes);
         let tools = self.tools.iter().flatten().map(Tool::bytes);
         let instructions = self.instructions.as_ref().map_or(0, String::len);
         tokens::count(instructions + plain + items.chain(tools).sum::<usize>())
@@ -139,13 +195,9 @@ impl ResponsesRequest {
 
     pub(super) fn prompt(&self) -> Prompt {
         let last_user = self.items().iter().rev().find(|item| item.role == Some(Role::User));
-        let user = match &self.input {
-            Some(Input::Text(text)) => text.clone(),
-            _ => last_user.map(Item::text).unwrap_or_default(),
-        };
         let callables = |tool: &Tool| tool.callables(self.tool_choice.as_ref());
         Prompt {
-            user,
+            user: self.last_user_text(),
             images: last_user.map_or(0, Item::images),
             results: input::results(self.items()),
             tools: self.tools.iter().flatten().flat_map(callables).collect(),

@@ -60,6 +60,21 @@ impl Mock {
         self.post("/responses", sorted(body).to_string())
     }
 
+    /// The JSON of a request with a body that must succeed; the path is what follows `/v1`.
+    pub(crate) async fn posted(&self, path: &str, body: &Value) -> Value {
+        ok(self.post(path, sorted(body).to_string())).await
+    }
+
+    /// The JSON of what is at a path, which follows `/v1`.
+    pub(crate) async fn got(&self, path: &str) -> Value {
+        ok(self.get(path)).await
+    }
+
+    /// Deletes what is at a path, which follows `/v1`.
+    pub(crate) fn delete(&self, path: &str) -> RequestBuilder {
+        self.client.delete(format!("{}{path}", self.server.base_url())).bearer_auth("sk-test")
+    }
+
     /// The response to a request that must succeed.
     pub(crate) async fn response(&self, body: &Value) -> Value {
         let response = self.responses(body).send().await.unwrap();
@@ -82,6 +97,21 @@ impl Mock {
         };
         text.split_terminator("\n\n").enumerate().map(event).collect()
     }
+}
+
+/// The JSON that a request gets, which must succeed.
+pub(crate) async fn ok(request: RequestBuilder) -> Value {
+    let response = request.send().await.unwrap();
+    let status = response.status();
+    let body = sorted(&response.json().await.unwrap());
+    assert_eq!(status, 200, "{body}");
+    body
+}
+
+/// The events in a text of server-sent events.
+pub(crate) fn parse_events(text: &str) -> Vec<Value> {
+    let data = |event: &str| sorted(&serde_json::from_str(event.split_once("\ndata: ").unwrap().1).unwrap());
+    text.split_terminator("\n\n").map(data).collect()
 }
 
 /// A request for a response to this text.

@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail where it stands")]
 
+mod background;
 mod chat;
 mod client;
 #[cfg(feature = "cli")]
 mod command;
+mod compaction;
+mod conversations;
+mod counters;
 mod document;
 mod embeddings;
 mod faults;
@@ -18,6 +22,7 @@ mod responses_stream;
 mod schema;
 mod scripted;
 mod server;
+mod stored;
 mod stream;
 mod strict_schema;
 mod strict_schema_limits;

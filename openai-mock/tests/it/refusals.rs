@@ -171,11 +171,10 @@ async fn endpoints_below_responses() {
     check(Method::DELETE, "resp_1", not_found).await;
     check(Method::POST, "resp_1/cancel", not_found).await;
     check(Method::GET, "resp_1/input_items", not_found).await;
-    // OpenAI's endpoints that the mock does not have.
-    let invalid = |path: &str| format!(r#"404 null null "Invalid URL (POST /v1/responses/{path})""#);
-    for path in ["compact", "input_tokens", "resp_1/other"] {
-        check(Method::POST, path, &invalid(path)).await;
-    }
+    let invalid = r#"404 null null "Invalid URL (POST /v1/responses/resp_1/other)""#;
+    check(Method::POST, "resp_1/other", invalid).await;
+    let missing = r#"400 "missing_required_parameter" "model" "Missing required parameter: 'model'.""#;
+    check(Method::POST, "compact", missing).await;
     let not_allowed = r#"405 "method_not_supported" null "Not allowed to POST on /v1/responses/resp_1. (HINT: see the allow header.)""#;
     check(Method::POST, "resp_1", not_allowed).await;
 }

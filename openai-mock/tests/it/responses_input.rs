@@ -7,7 +7,7 @@ use crate::client::{Mock, input, merge};
 use crate::refusals::{refused, without_values};
 use crate::responses::{text, tools};
 
-fn items(items: Value) -> Value {
+pub(crate) fn items(items: Value) -> Value {
     json!({"model": "gpt-5.6-terra", "input": items})
 }
 
@@ -167,7 +167,9 @@ async fn bodies_that_are_not_a_request_for_a_response() {
         with(json!({"metadata": {"a": 1}})),
         with(json!({"previous_response_id": "resp_1"})),
         with(json!({"conversation": "conv_1"})),
-        with(json!({"background": true})),
+        with(json!({"background": true, "store": false})),
+        with(json!({"previous_response_id": "resp_1", "conversation": "conv_1"})),
+        with(json!({"prompt": {"id": "pmpt_1"}})),
         with(json!({"tools": [{"type": "function", "function": {"name": "f"}}]})),
         with(json!({"tools": [{"type": "telepathy"}]})),
         with(json!({"tool_choice": "required"})),

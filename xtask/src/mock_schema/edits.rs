@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// A place among the schemas of the document, and what stands there instead.
-pub(super) const EDITS: [(&str, &str); 23] = [
+pub(super) const EDITS: [(&str, &str); 24] = [
     // A response may be sent back unchanged, with fields that the document lists for responses alone, or not at all.
     ("/ChatCompletionRequestAssistantMessage/properties/annotations", "{}"),
     ("/ChatCompletionRequestAssistantMessage/properties/reasoning_content", "{}"),
@@ -15,6 +15,8 @@ pub(super) const EDITS: [(&str, &str); 23] = [
     // The role decides between the messages, of which the document has three: two of them are one.
     ("/InputMessage", r##"{"$ref": "#/components/schemas/EasyInputMessage"}"##),
     ("/EasyInputMessage/properties/role/enum", r#"["user", "system", "developer"]"#),
+    // A compaction returns the user's messages with ids, and is the next input unchanged.
+    ("/EasyInputMessage/properties/id", r#"{"type": "string"}"#),
     (
         "/EasyInputMessage/properties/status",
         r#"{"type": "string", "enum": ["in_progress", "completed", "incomplete"]}"#,

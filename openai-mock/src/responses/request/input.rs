@@ -1,8 +1,9 @@
 //! The input of a request: a text or items, and the rules for their order.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::super::compaction::CompactedContext;
 use super::super::reasoning;
 use crate::errors::ApiError;
 
@@ -15,7 +16,7 @@ pub(super) enum Input {
 
 /// An item has some of these fields, by its type.
 #[derive(Debug, Deserialize)]
-pub(super) struct Item {
+pub(in crate::responses) struct Item {
     #[serde(rename = "type", default = "message")]
     kind: String,
     id: Option<String>,
@@ -78,8 +79,47 @@ const PAIRS: [Pair; 7] = [
     Pair { call: "tool_search_call", output: "tool_search_output", words: "tool search call" },
 ];
 
-/// Every output belongs to a call before it, every call has its output, and reasoning is what the mock sent.
-pub(super) fn check(items: &[Item]) -> Result<(), ApiError> {
+/// The input of a body as items: a text is a user message.
+pub(in crate::responses) fn as_items(input: Option<&Value>) -> Vec<Value> {
+    match input {
+        Some(Value::String(text)) => {
+            vec![
+                json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}),
+            ]
+        }
+        Some(Value::Array(items)) => items.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// Parses items; one that cannot be parsed is refused as the body would be.
+pub(in crate::responses) fn parsed(items: &[Value]) -> Result<Vec<Item>, ApiError> {
+    let items = items.iter().map(Item::deserialize);
+    items
+        .collect::<Result<_, _>>()
+        .map_err(|error| ApiError::invalid(format!("Invalid value for 'input': {error}.")).param("input"))
+}
+
+/// The items that the model sees: without those that the newest compaction replaces.
+pub(super) fn in_context(items: &[Item]) -> &[Item] {
+    let newest = items.iter().rposition(|item| item.kind == "compaction");
+    let context = newest.and_then(|place| Some((place, items.get(place)?.compacted()?)));
+    let start = context.map_or(0, |(place, context)| place.saturating_sub(context.kept));
+    items.get(start..).unwrap_or(items)
+}
+
+/// The text of the last user message. A compaction has it where the message itself was dropped.
+pub(super) fn last_user_text(items: &[Item]) -> String {
+    let text = |item: &Item| match item.role {
+        Some(Role::User) => Some(item.text()),
+        _ => item.compacted().map(|context| context.user),
+    };
+    items.iter().rev().find_map(text).unwrap_or_default()
+}
+
+/// Every output belongs to a call before it, every call has its output, and reasoning is what the mock sent. The reasoning of
+/// the first `stored` items is the mock's own.
+pub(super) fn check(items: &[Item], stored: usize) -> Result<(), ApiError> {
     let mut open: Vec<(&Pair, &str)> = Vec::new();
     let refuse = |message: String| Err(ApiError::invalid(message).param("input"));
     for (index, item) in items.iter().enumerate() {
@@ -94,6 +134,7 @@ pub(super) fn check(items: &[Item]) -> Result<(), ApiError> {
             open.remove(answered);
         }
         match item.kind.as_str() {
+            "reasoning" if index < stored => {}
             "reasoning" => {
                 let texts = item.summary.iter().flatten().filter_map(|part| part.text.as_deref());
                 let summary: String = texts.collect();
@@ -146,6 +187,12 @@ pub(super) fn results(items: &[Item]) -> Vec<(String, String)> {
 }
 
 impl Item {
+    /// What a compaction of the mock stands for.
+    fn compacted(&self) -> Option<CompactedContext> {
+        let content = self.encrypted_content.as_deref().filter(|_| self.kind == "compaction")?;
+        CompactedContext::decrypted(content)
+    }
+
     fn as_call(&self) -> Option<&'static Pair> {
         PAIRS.iter().find(|pair| pair.call == self.kind)
     }
@@ -193,6 +240,9 @@ impl Item {
     pub(super) fn bytes(&self) -> usize {
         if self.kind == "reasoning" {
             return 0;
+        }
+        if let Some(context) = self.compacted() {
+            return context.user.len();
         }
         let arguments = self.arguments.as_ref().map_or(0, |arguments| match arguments {
             Value::String(text) => text.len(),
