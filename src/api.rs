@@ -11,7 +11,7 @@ pub(crate) mod embeddings;
 pub(crate) mod encode;
 mod extra;
 mod json_budget;
-mod responses;
+pub(crate) mod responses;
 pub(crate) mod state;
 mod streamed_text;
 pub(crate) mod unknown_fields;

@@ -6,6 +6,7 @@
 //! 3. The protocol decodes the response, whole or event by event, into the core one.
 
 mod api_choice;
+mod background;
 mod connect;
 mod count;
 mod embed;
@@ -15,6 +16,7 @@ mod observer;
 mod prepare;
 mod preview;
 mod report;
+mod resume;
 mod spans;
 
 use std::pin::Pin;
@@ -27,6 +29,7 @@ use tachikoma_backends_core::{
 };
 
 pub use self::api_choice::ApiChoice;
+pub use self::background::{BackgroundResponse, BackgroundStatus};
 pub use self::preview::RequestPreview;
 use self::spans::Spans;
 use crate::CodexError;

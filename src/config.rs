@@ -44,6 +44,7 @@ use crate::server::{Azure, BaseUrl, Server};
 /// | [`with_max_tokens`](Self::with_max_tokens) | | the limit of the server |
 /// | [`with_input_limit`](Self::with_input_limit) | | [`InputLimit::Warn`] |
 /// | [`with_stream_usage`](Self::with_stream_usage) | | true |
+/// | [`with_resume`](Self::with_resume) | | false |
 /// | [`with_record_content`](Self::with_record_content) | | false |
 /// | [`with_header`](Self::with_header), [`with_default_headers`](Self::with_default_headers) | | none |
 /// | [`with_http_client`](Self::with_http_client) | | the crate's own client |
@@ -86,6 +87,7 @@ pub struct CodexBackendConfig {
     input_limit: InputLimit,
     record_content: bool,
     stream_usage: bool,
+    resume: bool,
     reliability: Reliability,
     default_headers: DefaultHeaders,
     http_client: Option<HttpClient>,
@@ -113,6 +115,7 @@ impl CodexBackendConfig {
             input_limit: InputLimit::default(),
             record_content: false,
             stream_usage: true,
+            resume: false,
             reliability: Reliability::default(),
             default_headers: DefaultHeaders::default(),
             http_client: None,
@@ -188,6 +191,26 @@ impl CodexBackendConfig {
     #[must_use]
     pub fn with_stream_usage(mut self, stream_usage: bool) -> Self {
         self.stream_usage = stream_usage;
+        self
+    }
+
+    /// Whether a stream over the Responses API whose connection breaks goes on over a further connection, from its last event on. By
+    /// default it does not, and is an error with what had arrived.
+    ///
+    /// The server must store the response: the request sets `store`, or is one in the background. Nothing is generated or billed
+    /// again. The response is retrieved by its id: at most 3 times in a row without a further event, after waits that begin with
+    /// [`min_retry_wait`](Reliability::min_retry_wait) and double. Where the server does not have the missing events, which OpenAI
+    /// keeps only for responses in the background and for a limited time, the error is the same as without it.
+    ///
+    /// ```
+    /// # use tachikoma_backend_codex::{CodexBackendConfig, CompletionRequest, Message};
+    /// let config = CodexBackendConfig::new("sk-...").with_resume(true);
+    /// let request = CompletionRequest::new(vec![Message::user("Think")]).with_extra("background", true);
+    /// # assert!(config.resume());
+    /// ```
+    #[must_use]
+    pub fn with_resume(mut self, resume: bool) -> Self {
+        self.resume = resume;
         self
     }
 
@@ -328,6 +351,11 @@ impl CodexBackendConfig {
     /// Whether streams over Chat Completions request their usage.
     pub fn stream_usage(&self) -> bool {
         self.stream_usage
+    }
+
+    /// Whether streams of stored responses are resumed.
+    pub fn resume(&self) -> bool {
+        self.resume
     }
 
     /// The timeouts, retries and limits.

@@ -9,6 +9,7 @@ mod items;
 mod request;
 mod response;
 mod state;
+pub(crate) mod stored;
 mod stream;
 mod tools;
 

@@ -38,6 +38,7 @@ pub(super) struct Settings {
     record_content: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_usage: Option<bool>,
+    resume: bool,
     // Tables come last: in TOML no value may follow them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     default_headers: BTreeMap<String, String>,
@@ -79,6 +80,7 @@ impl TryFrom<Settings> for CodexBackendConfig {
         config.input_limit = settings.input_limit;
         config.record_content = settings.record_content;
         config.stream_usage = settings.stream_usage.unwrap_or(config.stream_usage);
+        config.resume = settings.resume;
         config.reliability = settings.reliability;
         Ok(config)
     }
@@ -120,6 +122,7 @@ impl From<CodexBackendConfig> for Settings {
             input_limit: config.input_limit,
             record_content: config.record_content,
             stream_usage: Some(config.stream_usage),
+            resume: config.resume,
             default_headers,
             reliability: config.reliability,
             ..settings
