@@ -101,7 +101,8 @@ impl CodexBackend {
             }
             warn(&prepared.warnings, &prepared.target);
             let body = self.send(&*prepared.protocol, ProtocolRequest::new(&prepared, max_retries)).await?;
-            let id = self.id_of(body, &prepared).await?;
+            let limit = self.config.reliability().response_timeout;
+            let id = Timeout::Response.limit(limit, self.id_of(body, &prepared)).await??;
             let stored = StoredId { id, include: stored::include(&prepared.body) };
             Ok(BackgroundResponse { backend: self, stored, context: prepared.context })
         };

@@ -220,6 +220,12 @@ async fn what_cannot_run_in_the_background_is_refused() {
     let error = backend(Api::ChatCompletions).start_background(request()).await.unwrap_err();
     assert_eq!((error.category(), error.attempts()), (ErrorCategory::Configuration, 0), "{error}");
 
+    for id in ["", "..", "../models"] {
+        let error = official.background(id).retrieve().await.unwrap_err();
+        assert_eq!((error.category(), error.attempts()), (ErrorCategory::InvalidRequest, 0), "{error}");
+        assert_eq!(official.background(id).stream().await.err().map(|error| error.attempts()), Some(0));
+    }
+
     let preview = official.preview(&request().with_extra("background", true)).unwrap();
     assert_eq!(preview.body["store"], true);
     let preview = official.preview(&request().with_extra("background", false)).unwrap();

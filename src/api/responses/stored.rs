@@ -22,6 +22,11 @@ pub(crate) struct StoredId {
 }
 
 impl StoredId {
+    /// Whether the id names a response, and no other path of the server.
+    pub(crate) fn is_valid(&self) -> bool {
+        is_valid(&self.id)
+    }
+
     fn include(&self) -> Option<&Vec<IncludeEnum>> {
         (!self.include.is_empty()).then_some(&self.include)
     }
@@ -41,6 +46,11 @@ impl StoredId {
     pub(crate) fn cancel(self, client: Client) -> BoxFuture<'static, ClientResult> {
         async move { client.cancel_response(&self.id).await }.boxed()
     }
+}
+
+fn is_valid(id: &str) -> bool {
+    !matches!(id, "" | "." | "..")
+        && id.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'\\'))
 }
 
 /// How far a response is.
@@ -74,7 +84,7 @@ pub(crate) fn head(body: &[u8]) -> (Option<String>, StoredStatus) {
         "cancelled" | "canceled" => StoredStatus::Cancelled,
         _ => StoredStatus::Ended,
     };
-    (id.filter(|id| !id.is_empty()).map(Cow::into_owned), status)
+    (id.filter(|id| is_valid(id)).map(Cow::into_owned), status)
 }
 
 /// The `include` of an encoded request.
@@ -120,6 +130,56 @@ pub(crate) fn place(event: &Event<'_>) -> (Place, Option<String>) {
         None if is_part => Place::Unnumbered,
         None => Place::Outside,
     };
-    let id = response.and_then(|response| response.id).filter(|id| !id.is_empty());
+    let id = response.and_then(|response| response.id).filter(|id| is_valid(id));
     (place, id.map(Cow::into_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_one_segment_of_a_path() {
+        for id in ["resp_1", "resp-a.b~c", "a..b", "a%2Fb", "?"] {
+            assert!(is_valid(id), "{id}");
+        }
+        for id in ["", ".", "..", "a/b", "..\\models", "a b", "a\n", "ä"] {
+            assert!(!is_valid(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn events_and_their_places() {
+        let check = |name: &str, data: &str, expected: Place, id: Option<&str>| {
+            let event = Event { event: name.into(), data: data.into(), is_bare: false };
+            assert_eq!(place(&event), (expected, id.map(str::to_owned)), "{data}");
+        };
+        let created = r#"{"type":"response.created","sequence_number":0,"response":{"id":"r","output":[]}}"#;
+        check("message", created, Place::Number(0), Some("r"));
+        check("message", r#"{"type":"keepalive","sequence_number":7}"#, Place::Number(7), None);
+        check("message", r#"{"type":"keepalive"}"#, Place::Outside, None);
+        check("message", "[DONE]", Place::Outside, None);
+        check("message", "", Place::Outside, None);
+        check("message", r#"{"type":"response.output_text.delta"}"#, Place::Unnumbered, None);
+        check("response.output_text.delta", "{}", Place::Unnumbered, None);
+        // Numbers of another form, and data that is cut off, identify no place.
+        check("message", r#"{"type":"response.completed","sequence_number":"7"}"#, Place::Unnumbered, None);
+        check("message", r#"{"type":"response.comp"#, Place::Unnumbered, None);
+        check("message", r#"{"sequence_number":1,"response":{"id":"../x"}}"#, Place::Number(1), None);
+    }
+
+    #[test]
+    fn the_head_of_a_response() {
+        let check = |body: &str, id: Option<&str>, status: StoredStatus| {
+            assert_eq!(head(body.as_bytes()), (id.map(str::to_owned), status), "{body}");
+        };
+        check(r#"{"id":"r","status":"queued","output":[1]}"#, Some("r"), StoredStatus::Queued);
+        check(r#"{"id":"r","status":"in_progress"}"#, Some("r"), StoredStatus::InProgress);
+        check(r#"{"status":"canceled"}"#, None, StoredStatus::Cancelled);
+        check(r#"{"id":"r","status":"failed"}"#, Some("r"), StoredStatus::Failed);
+        check(r#"{"id":"r","status":"incomplete"}"#, Some("r"), StoredStatus::Ended);
+        check("<html>", None, StoredStatus::Ended);
+        let include = include(br#"{"input":[],"include":["reasoning.encrypted_content","x"]}"#);
+        assert_eq!(include, [IncludeEnum::ReasoningEncryptedContent]);
+    }
 }

@@ -129,6 +129,7 @@ impl BackgroundResponse<'_> {
 
     async fn chunks(&self) -> Result<ChunkStream<CodexError>, CodexError> {
         let backend = self.backend;
+        self.check_id()?;
         let stored = backend.stored_stream(self.stored.clone(), None, Span::current())?;
         let source = stored.clone().connect(None).await?;
         let limits = backend.config.reliability();
@@ -136,6 +137,14 @@ impl BackgroundResponse<'_> {
         let decoder = WireApi::Responses.protocol().decoder(self.context.clone());
         let observer = CallObserver::new(None, Arc::clone(&backend.unknown_fields));
         Ok(stream::chunks(source, decoder, limits, observer))
+    }
+
+    fn check_id(&self) -> Result<(), CodexError> {
+        if self.stored.is_valid() {
+            return Ok(());
+        }
+        let message = format!("{:?} is not a valid id of a response", self.stored.id);
+        Err(CodexError::unsent(ErrorCategory::InvalidRequest, message))
     }
 
     async fn poll(&self) -> Result<Snapshot, CodexError> {
@@ -148,6 +157,7 @@ impl BackgroundResponse<'_> {
         operation: impl Fn(StoredId, Client) -> future::BoxFuture<'static, ClientResult>,
     ) -> Result<Snapshot, CodexError> {
         let backend = self.backend;
+        self.check_id()?;
         let base = backend.server.base(None)?;
         let call = |attempt| operation(self.stored.clone(), openai::client(attempt));
         let response = backend.transport.send(&base, None, call).await?;

@@ -1,5 +1,6 @@
 //! However often a stream is cut, a resumed one has the same chunks as an uncut one.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -191,7 +192,7 @@ fn ten_thousand_cuts_lose_and_double_nothing() {
 
 /// Opens these bodies in turn, and counts them.
 struct Script {
-    bodies: Mutex<std::vec::IntoIter<Result<&'static str, ErrorCategory>>>,
+    bodies: Mutex<VecDeque<Result<&'static str, ErrorCategory>>>,
     opened: Arc<Mutex<Vec<Option<u64>>>>,
     id: Option<String>,
 }
@@ -211,7 +212,7 @@ impl Resumption for Script {
 
     fn open(&self, after: Option<u64>) -> BoxFuture<'static, Result<SseSource, Error>> {
         self.opened.lock().unwrap().push(after);
-        let body = self.bodies.lock().unwrap().next().unwrap_or(Ok(""));
+        let body = self.bodies.lock().unwrap().pop_front().unwrap_or(Ok(""));
         let body =
             body.map(|text| source(vec![Ok(text.into())])).map_err(|category| Error::new(category, "no"));
         async move { body }.boxed()
@@ -233,7 +234,7 @@ fn outcome(
     bodies: &[Result<&'static str, ErrorCategory>],
 ) -> (String, &'static str, Vec<Option<u64>>) {
     let opened = Arc::new(Mutex::new(Vec::new()));
-    let bodies = Mutex::new(bodies.to_vec().into_iter());
+    let bodies = Mutex::new(bodies.iter().copied().collect());
     let script = Script { bodies, opened: Arc::clone(&opened), id: None };
     let first = std::iter::once(Ok(first.concat().into())).chain(broken_by.map(Err)).collect();
     let mut text = String::new();
