@@ -85,7 +85,8 @@ impl CodexBackend {
         model.into().capabilities()
     }
 
-    /// Like [`Backend::complete`], with the full error.
+    /// Like [`Backend::complete`], with the full error. A request with `background: true` in `extra` is waited for as in
+    /// [`BackgroundResponse::wait`]; dropping the future does not cancel its response at the server.
     ///
     /// # Errors
     /// By [category](CodexError::category).

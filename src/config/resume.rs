@@ -10,8 +10,8 @@ impl CodexBackendConfig {
     ///
     /// The server must store the response: the request sets `store`, or is one in the background. Nothing is generated or billed
     /// again. The response is retrieved by its id: at most 3 times in a row without a further event, after waits that begin with
-    /// [`min_retry_wait`](Reliability::min_retry_wait) and double. Where the server does not have the missing events, which OpenAI
-    /// keeps only for responses in the background and for a limited time, the error is the same as without it.
+    /// [`min_retry_wait`](Reliability::min_retry_wait) and double. Where the server does not have the missing events, which
+    /// it may keep only for responses in the background or for a limited time, the error is the same as without it.
     ///
     /// ```
     /// # use tachikoma_backend_codex::{CodexBackendConfig, CompletionRequest, Message};
