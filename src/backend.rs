@@ -6,6 +6,7 @@
 //! 3. The protocol decodes the response, whole or event by event, into the core one.
 
 mod api_choice;
+mod background;
 mod compact;
 mod connect;
 mod count;
@@ -16,6 +17,7 @@ mod observer;
 mod prepare;
 mod preview;
 mod report;
+mod resume;
 mod spans;
 #[cfg(feature = "websocket")]
 mod websocket;
@@ -30,6 +32,7 @@ use tachikoma_backends_core::{
 };
 
 pub use self::api_choice::ApiChoice;
+pub use self::background::{BackgroundResponse, BackgroundStatus};
 pub use self::preview::RequestPreview;
 use self::spans::Spans;
 use crate::CodexError;
@@ -96,7 +99,8 @@ impl CodexBackend {
         model.into().capabilities()
     }
 
-    /// Like [`Backend::complete`], with the full error.
+    /// Like [`Backend::complete`], with the full error. A request with `background: true` in `extra` is waited for as in
+    /// [`BackgroundResponse::wait`]; dropping the future does not cancel its response at the server.
     ///
     /// # Errors
     /// By [category](CodexError::category).

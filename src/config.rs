@@ -5,6 +5,7 @@ mod env;
 mod file;
 mod input_limit;
 mod limits;
+mod resume;
 #[cfg(feature = "websocket")]
 mod websocket;
 
@@ -49,6 +50,7 @@ use crate::server::{Azure, BaseUrl, Server};
 /// | [`with_input_limit`](Self::with_input_limit) | | [`InputLimit::Warn`] |
 /// | [`with_stream_usage`](Self::with_stream_usage) | | true |
 /// | `with_websocket`, with the feature `websocket` | | `WebSocket::Off` |
+/// | [`with_resume`](Self::with_resume) | | false |
 /// | [`with_record_content`](Self::with_record_content) | | false |
 /// | [`with_header`](Self::with_header), [`with_default_headers`](Self::with_default_headers) | | none |
 /// | [`with_http_client`](Self::with_http_client) | | the crate's own client |
@@ -93,6 +95,7 @@ pub struct CodexBackendConfig {
     stream_usage: bool,
     #[cfg(feature = "websocket")]
     websocket: WebSocket,
+    resume: bool,
     reliability: Reliability,
     default_headers: DefaultHeaders,
     http_client: Option<HttpClient>,
@@ -122,6 +125,7 @@ impl CodexBackendConfig {
             stream_usage: true,
             #[cfg(feature = "websocket")]
             websocket: WebSocket::default(),
+            resume: false,
             reliability: Reliability::default(),
             default_headers: DefaultHeaders::default(),
             http_client: None,
@@ -197,14 +201,6 @@ impl CodexBackendConfig {
     #[must_use]
     pub fn with_stream_usage(mut self, stream_usage: bool) -> Self {
         self.stream_usage = stream_usage;
-        self
-    }
-
-    /// When requests of the Responses API go over a WebSocket. By default never.
-    #[cfg(feature = "websocket")]
-    #[must_use]
-    pub fn with_websocket(mut self, websocket: WebSocket) -> Self {
-        self.websocket = websocket;
         self
     }
 
@@ -345,12 +341,6 @@ impl CodexBackendConfig {
     /// Whether streams over Chat Completions request their usage.
     pub fn stream_usage(&self) -> bool {
         self.stream_usage
-    }
-
-    /// When requests go over a WebSocket.
-    #[cfg(feature = "websocket")]
-    pub fn websocket(&self) -> WebSocket {
-        self.websocket
     }
 
     /// The timeouts, retries and limits.

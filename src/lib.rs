@@ -18,7 +18,7 @@ mod validate;
 
 pub use api::embeddings::{EmbeddingInput, EmbeddingRequest, EmbeddingResponse, VectorEncoding};
 pub use auth::{AccessToken, ApiKey, Credentials, KeyKind, TokenError, TokenProvider};
-pub use backend::{ApiChoice, CodexBackend, RequestPreview};
+pub use backend::{ApiChoice, BackgroundResponse, BackgroundStatus, CodexBackend, RequestPreview};
 #[cfg(feature = "websocket")]
 pub use config::WebSocket;
 pub use config::{Api, CodexBackendConfig, InputLimit};

@@ -11,6 +11,7 @@ pub(crate) mod offload;
 pub(crate) mod rate_limit;
 mod redactor;
 mod reliability;
+pub(crate) mod resume;
 pub(crate) mod sse;
 pub(crate) mod stream;
 pub(crate) mod telemetry;

@@ -11,6 +11,7 @@ mod items;
 mod request;
 mod response;
 mod state;
+pub(crate) mod stored;
 mod stream;
 mod tools;
 #[cfg(feature = "websocket")]

@@ -7,11 +7,12 @@ use std::time::SystemTime;
 
 use futures::Stream;
 use tachikoma_backends_core::{CompletionChunk, CompletionRequest, CompletionResponse};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::CodexBackend;
 use super::observer::CallObserver;
 use super::prepare::PreparedRequest;
+use super::resume::StoredStream;
 #[cfg(feature = "websocket")]
 use super::websocket::{OpenResponse, Route};
 use crate::CodexError;
@@ -20,6 +21,7 @@ use crate::models::{Date, OpenAIModel};
 use crate::openai::{self, ByteStream, ResponseValue};
 use crate::runtime::decoder::Decoder;
 use crate::runtime::events::SseSource;
+use crate::runtime::resume::ResumableSource;
 use crate::runtime::transport::timeout::Timeout;
 use crate::runtime::transport::{Body, Bytes};
 use crate::runtime::unknown::UnknownFields;
@@ -32,9 +34,9 @@ pub(super) type ChunkStream<E> = Pin<Box<dyn Stream<Item = Result<CompletionChun
 
 /// The response to a request for a stream.
 enum StreamResponse {
-    Stream(Box<Body>, Box<dyn Decoder + Send>),
     #[cfg(feature = "websocket")]
     WebSocket(Box<OpenResponse>),
+    Stream(Box<Body>, Box<dyn Decoder + Send>, Option<Box<StoredStream>>),
     /// From a server that does not stream, or that reports an error.
     Whole(Box<CompletionResponse>),
 }
@@ -55,7 +57,7 @@ pub(super) struct ProtocolRequest<'a> {
 }
 
 impl<'a> ProtocolRequest<'a> {
-    fn new(prepared: &'a PreparedRequest, max_retries: Option<u32>) -> Self {
+    pub(super) fn new(prepared: &'a PreparedRequest, max_retries: Option<u32>) -> Self {
         Self { model_in_path: prepared.model_in_path(), body: prepared.body.clone(), max_retries }
     }
 }
@@ -73,6 +75,9 @@ impl CodexBackend {
             let max_retries = request.max_retries;
             let prepared = self.prepare(request, false)?;
             warn(&prepared.warnings, &prepared.target);
+            if prepared.is_background {
+                return self.complete_in_background(prepared, max_retries).await;
+            }
             let request = ProtocolRequest::new(&prepared, max_retries);
             let protocol = Arc::clone(&prepared.protocol);
             let (mut response, request_id) =
@@ -115,11 +120,12 @@ impl CodexBackend {
                     },
                 }?;
                 warn(&prepared.warnings, &prepared.target);
+                let resumption = self.resumption(&prepared, max_retries, Span::current())?.map(Box::new);
                 let request = ProtocolRequest::new(&prepared, max_retries);
                 let mut body = self.send(&*prepared.protocol, request).await?;
                 let PreparedRequest { protocol, context, .. } = prepared;
                 if body.detect_events().await? {
-                    return Ok(StreamResponse::Stream(Box::new(body), protocol.decoder(context)));
+                    return Ok(StreamResponse::Stream(Box::new(body), protocol.decoder(context), resumption));
                 }
                 let (mut response, request_id) = self.read(protocol, body, context).await?;
                 response.request_id = request_id;
@@ -127,10 +133,16 @@ impl CodexBackend {
             };
             let response = response.instrument(observer.span()).await;
             Ok(match response.inspect_err(|error| observer.failed(error))? {
-                StreamResponse::Stream(body, decoder) => {
+                StreamResponse::Stream(body, decoder, resumption) => {
                     let limits = self.config.reliability();
                     let source = SseSource::new(*body, limits.max_event_bytes);
-                    stream::chunks(source, decoder, limits, observer)
+                    match resumption {
+                        Some(resumption) => {
+                            let source = ResumableSource::new(source, *resumption, limits.min_retry_wait);
+                            stream::chunks(source, decoder, limits, observer)
+                        }
+                        None => stream::chunks(source, decoder, limits, observer),
+                    }
                 }
                 #[cfg(feature = "websocket")]
                 StreamResponse::WebSocket(response) => {
@@ -162,7 +174,7 @@ impl CodexBackend {
     }
 
     /// Sends a request, and once more without the state of earlier responses if the server rejects that.
-    async fn send<R: Send + 'static>(
+    pub(super) async fn send<R: Send + 'static>(
         &self,
         protocol: &dyn Protocol<Response = R>,
         request: ProtocolRequest<'_>,
@@ -197,15 +209,26 @@ impl CodexBackend {
         context: ResponseContext,
     ) -> Result<(R, Option<String>), CodexError> {
         let bytes = body.read().await.map_err(CodexError::within_response)?;
-        let request_id = body.request_id().map(str::to_owned);
+        let response = self.decode(protocol, bytes, &body, context).await?;
+        Ok((response, body.request_id().map(str::to_owned)))
+    }
+
+    /// Decodes the bytes of a whole body.
+    pub(super) async fn decode<R: Send + 'static>(
+        &self,
+        protocol: Arc<dyn Protocol<Response = R>>,
+        bytes: Bytes,
+        body: &Body,
+        context: ResponseContext,
+    ) -> Result<R, CodexError> {
         let mut unknown = UnknownFields::default();
         protocol.note_unknown(&mut unknown, &bytes);
         self.unknown_fields.add(unknown);
         let decoded = offload::decode(bytes.len(), move || protocol.decode(&bytes, context)).await;
-        match decoded.and_then(|response| response) {
-            Ok(response) => Ok((response, request_id)),
-            Err(error) => Err(body.redact(error.within_response().with_request_id(request_id))),
-        }
+        decoded.and_then(|response| response).map_err(|error| {
+            let request_id = body.request_id().map(str::to_owned);
+            body.redact(error.within_response().with_request_id(request_id))
+        })
     }
 
     pub(super) fn observe(&self, request: &CompletionRequest) -> CallObserver {

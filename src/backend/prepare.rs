@@ -7,7 +7,7 @@ use tachikoma_backends_core::{CompletionRequest, ErrorCategory};
 use tracing::Span;
 
 use super::api_choice::{self, ApiChoice};
-use super::{CodexBackend, RequestPreview};
+use super::{CodexBackend, RequestPreview, background};
 use crate::CodexError;
 use crate::api::{ResponseContext, TextProtocol, custom_tool, encode, responses, state};
 use crate::config::Api;
@@ -27,6 +27,9 @@ pub(super) struct PreparedRequest {
     /// The context for decoding its response.
     pub(super) context: ResponseContext,
     pub(super) warnings: Vec<String>,
+    /// Whether the server stores the response, and whether it generates it in the background.
+    pub(super) is_stored: bool,
+    pub(super) is_background: bool,
 }
 
 impl PreparedRequest {
@@ -91,7 +94,7 @@ impl CodexBackend {
     }
 
     /// The origin of state from this API, server, account and model.
-    fn state_origin(&self, api: WireApi, model: &OpenAIModel) -> String {
+    pub(super) fn state_origin(&self, api: WireApi, model: &OpenAIModel) -> String {
         let config = &self.config;
         let account =
             [config.base_url(), config.organization().unwrap_or(""), config.project().unwrap_or("")];
@@ -173,8 +176,13 @@ impl CodexBackend {
                 false => custom_tool::names(&request.tools),
             },
         };
+        let is_background = target.api == WireApi::Responses && background::is_background(&request);
+        if is_background {
+            background::store(&mut request)?;
+        }
+        let is_stored = target.api == WireApi::Responses && background::is_stored(&request);
         let protocol = target.api.protocol();
         let body = protocol.encode(request, &target)?;
-        Ok(PreparedRequest { protocol, body, target, context, warnings })
+        Ok(PreparedRequest { protocol, body, target, context, warnings, is_stored, is_background })
     }
 }

@@ -202,7 +202,10 @@ impl CodexBackend {
             WebSocket::Auto => self.server.is_official() && self.server.query().is_none(),
             WebSocket::Always => true,
         };
+        // Over HTTP such a stream goes on after its connection has broken.
+        let is_resumable = self.config.resume() && request.store == Some(true);
         is_wanted
+            && !is_resumable
             && self.api_for(request).api == WireApi::Responses
             && !HTTP_ONLY.iter().any(|field| request.extra.contains_key(*field))
             && !self.websockets.has_failed()

@@ -42,6 +42,7 @@ pub(super) struct Settings {
     #[cfg(feature = "websocket")]
     #[serde(skip_serializing_if = "super::WebSocket::is_off")]
     websocket: super::WebSocket,
+    resume: bool,
     // Tables come last: in TOML no value may follow them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     default_headers: BTreeMap<String, String>,
@@ -87,6 +88,7 @@ impl TryFrom<Settings> for CodexBackendConfig {
         {
             config.websocket = settings.websocket;
         }
+        config.resume = settings.resume;
         config.reliability = settings.reliability;
         Ok(config)
     }
@@ -130,6 +132,7 @@ impl From<CodexBackendConfig> for Settings {
             stream_usage: Some(config.stream_usage),
             #[cfg(feature = "websocket")]
             websocket: config.websocket,
+            resume: config.resume,
             default_headers,
             reliability: config.reliability,
             ..settings

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::CodexBackendConfig;
+
 /// When requests of the Responses API go over a WebSocket. In files it is `off`, `auto` or `always`.
 ///
 /// Over a WebSocket a turn of a long conversation sends only what is new, and needs no new connection. Responses, chunks and errors
@@ -26,5 +28,19 @@ pub enum WebSocket {
 impl WebSocket {
     pub(super) fn is_off(&self) -> bool {
         *self == Self::Off
+    }
+}
+
+impl CodexBackendConfig {
+    /// When requests of the Responses API go over a WebSocket. By default never.
+    #[must_use]
+    pub fn with_websocket(mut self, websocket: WebSocket) -> Self {
+        self.websocket = websocket;
+        self
+    }
+
+    /// When requests go over a WebSocket.
+    pub fn websocket(&self) -> WebSocket {
+        self.websocket
     }
 }

@@ -43,6 +43,11 @@ pub(crate) trait EventSource {
 
     /// The error without the secrets of the connection.
     fn redact(&self, error: Error) -> Error;
+
+    /// The number of the last event, in a response that can be resumed.
+    fn sequence_number(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Server-sent events in the body of a response.

@@ -83,7 +83,9 @@ where
         let end = match ready!(connection.poll_piece(context)) {
             Ok(Some(piece)) => {
                 connection.observer.piece(&piece);
-                return Poll::Ready(Some(Ok(piece.into())));
+                let mut chunk = CompletionChunk::from(piece);
+                chunk.sequence_number = connection.source.sequence_number();
+                return Poll::Ready(Some(Ok(chunk)));
             }
             Ok(None) => connection.final_chunk(),
             Err(error) => Err(error),
@@ -242,6 +244,7 @@ impl<S: EventSource, O> Connection<S, O> {
     fn final_chunk(&mut self) -> Result<CompletionChunk, Error> {
         let mut chunk = self.decoder.finish()?;
         chunk.request_id = self.source.request_id().map(str::to_owned);
+        chunk.sequence_number = self.source.sequence_number();
         Ok(chunk)
     }
 }

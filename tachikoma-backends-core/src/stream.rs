@@ -39,6 +39,9 @@ pub struct CompletionChunk {
     /// The next piece of the model's reasoning, which is not part of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// The number of the provider's event that it comes from, in a stream that can be resumed: the place to go on from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence_number: Option<u64>,
     /// Whether this is the last chunk. The fields below are set only there.
     pub is_final: bool,
     /// What the response cost; `None` where the server did not report it.
@@ -106,6 +109,7 @@ impl CompletionChunk {
         with_item(item: usize);
         with_refusal(refusal: impl Into<String>);
         with_reasoning(reasoning: impl Into<String>);
+        with_sequence_number(sequence_number: u64);
         with_finish_reason(finish_reason: FinishReason);
         with_finish_reason_text(finish_reason_text: impl Into<String>);
         with_model(model: impl Into<String>);

@@ -62,9 +62,9 @@ fn every_field_of_a_response_is_filled() {
         &CompletionChunk::default(),
         RESPONSES,
         &[
-            "delta", "phase", "item", "items", "tool_calls", "refusal", "reasoning", "is_final", "usage",
-            "finish_reason", "finish_reason_text", "model", "id", "request_id", "service_tier",
-            "provider_state",
+            "delta", "phase", "item", "items", "tool_calls", "refusal", "reasoning", "sequence_number",
+            "is_final", "usage", "finish_reason", "finish_reason_text", "model", "id", "request_id",
+            "service_tier", "provider_state",
         ],
     );
     check(

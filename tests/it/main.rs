@@ -10,6 +10,7 @@
 
 mod apply_patch;
 mod backend;
+mod background;
 mod bad_input;
 mod bodies;
 mod cache;
@@ -35,6 +36,7 @@ mod oracle;
 mod parity;
 mod properties;
 mod recorded;
+mod resume;
 mod scenarios;
 mod secrets;
 mod sending;

@@ -17,6 +17,7 @@ input_limit = "refuse"
 record_content = true
 stream_usage = false
 websocket = "auto"
+resume = true
 
 [reliability]
 max_retries = 4

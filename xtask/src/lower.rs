@@ -13,8 +13,8 @@
 //! - R12 what has no type of its own in Rust is written out at its use; R15 an object is a struct or a map, and an
 //!   empty list differs from none; R21 request roots carry further fields; R23 integers of responses are numbers (`objects`)
 //! - R13 `allOf` is merged (`all_of`)
-//! - R16 one success, no typed errors; R17 a POST returns bytes; R18 one JSON body; R26 which goes out as bytes, for the adapter
-//!   encodes it once for all attempts (`operations`)
+//! - R16 one success, no typed errors; R17 a POST, or a GET that may stream, returns bytes; R18 one JSON body; R26 which goes out
+//!   as bytes, for the adapter encodes it once for all attempts (`operations`)
 //! - R19 what requests and responses share becomes two; R20 responses are lenient: optional fields, open enums, unions that end
 //!   in `Unknown` (`sides`)
 //! - R24 hints of the overlay are consumed (`hints`)

@@ -19,7 +19,7 @@ use crate::target::Target;
 const RESERVED: &[&str] = &["input", "model", "stream"];
 
 /// What `include` calls the reasoning for the next turn, and the log probabilities.
-const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
+pub(super) const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
 const LOGPROBS: &str = "message.output_text.logprobs";
 
 /// # Errors

@@ -158,7 +158,7 @@ pub(super) fn unfinished(status: &str, error: Option<Value>) -> Option<CodexErro
             let message = format!("the server's response is not finished: its status is {status:?}");
             Some(
                 CodexError::new(ErrorCategory::InvalidRequest, message)
-                    .with_hint("Leave `background` out: this crate does not poll for responses."),
+                    .with_hint("It is generated in the background: retrieve it by CodexBackend::background."),
             )
         }
         _ => None,

@@ -108,7 +108,8 @@ impl Reader<'_> {
         let events = content.get(EVENTS).map(|media| self.component(media, "Event")).transpose()?;
         let success = match &json {
             _ if content.is_empty() => Success::Empty,
-            Some(json) if method != "post" => Success::Json(json.clone()),
+            // What may be a stream has no one type.
+            Some(json) if method != "post" && events.is_none() => Success::Json(json.clone()),
             _ => {
                 tally.add("R17", 1);
                 Success::Bytes
@@ -293,6 +294,15 @@ mod tests {
                 "responses": { "200": response },
             })
         );
+    }
+
+    #[test]
+    fn r17_a_get_that_may_stream_answers_bytes() {
+        let given =
+            json!({ "operationId": "ask", "responses": { "200": content(&[JSON, EVENTS], "Answer") } });
+        let expected =
+            json!({ "200": { "content": { BYTES: {} }, "description": "The body as it arrives" } });
+        assert_eq!(operation("get", given).unwrap()["responses"], expected);
     }
 
     #[test]
