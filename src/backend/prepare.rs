@@ -163,7 +163,7 @@ impl CodexBackend {
 
     fn prepare_for(&self, request: CompletionRequest, target: Target) -> Result<PreparedRequest, CodexError> {
         Span::current().record("openai.api.type", target.api.attribute());
-        let (request, mut warnings) = self.checked(request, &target)?;
+        let (mut request, mut warnings) = self.checked(request, &target)?;
         warnings.extend(self.check_length(|| tokens::too_long(&request, &target))?);
         let limits = self.config.reliability();
         let context = ResponseContext {
