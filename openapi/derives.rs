@@ -27,8 +27,12 @@ const PARSED: &[&str] = &[
     "Reasoning",
 ];
 
-/// Requests are not parsed and responses are not written: without these derives the crate builds in less time.
+/// Requests are not parsed and responses are not written: without these derives the crate builds in less time. With the feature
+/// `openai-types` the types are public, and keep them.
 pub(crate) fn remove_unused(file: &mut syn::File) {
+    if std::env::var_os("CARGO_FEATURE_OPENAI_TYPES").is_some() {
+        return;
+    }
     let Some(types) = file.items.iter_mut().find_map(|item| match item {
         Item::Mod(module) if module.ident == "types" => module.content.as_mut().map(|(_, items)| items),
         _ => None,

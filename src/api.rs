@@ -24,6 +24,8 @@ use futures::future::BoxFuture;
 use progenitor_client::{ByteStream, Error as ClientError, ResponseValue};
 use tachikoma_backends_core::{CompletionRequest, CompletionResponse, Message};
 
+#[cfg(feature = "websocket")]
+pub(crate) use self::responses::websocket;
 use crate::CodexError;
 use crate::openai::Client;
 use crate::runtime::{decoder::Decoder, transport::Bytes, unknown::UnknownFields};

@@ -17,6 +17,8 @@ mod prepare;
 mod preview;
 mod report;
 mod spans;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -53,6 +55,8 @@ pub struct CodexBackend {
     transport: Transport,
     spans: Spans,
     unknown_fields: Arc<UnknownFieldCounts>,
+    #[cfg(feature = "websocket")]
+    websockets: Arc<websocket::WebSockets>,
 }
 
 impl CodexBackend {
@@ -70,7 +74,16 @@ impl CodexBackend {
         let redactor = transport.redactor();
         let spans = Spans::new(&server, redactor, config.record_content());
         let unknown_fields = Arc::new(UnknownFieldCounts::new(Arc::clone(redactor)));
-        Ok(Self { config, info, server, transport, spans, unknown_fields })
+        Ok(Self {
+            config,
+            info,
+            server,
+            transport,
+            spans,
+            unknown_fields,
+            #[cfg(feature = "websocket")]
+            websockets: Arc::default(),
+        })
     }
 
     /// Its configuration.

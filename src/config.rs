@@ -5,6 +5,8 @@ mod env;
 mod file;
 mod input_limit;
 mod limits;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 use std::fmt;
 
@@ -12,6 +14,8 @@ use reqwest::header::HeaderMap;
 
 pub use self::api::Api;
 pub use self::input_limit::InputLimit;
+#[cfg(feature = "websocket")]
+pub use self::websocket::WebSocket;
 use crate::CodexError;
 use crate::auth::{Credentials, DefaultHeaders};
 use crate::models::OpenAIModel;
@@ -44,6 +48,7 @@ use crate::server::{Azure, BaseUrl, Server};
 /// | [`with_max_tokens`](Self::with_max_tokens) | | the limit of the server |
 /// | [`with_input_limit`](Self::with_input_limit) | | [`InputLimit::Warn`] |
 /// | [`with_stream_usage`](Self::with_stream_usage) | | true |
+/// | `with_websocket`, with the feature `websocket` | | `WebSocket::Off` |
 /// | [`with_record_content`](Self::with_record_content) | | false |
 /// | [`with_header`](Self::with_header), [`with_default_headers`](Self::with_default_headers) | | none |
 /// | [`with_http_client`](Self::with_http_client) | | the crate's own client |
@@ -86,6 +91,8 @@ pub struct CodexBackendConfig {
     input_limit: InputLimit,
     record_content: bool,
     stream_usage: bool,
+    #[cfg(feature = "websocket")]
+    websocket: WebSocket,
     reliability: Reliability,
     default_headers: DefaultHeaders,
     http_client: Option<HttpClient>,
@@ -113,6 +120,8 @@ impl CodexBackendConfig {
             input_limit: InputLimit::default(),
             record_content: false,
             stream_usage: true,
+            #[cfg(feature = "websocket")]
+            websocket: WebSocket::default(),
             reliability: Reliability::default(),
             default_headers: DefaultHeaders::default(),
             http_client: None,
@@ -188,6 +197,14 @@ impl CodexBackendConfig {
     #[must_use]
     pub fn with_stream_usage(mut self, stream_usage: bool) -> Self {
         self.stream_usage = stream_usage;
+        self
+    }
+
+    /// When requests of the Responses API go over a WebSocket. By default never.
+    #[cfg(feature = "websocket")]
+    #[must_use]
+    pub fn with_websocket(mut self, websocket: WebSocket) -> Self {
+        self.websocket = websocket;
         self
     }
 
@@ -328,6 +345,12 @@ impl CodexBackendConfig {
     /// Whether streams over Chat Completions request their usage.
     pub fn stream_usage(&self) -> bool {
         self.stream_usage
+    }
+
+    /// When requests go over a WebSocket.
+    #[cfg(feature = "websocket")]
+    pub fn websocket(&self) -> WebSocket {
+        self.websocket
     }
 
     /// The timeouts, retries and limits.

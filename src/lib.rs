@@ -19,6 +19,8 @@ mod validate;
 pub use api::embeddings::{EmbeddingInput, EmbeddingRequest, EmbeddingResponse, VectorEncoding};
 pub use auth::{AccessToken, ApiKey, Credentials, KeyKind, TokenError, TokenProvider};
 pub use backend::{ApiChoice, CodexBackend, RequestPreview};
+#[cfg(feature = "websocket")]
+pub use config::WebSocket;
 pub use config::{Api, CodexBackendConfig, InputLimit};
 pub use models::{Cost, OpenAIModel, ServiceTier};
 #[cfg(feature = "openai-types")]

@@ -16,6 +16,8 @@ pub(crate) mod stream;
 pub(crate) mod telemetry;
 pub(crate) mod transport;
 pub(crate) mod unknown;
+#[cfg(feature = "websocket")]
+pub(crate) mod websocket;
 
 pub use self::error::Error;
 pub(crate) use self::redactor::{Redactor, is_masked, mask, masked_url, may_authenticate, secret_segments};

@@ -47,6 +47,16 @@ pub(crate) struct Target {
     pub(crate) stream_usage: bool,
     /// The origin that state of earlier responses must have to be sent back: this server, account and model.
     pub(crate) state_origin: String,
+    /// The response that the request continues, where the server has its conversation.
+    pub(crate) previous_response: Option<PreviousResponse>,
+}
+
+/// A response that a request continues.
+#[derive(Clone, Debug)]
+pub(crate) struct PreviousResponse {
+    pub(crate) id: String,
+    /// How many messages at the beginning of the request the server has.
+    pub(crate) messages: usize,
 }
 
 impl Target {
@@ -62,6 +72,7 @@ impl Target {
             stream: false,
             stream_usage: true,
             state_origin: String::new(),
+            previous_response: None,
         }
     }
 

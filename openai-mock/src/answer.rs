@@ -62,6 +62,8 @@ pub(crate) struct Answer {
     pub(crate) calls: Vec<Call>,
     pub(crate) items: Vec<OutputItem>,
     pub(crate) finish_reason: String,
+    /// The code and the message of the error that it ends with.
+    pub(crate) failure: Option<(String, String)>,
 }
 
 /// A call of a tool that the request offered.
@@ -103,6 +105,7 @@ impl Default for Answer {
             calls: Vec::new(),
             items: Vec::new(),
             finish_reason,
+            failure: None,
         }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) async fn completions(
             ((1..=choices).map(|choice| prompt.answer(choice, choices)).collect(), Vec::new())
         }
         Some(reply) => match reply.content {
-            Content::Answer(answer) => (vec![answer; choices], reply.headers),
+            Content::Answer(answer) => (vec![*answer; choices], reply.headers),
             Content::Http { status, body } => return reply::http(status, body, reply.headers),
         },
     };

@@ -56,6 +56,21 @@ impl SharedCounters {
         self.change(|counters| counters.cancelled_responses += 1);
     }
 
+    pub(crate) fn received(&self, bytes: usize) {
+        self.change(|counters| counters.websocket_bytes += bytes as u64);
+    }
+
+    pub(crate) fn websocket_opened(&self) {
+        self.change(|counters| {
+            counters.open_websockets += 1;
+            counters.opened_websockets += 1;
+        });
+    }
+
+    pub(crate) fn websocket_closed(&self) {
+        self.change(|counters| counters.open_websockets -= 1);
+    }
+
     pub(crate) fn uploaded(&self, bytes: usize) {
         self.change(|counters| counters.http_bytes += bytes as u64);
     }

@@ -1,5 +1,7 @@
 //! Refusals in the shape of OpenAI's error bodies.
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -64,7 +66,41 @@ impl ErrorBody {
     }
 }
 
+/// The scripted or configured headers of an error over a WebSocket.
+type Headers = BTreeMap<String, String>;
+
+/// An error over a WebSocket.
+#[derive(Serialize)]
+struct ErrorMessage<'a, E> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_id: Option<&'a str>,
+    error: E,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: Headers,
+}
+
+/// The text of an error over a WebSocket: a status, unless the response has begun, and the object under `error`.
+pub(crate) fn to_message(
+    status: Option<u16>,
+    error: impl Serialize,
+    headers: impl IntoIterator<Item = (String, String)>,
+    stream_id: Option<&str>,
+) -> String {
+    let headers = headers.into_iter().collect();
+    let message = ErrorMessage { kind: "error", status, stream_id, error, headers };
+    serde_json::to_string(&message).unwrap_or_default()
+}
+
 impl ApiError {
+    /// The text of this error over a WebSocket.
+    pub(crate) fn to_message(&self, stream_id: Option<&str>) -> String {
+        to_message(Some(self.status.as_u16()), &self.body, [], stream_id)
+    }
+
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, body: ErrorBody::new(status.as_u16(), message) }
     }

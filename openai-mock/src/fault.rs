@@ -1,6 +1,6 @@
 //! Faults that the server injects on purpose, and the grammar of their specifications.
 
-mod duplicate;
+pub(crate) mod duplicate;
 pub(crate) mod inject;
 pub(crate) mod schedule;
 
@@ -33,14 +33,47 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kind {
     Status { status: u16, code: Option<String>, headers: Vec<(String, String)> },
-    Truncate { after: usize, reset: bool },
-    Stall { after: usize },
+    Truncate { after: usize, reset: bool, bytes: bool },
+    Stall { after: usize, pings: bool },
     Garbage { after: usize },
     Error { after: usize, code: Option<String> },
     Split { bytes: usize },
     Slow(Duration),
     ContentType(HeaderValue),
     Duplicate(SharedField),
+    Refuse { status: u16, headers: Vec<(String, String)> },
+    HalfOpen,
+    ConnectionLimit { after: usize },
+    PreviousNotFound,
+    Busy,
+}
+
+/// What a fault may hit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Target {
+    /// A request over HTTP; whether it names a response that it continues.
+    Http { is_continuation: bool },
+    /// The upgrade to a WebSocket.
+    Upgrade,
+    /// A request over a WebSocket.
+    Message { is_continuation: bool },
+}
+
+impl Kind {
+    /// Whether this is a fault of such a request. Others do not count the request.
+    pub(crate) fn applies_to(&self, target: Target) -> bool {
+        match (self, target) {
+            (Self::Refuse { .. } | Self::HalfOpen, target) => target == Target::Upgrade,
+            (_, Target::Upgrade) => false,
+            (Self::ConnectionLimit { .. } | Self::Busy, target) => matches!(target, Target::Message { .. }),
+            (Self::ContentType(_), target) => matches!(target, Target::Http { .. }),
+            (
+                Self::PreviousNotFound,
+                Target::Http { is_continuation } | Target::Message { is_continuation },
+            ) => is_continuation,
+            _ => true,
+        }
+    }
 }
 
 /// The field that all tool calls share.
@@ -76,7 +109,9 @@ status=N[,HEADER=VALUE]...  an error with this status, 400 to 599, and these hea
                             status=429,code=insufficient_quota,retry-after=2
 truncate[=N][,reset]        the response ends after N chunks, with `reset` by a broken
                             connection: truncate=3,reset
-stall[=N]                   after N chunks nothing more is sent: stall=2
+                            with `bytes` after N bytes of the body: truncate=100,bytes
+stall[=N][,pings]           after N chunks nothing more is sent, with `pings` nothing but
+                            the pings of a WebSocket: stall=0,pings
 garbage[=N]                 after N chunks one that cannot be parsed: garbage=2
 error[=N][,code=CODE]       after N chunks an error, and the end: error=2
 split[=N]                   every N bytes are written separately: split=1
@@ -84,14 +119,24 @@ slow=DURATION               the first chunk of a stream, or a whole response, is
                             slow=1500ms
 content-type=TYPE           the response has this content type: content-type=text/html
 duplicate=index|id          all tool calls share an index, or an id: duplicate=index
+previous-not-found          a request with a `previous_response_id` gets the error
+                            `previous_response_not_found`
+refuse=N[,HEADER=VALUE]...  the upgrade to a WebSocket gets this status, 200 or 400 to
+                            599, and these headers: refuse=426
+half-open                   a WebSocket is opened, and then nothing is ever sent
+connection-limit[=N]        after N events over a WebSocket the error
+                            `websocket_connection_limit_reached`, and the end of the
+                            connection: connection-limit=0
+busy                        a request over a WebSocket gets the error for a lane that
+                            has a response already
 N is 1 by default. A chunk is an event of a stream, or 64 bytes of another response.
 To each fault can be added, after a comma:
 times=K                     only the first K requests are considered: status=500,times=2
 probability=P[,seed=S]      a fraction of them is hit, by a fixed sequence that the seed
                             selects: stall,probability=0.1,seed=7";
 
-    const ALLOWED: &str = "status=N, truncate, stall, garbage, error, split, slow=DURATION, content-type=TYPE or \
-                           duplicate=index|id";
+    const ALLOWED: &str = "status=N, truncate, stall, garbage, error, split, slow=DURATION, content-type=TYPE, \
+                           duplicate=index|id, previous-not-found, refuse=N, half-open, connection-limit or busy";
 }
 
 /// One item of a specification: `key=value`, or `key`.
@@ -139,11 +184,20 @@ fn kind(name: &str, value: Option<&str>, options: &mut Vec<Item<'_>>) -> Result<
             headers: headers(options)?,
         },
         "truncate" => {
-            let options_before = options.len();
-            options.retain(|option| *option != ("reset", None));
-            Kind::Truncate { after: count(0)?, reset: options.len() < options_before }
+            Kind::Truncate { after: count(0)?, reset: flag("reset", options), bytes: flag("bytes", options) }
         }
-        "stall" => Kind::Stall { after: count(0)? },
+        "stall" => Kind::Stall { after: count(0)?, pings: flag("pings", options) },
+        "previous-not-found" => Kind::PreviousNotFound,
+        "refuse" => {
+            let status = number(name, value, 200..=599)? as u16;
+            if !(status == 200 || status >= 400) {
+                return Err("'refuse' needs 200 or a whole number from 400 to 599".to_owned());
+            }
+            Kind::Refuse { status, headers: headers(options)? }
+        }
+        "half-open" => Kind::HalfOpen,
+        "connection-limit" => Kind::ConnectionLimit { after: count(0)? },
+        "busy" => Kind::Busy,
         "garbage" => Kind::Garbage { after: count(0)? },
         "error" => Kind::Error { after: count(0)?, code: code(options) },
         "split" => Kind::Split { bytes: count(1)? },
@@ -176,6 +230,13 @@ fn number(name: &str, value: Option<&str>, allowed: std::ops::RangeInclusive<u64
 fn part(value: Option<&str>) -> Result<f64, String> {
     let number = value.and_then(|value| value.parse().ok()).filter(|number| (0.0..=1.0).contains(number));
     number.ok_or("'probability' needs a number from 0 to 1".to_owned())
+}
+
+/// Whether the list has this option without a value; it is taken out.
+fn flag(name: &str, options: &mut Vec<Item<'_>>) -> bool {
+    let before = options.len();
+    options.retain(|option| *option != (name, None));
+    options.len() < before
 }
 
 fn code(options: &mut Vec<Item<'_>>) -> Option<String> {
@@ -221,10 +282,18 @@ mod tests {
             "status=503,retry-after=Wed, 01 Jan 2025 00:00:00 GMT,times=1",
             status(503, None, &[("retry-after", "Wed, 01 Jan 2025 00:00:00 GMT")]),
         );
-        check("truncate", Kind::Truncate { after: 1, reset: false });
-        check("truncate=0", Kind::Truncate { after: 0, reset: false });
-        check("truncate=3, reset", Kind::Truncate { after: 3, reset: true });
-        check("stall=2", Kind::Stall { after: 2 });
+        check("truncate", Kind::Truncate { after: 1, reset: false, bytes: false });
+        check("truncate=0", Kind::Truncate { after: 0, reset: false, bytes: false });
+        check("truncate=3, reset", Kind::Truncate { after: 3, reset: true, bytes: false });
+        check("truncate=9,bytes,reset", Kind::Truncate { after: 9, reset: true, bytes: true });
+        check("stall=2", Kind::Stall { after: 2, pings: false });
+        check("stall=0,pings", Kind::Stall { after: 0, pings: true });
+        check("previous-not-found", Kind::PreviousNotFound);
+        check("refuse=426", Kind::Refuse { status: 426, headers: Vec::new() });
+        check("half-open", Kind::HalfOpen);
+        check("connection-limit", Kind::ConnectionLimit { after: 1 });
+        check("connection-limit=0", Kind::ConnectionLimit { after: 0 });
+        check("busy", Kind::Busy);
         check("garbage=2", Kind::Garbage { after: 2 });
         check("error", Kind::Error { after: 1, code: None });
         check("error=2,code=x", Kind::Error { after: 2, code: Some("x".to_owned()) });
@@ -269,6 +338,7 @@ mod tests {
             "truncate=1,rest",
             "'truncate' has no option 'rest'; times=K, probability=P and seed=S are allowed everywhere",
         );
+        check("refuse=302", "'refuse' needs 200 or a whole number from 400 to 599");
         check("split=0", "'split' needs a whole number from 1 to 4294967295");
         check("slow", "write slow=DURATION, for instance slow=1500ms or slow=2s");
         check(

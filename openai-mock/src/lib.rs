@@ -28,6 +28,7 @@ mod store;
 mod stream;
 mod strict_schema;
 mod tokens;
+mod websocket;
 
 pub use config::MockConfig;
 pub use counters::Counters;

@@ -10,7 +10,8 @@ use crate::key::masked_header;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RecordedRequest {
-    /// `GET`, `POST`, ...
+    /// `GET`, `POST`, ..., or `WEBSOCKET` for a message over a WebSocket. Such a message has the path and the headers of the
+    /// upgrade before it, which is a `GET`.
     pub method: String,
     /// The path, for instance `/v1/chat/completions`.
     pub path: String,
@@ -36,6 +37,17 @@ impl RecordedRequest {
             headers: parts.headers.iter().map(header).collect(),
             body: serde_json::from_slice(body).ok(),
         }
+    }
+
+    /// A message over the WebSocket that this request has opened.
+    pub(crate) fn message(&self, text: &str) -> Self {
+        let body = serde_json::from_str(text).ok();
+        Self { method: "WEBSOCKET".to_owned(), body, ..self.clone() }
+    }
+
+    /// Whether this is a message over a WebSocket.
+    pub fn is_websocket(&self) -> bool {
+        self.method == "WEBSOCKET"
     }
 
     /// The first value of a header; the case of the name does not matter.

@@ -26,7 +26,7 @@ pub(crate) type Headers = Vec<(String, String)>;
 
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
-    Answer(Answer),
+    Answer(Box<Answer>),
     Http { status: u16, body: String },
 }
 
@@ -95,6 +95,17 @@ impl Reply {
             .with_header("content-type", "application/json")
     }
 
+    /// A response that has begun and then fails with this error: `response.failed` at the end of a stream, the status `failed`. In Chat
+    /// Completions it is an empty answer.
+    ///
+    /// ```
+    /// # use openai_mock::Reply;
+    /// Reply::failed("server_error", "Something broke.").with_reasoning("Hm.");
+    /// ```
+    pub fn failed(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::answer(Answer { failure: Some((code.into(), message.into())), ..Answer::default() })
+    }
+
     /// Adds a call. An HTTP response or an error does not change.
     pub fn and_tool_call(self, name: impl Into<String>, arguments: impl Display) -> Self {
         self.edit(|answer| {
@@ -132,7 +143,7 @@ impl Reply {
     }
 
     fn answer(answer: Answer) -> Self {
-        Self { content: Content::Answer(answer), headers: Vec::new() }
+        Self { content: Content::Answer(Box::new(answer)), headers: Vec::new() }
     }
 
     fn edit(mut self, change: impl FnOnce(&mut Answer)) -> Self {

@@ -26,19 +26,19 @@ use crate::stream::{self, EventStream};
 
 pub(crate) use compaction::compact;
 pub(crate) use count::input_tokens;
+pub(crate) use events::{EventText, events};
 pub(crate) use object::Exchange;
 pub(crate) use stored::{cancel, delete, input_items, retrieve};
-use turn::Outcome;
-pub(crate) use turn::with_ids;
+pub(crate) use turn::{Outcome, previous_not_found, run, store, warm_up, with_ids};
 
 pub(crate) async fn create(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, ApiError> {
-    let (response, headers) = match turn::run(&shared, &body, |_| None)? {
+    let (response, headers) = match run(&shared, &body, |_| None)? {
         Outcome::Response(response, headers) => (response, headers),
         Outcome::Http { status, body, headers } => return reply::http(status, body, headers),
     };
-    turn::store(&shared, &response);
+    store(&shared, &response);
     let sent = if response.is_streamed {
-        let events = events::events(&response.exchange);
+        let events = events(&response.exchange);
         stream::respond(EventStream::billed(shared, events).of(response), events::sse)
     } else {
         shared.counters.billed();

@@ -11,15 +11,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures::StreamExt;
+use serde::Deserialize;
 
 use crate::config::MockConfig;
 use crate::counters::Counters;
 use crate::errors::ApiError;
-use crate::fault::inject::inject;
+use crate::fault::inject::{IsContinuation, inject};
 use crate::idle::Requests;
 use crate::record::RecordedRequest;
 use crate::server::Shared;
-use crate::{chat, conversations, embeddings, hash, key, models, responses};
+use crate::{chat, conversations, embeddings, hash, key, models, responses, websocket};
 
 /// The routes alone, for an application of your own. The address in the settings is not
 /// used, and requests are not recorded.
@@ -60,7 +61,7 @@ fn model_routes(base: &str) -> Router<Arc<Shared>> {
 /// The endpoints that do not belong to a deployment.
 fn server_routes(base: &str) -> Router<Arc<Shared>> {
     Router::new()
-        .route(&format!("{base}/responses"), post(responses::create))
+        .route(&format!("{base}/responses"), post(responses::create).get(websocket::upgrade))
         .route(&format!("{base}/responses/{{id}}"), get(responses::retrieve).delete(responses::delete))
         .route(&format!("{base}/responses/{{id}}/cancel"), post(responses::cancel))
         .route(&format!("{base}/responses/{{id}}/input_items"), get(responses::input_items))
@@ -93,7 +94,7 @@ async fn unknown_url(method: Method, uri: Uri) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, format!("Invalid URL ({method} {})", uri.path()))
 }
 
-async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
+pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("Not allowed to {method} on {}. (HINT: see the allow header.)", uri.path()),
@@ -115,7 +116,7 @@ async fn authorise(
 /// discarded while the response is sent: anyone could fill the memory with it.
 async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let active = request.extensions().get::<ConnectInfo<Requests>>().map(|requests| requests.0.begin());
-    let (parts, mut body) = request.into_parts();
+    let (mut parts, mut body) = request.into_parts();
     let line = format!("{} {}", parts.method, parts.uri.path());
     let limit = shared.config.body_limit;
     let MockConfig { key, key_needed, .. } = &shared.config;
@@ -130,6 +131,7 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
             if shared.config.recording {
                 shared.record(RecordedRequest::new(&parts, &body));
             }
+            parts.extensions.insert(IsContinuation(is_continuation(&body)));
             next.run(Request::from_parts(parts, Body::from(body))).await
         }
         Err(_) => ApiError::new(
@@ -152,6 +154,16 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
         Some(active) => active.until_sent(response),
         None => response,
     }
+}
+
+/// Whether a body names a response that it continues.
+fn is_continuation(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Continuation {
+        #[serde(default)]
+        previous_response_id: Option<String>,
+    }
+    serde_json::from_slice(body).is_ok_and(|body: Continuation| body.previous_response_id.is_some())
 }
 
 /// How long a discarded body is read.

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::config::MockConfig;
 use crate::counters::{Counters, SharedCounters};
 use crate::fault::schedule::Schedule;
-use crate::fault::{Fault, InvalidFault, Kind};
+use crate::fault::{Fault, InvalidFault, Kind, Target};
 use crate::idle::{IdleListener, Requests};
 use crate::record::RecordedRequest;
 use crate::reply::Reply;
@@ -33,6 +33,7 @@ pub(crate) struct Shared {
     store: Mutex<Store>,
     pub(crate) counters: SharedCounters,
     pub(crate) open_streams: watch::Sender<usize>,
+    pub(crate) open_websockets: watch::Sender<usize>,
     pub(crate) stopping: watch::Sender<bool>,
 }
 
@@ -46,6 +47,7 @@ impl Shared {
             store: Mutex::default(),
             counters: SharedCounters::default(),
             open_streams: watch::Sender::new(0),
+            open_websockets: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
         })
     }
@@ -55,11 +57,15 @@ impl Shared {
     }
 
     /// The fault of this request: the one that its header names, else the next of the server's own.
-    pub(crate) fn next_fault(&self, header: Option<&str>) -> Result<Option<Kind>, InvalidFault> {
+    pub(crate) fn next_fault(
+        &self,
+        header: Option<&str>,
+        target: Target,
+    ) -> Result<Option<Kind>, InvalidFault> {
         let mut faults = lock(&self.faults);
         match header {
-            Some(spec) => faults.next_from_header(spec),
-            None => Ok(faults.next()),
+            Some(spec) => faults.next_from_header(spec, target),
+            None => Ok(faults.next(target)),
         }
     }
 
@@ -130,6 +136,11 @@ impl MockServer {
         &self.base_url
     }
 
+    /// Where a client of the Responses API opens a WebSocket, for instance `ws://127.0.0.1:8080/v1/responses`.
+    pub fn websocket_url(&self) -> String {
+        format!("{}/responses", self.base_url.replacen("http", "ws", 1))
+    }
+
     /// What a client of Azure OpenAI takes as its endpoint, for instance `http://127.0.0.1:8080`.
     pub fn azure_endpoint(&self) -> &str {
         self.base_url.trim_end_matches("/v1")
@@ -162,11 +173,21 @@ impl MockServer {
         self.shared.open_streams.subscribe()
     }
 
+    /// The number of WebSockets that are open, to look at or to wait for, as [`open_streams`](Self::open_streams).
+    pub fn open_websockets(&self) -> watch::Receiver<usize> {
+        self.shared.open_websockets.subscribe()
+    }
+
     /// Takes no new requests, sends the rest of the running streams without further delays, and returns
     /// when all is sent. A client that does not read is given up after five seconds.
     pub async fn shutdown(mut self) {
         self.shared.stopping.send_replace(true);
-        _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut self.serving).await;
+        let mut websockets = self.shared.open_websockets.subscribe();
+        let ended = async {
+            _ = (&mut self.serving).await;
+            _ = websockets.wait_for(|open| *open == 0).await;
+        };
+        _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, ended).await;
     }
 }
 

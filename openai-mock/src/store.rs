@@ -61,9 +61,9 @@ pub(crate) struct StoredResponse {
 /// How far a response is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Progress {
-    /// Nobody has asked yet; this many requests for it are left until it is complete.
+    /// Not retrieved yet. This many requests for it are left until it is complete.
     Queued(usize),
-    InProgress(usize),
+    Running(usize),
     Complete,
     Cancelled,
 }
@@ -80,7 +80,7 @@ impl StoredResponse {
     pub(crate) fn object(&self) -> String {
         match *lock(&self.progress) {
             Progress::Queued(_) => self.exchange.unfinished("queued"),
-            Progress::InProgress(_) => self.exchange.unfinished("in_progress"),
+            Progress::Running(_) => self.exchange.unfinished("in_progress"),
             Progress::Cancelled => self.exchange.unfinished("cancelled"),
             Progress::Complete => self.exchange.finished(),
         }
@@ -90,8 +90,8 @@ impl StoredResponse {
     pub(crate) fn poll(&self) -> String {
         let mut progress = lock(&self.progress);
         *progress = match *progress {
-            Progress::Queued(0 | 1) | Progress::InProgress(0 | 1) => Progress::Complete,
-            Progress::Queued(left) | Progress::InProgress(left) => Progress::InProgress(left - 1),
+            Progress::Queued(0 | 1) | Progress::Running(0 | 1) => Progress::Complete,
+            Progress::Queued(left) | Progress::Running(left) => Progress::Running(left - 1),
             end => end,
         };
         drop(progress);

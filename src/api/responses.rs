@@ -13,6 +13,8 @@ mod response;
 mod state;
 mod stream;
 mod tools;
+#[cfg(feature = "websocket")]
+pub(crate) mod websocket;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;

@@ -12,6 +12,8 @@ use tracing::Instrument;
 use super::CodexBackend;
 use super::observer::CallObserver;
 use super::prepare::PreparedRequest;
+#[cfg(feature = "websocket")]
+use super::websocket::{OpenResponse, Route};
 use crate::CodexError;
 use crate::api::{Protocol, ResponseContext};
 use crate::models::{Date, OpenAIModel};
@@ -26,13 +28,22 @@ use crate::server::ERRORS;
 use crate::target::Target;
 
 /// A streamed response.
-type ChunkStream<E> = Pin<Box<dyn Stream<Item = Result<CompletionChunk, E>> + Send>>;
+pub(super) type ChunkStream<E> = Pin<Box<dyn Stream<Item = Result<CompletionChunk, E>> + Send>>;
 
 /// The response to a request for a stream.
 enum StreamResponse {
     Stream(Box<Body>, Box<dyn Decoder + Send>),
+    #[cfg(feature = "websocket")]
+    WebSocket(Box<OpenResponse>),
     /// From a server that does not stream, or that reports an error.
     Whole(Box<CompletionResponse>),
+}
+
+/// The start of a request for a stream.
+enum Start {
+    Prepared(Box<Result<PreparedRequest, CodexError>>),
+    #[cfg(feature = "websocket")]
+    WebSocket(Box<CompletionRequest>),
 }
 
 /// A request of any protocol.
@@ -54,6 +65,11 @@ impl CodexBackend {
     pub(super) async fn respond(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
         let mut observer = self.observe(&request);
         let response = async move {
+            #[cfg(feature = "websocket")]
+            let request = match self.respond_over_websocket(request).await? {
+                Route::WebSocket(response) => return Ok(*response),
+                Route::Http(request) => *request,
+            };
             let max_retries = request.max_retries;
             let prepared = self.prepare(request, false)?;
             warn(&prepared.warnings, &prepared.target);
@@ -72,6 +88,14 @@ impl CodexBackend {
         outcome
     }
 
+    fn start(&self, request: CompletionRequest) -> Start {
+        #[cfg(feature = "websocket")]
+        if self.uses_websocket(&request) {
+            return Start::WebSocket(Box::new(request));
+        }
+        Start::Prepared(Box::new(self.prepare(request, true)))
+    }
+
     /// Starts a stream with errors of type `E`. The future holds only the prepared request.
     pub(super) fn open_stream<E: From<CodexError> + Send + 'static>(
         &self,
@@ -79,10 +103,17 @@ impl CodexBackend {
     ) -> impl Future<Output = Result<ChunkStream<E>, CodexError>> + Send {
         let max_retries = request.max_retries;
         let mut observer = self.observe(&request);
-        let prepared = observer.span().in_scope(|| self.prepare(request, true));
+        let start = observer.span().in_scope(|| self.start(request));
         async move {
             let response = async {
-                let prepared = prepared?;
+                let prepared = match start {
+                    Start::Prepared(prepared) => *prepared,
+                    #[cfg(feature = "websocket")]
+                    Start::WebSocket(request) => match self.open_websocket(*request).await? {
+                        Route::WebSocket(response) => return Ok(StreamResponse::WebSocket(response)),
+                        Route::Http(request) => self.prepare(*request, true),
+                    },
+                }?;
                 warn(&prepared.warnings, &prepared.target);
                 let request = ProtocolRequest::new(&prepared, max_retries);
                 let mut body = self.send(&*prepared.protocol, request).await?;
@@ -100,6 +131,10 @@ impl CodexBackend {
                     let limits = self.config.reliability();
                     let source = SseSource::new(*body, limits.max_event_bytes);
                     stream::chunks(source, decoder, limits, observer)
+                }
+                #[cfg(feature = "websocket")]
+                StreamResponse::WebSocket(response) => {
+                    response.into_stream(self.config.reliability(), observer)
                 }
                 StreamResponse::Whole(response) => {
                     observer.response(&response);
@@ -180,7 +215,7 @@ impl CodexBackend {
 }
 
 /// Logs the warnings, and the shutdown date of an OpenAI model.
-fn warn(warnings: &[String], target: &Target) {
+pub(super) fn warn(warnings: &[String], target: &Target) {
     for warning in warnings {
         tracing::warn!("{warning}");
     }

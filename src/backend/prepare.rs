@@ -13,6 +13,8 @@ use crate::api::{ResponseContext, TextProtocol, custom_tool, encode, responses, 
 use crate::config::Api;
 use crate::models::{ModelSpec, OpenAIModel};
 use crate::runtime::transport::Bytes;
+#[cfg(feature = "websocket")]
+use crate::target::PreviousResponse;
 use crate::target::{Target, WireApi};
 use crate::tokens;
 use crate::validate::{adapt, validate};
@@ -110,7 +112,10 @@ impl CodexBackend {
         mut request: CompletionRequest,
         target: &Target,
     ) -> Result<(CompletionRequest, Vec<String>), CodexError> {
-        target.api.protocol().prune(&mut request.messages, &target.state_origin);
+        // The messages of a continuation are counted from the previous response on.
+        if target.previous_response.is_none() {
+            target.api.protocol().prune(&mut request.messages, &target.state_origin);
+        }
         request.max_tokens = request.max_tokens.or(self.config.max_tokens());
         let findings = validate(&request, target);
         let (errors, findings): (Vec<_>, Vec<_>) =
@@ -138,6 +143,25 @@ impl CodexBackend {
         stream: bool,
     ) -> Result<PreparedRequest, CodexError> {
         let target = self.target(&request, stream);
+        self.prepare_for(request, target)
+    }
+
+    /// The request of an event that begins a response over a WebSocket: what continues a previous response, or the whole.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    #[cfg(feature = "websocket")]
+    pub(super) fn prepare_continuation(
+        &self,
+        request: CompletionRequest,
+        previous_response: Option<PreviousResponse>,
+    ) -> Result<PreparedRequest, CodexError> {
+        // Such a response always streams, without a field that says so.
+        let target = Target { previous_response, ..self.target(&request, false) };
+        self.prepare_for(request, target)
+    }
+
+    fn prepare_for(&self, request: CompletionRequest, target: Target) -> Result<PreparedRequest, CodexError> {
         Span::current().record("openai.api.type", target.api.attribute());
         let (request, mut warnings) = self.checked(request, &target)?;
         warnings.extend(self.check_length(|| tokens::too_long(&request, &target))?);

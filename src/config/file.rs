@@ -38,6 +38,10 @@ pub(super) struct Settings {
     record_content: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_usage: Option<bool>,
+    // Written only where it is used, for builds without the feature.
+    #[cfg(feature = "websocket")]
+    #[serde(skip_serializing_if = "super::WebSocket::is_off")]
+    websocket: super::WebSocket,
     // Tables come last: in TOML no value may follow them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     default_headers: BTreeMap<String, String>,
@@ -79,6 +83,10 @@ impl TryFrom<Settings> for CodexBackendConfig {
         config.input_limit = settings.input_limit;
         config.record_content = settings.record_content;
         config.stream_usage = settings.stream_usage.unwrap_or(config.stream_usage);
+        #[cfg(feature = "websocket")]
+        {
+            config.websocket = settings.websocket;
+        }
         config.reliability = settings.reliability;
         Ok(config)
     }
@@ -120,6 +128,8 @@ impl From<CodexBackendConfig> for Settings {
             input_limit: config.input_limit,
             record_content: config.record_content,
             stream_usage: Some(config.stream_usage),
+            #[cfg(feature = "websocket")]
+            websocket: config.websocket,
             default_headers,
             reliability: config.reliability,
             ..settings

@@ -7,6 +7,8 @@ mod retry;
 mod success;
 pub(crate) mod timeout;
 mod tokio_runtime;
+#[cfg(feature = "websocket")]
+mod upgrade;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -134,6 +136,9 @@ pub(crate) struct Transport {
     http: reqwest::Client,
     /// A client without pooled connections, for retries; `None` with the caller's own client.
     unpooled: Option<Arc<OnceLock<reqwest::Client>>>,
+    /// The client of upgrades to WebSocket.
+    #[cfg(feature = "websocket")]
+    upgrades: Arc<OnceLock<reqwest::Client>>,
     destination: Arc<Destination>,
     reliability: Reliability,
     rate_limits: Arc<Mutex<Option<RateLimits>>>,
@@ -175,6 +180,8 @@ impl Transport {
         Ok(Self {
             http,
             unpooled,
+            #[cfg(feature = "websocket")]
+            upgrades: Arc::default(),
             destination: Arc::new(destination),
             reliability,
             rate_limits: Arc::default(),
@@ -207,6 +214,11 @@ impl Transport {
         // The counts stay valid after a panic.
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
         Some(run(&mut budget, self.start.elapsed(), share))
+    }
+
+    /// Takes a retry from the budget, if there is one.
+    fn take_retry(&self, max_retries: u32) -> bool {
+        self.with_budget(|budget, now, share| budget.take_retry(now, share, max_retries)).unwrap_or(true)
     }
 
     /// The client for a retry after a lost connection: its connections are all new, since the others of the pool may be closed too.
@@ -263,11 +275,7 @@ impl Transport {
                     continue;
                 }
             }
-            let take_retry = |max_retries| {
-                let taken = self.with_budget(|budget, now, share| budget.take_retry(now, share, max_retries));
-                taken.unwrap_or(true)
-            };
-            match policy.decide(error, fastrand::f64(), take_retry) {
+            match policy.decide(error, fastrand::f64(), |max_retries| self.take_retry(max_retries)) {
                 Decision::Stop(error) => return Err(error),
                 Decision::Retry(wait) => tokio::time::sleep(wait).await,
             }

@@ -46,3 +46,4 @@ mod telemetry;
 mod tidy;
 mod tokens;
 mod tools;
+mod websocket;

@@ -16,6 +16,7 @@ max_tokens = 100
 input_limit = "refuse"
 record_content = true
 stream_usage = false
+websocket = "auto"
 
 [reliability]
 max_retries = 4

@@ -7,7 +7,7 @@ use super::SharedField;
 
 /// Gives every call in an event, or in a response, the index or the id of the first one. In Responses these are its
 /// `output_index` and its `call_id`.
-pub(super) fn calls(field: SharedField, first: &mut Option<Value>, piece: Bytes) -> Bytes {
+pub(crate) fn calls(field: SharedField, first: &mut Option<Value>, piece: Bytes) -> Bytes {
     let text = String::from_utf8_lossy(&piece);
     let (start, json) = text.split_at(text.find('{').unwrap_or(text.len()));
     let Ok(mut body) = serde_json::from_str::<Value>(json) else { return piece };

@@ -11,14 +11,19 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures::stream::{self, BoxStream, StreamExt};
 
-use super::{Kind, duplicate};
+use super::{Kind, Target, duplicate};
 use crate::errors::{ApiError, ErrorBody};
-use crate::reply;
+use crate::responses::previous_not_found;
 use crate::server::Shared;
 use crate::stream::CutByServer;
+use crate::{reply, websocket};
 
 /// The header in which a request names its own fault.
-const HEADER: &str = "x-mock-fault";
+pub(crate) const HEADER: &str = "x-mock-fault";
+
+/// Whether a request names a response that it continues.
+#[derive(Clone, Copy)]
+pub(crate) struct IsContinuation(pub(crate) bool);
 
 /// The bytes of a chunk, if the response is not a stream.
 const CHUNK: usize = 64;
@@ -27,21 +32,33 @@ type Piece = Result<Bytes, io::Error>;
 
 pub(crate) async fn inject(
     State(shared): State<Arc<Shared>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
+    let target = match request.extensions().get::<IsContinuation>() {
+        _ if websocket::is_upgrade(request.headers()) => Target::Upgrade,
+        is_continuation => {
+            Target::Http { is_continuation: is_continuation.is_some_and(|continuation| continuation.0) }
+        }
+    };
     let own = request.headers().get(HEADER).map(|spec| String::from_utf8_lossy(spec.as_bytes()).into_owned());
-    match shared.next_fault(own.as_deref()) {
+    match shared.next_fault(own.as_deref(), target) {
         Err(error) => Err(ApiError::invalid(format!("{HEADER}: {error}.")).param(HEADER)),
         Ok(None) => Ok(next.run(request).await),
         Ok(Some(Kind::Status { status, code, headers })) => {
-            let message = format!("The mock returns status {status} on purpose.");
-            let mut body = ErrorBody::new(status, message);
-            if let Some(code) = code.or((status == 429).then(|| "rate_limit_exceeded".to_owned())) {
-                body = body.code(code);
-            }
             let kind = [("content-type".to_owned(), "application/json".to_owned())];
+            let body = on_purpose(status, code);
             reply::http(status, body.to_json(), kind.into_iter().chain(headers).collect())
+        }
+        Ok(Some(Kind::Refuse { status, headers })) => {
+            let body = if status == 200 { "{}".to_owned() } else { on_purpose(status, None).to_json() };
+            let kind = [("content-type".to_owned(), "application/json".to_owned())];
+            reply::http(status, body, kind.into_iter().chain(headers).collect())
+        }
+        Ok(Some(Kind::PreviousNotFound)) => Err(previous_not_found("of this request")),
+        Ok(Some(Kind::HalfOpen)) => {
+            request.extensions_mut().insert(websocket::HalfOpen);
+            Ok(next.run(request).await)
         }
         Ok(Some(kind)) => {
             // Below every prefix, Azure's and that of an application which nests the router.
@@ -53,6 +70,25 @@ pub(crate) async fn inject(
             }
             Ok(apply(kind, response, responses, shared).await)
         }
+    }
+}
+
+/// The error of a fault with this status.
+pub(crate) fn on_purpose(status: u16, code: Option<String>) -> ErrorBody {
+    let body = ErrorBody::new(status, format!("The mock returns status {status} on purpose."));
+    match code.or((status == 429).then(|| "rate_limit_exceeded".to_owned())) {
+        Some(code) => body.code(code),
+        None => body,
+    }
+}
+
+/// The error of a fault in the middle of a response.
+pub(crate) fn in_the_middle(code: Option<String>) -> ErrorBody {
+    let message = "The server had an error while processing your request. Sorry about that!";
+    let error = ErrorBody::new(500, message);
+    match code {
+        Some(code) => error.code(code),
+        None => error,
     }
 }
 
@@ -70,14 +106,25 @@ async fn apply(kind: Kind, response: Response, responses: bool, shared: Arc<Shar
     let whole = body.into_data_stream().map(|piece| piece.map_err(io::Error::other)).boxed();
     let chunks = |whole| if streamed { whole } else { cut(whole, CHUNK) };
     let pieces = match kind {
-        Kind::Status { .. } => whole,
+        // Those that take the response's place, and those of a WebSocket.
+        Kind::Status { .. }
+        | Kind::PreviousNotFound
+        | Kind::Refuse { .. }
+        | Kind::HalfOpen
+        | Kind::ConnectionLimit { .. }
+        | Kind::Busy => whole,
         Kind::ContentType(kind) => {
             parts.headers.insert(CONTENT_TYPE, kind);
             whole
         }
-        Kind::Truncate { after, reset: false } => chunks(whole).take(after).boxed(),
-        Kind::Truncate { after, reset: true } => chunks(whole).take(after).chain(broken()).boxed(),
-        Kind::Stall { after } => stalled(chunks(whole), after, shared),
+        Kind::Truncate { after, reset, bytes } => {
+            let pieces = if bytes { cut(whole, 1) } else { chunks(whole) };
+            match reset {
+                false => pieces.take(after).boxed(),
+                true => pieces.take(after).chain(broken()).boxed(),
+            }
+        }
+        Kind::Stall { after, pings: _ } => stalled(chunks(whole), after, shared),
         Kind::Garbage { after } => {
             let garbage = match (streamed, responses) {
                 (true, true) => {
@@ -89,11 +136,7 @@ async fn apply(kind: Kind, response: Response, responses: bool, shared: Arc<Shar
             before(chunks(whole), after, Bytes::from_static(garbage.as_bytes()))
         }
         Kind::Error { after, code } => {
-            let message = "The server had an error while processing your request. Sorry about that!";
-            let mut error = ErrorBody::new(500, message);
-            if let Some(code) = code {
-                error = error.code(code);
-            }
+            let error = in_the_middle(code);
             match streamed {
                 true if responses => {
                     let event = error.to_event(after);

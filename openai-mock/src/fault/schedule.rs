@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use fastrand::Rng;
 
-use super::{Fault, InvalidFault, Kind};
+use super::{Fault, InvalidFault, Kind, Target};
 use crate::hash;
 
 /// The faults of a server and those that requests named themselves, each with its state.
@@ -31,17 +31,24 @@ impl Schedule {
         self.configured.push(FaultState::new(fault));
     }
 
-    /// The fault of the next request: the first one that is due. Those behind it do not see the request.
-    pub(crate) fn next(&mut self) -> Option<Kind> {
-        self.configured.iter_mut().find_map(FaultState::next)
+    /// The fault of the next request: the first one that is due. Those behind it do not see the request, nor do those of other
+    /// targets.
+    pub(crate) fn next(&mut self, target: Target) -> Option<Kind> {
+        let mut faults = self.configured.iter_mut().filter(|state| state.fault.kind.applies_to(target));
+        faults.find_map(FaultState::next)
     }
 
     /// The fault of the next request, which names one in its header.
-    pub(crate) fn next_from_header(&mut self, spec: &str) -> Result<Option<Kind>, InvalidFault> {
+    pub(crate) fn next_from_header(
+        &mut self,
+        spec: &str,
+        target: Target,
+    ) -> Result<Option<Kind>, InvalidFault> {
         if !self.from_headers.contains_key(spec) {
             self.from_headers.insert(spec.to_owned(), FaultState::new(spec.parse()?));
         }
-        Ok(self.from_headers.get_mut(spec).and_then(FaultState::next))
+        let fault = self.from_headers.get_mut(spec).filter(|state| state.fault.kind.applies_to(target));
+        Ok(fault.and_then(FaultState::next))
     }
 }
 
@@ -66,6 +73,8 @@ impl FaultState {
 mod tests {
     use super::*;
 
+    const HTTP: Target = Target::Http { is_continuation: false };
+
     /// The status of each of this many requests; 200 without a fault.
     fn statuses(faults: &[&str], requests: usize) -> Vec<u16> {
         let mut schedule = Schedule::new(faults.iter().map(|spec| spec.parse().unwrap()).collect());
@@ -73,7 +82,7 @@ mod tests {
             Some(Kind::Status { status, .. }) => status,
             _ => 200,
         };
-        (0..requests).map(|_| status(schedule.next())).collect()
+        (0..requests).map(|_| status(schedule.next(HTTP))).collect()
     }
 
     #[test]
@@ -100,10 +109,37 @@ mod tests {
     #[test]
     fn the_fault_of_a_header_is_counted_by_its_text() {
         let mut schedule = Schedule::default();
-        let mut hit = |spec: &str| schedule.next_from_header(spec).map(|fault| fault.is_some());
+        let mut hit = |spec: &str| schedule.next_from_header(spec, HTTP).map(|fault| fault.is_some());
         assert_eq!(hit("stall,times=1"), Ok(true));
         assert_eq!(hit("stall,times=1"), Ok(false));
         assert_eq!(hit("garbage,times=1"), Ok(true));
         assert!(hit("nonsense").is_err());
+    }
+
+    #[test]
+    fn a_fault_sees_the_requests_of_its_target_alone() {
+        let targets = [
+            HTTP,
+            Target::Http { is_continuation: true },
+            Target::Upgrade,
+            Target::Message { is_continuation: false },
+            Target::Message { is_continuation: true },
+        ];
+        let check = |spec: &str, expected: [bool; 5]| {
+            let hit = |target| Schedule::new(vec![spec.parse().unwrap()]).next(target).is_some();
+            assert_eq!(targets.map(hit), expected, "{spec}");
+        };
+        check("status=500", [true, true, false, true, true]);
+        check("truncate", [true, true, false, true, true]);
+        check("content-type=text/html", [true, true, false, false, false]);
+        check("refuse=404", [false, false, true, false, false]);
+        check("half-open", [false, false, true, false, false]);
+        check("connection-limit", [false, false, false, true, true]);
+        check("busy", [false, false, false, true, true]);
+        check("previous-not-found", [false, true, false, false, true]);
+        let mut schedule = Schedule::new(vec!["refuse=404,times=1".parse().unwrap()]);
+        assert_eq!(schedule.next(HTTP), None);
+        assert!(schedule.next(Target::Upgrade).is_some());
+        assert_eq!(schedule.next(Target::Upgrade), None);
     }
 }

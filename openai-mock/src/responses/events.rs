@@ -46,8 +46,7 @@ pub(crate) fn events(exchange: &Exchange) -> Vec<EventText> {
     for (index, item) in exchange.output.iter().enumerate() {
         ItemEvents { events: &mut events, index, item }.play();
     }
-    let last = if exchange.is_cut() { "response.incomplete" } else { "response.completed" };
-    events.push(about(last, exchange.response()));
+    events.push(about(exchange.end(), exchange.response()));
     let numbered = events.into_iter().enumerate();
     numbered.map(|(sequence_number, event)| written(&Event { sequence_number, ..event })).collect()
 }

@@ -42,7 +42,7 @@ pub(super) struct Object<'a> {
     status: &'a str,
     background: bool,
     completed_at: Option<u64>,
-    error: Option<()>,
+    error: Option<Failure<'a>>,
     incomplete_details: Option<Incomplete<'a>>,
     model: &'a str,
     output: &'a [OutputItem],
@@ -59,6 +59,12 @@ pub(super) struct Object<'a> {
 #[derive(Clone, Copy, Serialize)]
 struct Incomplete<'a> {
     reason: &'a str,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct Failure<'a> {
+    code: &'a str,
+    message: &'a str,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -102,6 +108,8 @@ pub(crate) struct Exchange {
     request: ResponsesRequest,
     /// Why it is incomplete.
     incomplete: Option<String>,
+    /// The code and the message of the error that it ends with.
+    failure: Option<(String, String)>,
     pub(super) output: Vec<OutputItem>,
     usage: Usage,
     repeated: BTreeMap<&'static str, Value>,
@@ -136,14 +144,24 @@ impl Exchange {
             id,
             request,
             incomplete,
+            failure: answer.failure.clone(),
             output,
             usage: Usage::new(input_tokens, answer),
             repeated: repeated(body),
         }
     }
 
-    pub(super) fn is_cut(&self) -> bool {
-        self.incomplete.is_some()
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// The type of the last event.
+    pub(super) fn end(&self) -> &'static str {
+        match (&self.failure, &self.incomplete) {
+            (Some(_), _) => "response.failed",
+            (None, Some(_)) => "response.incomplete",
+            (None, None) => "response.completed",
+        }
     }
 
     pub(crate) fn is_stored(&self) -> bool {
@@ -181,12 +199,19 @@ impl Exchange {
 
     pub(super) fn response(&self) -> Object<'_> {
         let incomplete = self.incomplete.as_deref();
+        let failure = self.failure.as_ref().map(|(code, message)| Failure { code, message });
+        let status = match (failure, incomplete) {
+            (Some(_), _) => "failed",
+            (None, Some(_)) => "incomplete",
+            (None, None) => "completed",
+        };
         Object {
-            completed_at: incomplete.is_none().then_some(CREATED),
+            completed_at: (status == "completed").then_some(CREATED),
+            error: failure,
             incomplete_details: incomplete.map(|reason| Incomplete { reason }),
             output: &self.output,
             usage: Some(self.usage),
-            ..self.before_its_items(if incomplete.is_some() { "incomplete" } else { "completed" })
+            ..self.before_its_items(status)
         }
     }
 

@@ -115,7 +115,7 @@ pub(crate) fn run(
     let (mut answer, headers) = match shared.next_reply() {
         None => (prepared.request.prompt().answer(1, 1), Vec::new()),
         Some(reply) => match reply.content {
-            Content::Answer(answer) => (answer, reply.headers),
+            Content::Answer(answer) => (*answer, reply.headers),
             Content::Http { status, body } => {
                 return Ok(Outcome::Http { status, body, headers: reply.headers });
             }

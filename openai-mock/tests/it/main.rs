@@ -28,3 +28,5 @@ mod strict_schema;
 mod strict_schema_limits;
 mod tool_kinds;
 mod tools;
+mod websocket;
+mod websocket_faults;

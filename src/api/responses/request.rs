@@ -68,8 +68,12 @@ pub(crate) fn convert(
     } = request;
 
     let mut input = Input::new(target);
-    for message in messages {
+    let previous_response = target.previous_response.as_ref();
+    for (index, message) in messages.into_iter().enumerate() {
         input.push(message)?;
+        if previous_response.is_some_and(|previous| previous.messages == index + 1) {
+            input.items.clear();
+        }
     }
     // Validation rejects these for OpenAI's Responses API, which has none of them. Other servers do.
     extra::add(&mut extra, "stop", (!stop.is_empty()).then_some(stop))?;
@@ -91,6 +95,7 @@ pub(crate) fn convert(
     let included = included(include, logprobs.unwrap_or(top_logprobs.is_some()), target, &extra);
     let body = types::CreateResponse {
         model: Some(target.model_in_body.clone()),
+        previous_response_id: previous_response.map(|previous| previous.id.clone()),
         // Responses are stored only on request, since each request holds the whole conversation.
         store: store.or((!extra.contains_key("store")).then_some(false)),
         include: parse_value(included, "include", &mut extra)?,

@@ -90,7 +90,7 @@ pub(super) fn redirect_error(response: &reqwest::Response) -> Option<Error> {
 }
 
 /// The error of a request without a response.
-fn send_error(error: reqwest::Error, server: &str) -> Error {
+pub(super) fn send_error(error: reqwest::Error, server: &str) -> Error {
     let error = error.without_url();
     let cause = root_cause(&error);
     if error.is_timeout() && error.is_connect() {

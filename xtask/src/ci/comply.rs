@@ -1,4 +1,4 @@
-//! `llm-comply` against `openai-mock`: an outside opinion on both APIs as the mock serves them.
+//! `llm-comply` and OpenAI's Python library against `openai-mock`: outside opinions on both APIs as the mock serves them.
 
 use std::path::PathBuf;
 
@@ -14,8 +14,11 @@ const PACKAGE: &str = "llm-comply==0.5.0";
 /// The formats of the two APIs.
 const FORMATS: [&str; 2] = ["open-responses", "openai-chat"];
 
-/// What the ids of the tests that need compaction begin with. The mock does not compact.
-const COMPACTION: &str = "compact-";
+/// OpenAI's library, with what it needs for WebSockets.
+const LIBRARY: &str = "openai[realtime]==3.57.0";
+
+/// What the library does against the mock.
+const SCRIPT: &str = "tests/sdk/openai_python.py";
 
 /// A model that reasons, so that no test is skipped.
 const MODEL: &str = "gpt-5.6-terra";
@@ -37,19 +40,23 @@ struct Outcome {
     warnings: Vec<String>,
 }
 
-/// Installs the package, where it is not yet there. False if pip cannot.
+/// Installs both packages, where they are not yet there. False if pip cannot.
 pub(super) fn install() -> bool {
     let Ok(folder) = folder() else { return false };
     let python = folder.join("bin/python");
-    program().is_ok_and(|program| program.exists())
+    succeeds(command(&python).args(["-c", "import llm_comply, openai, websockets"]))
         || (succeeds(command("python3").args(["-m", "venv"]).arg(&folder))
-            && succeeds(command(python).args(["-m", "pip", "install", "--quiet", "--retries", "1", PACKAGE])))
+            && succeeds(
+                command(python)
+                    .args(["-m", "pip", "install", "--quiet", "--retries", "1"])
+                    .args([PACKAGE, LIBRARY]),
+            ))
 }
 
-/// Runs the tests of both formats against a mock of its own.
+/// Runs the tests of both formats, and the script of the library, against a mock of its own.
 ///
 /// # Errors
-/// A test but those of compaction fails, warns or is skipped.
+/// A test fails, warns or is skipped, or the script fails.
 pub(super) fn run_tests() -> Result<()> {
     run(cargo().args(["build", "-p", "openai-mock"]))?;
     let server = Server::spawn(command(target()?.join("debug/openai-mock")).args(["--port", "0"]))?;
@@ -61,20 +68,23 @@ pub(super) fn run_tests() -> Result<()> {
         let report: Report =
             serde_json::from_str(&report).with_context(|| format!("its report is {report:?}"))?;
         let wrong = report.wrong();
-        ensure!(wrong.is_empty(), "{format}: {wrong:#?}");
+        ensure!(wrong.is_empty(), "{format}: {}", wrong.join("\n"));
         println!("{format}: {} tests", report.results.len());
     }
-    Ok(())
+    run(command(folder()?.join("bin/python")).arg(SCRIPT).arg(format!("{}/v1", server.origin)))
 }
 
 impl Report {
-    /// The outcomes that are not as they should be.
-    fn wrong(&self) -> Vec<&Outcome> {
+    /// The outcomes that are not as they should be, a line each.
+    fn wrong(&self) -> Vec<String> {
         let passed = |outcome: &Outcome| {
             outcome.status == "passed" && outcome.errors.is_empty() && outcome.warnings.is_empty()
         };
-        let results = self.results.iter().filter(|outcome| !outcome.id.starts_with(COMPACTION));
-        results.filter(|outcome| !passed(outcome)).collect()
+        let line = |outcome: &Outcome| {
+            let Outcome { id, status, errors, warnings } = outcome;
+            format!("{id}: {status} {errors:?} {warnings:?}")
+        };
+        self.results.iter().filter(|outcome| !passed(outcome)).map(line).collect()
     }
 }
 
@@ -92,21 +102,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_is_right_if_all_but_compaction_passed() {
+    fn a_report_is_right_if_all_tests_passed() {
         let check = |results: &str, expected: &[&str]| {
             let report: Report =
                 serde_json::from_str(&format!(r#"{{"summary": {{}}, "results": {results}}}"#)).unwrap();
-            assert_eq!(report.wrong().iter().map(|outcome| &*outcome.id).collect::<Vec<_>>(), expected);
+            assert_eq!(report.wrong(), expected);
         };
         check(r#"[{"id": "a", "status": "passed", "name": "A"}]"#, &[]);
-        check(r#"[{"id": "compact-response", "status": "failed", "errors": ["no"]}]"#, &[]);
         check(
             r#"[
                 {"id": "a", "status": "failed", "errors": ["HTTP 400"]},
                 {"id": "b", "status": "passed", "warnings": ["usage"]},
                 {"id": "c", "status": "skipped", "errors": ["needs a model"]}
             ]"#,
-            &["a", "b", "c"],
+            &[
+                r#"a: failed ["HTTP 400"] []"#,
+                r#"b: passed [] ["usage"]"#,
+                r#"c: skipped ["needs a model"] []"#,
+            ],
         );
     }
 }

@@ -1,0 +1,290 @@
+//! The Responses API over WebSocket, against HTTP.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use openai_mock::{Fault, MockServer, Reply};
+use proptest::prelude::*;
+use serde_json::json;
+use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, WebSocket};
+use tachikoma_backends_core::{
+    Backend, BackendError, CollectingStream, CompletionRequest, CompletionResponse, Message, ToolDefinition,
+    ToolParameters,
+};
+
+const MODEL: &str = "gpt-5.6-terra";
+
+fn backend(server: &MockServer, websocket: WebSocket) -> Arc<dyn Backend> {
+    let config = CodexBackendConfig::new("sk-test")
+        .with_base_url(server.base_url())
+        .with_model(MODEL)
+        .with_api(Api::Responses)
+        .with_websocket(websocket)
+        .with_max_retries(1);
+    Arc::new(CodexBackend::new(config).unwrap())
+}
+
+async fn server() -> MockServer {
+    MockServer::builder().start().await.unwrap()
+}
+
+fn tools() -> Vec<ToolDefinition> {
+    vec![ToolDefinition::new("read", "Reads a file", ToolParameters::new())]
+}
+
+fn request(messages: Vec<Message>) -> CompletionRequest {
+    CompletionRequest::new(messages).with_tools(tools())
+}
+
+fn last_body(server: &MockServer) -> serde_json::Value {
+    server.requests().pop().unwrap().body.unwrap()
+}
+
+/// What does not depend on how a request was sent.
+fn outcome(
+    result: Result<CompletionResponse, BackendError>,
+) -> Result<(Option<String>, Vec<String>), String> {
+    match result {
+        Ok(response) => {
+            let calls = response.tool_calls.iter().map(|call| format!("{} {}", call.name, call.arguments));
+            Ok((response.content.clone(), calls.collect()))
+        }
+        Err(error) => Err(format!("{:?} {:?}", error.category(), error.details().status)),
+    }
+}
+
+#[tokio::test]
+async fn an_agent_sends_only_what_is_new() {
+    const STEPS: usize = 40;
+    let mut bytes = Vec::new();
+    for websocket in [WebSocket::Off, WebSocket::Always] {
+        let server = server().await;
+        let backend = backend(&server, websocket);
+        let mut messages = vec![Message::system("Be brief."), Message::user("Read all files. ".repeat(20))];
+        for step in 0..STEPS {
+            server.push_reply(Reply::tool_calls([("read", json!({"path": step}))]));
+            let response = backend.complete(request(messages.clone())).await.unwrap();
+            assert_eq!(response.tool_calls.len(), 1);
+            messages.push(response.to_message());
+            messages.push(Message::tool_result(&response.tool_calls[0].id, "line\n".repeat(400)));
+        }
+        let counters = server.counters();
+        assert_eq!(counters.billed_requests, STEPS as u64);
+        assert_eq!(counters.opened_websockets, u64::from(websocket != WebSocket::Off));
+        bytes.push(counters.http_bytes + counters.websocket_bytes);
+    }
+    assert!(bytes[1] * 10 < bytes[0], "{bytes:?}");
+}
+
+#[tokio::test]
+async fn what_changed_is_sent_as_a_whole() {
+    let server = server().await;
+    let backend = backend(&server, WebSocket::Always);
+    let first = vec![Message::user("a")];
+    server.push_reply(Reply::text("b"));
+    let response = backend.complete(request(first.clone())).await.unwrap();
+    let continued = [first.clone(), vec![response.to_message(), Message::user("b")]].concat();
+    let edited = [vec![Message::user("other")], continued[1..].to_vec()].concat();
+    let mut rewritten = continued.clone();
+    rewritten[1].content = "What I never said".into();
+    let inputs = [
+        (request(continued.clone()), 1),
+        (request(edited), 3),
+        (request(rewritten), 3),
+        (request(continued.clone()).with_temperature(0.5), 3),
+        (request(continued.clone()).with_user("someone"), 3),
+        (CompletionRequest::new(continued), 3),
+    ];
+    for (request, items) in inputs {
+        server.push_reply(Reply::text("b"));
+        let before = backend.complete(self::request(first.clone())).await.unwrap();
+        assert_eq!(before.content.as_deref(), Some("b"));
+        backend.complete(request).await.unwrap();
+        let body = last_body(&server);
+        assert_eq!(body["input"].as_array().unwrap().len(), items, "{body}");
+        assert_eq!(body.get("previous_response_id").is_some(), items == 1, "{body}");
+    }
+}
+
+/// Each fault alone and twice, streamed and whole: the same outcome as over HTTP, and no turn is billed twice.
+#[tokio::test]
+async fn faults_have_the_outcome_of_http() {
+    for fault in [
+        "refuse=400", "refuse=403", "refuse=404", "refuse=405", "refuse=426", "refuse=200", "status=429",
+        "status=500", "status=401", "status=400", "connection-limit=0", "previous-not-found", "truncate=1",
+        "truncate=3", "error=2", "busy", "split=1",
+    ] {
+        for (times, is_streamed) in [(1, false), (1, true), (3, true)] {
+            let mut found = Vec::new();
+            for websocket in [WebSocket::Off, WebSocket::Always] {
+                let server = server().await;
+                let backend = backend(&server, websocket);
+                let mut messages = vec![Message::user("Hello")];
+                let response = backend.complete(request(messages.clone())).await.unwrap();
+                messages.extend([response.to_message(), Message::user("And more")]);
+                server.push_fault(format!("{fault},times={times}").parse::<Fault>().unwrap());
+                let before = server.counters().billed_requests;
+                let result = if is_streamed {
+                    match backend.complete_stream(request(messages.clone())).await {
+                        Ok(stream) => CollectingStream::new(stream).collect().await.map_err(Into::into),
+                        Err(error) => Err(error),
+                    }
+                } else {
+                    backend.complete(request(messages)).await
+                };
+                let billed = server.counters().billed_requests - before;
+                assert!(billed <= 1, "{fault}: {billed} requests were billed over {websocket:?}");
+                found.push(outcome(result));
+            }
+            let [http, websocket] = &found[..] else { unreachable!() };
+            assert_eq!(http.is_ok(), websocket.is_ok(), "{fault},times={times}: {found:?}");
+            if http.is_ok() {
+                assert_eq!(http, websocket, "{fault}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_stream_leaves_nothing_to_the_next() {
+    let server = server().await;
+    let backend = backend(&server, WebSocket::Always);
+    for round in 0..20 {
+        server.push_reply(Reply::text("never ".repeat(50)));
+        let mut stream = backend.complete_stream(request(vec![Message::user("a")])).await.unwrap();
+        for _ in 0..round % 4 {
+            stream.next().await.unwrap().unwrap();
+        }
+        drop(stream);
+        server.push_reply(Reply::text(format!("answer {round}")));
+        let response = backend.complete(request(vec![Message::user("b")])).await.unwrap();
+        assert_eq!(response.content, Some(format!("answer {round}")));
+    }
+    drop(backend);
+    server.open_websockets().wait_for(|open| *open == 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_warm_up_is_continued() {
+    let server = server().await;
+    let config = CodexBackendConfig::new("sk-test")
+        .with_base_url(server.base_url())
+        .with_model(MODEL)
+        .with_api(Api::Responses)
+        .with_websocket(WebSocket::Always);
+    let backend = CodexBackend::new(config).unwrap();
+    let system = Message::system("You are a helpful assistant. ".repeat(10));
+    assert!(backend.warm_up(&request(vec![system.clone()])).await.unwrap());
+    assert_eq!(server.counters().billed_requests, 0);
+    backend.complete(request(vec![system, Message::user("Hi")])).await.unwrap();
+    let body = last_body(&server);
+    assert_eq!(body["input"].as_array().unwrap().len(), 1, "{body}");
+    assert_eq!(server.counters().opened_websockets, 1);
+}
+
+#[tokio::test]
+async fn parallel_requests_do_not_mix() {
+    let server = server().await;
+    let backend = backend(&server, WebSocket::Always);
+    let requests = (0..30).map(|number| {
+        let backend = Arc::clone(&backend);
+        async move {
+            let text = format!("Say {number}");
+            let response = backend.complete(CompletionRequest::user(text.clone())).await.unwrap();
+            let message = response.to_message();
+            let next = vec![Message::user(text), message, Message::user("again")];
+            (
+                response.content.unwrap(),
+                backend.complete(CompletionRequest::new(next)).await.unwrap().content.unwrap(),
+            )
+        }
+    });
+    let found = futures::future::join_all(requests).await;
+    let plain = self::backend(&server, WebSocket::Off);
+    for (number, (first, _)) in found.iter().enumerate() {
+        let expected = plain.complete(CompletionRequest::user(format!("Say {number}"))).await.unwrap();
+        assert_eq!(expected.content.as_ref(), Some(first));
+    }
+}
+
+/// A step of a random agent run.
+#[derive(Clone, Debug)]
+enum Step {
+    Text,
+    Call,
+    /// The conversation goes on from an earlier place.
+    Fork(usize),
+    /// The text of an earlier turn changes.
+    Edit(usize),
+    /// The stream is dropped after this many chunks.
+    Cancel(usize),
+    Fault(&'static str),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => Just(Step::Text),
+        6 => Just(Step::Call),
+        1 => (0..20usize).prop_map(Step::Fork),
+        1 => (0..20usize).prop_map(Step::Edit),
+        1 => (0..4usize).prop_map(Step::Cancel),
+        1 => prop::sample::select(vec!["previous-not-found", "refuse=404", "busy"]).prop_map(Step::Fault),
+    ]
+}
+
+/// The outcomes of a run over this transport.
+async fn run(steps: &[Step], websocket: WebSocket) -> Vec<Result<(Option<String>, Vec<String>), String>> {
+    let server = server().await;
+    let backend = backend(&server, websocket);
+    let mut messages = vec![Message::user("Begin")];
+    let mut found = Vec::new();
+    for (number, step) in steps.iter().enumerate() {
+        let before = server.counters().billed_requests;
+        match step {
+            Step::Text => server.push_reply(Reply::text(format!("Text {number}"))),
+            Step::Call => server.push_reply(Reply::tool_calls([("read", json!({"path": number}))])),
+            Step::Fork(place) => messages.truncate(1.max(place % messages.len()) / 2 * 2 + 1),
+            Step::Edit(place) => {
+                let place = place % messages.len() / 2 * 2;
+                if messages[place].tool_call_id.is_none() {
+                    messages[place] = Message::user(format!("Edited {number}"));
+                }
+            }
+            Step::Cancel(chunks) => {
+                server.push_reply(Reply::text("never ".repeat(9)));
+                let mut stream = backend.complete_stream(request(messages.clone())).await.unwrap();
+                for _ in 0..*chunks {
+                    stream.next().await.unwrap().unwrap();
+                }
+            }
+            Step::Fault(fault) => server.push_fault(format!("{fault},times=1").parse().unwrap()),
+        }
+        if !matches!(step, Step::Text | Step::Call) {
+            continue;
+        }
+        let result = backend.complete(request(messages.clone())).await;
+        assert!(server.counters().billed_requests - before <= 1, "{steps:?}");
+        if let Ok(response) = &result {
+            messages.push(response.to_message());
+            messages.push(match response.tool_calls.first() {
+                Some(call) => Message::tool_result(&call.id, format!("Result {number}")),
+                None => Message::user(format!("Go on {number}")),
+            });
+        }
+        found.push(outcome(result));
+    }
+    drop(backend);
+    server.open_websockets().wait_for(|open| *open == 0).await.unwrap();
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_runs_are_those_of_http(steps in prop::collection::vec(step(), 1..14)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let [http, websocket] = [WebSocket::Off, WebSocket::Always].map(|websocket| runtime.block_on(run(&steps, websocket)));
+        prop_assert_eq!(http, websocket);
+    }
+}
