@@ -115,7 +115,10 @@ impl CodexBackend {
         mut request: CompletionRequest,
         target: &Target,
     ) -> Result<(CompletionRequest, Vec<String>), CodexError> {
-        target.api.protocol().prune(&mut request.messages, &target.state_origin);
+        // The messages of a continuation are counted from the previous response on.
+        if target.previous_response.is_none() {
+            target.api.protocol().prune(&mut request.messages, &target.state_origin);
+        }
         request.max_tokens = request.max_tokens.or(self.config.max_tokens());
         let findings = validate(&request, target);
         let (errors, findings): (Vec<_>, Vec<_>) =
