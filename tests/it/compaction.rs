@@ -18,6 +18,16 @@ fn config(url: impl Into<String>, api: Api) -> CodexBackendConfig {
     CodexBackendConfig::new("sk-test").with_base_url(url).with_max_retries(0).with_api(api)
 }
 
+#[cfg(feature = "websocket")]
+fn over_websocket(config: CodexBackendConfig) -> CodexBackendConfig {
+    config.with_websocket(tachikoma_backend_codex::WebSocket::Always)
+}
+
+#[cfg(not(feature = "websocket"))]
+fn over_websocket(config: CodexBackendConfig) -> CodexBackendConfig {
+    config
+}
+
 fn backend(url: impl Into<String>, api: Api) -> CodexBackend {
     CodexBackend::new(config(url, api)).unwrap()
 }
@@ -205,7 +215,7 @@ enum Step {
     },
 }
 
-const BACKENDS: usize = 4;
+const BACKENDS: usize = 5;
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
@@ -234,7 +244,7 @@ fn has_compaction_item(message: &Message) -> bool {
 }
 
 impl Conversation {
-    /// The same server with two models, as another account, and over the other API.
+    /// The same server with two models, as another account, over the other API, and over a WebSocket.
     fn new(url: &str) -> Self {
         let responses = || config(url, Api::Responses);
         let backends = [
@@ -242,6 +252,7 @@ impl Conversation {
             (responses(), "gpt-5.2"),
             (responses().with_organization("org-2"), "gpt-5.6-terra"),
             (config(url, Api::ChatCompletions), "gpt-5.6-terra"),
+            (over_websocket(responses()), "gpt-5.6-terra"),
         ];
         let backends = backends.map(|(config, model)| (CodexBackend::new(config).unwrap(), model));
         let mut conversation = Self {
