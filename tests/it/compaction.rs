@@ -106,6 +106,25 @@ async fn a_server_without_the_endpoint_is_asked_for_a_summary() {
 }
 
 #[tokio::test]
+async fn a_conversation_that_the_server_keeps() {
+    let mock = MockServer::start().await.unwrap();
+    let backend = backend(mock.base_url(), Api::Responses);
+    let request = CompletionRequest::user("Second.").with_model("gpt-5.6-terra");
+    let error = backend.try_compact(request.clone().with_extra("conversation", "conv_1")).await.unwrap_err();
+    assert_eq!((error.category(), mock.requests().len()), (ErrorCategory::InvalidRequest, 0));
+
+    // What only the server had of the user is in the result as well.
+    let first = CompletionRequest::user("First.").with_model("gpt-5.6-terra").with_store(true);
+    let id = backend.try_complete(first).await.unwrap().id.unwrap();
+    let compacted = backend.try_compact(request.with_extra("previous_response_id", id)).await.unwrap();
+    let texts: Vec<_> = compacted.messages.iter().map(Message::text).collect();
+    assert_eq!(texts, ["First.", "Second."]);
+    let next = CompletionRequest::new(compacted.messages).with_model("gpt-5.6-terra");
+    let body = backend.preview(&next).unwrap().body;
+    assert_eq!((input(&body).len(), user_texts(&body)), (3, texts));
+}
+
+#[tokio::test]
 async fn chat_completions_compacts_by_a_summary() {
     let mock = MockServer::builder().with_reply(Reply::text("It was long.")).start().await.unwrap();
     let chat = backend(mock.base_url(), Api::ChatCompletions);
