@@ -48,6 +48,11 @@ impl CodexBackend {
             return Ok(compaction.into_unchanged());
         }
         if target.api == WireApi::Responses {
+            if compaction.request().extra.get("conversation").is_some_and(|id| !id.is_null()) {
+                let message = "a conversation that the server keeps cannot be compacted";
+                return Err(CodexError::unsent(ErrorCategory::InvalidRequest, message)
+                    .with_hint("Use compaction_threshold, or send all its messages instead."));
+            }
             let outcome = match self.compact_by_server(compaction.request(), &target).await {
                 Err(error) if error.category() == ErrorCategory::ContextLength => {
                     self.compact_by_server(compaction.shortened().request(), &target).await

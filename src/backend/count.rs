@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use tachikoma_backends_core::{CompletionRequest, ErrorCategory};
+use tachikoma_backends_core::{CompletionRequest, ErrorCategory, Message};
 
 use super::CodexBackend;
 use super::exchange::ProtocolRequest;
 use crate::CodexError;
 use crate::api::ResponseContext;
-use crate::api::responses::InputTokens;
+use crate::api::responses::{self, InputTokens};
 use crate::config::InputLimit;
 use crate::models::OpenAIModel;
 use crate::target::WireApi;
@@ -43,12 +43,13 @@ impl CodexBackend {
     /// and other fields of `extra`.
     pub fn count_request_tokens(&self, request: &CompletionRequest) -> TokenCount {
         let target = self.target(request, false);
-        let mut messages = request.messages.clone();
-        target.api.protocol().prune(&mut messages, &target.state_origin);
-        if messages.len() == request.messages.len() {
+        let is_compacted = |message: &Message| responses::is_compacted(message, &target.state_origin);
+        if !request.messages.iter().any(is_compacted) {
             return tokens::of_request(request, &target);
         }
-        tokens::of_request(&request.clone().with_messages(messages), &target)
+        let mut request = request.clone();
+        target.api.protocol().prune(&mut request.messages, &target.state_origin);
+        tokens::of_request(&request, &target)
     }
 
     /// The input tokens of this request, as the server counts them by `POST /responses/input_tokens`: images, files, tools and

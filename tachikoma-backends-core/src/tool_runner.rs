@@ -251,10 +251,10 @@ impl ToolRunner {
     /// together, and where the server rejects a request because the conversation is too long: then once, and the request is sent
     /// once more.
     ///
-    /// It is no step, but counts towards the budgets. Where it fails, the run continues without it. The server is not asked
-    /// twice in a row: a conversation that stays above the threshold is compacted again after two further steps. A conversation that the server keeps is not
-    /// compacted here; for OpenAI see [`compaction_threshold`](CompletionRequest::compaction_threshold).
-    /// [`ToolRun::uncompacted`] still has everything.
+    /// A compaction does not count as a step, but towards the budgets. Where it fails, the run continues without it. The first
+    /// response after a compaction never causes another one. A conversation that the server keeps is not compacted here; for
+    /// OpenAI see [`compaction_threshold`](CompletionRequest::compaction_threshold). [`ToolRun::messages`] continue from the
+    /// compacted conversation, [`ToolRun::uncompacted`] has everything.
     #[must_use]
     pub fn with_compaction(mut self, threshold: u32) -> Self {
         self.compaction_threshold = Some(threshold);

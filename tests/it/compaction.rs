@@ -18,6 +18,16 @@ fn config(url: impl Into<String>, api: Api) -> CodexBackendConfig {
     CodexBackendConfig::new("sk-test").with_base_url(url).with_max_retries(0).with_api(api)
 }
 
+#[cfg(feature = "websocket")]
+fn over_websocket(config: CodexBackendConfig) -> CodexBackendConfig {
+    config.with_websocket(tachikoma_backend_codex::WebSocket::Always)
+}
+
+#[cfg(not(feature = "websocket"))]
+fn over_websocket(config: CodexBackendConfig) -> CodexBackendConfig {
+    config
+}
+
 fn backend(url: impl Into<String>, api: Api) -> CodexBackend {
     CodexBackend::new(config(url, api)).unwrap()
 }
@@ -93,6 +103,25 @@ async fn a_server_without_the_endpoint_is_asked_for_a_summary() {
         assert_eq!(compacted.usage.map(|usage| usage.total_tokens), Some(12));
         assert_eq!(bodies.lock().unwrap().len(), 2);
     }
+}
+
+#[tokio::test]
+async fn a_conversation_that_the_server_keeps() {
+    let mock = MockServer::start().await.unwrap();
+    let backend = backend(mock.base_url(), Api::Responses);
+    let request = CompletionRequest::user("Second.").with_model("gpt-5.6-terra");
+    let error = backend.try_compact(request.clone().with_extra("conversation", "conv_1")).await.unwrap_err();
+    assert_eq!((error.category(), mock.requests().len()), (ErrorCategory::InvalidRequest, 0));
+
+    // What only the server had of the user is in the result as well.
+    let first = CompletionRequest::user("First.").with_model("gpt-5.6-terra").with_store(true);
+    let id = backend.try_complete(first).await.unwrap().id.unwrap();
+    let compacted = backend.try_compact(request.with_extra("previous_response_id", id)).await.unwrap();
+    let texts: Vec<_> = compacted.messages.iter().map(Message::text).collect();
+    assert_eq!(texts, ["First.", "Second."]);
+    let next = CompletionRequest::new(compacted.messages).with_model("gpt-5.6-terra");
+    let body = backend.preview(&next).unwrap().body;
+    assert_eq!((input(&body).len(), user_texts(&body)), (3, texts));
 }
 
 #[tokio::test]
@@ -205,7 +234,7 @@ enum Step {
     },
 }
 
-const BACKENDS: usize = 4;
+const BACKENDS: usize = 5;
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
@@ -234,7 +263,7 @@ fn has_compaction_item(message: &Message) -> bool {
 }
 
 impl Conversation {
-    /// The same server with two models, as another account, and over the other API.
+    /// The same server with two models, as another account, over the other API, and over a WebSocket.
     fn new(url: &str) -> Self {
         let responses = || config(url, Api::Responses);
         let backends = [
@@ -242,6 +271,7 @@ impl Conversation {
             (responses(), "gpt-5.2"),
             (responses().with_organization("org-2"), "gpt-5.6-terra"),
             (config(url, Api::ChatCompletions), "gpt-5.6-terra"),
+            (over_websocket(responses()), "gpt-5.6-terra"),
         ];
         let backends = backends.map(|(config, model)| (CodexBackend::new(config).unwrap(), model));
         let mut conversation = Self {
