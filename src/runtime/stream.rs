@@ -83,9 +83,11 @@ where
         let end = match ready!(connection.poll_piece(context)) {
             Ok(Some(piece)) => {
                 connection.observer.piece(&piece);
-                let mut chunk = CompletionChunk::from(piece);
-                chunk.sequence_number = connection.source.sequence_number();
-                return Poll::Ready(Some(Ok(chunk)));
+                // A chunk that is changed is also moved, which is expensive.
+                let Some(number) = connection.source.sequence_number() else {
+                    return Poll::Ready(Some(Ok(piece.into())));
+                };
+                return Poll::Ready(Some(Ok(CompletionChunk::from(piece).with_sequence_number(number))));
             }
             Ok(None) => connection.final_chunk(),
             Err(error) => Err(error),
