@@ -16,6 +16,12 @@ const KEY: &str = "sk-test";
 const REASONS: &[(&str, &str, &str, &str)] = &[
     (
         "api.openai.com",
+        ".input[].content",
+        "\"Tell me a 300-word story",
+        "a compaction item, which comes after it, replaces it",
+    ),
+    (
+        "api.openai.com",
         ".reasoning_effort",
         "\"none\" is added",
         "with tools, Chat Completions takes newer models only without reasoning; it is the default of the others",
