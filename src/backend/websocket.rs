@@ -80,11 +80,16 @@ impl WebSockets {
         index.map(|index| idle.remove(index))
     }
 
+    /// Keeps a connection for other requests, in place of the one that has waited for longest if there are too many.
     fn put_back(&self, connection: WebSocketConnection, chain: Option<Chain>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if connection.is_open() && idle.len() < MAX_IDLE {
-            idle.push(IdleConnection { connection, chain });
+        if !connection.is_open() {
+            return;
         }
+        if idle.len() >= MAX_IDLE {
+            idle.remove(0);
+        }
+        idle.push(IdleConnection { connection, chain });
     }
 }
 

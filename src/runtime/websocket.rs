@@ -25,8 +25,10 @@ use super::{Error, Redactor};
 pub(crate) enum MessageKind {
     /// A part of it.
     Part,
-    /// Its end. Some servers repeat it in a second form.
+    /// Its end.
     End,
+    /// Its end in a form that some servers send after the first one.
+    SecondEnd,
     /// An error, which ends it and may be all of it.
     Error,
 }
@@ -112,7 +114,10 @@ impl WebSocketSource {
     pub(crate) async fn first(&mut self, limit: Duration) -> Result<&str, Error> {
         if self.received.is_empty() {
             let more = Timeout::Response.limit(limit, poll_fn(|context| self.poll_message(context))).await;
-            more.and_then(|more| more).map_err(|error| self.redact(error))?;
+            let size = more.and_then(|more| more).map_err(|error| self.redact(error))?;
+            if size.is_none() {
+                return Err(lost("the server closed it").with_request_id(self.limits.request_id.clone()));
+            }
         }
         Ok(self.received.front().map(Utf8Bytes::as_str).unwrap_or_default())
     }
@@ -120,21 +125,20 @@ impl WebSocketSource {
     /// Skips the next message; false after the last one.
     pub(crate) fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<bool> {
         self.received.clear();
-        self.poll_message(context).map(|received| received.is_ok())
+        self.poll_message(context).map(|received| received.is_ok_and(|size| size.is_some()))
     }
 
-    /// Receives a message, and returns its size.
-    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Result<usize, Error>> {
-        let error = match ready!(self.messages.poll_recv(context)) {
+    /// Receives a message, and returns its size; `None` after the last one, or if the server closed the connection.
+    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<usize>, Error>> {
+        Poll::Ready(match ready!(self.messages.poll_recv(context)) {
             Some(Ok(message)) => {
                 let size = message.len();
                 self.received.push_back(message);
-                return Poll::Ready(Ok(size));
+                Ok(Some(size))
             }
-            Some(Err(error)) => error,
-            None => lost("it was closed"),
-        };
-        Poll::Ready(Err(error.with_request_id(self.limits.request_id.clone())))
+            Some(Err(error)) => Err(error.with_request_id(self.limits.request_id.clone())),
+            None => Ok(None),
+        })
     }
 }
 
@@ -157,7 +161,7 @@ impl EventSource for WebSocketSource {
         match self.poll_message(context) {
             Poll::Ready(outcome) => {
                 self.idle.end();
-                Poll::Ready(outcome.map(Some))
+                Poll::Ready(outcome)
             }
             Poll::Pending if self.idle.poll_elapsed(context).is_pending() => Poll::Pending,
             Poll::Pending => {

@@ -1,16 +1,24 @@
 //! The Responses API over WebSocket, against HTTP.
 
+use std::convert::Infallible;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
-use futures::StreamExt;
+use eventsource_stream::Eventsource;
+use futures::{SinkExt, StreamExt, stream};
 use openai_mock::{Fault, MockServer, Reply};
 use proptest::prelude::*;
 use serde_json::json;
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, WebSocket};
 use tachikoma_backends_core::{
-    Backend, BackendError, CollectingStream, CompletionRequest, CompletionResponse, Message, ToolDefinition,
-    ToolParameters,
+    Backend, BackendError, CollectingStream, CompletionChunk, CompletionRequest, CompletionResponse, Message,
+    ToolDefinition, ToolParameters,
 };
+use tokio::net::TcpListener;
+use tokio_tungstenite::accept_async;
+
+use crate::server;
 
 const MODEL: &str = "gpt-5.6-terra";
 
@@ -24,7 +32,7 @@ fn backend(server: &MockServer, websocket: WebSocket) -> Arc<dyn Backend> {
     Arc::new(CodexBackend::new(config).unwrap())
 }
 
-async fn server() -> MockServer {
+async fn mock() -> MockServer {
     MockServer::builder().start().await.unwrap()
 }
 
@@ -58,7 +66,7 @@ async fn an_agent_sends_only_what_is_new() {
     const STEPS: usize = 40;
     let mut bytes = Vec::new();
     for websocket in [WebSocket::Off, WebSocket::Always] {
-        let server = server().await;
+        let server = mock().await;
         let backend = backend(&server, websocket);
         let mut messages = vec![Message::system("Be brief."), Message::user("Read all files. ".repeat(20))];
         for step in 0..STEPS {
@@ -78,7 +86,7 @@ async fn an_agent_sends_only_what_is_new() {
 
 #[tokio::test]
 async fn what_changed_is_sent_as_a_whole() {
-    let server = server().await;
+    let server = mock().await;
     let backend = backend(&server, WebSocket::Always);
     let first = vec![Message::user("a")];
     server.push_reply(Reply::text("b"));
@@ -117,7 +125,7 @@ async fn faults_have_the_outcome_of_http() {
         for (times, is_streamed) in [(1, false), (1, true), (3, true)] {
             let mut found = Vec::new();
             for websocket in [WebSocket::Off, WebSocket::Always] {
-                let server = server().await;
+                let server = mock().await;
                 let backend = backend(&server, websocket);
                 let mut messages = vec![Message::user("Hello")];
                 let response = backend.complete(request(messages.clone())).await.unwrap();
@@ -147,7 +155,7 @@ async fn faults_have_the_outcome_of_http() {
 
 #[tokio::test]
 async fn a_dropped_stream_leaves_nothing_to_the_next() {
-    let server = server().await;
+    let server = mock().await;
     let backend = backend(&server, WebSocket::Always);
     for round in 0..20 {
         server.push_reply(Reply::text("never ".repeat(50)));
@@ -166,7 +174,7 @@ async fn a_dropped_stream_leaves_nothing_to_the_next() {
 
 #[tokio::test]
 async fn a_warm_up_is_continued() {
-    let server = server().await;
+    let server = mock().await;
     let config = CodexBackendConfig::new("sk-test")
         .with_base_url(server.base_url())
         .with_model(MODEL)
@@ -182,9 +190,103 @@ async fn a_warm_up_is_continued() {
     assert_eq!(server.counters().opened_websockets, 1);
 }
 
+/// A server that plays one scenario: as the body of a response, and as messages.
+async fn play(path: &Path, over_websocket: bool) -> CodexBackend {
+    let body = fs::read(path).unwrap();
+    let url = if over_websocket {
+        let events = stream::iter([Ok::<_, Infallible>(body)]).eventsource();
+        let events: Vec<String> = events.map(|event| event.unwrap().data).collect().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                let Ok(mut socket) = accept_async(connection).await else { continue };
+                let _request = socket.next().await;
+                for event in &events {
+                    socket.send(event.clone().into()).await.ok();
+                }
+                socket.close(None).await.ok();
+                while socket.next().await.is_some_and(|message| message.is_ok()) {}
+            }
+        });
+        url
+    } else {
+        server::start(server::http(200, "text/event-stream", &body)).await
+    };
+    let websocket = if over_websocket { WebSocket::Always } else { WebSocket::Off };
+    let config = CodexBackendConfig::new("sk-test").with_base_url(url).with_api(Api::Responses);
+    CodexBackend::new(config.with_websocket(websocket).with_max_retries(0)).unwrap()
+}
+
+/// Scenarios that a WebSocket cannot have: the reason.
+const HTTP_ONLY: &[(&str, &str)] = &[
+    ("stream_empty", "before the first event the request goes over HTTP"),
+    ("stream_kind_by_event_name", "messages have no event field"),
+    ("stream_only_comments", "before the first event the request goes over HTTP"),
+];
+
+/// Every stream of the scenarios gives the same chunks and errors over both transports.
+#[test]
+fn scenarios_are_the_same_over_both_transports() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (mut compared, mut different) = (0, Vec::new());
+    insta::glob!("../scenarios", "responses/*/response.sse", |path| {
+        let name = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        if HTTP_ONLY.iter().any(|(listed, _)| *listed == name) {
+            return;
+        }
+        let outcome = async |over_websocket| {
+            let backend = play(path, over_websocket).await;
+            let stream = match backend.complete_stream(request(vec![Message::user("Hi")])).await {
+                Ok(stream) => stream,
+                Err(error) => return vec![format!("{:?}", error.category())],
+            };
+            let item = |item: Result<CompletionChunk, BackendError>| match item {
+                // State is for its own server, whose port differs.
+                Ok(mut chunk) => {
+                    chunk.provider_state = None;
+                    chunk.request_id = None;
+                    format!("{chunk:?}")
+                }
+                Err(error) => format!("{:?}", error.category()),
+            };
+            stream.map(item).collect::<Vec<_>>().await
+        };
+        let [http, websocket] = [runtime.block_on(outcome(false)), runtime.block_on(outcome(true))];
+        compared += 1;
+        if http != websocket {
+            different.push(format!("{name}:\n  {http:?}\n  {websocket:?}"));
+        }
+    });
+    assert!(different.is_empty(), "{} of {compared} differ:\n{}", different.len(), different.join("\n"));
+    assert!(compared > 60, "the scenarios are no longer found: {compared}");
+}
+
+/// Connections and tasks end with the responses that are dropped.
+#[tokio::test]
+async fn a_thousand_sessions_leave_nothing() {
+    let server = mock().await;
+    let backend = backend(&server, WebSocket::Always);
+    for _ in 0..1000 {
+        drop(backend.complete_stream(CompletionRequest::user("Hi")).await.unwrap());
+    }
+    drop(backend);
+    server.open_websockets().wait_for(|open| *open == 0).await.unwrap();
+    assert!(server.counters().opened_websockets >= 1000);
+    server.shutdown().await;
+    let metrics = tokio::runtime::Handle::current().metrics();
+    for _ in 0..1000 {
+        if metrics.num_alive_tasks() == 0 {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("{} tasks are alive", metrics.num_alive_tasks());
+}
+
 #[tokio::test]
 async fn parallel_requests_do_not_mix() {
-    let server = server().await;
+    let server = mock().await;
     let backend = backend(&server, WebSocket::Always);
     let requests = (0..30).map(|number| {
         let backend = Arc::clone(&backend);
@@ -234,7 +336,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// The outcomes of a run over this transport.
 async fn run(steps: &[Step], websocket: WebSocket) -> Vec<Result<(Option<String>, Vec<String>), String>> {
-    let server = server().await;
+    let server = mock().await;
     let backend = backend(&server, websocket);
     let mut messages = vec![Message::user("Begin")];
     let mut found = Vec::new();

@@ -18,6 +18,9 @@ use crate::server::ERRORS;
 /// The beginning of every request.
 const CREATE: &str = r#"{"type":"response.create","#;
 
+/// What some servers send after `response.completed`.
+const DONE: &str = "response.done";
+
 /// The state of the previous response is not, or no longer, in the memory of the connection.
 pub(crate) const PREVIOUS_RESPONSE_NOT_FOUND: &str = "previous_response_not_found";
 /// The connection has reached its age.
@@ -33,6 +36,7 @@ struct EventHead<'a> {
 pub(crate) fn message_kind(text: &str) -> MessageKind {
     let kind = serde_json::from_str::<EventHead<'_>>(text).ok().and_then(|message| message.kind);
     match kind.as_deref().and_then(EventKind::from_name) {
+        Some(EventKind::Completed) if kind.as_deref() == Some(DONE) => MessageKind::SecondEnd,
         Some(EventKind::Completed | EventKind::Incomplete | EventKind::Failed | EventKind::Cancelled) => {
             MessageKind::End
         }
@@ -86,7 +90,7 @@ mod tests {
         for (text, kind) in [
             (r#"{"type":"response.created","response":{"id":"r"}}"#, MessageKind::Part),
             (r#"{"sequence_number":4,"type":"response.completed"}"#, MessageKind::End),
-            (r#"{"type":"response.done"}"#, MessageKind::End),
+            (r#"{"type":"response.done"}"#, MessageKind::SecondEnd),
             (r#"{"type":"response.incomplete"}"#, MessageKind::End),
             (r#"{"type":"response.failed"}"#, MessageKind::End),
             (r#"{"type":"response.output_text.delta","delta":"\"type\":\"error\""}"#, MessageKind::Part),

@@ -10,25 +10,26 @@ use crate::target::PreviousResponse;
 /// A request, taken apart so that its messages can be compared and sent in part.
 #[derive(Debug)]
 pub(super) struct Conversation {
-    /// The request without its messages.
+    /// The request without its messages, and without the number of retries, which is not sent.
     fields: CompletionRequest,
     messages: Vec<Message>,
+    max_retries: Option<u32>,
 }
 
 impl Conversation {
     pub(super) fn new(mut request: CompletionRequest) -> Self {
-        let messages = mem::take(&mut request.messages);
-        Self { fields: request, messages }
+        let (messages, max_retries) = (mem::take(&mut request.messages), request.max_retries.take());
+        Self { fields: request, messages, max_retries }
     }
 
     pub(super) fn max_retries(&self) -> Option<u32> {
-        self.fields.max_retries
+        self.max_retries
     }
 
     /// The whole request.
     pub(super) fn into_request(self) -> CompletionRequest {
-        let Self { mut fields, messages } = self;
-        fields.messages = messages;
+        let Self { mut fields, messages, max_retries } = self;
+        (fields.messages, fields.max_retries) = (messages, max_retries);
         fields
     }
 
@@ -39,25 +40,15 @@ impl Conversation {
         request
     }
 
-    /// Whether all but the messages is the same. How often a request may be retried is not sent.
-    fn has_same_fields(&self, other: &CompletionRequest) -> bool {
-        let max_retries = other.max_retries;
-        self.fields.max_retries == max_retries && self.fields == *other || {
-            let mut fields = self.fields.clone();
-            fields.max_retries = max_retries;
-            fields == *other
-        }
-    }
-
     /// The chain after a response to it that ended with this chunk; `None` if the server keeps nothing that can be continued.
     pub(super) fn into_chain(self, last: &CompletionChunk) -> Option<Chain> {
-        let Self { fields, messages } = self;
+        let Self { fields, messages, .. } = self;
         Some(Chain { fields, messages, id: last.id.clone()?, state: Some(last.provider_state.clone()?) })
     }
 
     /// The chain after it was prepared under this id, without a response.
     pub(super) fn into_warm_chain(self, id: String) -> Chain {
-        let Self { fields, messages } = self;
+        let Self { fields, messages, .. } = self;
         Chain { fields, messages, id, state: None }
     }
 }
@@ -85,7 +76,7 @@ impl Chain {
             known = conversation.messages.get(..=known.len())?;
         }
         let continues = known.len() < conversation.messages.len()
-            && conversation.has_same_fields(&self.fields)
+            && self.fields == conversation.fields
             && conversation.messages.starts_with(&self.messages);
         continues.then_some(known.len())
     }

@@ -36,7 +36,8 @@ struct Socket<S> {
 enum Incoming {
     Text(Utf8Bytes),
     Control,
-    Closed(Error),
+    /// The connection has ended; without an error if the server closed it.
+    Closed(Option<Error>),
 }
 
 /// Serves one exchange after the other until the connection breaks or nobody needs it.
@@ -89,8 +90,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             match incoming {
                 Incoming::Text(text) => {
                     let kind = kind(&text);
-                    // The second form of the end of the response before.
-                    if kind == MessageKind::End && !has_begun {
+                    // It is that of the response before.
+                    if kind == MessageKind::SecondEnd && !has_begun {
                         continue;
                     }
                     has_begun = true;
@@ -104,7 +105,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 }
                 Incoming::Control => {}
                 Incoming::Closed(error) => {
-                    messages.send(Err(error)).await.ok();
+                    if let Some(error) = error {
+                        messages.send(Err(error)).await.ok();
+                    }
                     return false;
                 }
             }
@@ -118,21 +121,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             _ = self.ping.tick() => {
                 self.unanswered += 1;
                 if self.unanswered > 2 {
-                    return Incoming::Closed(lost("the server answers no pings"));
+                    return Incoming::Closed(Some(lost("the server answers no pings")));
                 }
                 return match self.stream.send(Message::Ping(Default::default())).await {
                     Ok(()) => Incoming::Control,
-                    Err(error) => Incoming::Closed(lost(error)),
+                    Err(error) => Incoming::Closed(Some(lost(error))),
                 };
             }
         };
         self.unanswered = 0;
         match frame {
             Some(Ok(Message::Text(text))) => Incoming::Text(text),
-            Some(Ok(Message::Close(Some(frame)))) => Incoming::Closed(lost(frame)),
-            Some(Ok(Message::Close(None))) | None => Incoming::Closed(lost("the server closed it")),
+            Some(Ok(Message::Close(_))) | None => Incoming::Closed(None),
             Some(Ok(_)) => Incoming::Control,
-            Some(Err(error)) => Incoming::Closed(lost(error)),
+            Some(Err(error)) => Incoming::Closed(Some(lost(error))),
         }
     }
 }
