@@ -1,5 +1,5 @@
 //! Connections over WebSocket. A task of its own reads and writes each of them, and hands the messages of one response at a time
-//! to a [`WebSocketSource`], so that pings are answered and a closed connection is noticed also while nobody waits for a response.
+//! to a [`WebSocketSource`], so that pings are answered and a closed connection is noticed also between two responses.
 
 mod task;
 

@@ -94,7 +94,7 @@ async fn what_changed_is_sent_as_a_whole() {
     let continued = [first.clone(), vec![response.to_message(), Message::user("b")]].concat();
     let edited = [vec![Message::user("other")], continued[1..].to_vec()].concat();
     let mut rewritten = continued.clone();
-    rewritten[1].content = "What I never said".into();
+    rewritten[1].content = "A text that the model did not write".into();
     let inputs = [
         (request(continued.clone()), 1),
         (request(edited), 3),

@@ -40,7 +40,7 @@ enum Incoming {
     Closed(Option<Error>),
 }
 
-/// Serves one exchange after the other until the connection breaks or nobody needs it.
+/// Serves one exchange after the other until the connection breaks or is dropped.
 pub(super) async fn run<S>(
     stream: WebSocketStream<S>,
     mut exchanges: mpsc::Receiver<Exchange>,
