@@ -179,13 +179,13 @@ impl Store {
     }
 
     /// # Errors
-    /// There is no such conversation.
+    /// The conversation does not exist.
     pub(crate) fn conversation(&mut self, id: &str) -> Result<&mut Conversation, ApiError> {
         self.conversations.get_mut(id).ok_or_else(|| no_conversation(id))
     }
 
     /// # Errors
-    /// There is no such conversation.
+    /// The conversation does not exist.
     pub(crate) fn remove_conversation(&mut self, id: &str) -> Result<Conversation, ApiError> {
         self.conversations.remove(id).ok_or_else(|| no_conversation(id))
     }

@@ -190,16 +190,6 @@ impl CodexBackend {
         };
         self.within_total(completed).await
     }
-
-    async fn within_total<T>(
-        &self,
-        result: impl Future<Output = Result<T, CodexError>>,
-    ) -> Result<T, CodexError> {
-        match self.config.reliability().total_timeout {
-            Some(limit) => Timeout::Total.limit(limit, result).await?,
-            None => result.await,
-        }
-    }
 }
 
 fn unidentified() -> CodexError {

@@ -167,9 +167,20 @@ impl CodexBackend {
             let body = self.send(&*protocol, request).await?;
             self.read(protocol, body, context).await
         };
+        self.within_total(exchange).await
+    }
+
+    /// Waits for a result within the total timeout.
+    ///
+    /// # Errors
+    /// The timeout, or the error of the result.
+    pub(super) async fn within_total<T>(
+        &self,
+        result: impl Future<Output = Result<T, CodexError>>,
+    ) -> Result<T, CodexError> {
         match self.config.reliability().total_timeout {
-            Some(limit) => Timeout::Total.limit(limit, exchange).await?,
-            None => exchange.await,
+            Some(limit) => Timeout::Total.limit(limit, result).await?,
+            None => result.await,
         }
     }
 

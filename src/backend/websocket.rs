@@ -24,6 +24,7 @@ use crate::runtime::websocket::{WebSocketConnection, WebSocketSource};
 use crate::runtime::{Reliability, stream};
 use crate::server::ERRORS;
 use crate::target::WireApi;
+use crate::tokens;
 
 /// The age at which an idle connection is replaced. The server closes it at 60 minutes.
 const MAX_AGE: Duration = Duration::from_secs(55 * 60);
@@ -271,10 +272,7 @@ impl CodexBackend {
                 Route::Http(request) => Route::Http(request),
             })
         };
-        match limits.total_timeout {
-            Some(limit) => Timeout::Total.limit(limit, respond).await?,
-            None => respond.await,
-        }
+        self.within_total(respond).await
     }
 
     async fn attempt(
@@ -288,6 +286,14 @@ impl CodexBackend {
         let is_continuation = known.is_some();
         let (request, previous) = match known {
             Some((chain, known)) => {
+                // The limit is that of the whole conversation.
+                let too_long = || {
+                    let whole = conversation.request_from(0);
+                    tokens::too_long(&whole, &self.target(&whole, true))
+                };
+                if let Some(warning) = self.check_length(too_long)? {
+                    tracing::warn!("{warning}");
+                }
                 let (request, previous) = chain.continuation(known, conversation);
                 (request, Some(previous))
             }
@@ -305,6 +311,11 @@ impl CodexBackend {
         let mut source = connection.request(websocket::request(&prepared.body, false)).await;
         let error = match source.first(self.config.reliability().response_timeout).await {
             Ok(first) => websocket::error(first),
+            // The server may be generating: it is sent again only where a request over HTTP would be.
+            Err(error) if error.is_timeout() => {
+                let retries = self.transport.wait_to_retry(error, conversation.max_retries()).await?;
+                return Ok(Attempt::Http(Some(retries)));
+            }
             Err(error) if is_fresh => {
                 self.fail(&error);
                 return Ok(Attempt::Http(None));
@@ -334,7 +345,7 @@ impl CodexBackend {
         Ok(Attempt::Http(Some(retries)))
     }
 
-    /// A new connection; `None` if there is none for now.
+    /// A new connection; `None` if the server does not open one.
     async fn connect(&self) -> Result<Option<WebSocketConnection>, CodexError> {
         let base = self.server.base(None)?;
         let path = WireApi::Responses.protocol().path();

@@ -92,7 +92,7 @@ impl WebSocketConnection {
     }
 }
 
-/// How many messages wait for a slow reader before the connection is no longer read.
+/// How many messages wait for a slow reader before reading from the connection pauses.
 const QUEUED_MESSAGES: usize = 64;
 
 /// The messages of one response, as events. Dropped before their end, it closes the connection.

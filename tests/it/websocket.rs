@@ -4,16 +4,17 @@ use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use eventsource_stream::Eventsource;
 use futures::{SinkExt, StreamExt, stream};
 use openai_mock::{Fault, MockServer, Reply};
 use proptest::prelude::*;
 use serde_json::json;
-use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, WebSocket};
+use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, InputLimit, WebSocket};
 use tachikoma_backends_core::{
-    Backend, BackendError, CollectingStream, CompletionChunk, CompletionRequest, CompletionResponse, Message,
-    ToolDefinition, ToolParameters,
+    Backend, BackendError, CollectingStream, CompletionChunk, CompletionRequest, CompletionResponse,
+    ErrorCategory, Message, ToolDefinition, ToolParameters,
 };
 use tokio::net::TcpListener;
 use tokio_tungstenite::accept_async;
@@ -151,6 +152,51 @@ async fn faults_have_the_outcome_of_http() {
             }
         }
     }
+}
+
+/// A server that has a request and sends nothing may be generating: the request is not sent again.
+#[tokio::test]
+async fn a_request_without_a_response_is_sent_once() {
+    let server = mock().await;
+    let config = CodexBackendConfig::new("sk-test")
+        .with_base_url(server.base_url())
+        .with_model(MODEL)
+        .with_api(Api::Responses)
+        .with_websocket(WebSocket::Always)
+        .with_response_timeout(Duration::from_millis(300))
+        .with_max_retries(0);
+    let backend = CodexBackend::new(config).unwrap();
+    for is_reused in [false, true] {
+        if is_reused {
+            backend.complete(request(vec![Message::user("a")])).await.unwrap();
+        }
+        let sent = server.requests().len();
+        server.push_fault("stall=0,times=1".parse().unwrap());
+        let error = backend.complete(request(vec![Message::user("a")])).await.unwrap_err();
+        assert_eq!(error.category(), ErrorCategory::Timeout, "{error}");
+        let requests = server.requests().split_off(sent);
+        assert_eq!(requests.iter().filter(|request| request.method != "GET").count(), 1, "{requests:?}");
+    }
+}
+
+/// The limit on the input holds for the whole conversation, of which only the rest is sent.
+#[tokio::test]
+async fn a_continued_conversation_may_become_too_long() {
+    let server = mock().await;
+    let config = CodexBackendConfig::new("sk-test")
+        .with_base_url(server.base_url())
+        .with_model("gpt-4")
+        .with_api(Api::Responses)
+        .with_websocket(WebSocket::Always)
+        .with_input_limit(InputLimit::Refuse);
+    let backend = CodexBackend::new(config).unwrap();
+    let part = "word ".repeat(5_000);
+    let mut messages = vec![Message::user(part.clone())];
+    let response = backend.complete(CompletionRequest::new(messages.clone())).await.unwrap();
+    messages.extend([response.to_message(), Message::user(part)]);
+    let sent = server.requests().len();
+    let error = backend.complete(CompletionRequest::new(messages)).await.unwrap_err();
+    assert_eq!((error.category(), server.requests().len()), (ErrorCategory::ContextLength, sent), "{error}");
 }
 
 #[tokio::test]

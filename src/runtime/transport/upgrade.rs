@@ -25,7 +25,7 @@ impl Transport {
     /// Opens a WebSocket at this path below `base`, once, without retries.
     ///
     /// # Errors
-    /// The server does not switch to WebSocket, or there is no connection to it.
+    /// The server does not switch to WebSocket, or cannot be reached.
     pub(crate) async fn open_websocket(
         &self,
         base: &str,
