@@ -35,6 +35,14 @@ impl Conversation {
         fields
     }
 
+    /// Reads the whole request, without a copy of it.
+    pub(super) fn inspect<T>(&mut self, read: impl FnOnce(&CompletionRequest) -> T) -> T {
+        mem::swap(&mut self.fields.messages, &mut self.messages);
+        let result = read(&self.fields);
+        mem::swap(&mut self.fields.messages, &mut self.messages);
+        result
+    }
+
     /// The request with the messages from this one on.
     pub(super) fn request_from(&self, start: usize) -> CompletionRequest {
         let mut request = self.fields.clone();

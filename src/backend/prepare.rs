@@ -154,7 +154,7 @@ impl CodexBackend {
     /// As [`prepare`](Self::prepare).
     pub(super) fn prepare_conversation(
         &self,
-        conversation: &Conversation,
+        conversation: &mut Conversation,
         continuation: Option<&Continuation>,
         stream: bool,
     ) -> Result<PreparedRequest, CodexError> {
@@ -162,10 +162,7 @@ impl CodexBackend {
             return self.prepare(conversation.request_from(0), stream);
         };
         // The limit is that of the whole conversation.
-        let too_long = || {
-            let whole = conversation.request_from(0);
-            tokens::too_long(&whole, &self.target(&whole, stream))
-        };
+        let too_long = || conversation.inspect(|whole| tokens::too_long(whole, &self.target(whole, stream)));
         let warning = self.check_length(too_long)?;
         let (request, previous) = conversation.continuation(continuation);
         let target = Target { previous_response: Some(previous), ..self.target(&request, stream) };

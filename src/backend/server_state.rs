@@ -178,7 +178,7 @@ impl CodexBackend {
         stream: bool,
     ) -> Result<PreparedRequest, CodexError> {
         let continuation = turn.continuation.as_ref();
-        let mut prepared = self.prepare_conversation(&turn.conversation, continuation, stream)?;
+        let mut prepared = self.prepare_conversation(&mut turn.conversation, continuation, stream)?;
         turn.storing = Arc::new(Storing::new(continuation.map(|continuation| continuation.id.clone())));
         prepared.context.storing = Some(Arc::clone(&turn.storing));
         Ok(prepared)

@@ -150,8 +150,8 @@ impl CodexBackend {
             return Ok(false);
         }
         let origin = self.target(request, false).state_origin;
-        let conversation = Conversation::new(request.clone(), origin);
-        let prepared = self.prepare_conversation(&conversation, None, false)?;
+        let mut conversation = Conversation::new(request.clone(), origin);
+        let prepared = self.prepare_conversation(&mut conversation, None, false)?;
         let Some(mut lane) = self.lane(None, None).await? else { return Ok(false) };
         let mut source = lane.request(&prepared.body, true);
         let limit = self.config.reliability().response_timeout;
