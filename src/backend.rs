@@ -13,6 +13,7 @@ mod connect;
 mod count;
 mod embed;
 mod exchange;
+mod gated;
 mod health;
 mod observer;
 mod prepare;

@@ -3,6 +3,7 @@
 mod api;
 mod env;
 mod file;
+mod gate;
 mod input_limit;
 mod limits;
 mod resume;
@@ -22,6 +23,7 @@ use crate::CodexError;
 use crate::auth::{Credentials, DefaultHeaders};
 use crate::models::OpenAIModel;
 use crate::runtime::Reliability;
+use crate::runtime::gate::Gate;
 use crate::server::{Azure, BaseUrl, Server};
 
 /// The settings of a [`CodexBackend`](crate::CodexBackend). `Debug` never shows a secret.
@@ -53,6 +55,7 @@ use crate::server::{Azure, BaseUrl, Server};
 /// | `with_websocket`, with the feature `websocket` | | `WebSocket::Off` |
 /// | [`with_resume`](Self::with_resume) | | false |
 /// | [`with_server_state`](Self::with_server_state) | | false |
+/// | [`with_gate`](Self::with_gate) | | none |
 /// | [`with_record_content`](Self::with_record_content) | | false |
 /// | [`with_header`](Self::with_header), [`with_default_headers`](Self::with_default_headers) | | none |
 /// | [`with_http_client`](Self::with_http_client) | | the crate's own client |
@@ -99,6 +102,7 @@ pub struct CodexBackendConfig {
     websocket: WebSocket,
     resume: bool,
     server_state: bool,
+    gate: Option<Gate>,
     reliability: Reliability,
     default_headers: DefaultHeaders,
     http_client: Option<HttpClient>,
@@ -130,6 +134,7 @@ impl CodexBackendConfig {
             websocket: WebSocket::default(),
             resume: false,
             server_state: false,
+            gate: None,
             reliability: Reliability::default(),
             default_headers: DefaultHeaders::default(),
             http_client: None,

@@ -27,6 +27,7 @@ pub struct MockConfig {
     pub(crate) faults: Vec<Fault>,
     pub(crate) idle_timeout: Duration,
     pub(crate) background_polls: usize,
+    pub(crate) rate_limits: Option<(u32, u32)>,
 }
 
 impl Default for MockConfig {
@@ -48,6 +49,7 @@ impl Default for MockConfig {
             faults: Vec::new(),
             idle_timeout: Duration::from_secs(60),
             background_polls: 2,
+            rate_limits: None,
         }
     }
 }
@@ -143,6 +145,14 @@ impl MockConfig {
     /// before it are `in_progress`. 2 by default.
     pub fn with_background_polls(mut self, polls: usize) -> Self {
         self.background_polls = polls;
+        self
+    }
+
+    /// Limits each model to this many requests and tokens per minute: both refill steadily, a request is charged a token for every
+    /// four bytes of its body and its highest number of output tokens, and one that exceeds what is left is refused with status
+    /// 429 and `rate_limit_exceeded`. The `x-ratelimit-*` headers state what is left. By default there are no limits.
+    pub fn with_rate_limits(mut self, requests: u32, tokens: u32) -> Self {
+        self.rate_limits = Some((requests, tokens));
         self
     }
 

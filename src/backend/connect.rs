@@ -51,6 +51,7 @@ pub(super) fn connect(config: &CodexBackendConfig, server: &Server) -> Result<Tr
         redactor,
         http_client: config.http_client().cloned(),
         record_content: config.record_content(),
+        gate: config.gate().cloned(),
     };
     Transport::new(destination, *config.reliability())
 }

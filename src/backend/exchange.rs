@@ -10,6 +10,7 @@ use tachikoma_backends_core::{CompletionChunk, CompletionRequest, CompletionResp
 use tracing::{Instrument, Span};
 
 use super::CodexBackend;
+use super::gated::gated;
 use super::observer::CallObserver;
 use super::prepare::PreparedRequest;
 use super::resume::StoredStream;
@@ -22,6 +23,7 @@ use crate::models::{Date, OpenAIModel};
 use crate::openai::{self, ByteStream, ResponseValue};
 use crate::runtime::decoder::Decoder;
 use crate::runtime::events::SseSource;
+use crate::runtime::gate::Load;
 use crate::runtime::resume::ResumableSource;
 use crate::runtime::transport::timeout::Timeout;
 use crate::runtime::transport::{Body, Bytes};
@@ -57,11 +59,14 @@ pub(super) struct ProtocolRequest<'a> {
     pub(super) model_in_path: Option<&'a str>,
     pub(super) body: Bytes,
     pub(super) max_retries: Option<u32>,
+    /// What the gate counts, if there is one.
+    pub(super) load: Option<Load>,
 }
 
 impl<'a> ProtocolRequest<'a> {
     pub(super) fn new(prepared: &'a PreparedRequest, max_retries: Option<u32>) -> Self {
-        Self { model_in_path: prepared.model_in_path(), body: prepared.body.clone(), max_retries }
+        let load = prepared.load.clone();
+        Self { model_in_path: prepared.model_in_path(), body: prepared.body.clone(), max_retries, load }
     }
 }
 
@@ -70,6 +75,7 @@ impl CodexBackend {
     pub(super) async fn respond(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
         let mut observer = self.observe(&request);
         let response = async move {
+            let _slot = self.transport.enter().await?;
             #[cfg(feature = "websocket")]
             let request = match self.respond_over_websocket(request).await? {
                 Route::WebSocket(response) => return Ok(*response),
@@ -120,28 +126,12 @@ impl CodexBackend {
         let start = observer.span().in_scope(|| self.start(request));
         async move {
             let response = async {
-                let (mut prepared, mut turn) = match start {
-                    Start::Prepared(prepared) => *prepared,
-                    #[cfg(feature = "websocket")]
-                    Start::WebSocket(request) => match self.open_websocket(*request).await? {
-                        Route::WebSocket(response) => return Ok(StreamResponse::WebSocket(response)),
-                        Route::Http(request) => self.prepare_turn(*request, true),
-                    },
-                }?;
-                warn(&prepared.warnings, &prepared.target);
-                let resumption = self.resumption(&prepared, max_retries, Span::current())?.map(Box::new);
-                let mut body = self.send_turn(&mut prepared, turn.as_deref_mut(), max_retries).await?;
-                let PreparedRequest { protocol, context, .. } = prepared;
-                if body.detect_events().await? {
-                    let decoder = protocol.decoder(context);
-                    return Ok(StreamResponse::Stream(Box::new(body), decoder, resumption, turn));
-                }
-                let (mut response, request_id) = self.read(protocol, body, context).await?;
-                response.request_id = request_id;
-                Ok(StreamResponse::Whole(Box::new(response)))
+                let slot = self.transport.enter().await?;
+                Ok((slot, self.begin(start, max_retries).await?))
             };
             let response = response.instrument(observer.span()).await;
-            Ok(match response.inspect_err(|error| observer.failed(error))? {
+            let (slot, response) = response.inspect_err(|error| observer.failed(error))?;
+            let chunks: ChunkStream<E> = match response {
                 StreamResponse::Stream(body, decoder, resumption, turn) => {
                     let limits = self.config.reliability();
                     let source = SseSource::new(*body, limits.max_event_bytes);
@@ -165,8 +155,36 @@ impl CodexBackend {
                     observer.response(&response);
                     Box::pin(futures::stream::iter(response.into_chunks().map(Ok)))
                 }
-            })
+            };
+            Ok(gated(chunks, slot))
         }
+    }
+
+    /// Sends a request for a stream, and waits for the beginning of its response.
+    async fn begin(&self, start: Start, max_retries: Option<u32>) -> Result<StreamResponse, CodexError> {
+        let (mut prepared, mut turn) = match start {
+            Start::Prepared(prepared) => *prepared,
+            #[cfg(feature = "websocket")]
+            Start::WebSocket(request) => match self.open_websocket(*request).await? {
+                Route::WebSocket(response) => return Ok(StreamResponse::WebSocket(response)),
+                Route::Http(request) => {
+                    let max_retries = request.max_retries;
+                    let prepared = Start::Prepared(Box::new(self.prepare_turn(*request, true)));
+                    return Box::pin(self.begin(prepared, max_retries)).await;
+                }
+            },
+        }?;
+        warn(&prepared.warnings, &prepared.target);
+        let resumption = self.resumption(&prepared, max_retries, Span::current())?.map(Box::new);
+        let mut body = self.send_turn(&mut prepared, turn.as_deref_mut(), max_retries).await?;
+        let PreparedRequest { protocol, context, .. } = prepared;
+        if body.detect_events().await? {
+            let decoder = protocol.decoder(context);
+            return Ok(StreamResponse::Stream(Box::new(body), decoder, resumption, turn));
+        }
+        let (mut response, request_id) = self.read(protocol, body, context).await?;
+        response.request_id = request_id;
+        Ok(StreamResponse::Whole(Box::new(response)))
     }
 
     /// Sends a request and reads its whole response, which is returned with the request id, within the total timeout.
@@ -177,6 +195,7 @@ impl CodexBackend {
         context: ResponseContext,
     ) -> Result<(R, Option<String>), CodexError> {
         let exchange = async {
+            let _slot = self.transport.enter().await?;
             let body = self.send(&*protocol, request).await?;
             self.read(protocol, body, context).await
         };
@@ -206,7 +225,7 @@ impl CodexBackend {
         let base = self.server.base(request.model_in_path)?;
         let send = async |body: &Bytes| {
             let operation = |attempt| protocol.call(openai::client(attempt), body.clone());
-            self.transport.send(&base, request.max_retries, operation).await
+            self.transport.send(&base, request.max_retries, request.load.as_ref(), operation).await
         };
         let response: Result<ResponseValue<ByteStream>, _> = send(&request.body).await;
         let error = match response {

@@ -13,6 +13,7 @@ use crate::CodexError;
 use crate::api::{ResponseContext, TextProtocol, custom_tool, encode, responses, state};
 use crate::config::Api;
 use crate::models::{ModelSpec, OpenAIModel};
+use crate::runtime::gate::Load;
 use crate::runtime::transport::Bytes;
 use crate::target::{Target, WireApi};
 use crate::tokens;
@@ -29,6 +30,8 @@ pub(super) struct PreparedRequest {
     /// Whether the server stores the response, and whether it generates it in the background.
     pub(super) is_stored: bool,
     pub(super) is_background: bool,
+    /// What the gate counts, if there is one.
+    pub(super) load: Option<Load>,
 }
 
 impl PreparedRequest {
@@ -167,6 +170,7 @@ impl CodexBackend {
         let (request, previous) = conversation.continuation(continuation);
         let target = Target { previous_response: Some(previous), ..self.target(&request, stream) };
         let mut prepared = self.prepare_for(request, target)?;
+        prepared.load = conversation.inspect(|whole| self.load(whole, &prepared.target));
         prepared.warnings.extend(warning);
         Ok(prepared)
     }
@@ -175,6 +179,7 @@ impl CodexBackend {
         Span::current().record("openai.api.type", target.api.attribute());
         let (mut request, mut warnings) = self.checked(request, &target)?;
         warnings.extend(self.check_length(|| tokens::too_long(&request, &target))?);
+        let load = self.load(&request, &target);
         let limits = self.config.reliability();
         let context = ResponseContext {
             max_tool_calls: limits.max_tool_calls,
@@ -194,6 +199,6 @@ impl CodexBackend {
         let is_stored = target.api == WireApi::Responses && background::is_stored(&request);
         let protocol = target.api.protocol();
         let body = protocol.encode(request, &target)?;
-        Ok(PreparedRequest { protocol, body, target, context, warnings, is_stored, is_background })
+        Ok(PreparedRequest { protocol, body, target, context, warnings, is_stored, is_background, load })
     }
 }

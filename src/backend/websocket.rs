@@ -261,6 +261,10 @@ impl CodexBackend {
             }
             Memory::Store(turn) => self.prepare_stored(turn, false)?,
         };
+        let mut reservation = self.transport.reserve(prepared.load.as_ref()).await?;
+        if let Some(reservation) = &mut reservation {
+            reservation.sent();
+        }
         let mut source = lane.request(&prepared.body, false);
         let error = match source.first(self.config.reliability().response_timeout).await {
             Ok(first) => {
@@ -280,6 +284,11 @@ impl CodexBackend {
             // The server had closed it meanwhile.
             Err(_) => return Ok(Attempt::Again(None)),
         };
+        if let (Some(reservation), Some(error)) = (&mut reservation, &error)
+            && error.category() == ErrorCategory::RateLimit
+        {
+            reservation.reject(error.details().retry_after);
+        }
         let Some(error) = error else {
             warn(&prepared.warnings, &prepared.target);
             return Ok(Attempt::Open(source, Box::new(prepared), lane));

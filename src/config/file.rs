@@ -10,6 +10,7 @@ use crate::CodexError;
 use crate::auth::{Credentials, Reference};
 use crate::models::OpenAIModel;
 use crate::runtime::Reliability;
+use crate::runtime::gate::Gate;
 use crate::server::Azure;
 
 /// The fields of the file, all of them optional.
@@ -49,6 +50,8 @@ pub(super) struct Settings {
     default_headers: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     azure: Option<Azure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<Gate>,
     reliability: Reliability,
 }
 
@@ -91,6 +94,7 @@ impl TryFrom<Settings> for CodexBackendConfig {
         }
         config.resume = settings.resume;
         config.server_state = settings.server_state;
+        config.gate = settings.gate;
         config.reliability = settings.reliability;
         Ok(config)
     }
@@ -137,6 +141,7 @@ impl From<CodexBackendConfig> for Settings {
             resume: config.resume,
             server_state: config.server_state,
             default_headers,
+            gate: config.gate,
             reliability: config.reliability,
             ..settings
         }

@@ -160,10 +160,10 @@ mod duration {
 }
 
 /// The same, of a limit that may be absent. A field that is absent is left to its default.
-mod optional_duration {
+pub(super) mod optional_duration {
     use super::{Deserializer, Duration, Serializer, duration};
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         limit: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -173,7 +173,7 @@ mod optional_duration {
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
         duration::deserialize(deserializer).map(Some)

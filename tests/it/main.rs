@@ -25,6 +25,7 @@ mod events;
 mod exchanges;
 mod faults;
 mod field;
+mod gate;
 mod hosted_tools;
 mod hostile;
 mod limits;

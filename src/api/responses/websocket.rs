@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -67,10 +67,21 @@ pub(crate) fn error(text: &str) -> Option<CodexError> {
     let status = message.get("status").or_else(|| message.get("status_code")).and_then(Value::as_u64);
     match status.and_then(|status| u16::try_from(status).ok()) {
         Some(status) => {
-            Some(ERRORS.response_error(status, &HeaderMap::new(), text.as_bytes(), SystemTime::now()))
+            let headers = message.get("headers").map(headers).unwrap_or_default();
+            Some(ERRORS.response_error(status, &headers, text.as_bytes(), SystemTime::now()))
         }
         None => ERRORS.find_error(&message),
     }
+}
+
+/// The headers that the response would have over HTTP.
+fn headers(object: &Value) -> HeaderMap {
+    let fields = object.as_object().into_iter().flatten();
+    let headers = fields.filter_map(|(name, value)| {
+        let value = json::text(value)?;
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+    });
+    headers.collect()
 }
 
 /// The id of the response in a message, such as its first one.
@@ -129,6 +140,11 @@ mod tests {
         let found = error(text).unwrap();
         assert_eq!((found.category(), found.status()), (ErrorCategory::RateLimit, Some(429)));
         assert_eq!((found.code(), found.message()), (Some("rate_limit_exceeded"), "Slow down"));
+        let text = r#"{"type":"error","status":429,"headers":{"retry-after":"7","x-request-id":"req_1"},"error":{}}"#;
+        let found = error(text).unwrap();
+        let details = found.details();
+        assert_eq!(details.retry_after.map(|wait| wait.as_secs()), Some(7));
+        assert_eq!(found.request_id(), Some("req_1"));
         let flat =
             r#"{"type":"error","code":"previous_response_not_found","message":"It is gone","param":null}"#;
         assert_eq!(error(flat).unwrap().code(), Some("previous_response_not_found"));

@@ -1,0 +1,21 @@
+//! The setting of the gate.
+
+use super::CodexBackendConfig;
+use crate::runtime::gate::Gate;
+
+impl CodexBackendConfig {
+    /// Holds requests back until the account has room for them. By default they are sent at once.
+    ///
+    /// It applies to requests for text and embeddings. The time in the gate does not count for the timeouts of a response, but does
+    /// for that of the whole request.
+    #[must_use]
+    pub fn with_gate(mut self, gate: Gate) -> Self {
+        self.gate = Some(gate);
+        self
+    }
+
+    /// The gate, if there is one.
+    pub fn gate(&self) -> Option<&Gate> {
+        self.gate.as_ref()
+    }
+}
