@@ -54,7 +54,7 @@ impl Circuit {
     }
 
     fn is_available(&self, now: Instant) -> bool {
-        !self.is_cooling(now) && !(self.until.is_some() && self.is_probing)
+        self.until.is_none_or(|until| until <= now && !self.is_probing)
     }
 
     fn open(&mut self, error: &BackendError, cool_down: &Backoff, now: Instant) {

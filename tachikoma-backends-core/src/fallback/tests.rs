@@ -17,3 +17,684 @@ use crate::{
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
+
+fn hi() -> CompletionRequest {
+    CompletionRequest::user("Hi")
+}
+
+fn failure(category: ErrorCategory) -> BackendError {
+    BackendError::new(category, format!("the {category} message"))
+}
+
+fn limited(wait: Option<u64>) -> BackendError {
+    let mut details = ErrorDetails::new("slow down");
+    details.retry_after = wait.map(seconds);
+    BackendError::RateLimit(details.into())
+}
+
+fn busy() -> BackendError {
+    failure(ErrorCategory::Overloaded)
+}
+
+fn scripted(name: &str) -> ScriptedBackend {
+    ScriptedBackend::new().with_name(name)
+}
+
+/// A backend that fails with these errors and then responds with its name.
+fn failing(name: &str, errors: impl IntoIterator<Item = BackendError>) -> Arc<ScriptedBackend> {
+    Arc::new(errors.into_iter().fold(scripted(name).with_default_reply(name), ScriptedBackend::with_reply))
+}
+
+fn pair(first: &Arc<ScriptedBackend>, second: &Arc<ScriptedBackend>) -> Fallback {
+    Fallback::new(Arc::clone(first)).with_fallback(Arc::clone(second))
+}
+
+async fn text(backend: &Fallback) -> Result<String, BackendError> {
+    Ok(backend.complete(hi()).await?.content.unwrap_or_default())
+}
+
+async fn chunks(backend: &Fallback) -> Result<Vec<Result<CompletionChunk, BackendError>>, BackendError> {
+    Ok(backend.complete_stream(hi()).await?.collect().await)
+}
+
+/// A cool-down that skips nothing.
+fn no_cool_down() -> Backoff {
+    Backoff::new().with_first_wait(Duration::ZERO).with_max_wait(Duration::ZERO)
+}
+
+fn counts(backends: [&Arc<ScriptedBackend>; 2]) -> [usize; 2] {
+    backends.map(|backend| backend.requests().len())
+}
+
+#[test]
+fn the_category_decides_who_gets_the_request() {
+    use ErrorCategory::*;
+    let goes_on = [NotFound, RateLimit, Quota, Server, Overloaded, Timeout, Network];
+    for category in ErrorCategory::ALL {
+        for is_streamed in [false, true] {
+            let (first, second) = (failing("a", [failure(*category)]), failing("b", []));
+            let fallback = pair(&first, &second);
+            let outcome = if is_streamed {
+                block_on(chunks(&fallback)).map(|chunks| chunks[0].clone().unwrap().delta)
+            } else {
+                block_on(text(&fallback))
+            };
+            if goes_on.contains(category) {
+                assert_eq!(outcome, Ok("b".to_owned()), "{category}");
+            } else {
+                let error = outcome.unwrap_err();
+                assert_eq!(error.category(), *category);
+                assert_eq!(error.details().message, format!("a: the {category} message"));
+                assert_eq!(counts([&first, &second]), [1, 0], "{category}");
+            }
+        }
+    }
+}
+
+#[test]
+fn categories_can_be_added_and_removed() {
+    let outcome = |category, action| {
+        let fallback = pair(&failing("a", [failure(category)]), &failing("b", []));
+        block_on(text(&fallback.with_action(category, action)))
+    };
+    assert!(outcome(ErrorCategory::Authentication, FallbackAction::NextBackend).is_ok());
+    assert!(outcome(ErrorCategory::Overloaded, FallbackAction::ReturnError).is_err());
+}
+
+#[test]
+fn a_request_that_may_have_been_processed_is_not_paid_for_twice() {
+    for category in [ErrorCategory::Timeout, ErrorCategory::Network, ErrorCategory::Server] {
+        let details = || ErrorDetails::new("no response").with_maybe_processed(true);
+        let error = || BackendError::from_details(category, details());
+        let (first, second) = (failing("a", [error(), error()]), failing("b", []));
+        let fallback = pair(&first, &second);
+        assert_eq!(block_on(text(&fallback)).unwrap_err().category(), category);
+        assert_eq!(counts([&first, &second]), [1, 0]);
+        assert!(!fallback.health()[0].is_healthy, "the next request goes elsewhere");
+
+        let fallback = pair(&first, &second).with_fallback_if_maybe_processed(true);
+        assert_eq!(block_on(text(&fallback)), Ok("b".to_owned()));
+    }
+}
+
+#[test]
+fn only_a_missing_model_leads_to_the_next_backend() {
+    for (param, expected) in [(None, 1), (Some("model"), 1), (Some("tools[0].vector_store_ids"), 0)] {
+        let mut details = ErrorDetails::new("not found");
+        details.param = param.map(str::to_owned);
+        let (first, second) = (failing("a", [BackendError::NotFound(details.into())]), failing("b", []));
+        assert_eq!(block_on(text(&pair(&first, &second))).is_ok(), expected == 1, "{param:?}");
+        assert_eq!(counts([&first, &second]), [1, expected], "{param:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_is_waited_for_within_a_bound() {
+    let max_retries = |retries: u32| hi().with_max_retries(retries);
+    let (default, off) = (seconds(5), Duration::ZERO);
+    // The errors of the first backend, the request, the longest wait, the requests that both get, and the range of the wait.
+    for (errors, request, max_wait, expected, (least, most)) in [
+        (vec![limited(Some(2))], hi(), default, [2, 0], (2000, 2501)),
+        (vec![limited(Some(5))], hi(), default, [2, 0], (5000, 5001)),
+        (vec![limited(Some(0))], hi(), default, [2, 0], (375, 501)),
+        (vec![limited(Some(6))], hi(), default, [1, 1], (0, 0)),
+        (vec![limited(None)], hi(), default, [1, 1], (0, 0)),
+        (vec![limited(Some(2)), limited(Some(2))], hi(), default, [2, 1], (2000, 2501)),
+        (vec![limited(Some(2)), busy()], hi(), default, [2, 1], (2000, 2501)),
+        (vec![limited(Some(2))], max_retries(0), default, [1, 1], (0, 0)),
+        (vec![limited(Some(0))], hi(), off, [1, 1], (0, 0)),
+    ] {
+        let (first, second) = (failing("a", errors.clone()), failing("b", []));
+        let start = Instant::now();
+        pair(&first, &second).with_max_wait(max_wait).complete(request).await.unwrap();
+        assert_eq!(counts([&first, &second]), expected, "{errors:?}");
+        let waited = start.elapsed();
+        assert!(
+            waited >= Duration::from_millis(least) && waited <= Duration::from_millis(most),
+            "{waited:?}"
+        );
+    }
+}
+
+#[test]
+fn without_a_runtime_nothing_is_waited_for() {
+    let (first, second) = (failing("a", [limited(Some(1))]), failing("b", []));
+    assert_eq!(block_on(text(&pair(&first, &second))), Ok("b".to_owned()));
+}
+
+#[test]
+fn an_error_after_a_chunk_is_the_callers() {
+    let chunk = |text: &str| Ok(CompletionChunk::text(text));
+    let broken = || Err(failure(ErrorCategory::Network));
+    let end = || Ok(CompletionChunk::last(FinishReason::Stop, None));
+    // A chunk without text counts.
+    for (items, expected) in [
+        (vec![chunk("a"), broken()], vec![chunk("a"), broken()]),
+        (vec![chunk(""), broken()], vec![chunk(""), broken()]),
+        (vec![broken()], vec![chunk("b"), end()]),
+    ] {
+        let first = Arc::new(scripted("a").with_reply(items.clone()));
+        let second = Arc::new(scripted("b").with_default_reply(vec![chunk("b"), end()]));
+        let fallback = pair(&first, &second);
+        assert_eq!(block_on(chunks(&fallback)), Ok(expected), "{items:?}");
+        assert!(!fallback.health()[0].is_healthy, "{items:?}");
+    }
+}
+
+/// A backend whose streams are empty.
+#[derive(Debug)]
+struct Empty(BackendInfo);
+
+#[async_trait]
+impl Backend for Empty {
+    fn info(&self) -> &BackendInfo {
+        &self.0
+    }
+    async fn complete(&self, _: CompletionRequest) -> Result<CompletionResponse, BackendError> {
+        Err(collect::no_end())
+    }
+    async fn complete_stream(&self, _: CompletionRequest) -> Result<CompletionStream, BackendError> {
+        Ok(stream::empty().boxed())
+    }
+    async fn health_check(&self) -> Result<bool, BackendError> {
+        Ok(false)
+    }
+}
+
+#[test]
+fn an_empty_stream_is_an_error() {
+    let fallback = Fallback::new(Arc::new(Empty(BackendInfo::new("empty", "m"))));
+    let error = block_on(chunks(&fallback)).unwrap_err();
+    assert_eq!(error.category(), ErrorCategory::TruncatedStream);
+    assert_eq!(block_on(fallback.health_check()), Ok(false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unhealthy_backend_is_skipped_for_a_while() {
+    let (first, second) = (failing("a", [busy(), busy()]), failing("b", []));
+    let fallback = pair(&first, &second);
+    let advance = |time| tokio::time::advance(seconds(time));
+    // The seconds that pass, who responds then, and the requests of the first backend so far.
+    for (pause, expected, requests) in
+        [(0, "b", 1), (29, "b", 1), (1, "b", 2), (59, "b", 2), (1, "a", 3), (0, "a", 4)]
+    {
+        advance(pause).await;
+        assert_eq!(text(&fallback).await.unwrap(), expected);
+        assert_eq!(first.requests().len(), requests, "{pause}");
+    }
+    let health = &fallback.health()[0];
+    assert_eq!((health.is_healthy, health.failures, health.category), (true, 0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_states_the_cool_down() {
+    let stated =
+        |wait| BackendError::ServiceUnavailable(ErrorDetails::new("busy").with_retry_after(wait).into());
+    for (wait, expected) in [(seconds(7), 7), (seconds(90), 90), (Duration::MAX, 3600), (Duration::ZERO, 30)]
+    {
+        let fallback = pair(&failing("a", [stated(wait)]), &failing("b", []));
+        text(&fallback).await.unwrap();
+        let health = &fallback.health()[0];
+        assert_eq!(
+            (health.cool_down, health.category),
+            (Some(seconds(expected)), Some(ErrorCategory::Overloaded))
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_cool_down_nothing_is_skipped() {
+    let (first, second) = (failing("a", [busy(), busy()]), failing("b", []));
+    let fallback = pair(&first, &second).with_cool_down(no_cool_down());
+    for expected in ["b", "b", "a"] {
+        assert_eq!(text(&fallback).await.unwrap(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_request_at_a_time_tests_a_backend() {
+    let slow = || ScriptedReply::text("a").with_delay(seconds(10));
+    let first = Arc::new(scripted("a").with_reply(busy()).with_default_reply(slow()));
+    let second = failing("b", []);
+    let fallback = pair(&first, &second);
+    text(&fallback).await.unwrap();
+    tokio::time::advance(seconds(30)).await;
+    let (one, other) = futures::join!(text(&fallback), text(&fallback));
+    assert_eq!((one.unwrap().as_str(), other.unwrap().as_str()), ("a", "b"));
+    // The test has closed the circuit.
+    let (one, other) = futures::join!(text(&fallback), text(&fallback));
+    assert_eq!((one.unwrap().as_str(), other.unwrap().as_str()), ("a", "a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_test_leaves_its_place_to_the_next_request() {
+    let slow = || ScriptedReply::text("a").with_delay(seconds(10));
+    let first = Arc::new(scripted("a").with_reply(busy()).with_reply(slow()).with_default_reply("a"));
+    let fallback = pair(&first, &failing("b", []));
+    text(&fallback).await.unwrap();
+    tokio::time::advance(seconds(30)).await;
+    timeout(seconds(1), text(&fallback)).await.unwrap_err();
+    assert_eq!(first.cancelled_requests(), 1);
+    assert_eq!(text(&fallback).await.unwrap(), "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_has_begun_lets_other_requests_in() {
+    let slow = || ScriptedReply::text("12345678").with_chunk_delay(seconds(10));
+    let first = Arc::new(scripted("a").with_reply(busy()).with_default_reply(slow()));
+    let fallback = pair(&first, &failing("b", []));
+    text(&fallback).await.unwrap();
+    tokio::time::advance(seconds(30)).await;
+    let mut open = fallback.complete_stream(hi()).await.unwrap();
+    open.next().await.unwrap().unwrap();
+    assert_eq!(fallback.health()[0].failures, 1, "it is not whole yet");
+    assert_eq!(text(&fallback).await.unwrap(), "12345678");
+    drop(open);
+    assert_eq!(first.cancelled_requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_fail_together_are_one_failure() {
+    let reply = || ScriptedReply::from(busy()).with_delay(seconds(1));
+    let first = Arc::new(scripted("a").with_default_reply(reply()));
+    let fallback = pair(&first, &failing("b", []));
+    let requests = (0..8).map(|_| text(&fallback));
+    for text in futures::future::join_all(requests).await {
+        assert_eq!(text.unwrap(), "b");
+    }
+    let health = &fallback.health()[0];
+    assert_eq!((health.failures, health.cool_down), (1, Some(seconds(30))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_all_are_unhealthy_the_soonest_is_asked() {
+    let stated = |wait| {
+        BackendError::ServiceUnavailable(ErrorDetails::new("busy").with_retry_after(seconds(wait)).into())
+    };
+    for (waits, expected) in [([20, 10], "b"), ([10, 20], "a"), ([10, 10], "a")] {
+        let fallback = pair(&failing("a", [stated(waits[0])]), &failing("b", [stated(waits[1])]));
+        text(&fallback).await.unwrap_err();
+        assert_eq!(text(&fallback).await.unwrap(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_model_is_remembered_alone() {
+    let reply = ScriptedReply::from_fn(|request| match request.model.as_deref() {
+        Some("new") => ScriptedReply::from(failure(ErrorCategory::NotFound)),
+        _ => "a".into(),
+    });
+    let first = Arc::new(scripted("a").with_default_reply(reply));
+    let second = failing("b", []);
+    let fallback = pair(&first, &second);
+    let content =
+        async |model: &str| fallback.complete(hi().with_model(model)).await.unwrap().content.unwrap();
+    for (model, expected, requests) in [("new", "b", 1), ("new", "b", 1), ("old", "a", 2)] {
+        assert_eq!(content(model).await, expected);
+        assert_eq!(first.requests().len(), requests);
+    }
+    let health = &fallback.health()[0];
+    assert!(health.is_healthy);
+    assert_eq!(health.missing_models, ["new"]);
+    tokio::time::advance(seconds(30)).await;
+    content("new").await;
+    assert_eq!(first.requests().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_missing_models_are_remembered() {
+    let first = Arc::new(scripted("a").with_default_reply(failure(ErrorCategory::NotFound)));
+    let fallback = pair(&first, &failing("b", []));
+    for model in 0..300 {
+        fallback.complete(hi().with_model(model.to_string())).await.unwrap();
+    }
+    assert_eq!(fallback.health()[0].missing_models.len(), 256);
+    tokio::time::advance(seconds(30)).await;
+    fallback.complete(hi().with_model("300")).await.unwrap();
+    assert_eq!(fallback.health()[0].missing_models, ["300"]);
+}
+
+#[test]
+fn the_error_reports_all_attempts() {
+    let error = |category, message: &str, id: &str| {
+        let details = ErrorDetails::new(message).with_request_id(id).with_attempts(2);
+        let earlier = ErrorDetails::new("reset").with_attempts(1);
+        BackendError::from_details(category, details.with_earlier_failure(ErrorCategory::Network, earlier))
+    };
+    let first = error(ErrorCategory::Overloaded, "busy", "req_1");
+    let second = error(ErrorCategory::Quota, "no money", "req_2");
+    let fallback = pair(&failing("a", [first]), &failing("b", [second]));
+    let text_of = |fallback: &Fallback| block_on(text(fallback)).unwrap_err();
+    let last = text_of(&fallback);
+    // The last one that may pass: a caller that tries again reaches it.
+    let expected = "server overloaded: a: busy (request id req_1, 6 attempts; before: b: network: reset; \
+                    b: quota (request id req_2): no money; a: network: reset)";
+    assert_eq!(last.to_string(), expected);
+    assert!(last.is_retryable());
+
+    let details = ErrorDetails::new("wrong").with_hint("Correct it.").with_maybe_processed(true);
+    let wrong = BackendError::InvalidRequest(details.into());
+    let last = text_of(&pair(&failing("a", [busy()]), &failing("b", [wrong])));
+    assert_eq!(
+        (last.category(), last.details().message.as_str()),
+        (ErrorCategory::InvalidRequest, "b: wrong")
+    );
+    assert_eq!(last.details().earlier_failures, ["a: overloaded: the overloaded message"]);
+    assert!(last.details().maybe_processed && last.details().hint.is_some());
+
+    // What was not tried is reported too.
+    let second = failing("b", []);
+    let fallback = pair(&failing("a", [busy()]), &second);
+    assert_eq!(block_on(text(&fallback)), Ok("b".to_owned()));
+    second.push_reply(busy());
+    let others = text_of(&fallback).into_details().earlier_failures;
+    assert_eq!(others.len(), 1);
+    assert!(others[0].starts_with("a: not tried for another "), "{others:?}");
+    assert!(others[0].ends_with(" s after overloaded"), "{others:?}");
+
+    let waits = |one, other| text_of(&pair(&failing("a", [limited(one)]), &failing("b", [limited(other)])));
+    assert_eq!(waits(Some(10), Some(20)).retry_after(), Some(seconds(10)));
+    assert_eq!(waits(Some(10), None).retry_after(), None);
+    // A single backend's error is its own.
+    let alone = Fallback::new(failing("a", [busy()]));
+    assert_eq!(block_on(text(&alone)), Err(busy()));
+}
+
+#[test]
+fn it_describes_what_all_can_do() {
+    let capabilities = |context, output, vision| {
+        BackendCapabilities::new()
+            .with_streaming(true)
+            .with_vision(vision)
+            .with_max_context_tokens(context)
+            .with_max_output_tokens(output)
+    };
+    let first = scripted("a").with_default_model("m").with_available_models(["n"]);
+    let first = Arc::new(first.with_capabilities(capabilities(1000, 0, true)));
+    let second =
+        scripted("b").with_available_models(["n", "o"]).with_capabilities(capabilities(500, 70, false));
+    let second = FallbackEntry::new(Arc::new(second)).with_model("own");
+    let fallback = Fallback::new(first).with_fallback(second);
+    assert_eq!((fallback.name(), fallback.info().default_model.as_str()), ("fallback", "m"));
+    assert_eq!(fallback.info().available_models, ["m", "n", "own", "o"]);
+    assert_eq!(fallback.capabilities(), &capabilities(500, 70, false));
+    for (model, expected) in [("m", true), ("own", true), ("o", true), ("x", false)] {
+        assert_eq!(fallback.supports_model(model), expected, "{model}");
+    }
+    let own = capabilities(1, 2, true);
+    let fallback = fallback.with_capabilities(own).with_name("mine").with_fallback(failing("c", []));
+    assert_eq!((fallback.name(), fallback.capabilities()), ("mine", &own));
+    assert_eq!(fallback.count_tokens("12345678"), 2);
+    assert!(format!("{fallback:?}").contains("FallbackEntry"));
+}
+
+#[test]
+fn it_is_reachable_if_any_backend_is() {
+    let backend = |health| Arc::new(scripted("a").with_health(health));
+    let check = |one, other| block_on(pair(&backend(one), &backend(other)).health_check());
+    assert_eq!(check(Err(busy()), Ok(true)), Ok(true));
+    assert_eq!(check(Ok(false), Ok(false)), Ok(false));
+    let error = check(Err(busy()), Err(failure(ErrorCategory::Authentication))).unwrap_err();
+    assert_eq!(error.category(), ErrorCategory::Overloaded);
+    assert!(error.to_string().contains("the authentication message"), "{error}");
+}
+
+/// A backend that makes state of this origin, and replies with its name.
+fn stateful(name: &'static str, origin: &'static str) -> ScriptedBackend {
+    let state = ProviderState::new(origin, json!(name));
+    scripted(name).with_default_reply(CompletionResponse::new(name).with_provider_state(state))
+}
+
+fn state_of(backend: &ScriptedBackend, message: usize) -> Option<ProviderState> {
+    backend.last_request().unwrap().messages[message].provider_state.clone()
+}
+
+#[test]
+fn state_goes_back_only_to_the_backend_that_made_it() {
+    // Both have the same name, and make state of the same origin.
+    let first = Arc::new(stateful("same", "same/v1").with_reply(busy()));
+    let second = Arc::new(stateful("same", "same/v1"));
+    let fallback = pair(&first, &second).with_cool_down(no_cool_down());
+    let mut request = hi();
+    let turn =
+        |request: &CompletionRequest| block_on(fallback.complete(request.clone())).unwrap().to_message();
+    let by_second = turn(&request);
+    assert_eq!(by_second.provider_state.as_ref().unwrap().route, ["same#2"]);
+    request = request.with_message(by_second).with_message(Message::user("And?"));
+    let by_first = turn(&request);
+    assert_eq!(state_of(&first, 1), None);
+    request = request.with_message(by_first).with_message(Message::user("And?"));
+    first.push_reply(busy());
+    turn(&request);
+    let made = Some(ProviderState::new("same/v1", json!("same")));
+    assert_eq!((state_of(&first, 1), state_of(&first, 3)), (None, made.clone()));
+    assert_eq!((state_of(&second, 1), state_of(&second, 3)), (made, None));
+    // It survives serialization, and a new fallback of the same backends.
+    let json = serde_json::to_string(&request).unwrap();
+    assert_eq!(serde_json::from_str::<CompletionRequest>(&json).unwrap(), request);
+}
+
+#[test]
+fn a_backend_has_one_state_in_all_its_entries() {
+    let backend: Arc<ScriptedBackend> = Arc::new(stateful("a", "x").with_reply(busy()));
+    let fallback = Fallback::new(Arc::clone(&backend))
+        .with_fallback(FallbackEntry::new(Arc::clone(&backend) as Arc<dyn Backend>).with_model("small"));
+    let turn = block_on(fallback.complete(hi())).unwrap().to_message();
+    let request = hi().with_message(turn).with_message(Message::user("And?"));
+    block_on(fallback.complete(request)).unwrap();
+    assert_eq!(state_of(&backend, 1), Some(ProviderState::new("x", json!("a"))));
+}
+
+#[test]
+fn state_from_elsewhere_goes_by_its_origin() {
+    for (origin, expected) in [
+        ("codex/responses https://api.openai.com 1 m", true),
+        ("codex", true),
+        ("codex2/responses", false),
+        ("codex-2", false),
+        ("claude", false),
+        ("", false),
+        ("tachikoma/summary", true),
+    ] {
+        let backend = failing("codex", []);
+        let state = ProviderState::new(origin, json!(1));
+        let turn = Message::assistant("Hello").with_provider_state(state.clone());
+        let request = hi().with_message(turn).with_message(Message::user("And?"));
+        block_on(Fallback::new(Arc::clone(&backend)).complete(request)).unwrap();
+        assert_eq!(state_of(&backend, 1), expected.then_some(state), "{origin}");
+    }
+}
+
+#[test]
+fn a_fallback_may_hold_another() {
+    let first = Arc::new(stateful("a", "a/v1"));
+    let second = Arc::new(stateful("b", "b/v1"));
+    let inner = pair(&first, &second).with_name("inner");
+    let outer = Fallback::new(Arc::new(inner)).with_fallback(Arc::clone(&second));
+    let turn = block_on(outer.complete(hi())).unwrap().to_message();
+    assert_eq!(turn.provider_state.as_ref().unwrap().route, ["a", "inner"]);
+    let request = hi().with_message(turn).with_message(Message::user("And?"));
+    block_on(outer.complete(request.clone())).unwrap();
+    assert_eq!(state_of(&first, 1), Some(ProviderState::new("a/v1", json!("a"))));
+    first.push_reply(busy());
+    block_on(outer.complete(request)).unwrap();
+    assert_eq!(state_of(&second, 1), None);
+}
+
+#[test]
+fn what_one_server_keeps_goes_to_no_other() {
+    let part = |part: ContentPart| CompletionRequest::user(vec![part]);
+    let bound = [
+        hi().with_extra("previous_response_id", "resp_1"),
+        hi().with_extra("conversation", "conv_1"),
+        part(ContentPart::file_id("file-1")),
+        part(ContentPart::image_id("file-1")),
+    ];
+    for request in bound {
+        let (first, second) = (failing("a", [busy()]), failing("b", []));
+        let fallback = pair(&first, &second);
+        let error = block_on(fallback.complete(request.clone())).unwrap_err();
+        assert_eq!(error.category(), ErrorCategory::Overloaded);
+        assert!(error.to_string().contains("b: not tried"), "{error}");
+        // Its health changes nothing.
+        assert_eq!(block_on(fallback.complete(request.clone())).unwrap().content.as_deref(), Some("a"));
+        assert_eq!(counts([&first, &second]), [2, 0]);
+
+        // An adjustment may replace what binds it.
+        let second_entry = FallbackEntry::new(Arc::clone(&second) as Arc<dyn Backend>);
+        let fallback = Fallback::new(failing("a", [busy()])).with_fallback(
+            second_entry.with_adjustment(|request| hi().with_user(request.messages[0].text())),
+        );
+        assert_eq!(block_on(fallback.complete(request)).unwrap().content.as_deref(), Some("b"));
+    }
+    let free = hi().with_extra("conversation", serde_json::Value::Null).with_extra("top_k", 1);
+    let fallback = pair(&failing("a", [busy()]), &failing("b", []));
+    assert!(block_on(fallback.complete(free)).is_ok());
+}
+
+#[test]
+fn only_the_last_backend_tries_again_on_its_own() {
+    let (first, second) = (failing("a", [busy()]), failing("b", []));
+    let fallback = pair(&first, &second);
+    block_on(fallback.complete(hi().with_max_retries(7))).unwrap();
+    let retries = |backend: &ScriptedBackend| backend.last_request().unwrap().max_retries;
+    assert_eq!((retries(&first), retries(&second)), (Some(0), Some(7)));
+    block_on(fallback.complete(hi())).unwrap();
+    assert_eq!(retries(&second), None, "the first one is unhealthy, so that it is the last");
+}
+
+#[test]
+fn the_next_backend_compacts_a_conversation() {
+    let first = Arc::new(stateful("a", "a/v1"));
+    let second = Arc::new(stateful("b", "b/v1"));
+    let fallback = pair(&first, &second);
+    let done = block_on(fallback.complete(hi())).unwrap().to_message();
+    let call = Message {
+        tool_calls: vec![ToolCall::new("call_1", "now", "{}")],
+        ..block_on(fallback.complete(hi())).unwrap().to_message()
+    };
+    let request = hi().with_message(done).with_message(Message::user("Now?")).with_message(call.clone());
+    let unchanged = hi().with_message(Message::user("Now?"));
+    let compacted = block_on(fallback.compact(unchanged.clone())).unwrap();
+    assert_eq!(compacted.messages, unchanged.messages);
+
+    for by in ["b", "a"] {
+        if by == "b" {
+            first.push_reply(busy());
+        }
+        let fallback = pair(&first, &second).with_cool_down(no_cool_down());
+        let compacted = block_on(fallback.compact(request.clone())).unwrap();
+        let texts: Vec<_> = compacted.messages.iter().map(Message::text).collect();
+        assert_eq!(texts.len(), 4, "{texts:#?}");
+        assert!(texts[1].ends_with(by), "{texts:#?}");
+        // The call has no result yet: it is not compacted, and keeps the state of its backend.
+        assert_eq!(compacted.messages[3], call, "{by}");
+        assert_eq!(compacted.messages[0], Message::user("Hi"));
+    }
+}
+
+/// A backend that compacts by state of its own.
+#[derive(Debug)]
+struct Compacting(BackendInfo);
+
+#[async_trait]
+impl Backend for Compacting {
+    fn info(&self) -> &BackendInfo {
+        &self.0
+    }
+    async fn complete(&self, _: CompletionRequest) -> Result<CompletionResponse, BackendError> {
+        Err(busy())
+    }
+    async fn complete_stream(&self, _: CompletionRequest) -> Result<CompletionStream, BackendError> {
+        Err(busy())
+    }
+    async fn compact(&self, request: CompletionRequest) -> Result<CompactedConversation, BackendError> {
+        let state = |_: &Message| ProviderState::new("own", json!("compacted"));
+        Ok(CompactionRequest::new(request).with_state(vec![], Message::user("placeholder"), state))
+    }
+    async fn health_check(&self) -> Result<bool, BackendError> {
+        Ok(true)
+    }
+}
+
+#[test]
+fn the_state_of_a_compaction_has_a_route() {
+    let fallback = Fallback::new(Arc::new(Compacting(BackendInfo::new("own", "m"))));
+    let request = hi().with_message(Message::assistant("Hello"));
+    let compacted = block_on(fallback.compact(request)).unwrap();
+    let states: Vec<_> =
+        compacted.messages.iter().filter_map(|message| message.provider_state.as_ref()).collect();
+    assert_eq!(states.len(), 1);
+    assert_eq!((states[0].origin.as_str(), &*states[0].route), ("own", &["own".to_owned()][..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn flex_is_waited_for_and_then_the_default_tier_responds() {
+    // What the flex tier fails with, one after another, the tier that responds, and the seconds that pass.
+    let table = [
+        (vec![], "flex", 0),
+        (vec![limited(None)], "flex", 20),
+        (vec![busy()], "flex", 20),
+        (vec![limited(Some(3))], "flex", 3),
+        (vec![limited(Some(30))], "default", 0),
+        (vec![limited(None), limited(None)], "default", 20),
+        (vec![failure(ErrorCategory::Server)], "default", 0),
+    ];
+    for (errors, expected, wait) in table {
+        let errors_left = Mutex::new(errors.clone());
+        let reply = ScriptedReply::from_fn(move |request| {
+            let tier = request.service_tier.clone().unwrap();
+            let error = if tier == "flex" { errors_left.lock().unwrap().pop() } else { None };
+            error.map_or_else(
+                || CompletionResponse::new("Hi").with_service_tier(tier).into(),
+                ScriptedReply::from,
+            )
+        });
+        let backend = Arc::new(scripted("openai").with_default_reply(reply));
+        let fallback = Fallback::flex_then_default(backend, seconds(20));
+        assert_eq!(fallback.name(), "openai");
+        let start = Instant::now();
+        let response = fallback.complete(hi().with_service_tier("priority")).await.unwrap();
+        assert_eq!(response.service_tier.as_deref(), Some(expected), "{errors:?}");
+        let passed = start.elapsed();
+        assert!(passed >= seconds(wait) && passed <= seconds(wait) + seconds(1), "{errors:?}: {passed:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_conforms() {
+    let server = || {
+        ScriptedReply::from_fn(|request| match request.messages[0].text().as_str() {
+            "text" => ScriptedReply::text("Hello, world"),
+            "tools" => ScriptedReply::tool_calls([("now", json!({})), ("weather", json!({"city": "Oslo"}))]),
+            "cut" => vec![Ok(CompletionChunk::text("Hel")), Err(failure(ErrorCategory::Parse))].into(),
+            _ => failure(ErrorCategory::InvalidRequest).into(),
+        })
+    };
+    for is_first_busy in [false, true] {
+        let backend = Arc::new(scripted("b").with_default_reply(server()));
+        let first = if is_first_busy { busy().into() } else { server() };
+        let first = Arc::new(scripted("a").with_default_reply(first));
+        let servers = [Arc::clone(&first), Arc::clone(&backend)];
+        let mut conformance = Conformance::new()
+            .with_text(CompletionRequest::user("text"), "Hello, world")
+            .with_tool_calls(
+                CompletionRequest::user("tools"),
+                [("now", json!({})), ("weather", json!({"city": "Oslo"}))],
+            )
+            .with_cancellation(CompletionRequest::user("text"), move || {
+                let cancelled: usize = servers.iter().map(|server| server.cancelled_requests()).sum();
+                async move { cancelled > 0 }
+            });
+        if !is_first_busy {
+            conformance = conformance
+                .with_error(CompletionRequest::user("cut"), failure(ErrorCategory::Parse))
+                .with_error(CompletionRequest::user("error"), failure(ErrorCategory::InvalidRequest));
+        }
+        let report = conformance.run(&pair(&first, &backend).with_cool_down(no_cool_down())).await;
+        assert!(report.is_ok(), "{report}");
+    }
+    let busy_alone = Fallback::new(Arc::new(scripted("a").with_default_reply(limited(Some(2)))));
+    let report = Conformance::new().with_error(hi(), limited(Some(2))).run(&busy_alone).await;
+    assert!(report.is_ok(), "{report}");
+}
