@@ -112,7 +112,7 @@ impl Fallback {
         fallback.with_merged_info()
     }
 
-    /// OpenAI's flex tier, at half the price, and the default tier where that has no capacity: the same backend twice, whatever tier
+    /// OpenAI's flex tier, at a lower price, and the default tier where that has no capacity: the same backend twice, whatever tier
     /// the request names. Where flex has no capacity, it is waited for once, as long as the server states, up to `max_wait`, or
     /// that long where it states nothing; a request that it rejects is not billed. While it cools down, requests go to the default
     /// tier at once.
