@@ -6,6 +6,7 @@ mod file;
 mod input_limit;
 mod limits;
 mod resume;
+mod server_state;
 #[cfg(feature = "websocket")]
 mod websocket;
 
@@ -51,6 +52,7 @@ use crate::server::{Azure, BaseUrl, Server};
 /// | [`with_stream_usage`](Self::with_stream_usage) | | true |
 /// | `with_websocket`, with the feature `websocket` | | `WebSocket::Off` |
 /// | [`with_resume`](Self::with_resume) | | false |
+/// | [`with_server_state`](Self::with_server_state) | | false |
 /// | [`with_record_content`](Self::with_record_content) | | false |
 /// | [`with_header`](Self::with_header), [`with_default_headers`](Self::with_default_headers) | | none |
 /// | [`with_http_client`](Self::with_http_client) | | the crate's own client |
@@ -96,6 +98,7 @@ pub struct CodexBackendConfig {
     #[cfg(feature = "websocket")]
     websocket: WebSocket,
     resume: bool,
+    server_state: bool,
     reliability: Reliability,
     default_headers: DefaultHeaders,
     http_client: Option<HttpClient>,
@@ -126,6 +129,7 @@ impl CodexBackendConfig {
             #[cfg(feature = "websocket")]
             websocket: WebSocket::default(),
             resume: false,
+            server_state: false,
             reliability: Reliability::default(),
             default_headers: DefaultHeaders::default(),
             http_client: None,

@@ -13,6 +13,7 @@ use super::CodexBackend;
 use super::observer::CallObserver;
 use super::prepare::PreparedRequest;
 use super::resume::StoredStream;
+use super::server_state::StoredTurn;
 #[cfg(feature = "websocket")]
 use super::websocket::{OpenResponse, Route};
 use crate::CodexError;
@@ -36,14 +37,16 @@ pub(super) type ChunkStream<E> = Pin<Box<dyn Stream<Item = Result<CompletionChun
 enum StreamResponse {
     #[cfg(feature = "websocket")]
     WebSocket(Box<OpenResponse>),
-    Stream(Box<Body>, Box<dyn Decoder + Send>, Option<Box<StoredStream>>),
+    Stream(Box<Body>, Box<dyn Decoder + Send>, Option<Box<StoredStream>>, Option<Box<StoredTurn>>),
     /// From a server that does not stream, or that reports an error.
     Whole(Box<CompletionResponse>),
 }
 
+type PreparedTurn = (PreparedRequest, Option<Box<StoredTurn>>);
+
 /// The start of a request for a stream.
 enum Start {
-    Prepared(Box<Result<PreparedRequest, CodexError>>),
+    Prepared(Box<Result<PreparedTurn, CodexError>>),
     #[cfg(feature = "websocket")]
     WebSocket(Box<CompletionRequest>),
 }
@@ -73,17 +76,23 @@ impl CodexBackend {
                 Route::Http(request) => *request,
             };
             let max_retries = request.max_retries;
-            let prepared = self.prepare(request, false)?;
+            let (mut prepared, mut turn) = self.prepare_turn(request, false)?;
             warn(&prepared.warnings, &prepared.target);
             if prepared.is_background {
                 return self.complete_in_background(prepared, max_retries).await;
             }
-            let request = ProtocolRequest::new(&prepared, max_retries);
-            let protocol = Arc::clone(&prepared.protocol);
-            let (mut response, request_id) =
-                self.exchange(protocol, request, prepared.context.clone()).await?;
-            response.request_id = request_id;
-            Ok(response)
+            let exchange = async {
+                let body = self.send_turn(&mut prepared, turn.as_deref_mut(), max_retries).await?;
+                let PreparedRequest { protocol, context, .. } = prepared;
+                let (mut response, request_id) = self.read(protocol, body, context).await?;
+                response.request_id = request_id;
+                Ok(response)
+            };
+            let outcome = self.within_total(exchange).await;
+            if let Some(turn) = turn {
+                turn.respond(&outcome);
+            }
+            outcome
         };
         let outcome = response.instrument(observer.span()).await;
         match &outcome {
@@ -98,7 +107,7 @@ impl CodexBackend {
         if self.uses_websocket(&request) {
             return Start::WebSocket(Box::new(request));
         }
-        Start::Prepared(Box::new(self.prepare(request, true)))
+        Start::Prepared(Box::new(self.prepare_turn(request, true)))
     }
 
     /// Starts a stream with errors of type `E`. The future holds only the prepared request.
@@ -111,21 +120,21 @@ impl CodexBackend {
         let start = observer.span().in_scope(|| self.start(request));
         async move {
             let response = async {
-                let prepared = match start {
+                let (mut prepared, mut turn) = match start {
                     Start::Prepared(prepared) => *prepared,
                     #[cfg(feature = "websocket")]
                     Start::WebSocket(request) => match self.open_websocket(*request).await? {
                         Route::WebSocket(response) => return Ok(StreamResponse::WebSocket(response)),
-                        Route::Http(request) => self.prepare(*request, true),
+                        Route::Http(request) => self.prepare_turn(*request, true),
                     },
                 }?;
                 warn(&prepared.warnings, &prepared.target);
                 let resumption = self.resumption(&prepared, max_retries, Span::current())?.map(Box::new);
-                let request = ProtocolRequest::new(&prepared, max_retries);
-                let mut body = self.send(&*prepared.protocol, request).await?;
+                let mut body = self.send_turn(&mut prepared, turn.as_deref_mut(), max_retries).await?;
                 let PreparedRequest { protocol, context, .. } = prepared;
                 if body.detect_events().await? {
-                    return Ok(StreamResponse::Stream(Box::new(body), protocol.decoder(context), resumption));
+                    let decoder = protocol.decoder(context);
+                    return Ok(StreamResponse::Stream(Box::new(body), decoder, resumption, turn));
                 }
                 let (mut response, request_id) = self.read(protocol, body, context).await?;
                 response.request_id = request_id;
@@ -133,15 +142,19 @@ impl CodexBackend {
             };
             let response = response.instrument(observer.span()).await;
             Ok(match response.inspect_err(|error| observer.failed(error))? {
-                StreamResponse::Stream(body, decoder, resumption) => {
+                StreamResponse::Stream(body, decoder, resumption, turn) => {
                     let limits = self.config.reliability();
                     let source = SseSource::new(*body, limits.max_event_bytes);
-                    match resumption {
+                    let chunks = match resumption {
                         Some(resumption) => {
                             let source = ResumableSource::new(source, *resumption, limits.min_retry_wait);
                             stream::chunks(source, decoder, limits, observer)
                         }
                         None => stream::chunks(source, decoder, limits, observer),
+                    };
+                    match turn {
+                        Some(turn) => turn.observe(chunks),
+                        None => chunks,
                     }
                 }
                 #[cfg(feature = "websocket")]

@@ -43,6 +43,7 @@ pub(super) struct Settings {
     #[serde(skip_serializing_if = "super::WebSocket::is_off")]
     websocket: super::WebSocket,
     resume: bool,
+    server_state: bool,
     // Tables come last: in TOML no value may follow them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     default_headers: BTreeMap<String, String>,
@@ -89,6 +90,7 @@ impl TryFrom<Settings> for CodexBackendConfig {
             config.websocket = settings.websocket;
         }
         config.resume = settings.resume;
+        config.server_state = settings.server_state;
         config.reliability = settings.reliability;
         Ok(config)
     }
@@ -133,6 +135,7 @@ impl From<CodexBackendConfig> for Settings {
             #[cfg(feature = "websocket")]
             websocket: config.websocket,
             resume: config.resume,
+            server_state: config.server_state,
             default_headers,
             reliability: config.reliability,
             ..settings

@@ -42,6 +42,7 @@ mod scenarios;
 mod secrets;
 mod sending;
 mod server;
+mod server_state;
 mod settings_file;
 mod structured;
 mod surface;

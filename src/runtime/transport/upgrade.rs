@@ -18,7 +18,7 @@ use super::retry::{Decision, RetryPolicy};
 use super::timeout::Timeout;
 use super::{Attempt, Body, Transport, client_builder, failure, tokio_runtime};
 use crate::runtime::rate_limit;
-use crate::runtime::websocket::{MessageKind, WebSocketConnection, WebSocketLimits};
+use crate::runtime::websocket::{MessageHead, WebSocketConnection, WebSocketLimits};
 use crate::runtime::{Error, Reliability};
 
 impl Transport {
@@ -30,7 +30,7 @@ impl Transport {
         &self,
         base: &str,
         path: &str,
-        kind: fn(&str) -> MessageKind,
+        head: fn(&str) -> MessageHead,
     ) -> Result<WebSocketConnection, Error> {
         tokio_runtime::check()?;
         let token = self.destination.authorization.header().await?;
@@ -55,7 +55,7 @@ impl Transport {
                     .max_message_size(Some(self.reliability.max_event_bytes))
                     .max_frame_size(Some(self.reliability.max_event_bytes));
                 let socket = WebSocketStream::from_raw_socket(socket, Role::Client, Some(config)).await;
-                return Ok(WebSocketConnection::new(socket, limits, kind));
+                return Ok(WebSocketConnection::new(socket, limits, head));
             }
             Err(error) => error,
         };
