@@ -23,6 +23,7 @@ mod embeddings;
 mod errors;
 mod events;
 mod exchanges;
+mod fallback;
 mod faults;
 mod field;
 mod gate;
