@@ -12,6 +12,7 @@ use tachikoma_backends_core::{
 };
 
 use super::super::Failure;
+use super::super::work::cpu;
 use super::server::call_id;
 
 /// What every client sends beside the results of tools.
@@ -48,8 +49,9 @@ pub(crate) trait Agent: Sized {
     /// Appends the response and the result of its call to the conversation.
     fn append(&mut self, result: &str) -> Result<(), Failure>;
 
-    /// The time to compare this many steps of two equal conversations, in microseconds; `None` where the client does not need to.
-    fn compare(&self, _steps: usize) -> Result<Option<f64>, Failure> {
+    /// The CPU time to compare this many steps of two equal conversations, and to free one of them, in microseconds; `None` where a
+    /// client keeps no conversation.
+    fn compare(&self, _steps: usize) -> Result<Option<[f64; 2]>, Failure> {
         Ok(None)
     }
 }
@@ -147,16 +149,22 @@ impl<const WEBSOCKET: bool> Agent for Codex<WEBSOCKET> {
         Ok(())
     }
 
-    fn compare(&self, steps: usize) -> Result<Option<f64>, Failure> {
+    fn compare(&self, steps: usize) -> Result<Option<[f64; 2]>, Failure> {
         const TIMES: usize = 20;
         let messages = &self.conversation.messages;
-        let known = messages.get(..2 * steps).ok_or("the conversation is shorter")?.to_vec();
-        let before = super::super::work::cpu()?;
+        let sent = messages.get(..2 * steps).ok_or("the conversation is shorter")?;
+        let (mut compared, mut freed) = (0.0, 0.0);
         for _ in 0..TIMES {
-            if !std::hint::black_box(messages).starts_with(std::hint::black_box(&known)) {
+            let copy = sent.to_vec();
+            let start = cpu()?;
+            if !messages.starts_with(&copy) {
                 return Err("equal conversations differ".into());
             }
+            let between = cpu()?;
+            drop(copy);
+            compared += between - start;
+            freed += cpu()? - between;
         }
-        Ok(Some((super::super::work::cpu()? - before) / TIMES as f64))
+        Ok(Some([compared, freed].map(|time| time / TIMES as f64)))
     }
 }

@@ -36,8 +36,10 @@ pub(crate) struct Sample {
     pub(crate) caller: Vec<f64>,
     /// For each step: the time from the request to the end of the response in microseconds, the mean of all runs.
     pub(crate) latency: Vec<f64>,
-    /// For each step: the time to compare what was sent before it with an equal copy; empty where it was not measured.
+    /// For each step: the CPU time to compare what was sent before it with an equal copy; empty where it was not measured.
     pub(crate) compare: Vec<f64>,
+    /// For each step: the CPU time to free such a copy.
+    pub(crate) free: Vec<f64>,
     /// What a client keeps in memory after a step for each open connection, in KB.
     pub(crate) connection: f64,
 }
@@ -73,7 +75,8 @@ pub(crate) async fn run<A: Agent>(job: Job) -> Result<Sample, Failure> {
     }
     if runs > 0 {
         let compared = (0..steps).map(|number| last.compare(number)).collect::<Result<Option<Vec<_>>, _>>()?;
-        sample.compare = compared.unwrap_or_default();
+        (sample.compare, sample.free) =
+            compared.unwrap_or_default().into_iter().map(|[compare, free]| (compare, free)).unzip();
     }
     if idle > 0 {
         let mut agents = (0..idle).map(|_| A::new(&url)).collect::<Result<Vec<_>, _>>()?;
