@@ -89,11 +89,7 @@ pub(crate) fn main(contenders: &[Contender], agents: &[agent::Contender]) -> Exi
     }
 }
 
-fn run(
-    arguments: Arguments,
-    contenders: &[Contender],
-    agents: &[agent::Contender],
-) -> Result<(), Failure> {
+fn run(arguments: Arguments, contenders: &[Contender], agents: &[agent::Contender]) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match arguments.role {
         Some(Role::Agent(arguments)) => agent::run(&arguments, agents),

@@ -17,7 +17,8 @@ use super::server::call_id;
 
 /// What every client sends beside the results of tools.
 pub(crate) const MODEL: &str = "gpt-5.6-terra";
-pub(crate) const TASK: &str = "Read all files of the project, one after the other, and say what each of them is for.";
+pub(crate) const TASK: &str =
+    "Read all files of the project, one after the other, and say what each of them is for.";
 pub(crate) const TOOL: [&str; 2] = ["read", "Reads a file of the project"];
 
 /// The parameters of the one tool, as JSON Schema.
@@ -71,7 +72,12 @@ impl Agent for DrainOnly {
 
     fn new(url: &str) -> Result<Self, Failure> {
         let input = vec![json!({"role": "user", "content": TASK})];
-        Ok(Self { http: reqwest::Client::builder().build()?, url: format!("{url}/responses"), input, steps: 0 })
+        Ok(Self {
+            http: reqwest::Client::builder().build()?,
+            url: format!("{url}/responses"),
+            input,
+            steps: 0,
+        })
     }
 
     fn request(&mut self) -> Result<Bytes, Failure> {

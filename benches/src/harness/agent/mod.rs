@@ -63,8 +63,9 @@ struct Measured {
 const STEPS: usize = 200;
 const PRINTED: [usize; 4] = [10, 50, 100, 200];
 
-/// The clients that are open at once when their memory is measured.
+/// The clients that are open at once when their memory is measured; for those of the script, which take longer, a part of them.
 const IDLE: usize = 200;
+const SCRIPT_SHARE: usize = 10;
 
 /// Runs the clients in turns, each time in a process of its own, and prints what they cost.
 pub(crate) fn run(arguments: &Arguments, contenders: &[Contender]) -> Result<(), Failure> {
@@ -81,11 +82,10 @@ pub(crate) fn run(arguments: &Arguments, contenders: &[Contender]) -> Result<(),
         let (before, from) = measured.split_at_mut(first);
         for one in from.iter_mut().chain(before) {
             eprint!("\r\x1b[Kagent: round {} of {rounds}, {}", round + 1, one.client);
-            let mut sample = work(python, one.client, &server.url, [runs, 0])?;
-            one.uploaded = server.take_uploaded() as f64 / runs as f64;
+            let (mut sample, uploaded) = work(python, one.client, &server, [runs, 0])?;
+            one.uploaded = uploaded;
             // In a process of its own, whose allocator has not kept the memory of long requests.
-            sample.connection = work(python, one.client, &server.url, [0, IDLE])?.connection;
-            server.take_uploaded();
+            sample.connection = work(python, one.client, &server, [0, IDLE])?.0.connection;
             one.samples.push(sample);
         }
     }
@@ -104,9 +104,15 @@ fn script_clients(python: &Path) -> impl Iterator<Item = &'static str> {
     SCRIPT_CLIENTS.into_iter().filter(move |_| is_installed)
 }
 
-/// Runs a client process with this many runs and idle connections.
-fn work(python: &Path, client: &str, url: &str, [runs, idle]: [usize; 2]) -> Result<Sample, Failure> {
+/// Runs a client process with this many runs and idle connections. Returns what it found, and the bytes that it uploaded in a run.
+fn work(
+    python: &Path,
+    client: &str,
+    server: &Server,
+    [mut runs, mut idle]: [usize; 2],
+) -> Result<(Sample, f64), Failure> {
     let mut command = if SCRIPT_CLIENTS.contains(&client) {
+        (runs, idle) = (runs.min(1), idle / SCRIPT_SHARE);
         let mut command = Command::new(python);
         command.args(["-c", SCRIPT]);
         command
@@ -117,12 +123,13 @@ fn work(python: &Path, client: &str, url: &str, [runs, idle]: [usize; 2]) -> Res
     };
     let [runs, idle, steps] = [runs, idle, STEPS].map(|number| number.to_string());
     let arguments =
-        ["--client", client, "--url", url, "--steps", &steps, "--runs", &runs, "--idle", &idle];
+        ["--client", client, "--url", &server.url, "--steps", &steps, "--runs", &runs, "--idle", &idle];
     let output = command.args(arguments).stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(format!("{client} failed in the agent loop").into());
     }
-    Ok(serde_json::from_slice(&output.stdout)?)
+    let uploaded = server.take_uploaded() as f64 / runs.max(1) as f64;
+    Ok((serde_json::from_slice(&output.stdout)?, uploaded))
 }
 
 /// Does the work of one client process, and prints what it found.

@@ -45,13 +45,19 @@ impl Measured {
 pub(super) fn print(measured: &[Measured]) {
     let find = |name: &str| measured.iter().find(|one| one.client == name);
     let headings = PRINTED.map(|step| format!("step {step}")).join(" | ");
-    println!("The client's CPU time for a step, in microseconds: the median of the rounds, and the lowest and highest.\n");
+    println!(
+        "The client's CPU time for a step, in microseconds: the median of the rounds, and the lowest and highest.\n"
+    );
     println!("| client | {headings} | step {STEPS}, of {HTTP} |");
     println!("|---|{}---:|", "---:|".repeat(PRINTED.len()));
     for one in measured {
         let cells = PRINTED.map(|step| one.format(0, |sample| at(&sample.cpu, step))).join(" | ");
         let ratio = find(HTTP).and_then(|http| one.ratio(http, |sample| at(&sample.cpu, STEPS)));
-        println!("| {} | {cells} | {} |", one.client, ratio.map_or(String::new(), |ratio| format!("{ratio:.2}")));
+        println!(
+            "| {} | {cells} | {} |",
+            one.client,
+            ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"))
+        );
     }
     // The caller's work is the same over HTTP and over a WebSocket.
     if let Some(one) = find(WEBSOCKET).or_else(|| find(HTTP)) {
@@ -62,12 +68,13 @@ pub(super) fn print(measured: &[Measured]) {
         println!("| freeing that copy, included | {free} | |");
         println!("| one comparison with what was sent before, included over a WebSocket | {compare} | |");
     }
-    println!("\n| client | uploaded, KB | of {HTTP} | latency of a turn p50, us | more than {LEAST} | memory of a connection, KB |");
+    println!(
+        "\n| client | uploaded, KB | of {HTTP} | latency of a turn p50, us | more than {LEAST} | memory of a connection, KB |"
+    );
     println!("|---|---:|---:|---:|---:|---:|");
     for one in measured {
-        let uploaded = find(HTTP).map_or(String::new(), |http| {
-            format!("{:.2} %", one.uploaded / http.uploaded * 100.0)
-        });
+        let uploaded =
+            find(HTTP).map_or(String::new(), |http| format!("{:.2} %", one.uploaded / http.uploaded * 100.0));
         let latency = one.format(0, |sample| p50(&sample.latency));
         let added = find(LEAST).and_then(|least| {
             let differences = one.samples.iter().zip(&least.samples);
@@ -77,7 +84,9 @@ pub(super) fn print(measured: &[Measured]) {
         let memory = one.format(1, |sample| sample.connection);
         println!(
             "| {} | {:.0} | {uploaded} | {latency} | {} | {memory} |",
-            one.client, one.uploaded / 1024.0, added.unwrap_or_default(),
+            one.client,
+            one.uploaded / 1024.0,
+            added.unwrap_or_default(),
         );
     }
     println!();
@@ -87,9 +96,9 @@ pub(super) fn print(measured: &[Measured]) {
         match figure {
             AgentFigure::Uploaded => Some(websocket.uploaded / http.uploaded),
             AgentFigure::Cpu => websocket.ratio(http, |sample| at(&sample.cpu, STEPS)),
-            AgentFigure::Increase => {
-                websocket.median(|sample| (increase(&sample.cpu) - increase(&sample.free)) / increase(&sample.compare))
-            }
+            AgentFigure::Increase => websocket.median(|sample| {
+                (increase(&sample.cpu) - increase(&sample.free)) / increase(&sample.compare)
+            }),
         }
     });
 }

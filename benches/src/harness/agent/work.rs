@@ -74,7 +74,8 @@ pub(crate) async fn run<A: Agent>(job: Job) -> Result<Sample, Failure> {
         last = agent;
     }
     if runs > 0 {
-        let compared = (0..steps).map(|number| last.compare(number)).collect::<Result<Option<Vec<_>>, _>>()?;
+        let compared =
+            (0..steps).map(|number| last.compare(number)).collect::<Result<Option<Vec<_>>, _>>()?;
         (sample.compare, sample.free) =
             compared.unwrap_or_default().into_iter().map(|[compare, free]| (compare, free)).unzip();
     }
