@@ -121,10 +121,11 @@ fn work(
         command.arg("agent-work");
         command
     };
-    let [runs, idle, steps] = [runs, idle, STEPS].map(|number| number.to_string());
-    let arguments =
-        ["--client", client, "--url", &server.url, "--steps", &steps, "--runs", &runs, "--idle", &idle];
-    let output = command.args(arguments).stderr(Stdio::inherit()).output()?;
+    command.args(["--client", client, "--url", &server.url]);
+    for (name, number) in [("--steps", STEPS), ("--runs", runs), ("--idle", idle)] {
+        command.args([name, &number.to_string()]);
+    }
+    let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(format!("{client} failed in the agent loop").into());
     }
