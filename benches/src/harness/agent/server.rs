@@ -80,7 +80,8 @@ async fn serve_connection(mut connection: TcpStream, uploaded: &AtomicU64) -> Re
         uploaded.fetch_add(body.len() as u64, Ordering::Relaxed);
         let mut response = String::new();
         for event in events(Request::parse(&body)?.results()?) {
-            let data = format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or_default());
+            let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
+            let data = format!("event: {kind}\ndata: {event}\n\n");
             response.push_str(&format!("{:x}\r\n{data}\r\n", data.len()));
         }
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -169,8 +170,8 @@ fn events(results: usize) -> Vec<Value> {
         json!({"type": "response.output_item.done", "output_index": 0, "item": done}),
         json!({"type": "response.completed", "response": response("completed", &[done], usage)}),
     ]);
-    for (number, event) in events.iter_mut().enumerate() {
-        event["sequence_number"] = json!(number);
+    for (number, event) in events.iter_mut().filter_map(Value::as_object_mut).enumerate() {
+        event.insert("sequence_number".to_owned(), json!(number));
     }
     events
 }
