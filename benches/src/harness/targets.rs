@@ -79,21 +79,21 @@ pub(crate) fn print(measured: &[Measured], counted: &[Counted]) {
     print_lines(&lines);
 }
 
-/// What is required of an agent loop over a WebSocket, as multiples of the same over HTTP if nothing else is said.
+/// What is required of an agent loop over a WebSocket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum AgentFigure {
-    /// Bytes uploaded.
+    /// Bytes uploaded, as a multiple of those over HTTP.
     Uploaded,
-    /// CPU time of a step at the end.
+    /// CPU time of the last step without the caller's copy, as a multiple of that over HTTP.
     Cpu,
-    /// How much that increases from the first steps to the last, in comparisons of the whole conversation.
+    /// How much that exceeds the CPU time of the first steps, in comparisons of the conversation.
     Increase,
 }
 
 const AGENT_TARGETS: &[(&str, AgentFigure, f64)] = &[
     ("bytes uploaded over a WebSocket, of HTTP's", AgentFigure::Uploaded, 0.03),
-    ("CPU of step 200 over a WebSocket, of HTTP's", AgentFigure::Cpu, 0.3),
-    ("increase of CPU from step 10 to 200, in comparisons of what was sent", AgentFigure::Increase, 1.0),
+    ("CPU of step 200 over a WebSocket without the caller's copy, of HTTP's", AgentFigure::Cpu, 0.3),
+    ("its increase from step 10, in comparisons with what was sent before", AgentFigure::Increase, 1.0),
 ];
 
 /// Prints the targets of the agent loop.

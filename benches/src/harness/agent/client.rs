@@ -159,11 +159,13 @@ impl<const WEBSOCKET: bool> Agent for Codex<WEBSOCKET> {
         const TIMES: usize = 20;
         let messages = &self.conversation.messages;
         let sent = messages.get(..2 * steps).ok_or("the conversation is shorter")?;
+        let kept = sent.to_vec();
         let (mut compared, mut freed) = (0.0, 0.0);
         for _ in 0..TIMES {
+            // As in a step: the caller has a conversation and copies it, and the client has kept one.
             let copy = sent.to_vec();
             let start = cpu()?;
-            if !messages.starts_with(&copy) {
+            if copy != kept {
                 return Err("equal conversations differ".into());
             }
             let between = cpu()?;
