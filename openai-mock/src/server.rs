@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::fault::schedule::Schedule;
 use crate::fault::{Fault, InvalidFault, Kind, Target};
 use crate::idle::{IdleListener, Requests};
 use crate::record::RecordedRequest;
+use crate::replay::{Replay, ReplayState};
 use crate::reply::Reply;
 use crate::routes;
 use crate::store::Store;
@@ -31,6 +33,7 @@ pub(crate) struct Shared {
     faults: Mutex<Schedule>,
     requests: Mutex<Vec<RecordedRequest>>,
     store: Mutex<Store>,
+    pub(crate) replay: Option<ReplayState>,
     pub(crate) counters: SharedCounters,
     pub(crate) open_streams: watch::Sender<usize>,
     pub(crate) open_websockets: watch::Sender<usize>,
@@ -41,6 +44,7 @@ impl Shared {
     pub(crate) fn new(mut config: MockConfig) -> Arc<Self> {
         Arc::new(Self {
             replies: Mutex::new(std::mem::take(&mut config.replies).into()),
+            replay: config.replay.take().map(ReplayState::new),
             faults: Mutex::new(Schedule::new(std::mem::take(&mut config.faults))),
             config,
             requests: Mutex::default(),
@@ -111,6 +115,14 @@ impl MockServer {
     /// No port can be bound.
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
+    }
+
+    /// Starts a server that answers from this recording, as fast as possible, see [`MockConfig::with_replay`].
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not a recording, or no port can be bound.
+    pub async fn replay(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::builder().with_replay(Replay::read(path)?).start().await
     }
 
     /// Settings to change before [`MockConfig::start`].

@@ -2,6 +2,7 @@
 
 mod body;
 mod budget;
+mod capture;
 mod failure;
 mod retry;
 mod success;
@@ -32,6 +33,7 @@ pub(crate) use self::success::FromResponse;
 use self::timeout::Timeout;
 use super::error_body::ErrorTable;
 use super::rate_limit::RateLimits;
+use super::recorder::{Exchange, ExchangeRecorder};
 use super::{Error, Redactor, Reliability};
 
 /// A header that authenticates, with the generation of its token.
@@ -76,6 +78,8 @@ pub(crate) struct Destination {
     pub(crate) http_client: Option<reqwest::Client>,
     /// Whether the server's messages, which may quote the prompt, may be logged.
     pub(crate) record_content: bool,
+    /// Captures the exchanges, if they are recorded.
+    pub(crate) recorder: Option<ExchangeRecorder>,
 }
 
 /// The URL, client and headers of one attempt. The hooks of the generated client apply it.
@@ -86,9 +90,24 @@ pub(crate) struct Attempt {
     pub(crate) http: reqwest::Client,
     destination: Arc<Destination>,
     token: Option<AuthHeader>,
+    /// The exchange of this attempt, once it is sent, if it is recorded.
+    exchange: Option<Arc<OnceLock<Exchange>>>,
 }
 
 impl Attempt {
+    /// Sends the request.
+    ///
+    /// # Errors
+    /// As the client.
+    pub(crate) async fn execute(&self, request: reqwest::Request) -> reqwest::Result<reqwest::Response> {
+        let (Some(recorder), Some(slot)) = (&self.destination.recorder, &self.exchange) else {
+            return self.http.execute(request).await;
+        };
+        let exchange = recorder.begin(&request);
+        slot.get_or_init(|| exchange.clone());
+        capture::execute(&self.http, request, exchange).await
+    }
+
     /// Checks that a response came from the server of the request.
     ///
     /// # Errors
@@ -145,6 +164,12 @@ pub(crate) struct Transport {
     budget: Arc<Mutex<RetryBudget>>,
     /// The start of the budget's clock.
     start: Instant,
+}
+
+/// A response, and its exchange if that is recorded.
+pub(crate) struct Response<T> {
+    value: ResponseValue<T>,
+    exchange: Option<Exchange>,
 }
 
 /// The failure of an attempt.
@@ -241,7 +266,7 @@ impl Transport {
         base: &str,
         max_retries: Option<u32>,
         operation: impl Fn(Attempt) -> Fut,
-    ) -> Result<ResponseValue<T>, Error>
+    ) -> Result<Response<T>, Error>
     where
         Fut: Future<Output = Result<ResponseValue<T>, ClientError<()>>>,
     {
@@ -256,7 +281,7 @@ impl Transport {
             let Failure { error, token, lost_connection } = match self.attempt(&base, &http, &operation).await
             {
                 Ok(response) => {
-                    self.record_rate_limits(response.headers());
+                    self.record_rate_limits(response.value.headers());
                     if policy.attempts() > 0 {
                         tracing::Span::current().record("http.request.resend_count", policy.attempts());
                     }
@@ -291,22 +316,26 @@ impl Transport {
         base: &Arc<str>,
         http: &reqwest::Client,
         operation: &impl Fn(Attempt) -> Fut,
-    ) -> Result<ResponseValue<T>, Failure>
+    ) -> Result<Response<T>, Failure>
     where
         Fut: Future<Output = Result<ResponseValue<T>, ClientError<()>>>,
     {
         let Destination { authorization, errors, redactor, url, .. } = &*self.destination;
         let token = authorization.header().await?;
+        let slot = self.destination.recorder.as_ref().map(|_| Arc::<OnceLock<Exchange>>::default());
         let attempt = Attempt {
             base: Arc::clone(base),
             http: http.clone(),
             destination: Arc::clone(&self.destination),
             token: token.clone(),
+            exchange: slot.clone(),
         };
         let future = tokio_runtime::guard(operation(attempt).then(success::accept));
         let result = Timeout::Response.limit(self.reliability.response_timeout, future).await;
         let (error, lost_connection) = match result.and_then(|result| result) {
-            Ok(Ok(response)) => return Ok(response),
+            Ok(Ok(value)) => {
+                return Ok(Response { value, exchange: slot.and_then(|slot| slot.get().cloned()) });
+            }
             Ok(Err(ClientError::UnexpectedResponse(response))) => {
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
                 let redirect = failure::redirect_error(&response);
@@ -329,11 +358,12 @@ impl Transport {
             }
             Err(error) => (error, false),
         };
+        let error = error.with_exchange(slot.as_deref().and_then(OnceLock::get));
         Err(Failure { error, token, lost_connection })
     }
 
     /// The body of a response, under this server's limits.
-    pub(crate) fn body(&self, response: ResponseValue<ByteStream>) -> Body {
+    pub(crate) fn body(&self, response: Response<ByteStream>) -> Body {
         Body::new(response, &self.reliability, &self.destination)
     }
 }
