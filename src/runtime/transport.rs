@@ -1,5 +1,6 @@
 //! Sends requests, with headers, timeouts and retries, and reads the bytes of responses.
 
+mod attempt;
 mod body;
 mod budget;
 mod capture;
@@ -18,13 +19,14 @@ use std::time::{Duration, SystemTime};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use progenitor_client::{ByteStream, Error as ClientError, ResponseValue};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Url, redirect};
 use tachikoma_backends_core::ErrorCategory;
 use tokio::time::Instant;
 
 pub(crate) use bytes::Bytes;
 
+pub(crate) use self::attempt::{Attempt, Response};
 pub(crate) use self::body::{BUSY_BYTES, Body};
 use self::budget::RetryBudget;
 use self::failure::RedirectError;
@@ -82,73 +84,6 @@ pub(crate) struct Destination {
     pub(crate) recorder: Option<ExchangeRecorder>,
 }
 
-/// The URL, client and headers of one attempt. The hooks of the generated client apply it.
-#[derive(Clone)]
-pub(crate) struct Attempt {
-    /// The URL to which the path of the operation is appended.
-    pub(crate) base: Arc<str>,
-    pub(crate) http: reqwest::Client,
-    destination: Arc<Destination>,
-    token: Option<AuthHeader>,
-    /// The exchange of this attempt, once it is sent, if it is recorded.
-    exchange: Option<Arc<OnceLock<Exchange>>>,
-}
-
-impl Attempt {
-    /// Sends the request.
-    ///
-    /// # Errors
-    /// As the client.
-    pub(crate) async fn execute(&self, request: reqwest::Request) -> reqwest::Result<reqwest::Response> {
-        let (Some(recorder), Some(slot)) = (&self.destination.recorder, &self.exchange) else {
-            return self.http.execute(request).await;
-        };
-        let exchange = recorder.begin(&request);
-        slot.get_or_init(|| exchange.clone());
-        capture::execute(&self.http, request, exchange).await
-    }
-
-    /// Checks that a response came from the server of the request.
-    ///
-    /// # Errors
-    /// The caller's own HTTP client followed a redirect to another server.
-    pub(crate) fn check_origin(&self, response: &reqwest::Response) -> Result<(), String> {
-        failure::check_origin(&self.destination.url, response.url())
-    }
-
-    /// Applies it to a request.
-    pub(crate) fn apply(&self, request: &mut reqwest::Request) {
-        let Destination { query, headers, default_headers, .. } = &*self.destination;
-        if let Some((name, value)) = query {
-            request.url_mut().query_pairs_mut().append_pair(name, value);
-        }
-        let target = request.headers_mut();
-        for (name, value) in headers {
-            target.insert(name, value.clone());
-        }
-        // The generated operations send their JSON as bytes.
-        if let Some(content_type) = target.get_mut(CONTENT_TYPE) {
-            *content_type = HeaderValue::from_static("application/json");
-        }
-        if let Some(AuthHeader { name, value, .. }) = &self.token {
-            target.insert(name, value.clone());
-        }
-        for name in default_headers.keys() {
-            target.remove(name);
-        }
-        for (name, value) in default_headers {
-            target.append(name, value.clone());
-        }
-    }
-}
-
-impl fmt::Debug for Attempt {
-    /// Without the HTTP client, which prints its default headers.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attempt").field("base", &super::masked_url(&self.base)).finish_non_exhaustive()
-    }
-}
-
 /// The connection to one server.
 #[derive(Clone)]
 pub(crate) struct Transport {
@@ -164,12 +99,6 @@ pub(crate) struct Transport {
     budget: Arc<Mutex<RetryBudget>>,
     /// The start of the budget's clock.
     start: Instant,
-}
-
-/// A response, and its exchange if that is recorded.
-pub(crate) struct Response<T> {
-    value: ResponseValue<T>,
-    exchange: Option<Exchange>,
 }
 
 /// The failure of an attempt.

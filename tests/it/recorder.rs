@@ -1,13 +1,33 @@
 //! Recordings: what is written, and that it plays back to the same.
 
-use std::path::Path;
+mod playback;
+mod privacy;
+mod transcripts;
 
-use openai_mock::{MockServer, Replay};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use futures::StreamExt;
+use openai_mock::{MockServer, Reply};
 use serde_json::Value;
-use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, Recorder};
-use tachikoma_backends_core::{
-    Backend, BackendError, CollectingStream, CompletionRequest, CompletionResponse,
+use tachikoma_backend_codex::{
+    Api, CodexBackend, CodexBackendConfig, CodexError, EmbeddingRequest, Recorder,
 };
+use tachikoma_backends_core::{
+    Backend, BackendError, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, Message,
+};
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+use crate::server;
+
+/// A folder for recordings.
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recording.jsonl");
+    (folder, path)
+}
 
 /// The lines of a recording.
 fn lines(path: &Path) -> Vec<Value> {
@@ -15,8 +35,23 @@ fn lines(path: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// The end of each exchange.
+fn ends(path: &Path) -> Vec<String> {
+    lines(path).iter().map(|line| line["end"]["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A configuration with one client for all backends, since making one takes long.
 fn config(url: &str) -> CodexBackendConfig {
-    CodexBackendConfig::new("sk-test").with_base_url(url).with_max_retries(0)
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    let client = || reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+    CodexBackendConfig::new("sk-test")
+        .with_base_url(url)
+        .with_max_retries(0)
+        .with_http_client(CLIENT.get_or_init(client).clone())
+}
+
+fn backend(config: CodexBackendConfig) -> CodexBackend {
+    CodexBackend::new(config).unwrap()
 }
 
 /// Sends a request, whole or streamed.
@@ -29,38 +64,170 @@ async fn send(backend: &CodexBackend, is_streamed: bool) -> Result<CompletionRes
     CollectingStream::new(stream).collect().await.map_err(Into::into)
 }
 
+/// A server that sends a head and then these pieces as chunks, each in a write of its own.
+async fn start_pieces(head: &str, pieces: Vec<Vec<u8>>, ends: bool) -> String {
+    let head = format!("HTTP/1.1 {head}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n");
+    let pieces = Arc::new(Mutex::new((head, pieces)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let (head, pieces) = pieces.lock().unwrap().clone();
+            connection.set_nodelay(true).unwrap();
+            server::read_request(&mut connection).await;
+            connection.write_all(head.as_bytes()).await.ok();
+            for piece in pieces {
+                let chunk = [format!("{:x}\r\n", piece.len()).as_bytes(), &piece, b"\r\n"].concat();
+                connection.write_all(&chunk).await.ok();
+                tokio::task::yield_now().await;
+            }
+            if ends {
+                connection.write_all(b"0\r\n\r\n").await.ok();
+            }
+            connection.shutdown().await.ok();
+        }
+    });
+    url
+}
+
+/// The endpoints, failures and retries of a backend are all in its recording.
 #[tokio::test]
-async fn whole_and_streamed_responses_play_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("recording.jsonl");
+async fn every_exchange_is_recorded() {
+    let (_folder, path) = folder();
     let server = MockServer::start().await.unwrap();
-    let backend =
-        CodexBackend::new(config(server.base_url()).with_recorder(Recorder::create(&path))).unwrap();
-    let mut recorded = Vec::new();
-    for is_streamed in [false, true] {
-        recorded.push(send(&backend, is_streamed).await.unwrap());
-    }
-    let replay = MockServer::replay(&path).await.unwrap();
-    let again = folder.path().join("again.jsonl");
-    let backend =
-        CodexBackend::new(config(replay.base_url()).with_recorder(Recorder::create(&again))).unwrap();
-    for (is_streamed, recorded) in [false, true].into_iter().zip(recorded) {
-        assert_eq!(send(&backend, is_streamed).await.unwrap(), recorded);
-    }
-    for (first, second) in lines(&path).iter().zip(lines(&again)) {
-        assert_eq!(first["version"], 1);
-        assert_eq!(texts(first), texts(&second));
+    let config = config(server.base_url()).with_max_retries(1).with_recorder(Recorder::create(&path));
+    let chat = backend(config.clone().with_api(Api::ChatCompletions));
+    let responses = backend(config.with_api(Api::Responses));
+    server.push_reply(Reply::error(503, "overloaded", "Later.").with_header("retry-after-ms", "1"));
+    send(&chat, false).await.unwrap();
+    send(&responses, true).await.unwrap();
+    chat.embed(EmbeddingRequest::from(["a", "b"])).await.unwrap();
+    assert!(chat.health_check().await.unwrap());
+    let turns = [Message::user("A long story"), Message::assistant("Yes"), Message::user("Go on")];
+    responses.try_compact(CompletionRequest::new(turns.into())).await.unwrap();
+    responses.count_request_tokens_exact(&CompletionRequest::user("Count")).await.unwrap();
+    let found: Vec<_> = lines(&path)
+        .iter()
+        .map(|line| {
+            let request = &line["request"];
+            let line = [&request["method"], &request["path"], &line["response"]["status"]];
+            line.map(|part| part.to_string().replace('"', "")).join(" ")
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "POST /v1/chat/completions 503",
+            "POST /v1/chat/completions 200",
+            "POST /v1/responses 200",
+            "POST /v1/embeddings 200",
+            "GET /v1/models 200",
+            "POST /v1/responses/compact 200",
+            "POST /v1/responses/input_tokens 200",
+        ]
+    );
+    let first = &lines(&path)[1];
+    assert_eq!(first["version"], 1);
+    assert_eq!(first["request"]["body"]["json"]["messages"][0]["content"], "Say hello to 你 and 😀");
+    let headers: Vec<(String, String)> = serde_json::from_value(first["request"]["headers"].clone()).unwrap();
+    assert!(headers.contains(&("authorization".to_owned(), "***".to_owned())), "{headers:?}");
+    assert!(headers.contains(&("content-type".to_owned(), "application/json".to_owned())), "{headers:?}");
+}
+
+#[tokio::test]
+async fn each_end_has_its_kind() {
+    let (_folder, path) = folder();
+    let recorder = Recorder::create(&path);
+    let send_to = async |url: &str, is_streamed: bool| {
+        let config = config(url).with_recorder(recorder.clone());
+        let config = config.with_idle_timeout(std::time::Duration::from_millis(50));
+        send(&backend(config), is_streamed).await
+    };
+    let error = send_to("http://127.0.0.1:1/v1", false).await.unwrap_err();
+    assert_eq!(error.category(), ErrorCategory::Network);
+    send_to(&server::start("").await, false).await.unwrap_err();
+    let cut = server::cut(server::http(200, "application/json", b"{\"id\": 1}"), 3);
+    send_to(&server::start(cut).await, false).await.unwrap_err();
+    let mock = MockServer::builder().with_fault("stall=1".parse().unwrap()).start().await.unwrap();
+    send_to(mock.base_url(), true).await.unwrap_err();
+    let mock = MockServer::start().await.unwrap();
+    send_to(mock.base_url(), false).await.unwrap();
+    assert_eq!(ends(&path), ["connect", "lost", "broken", "dropped", "complete"]);
+    let lines = lines(&path);
+    assert!(lines[0]["response"].is_null() && lines[1]["response"].is_null());
+    assert!(lines[0]["end"]["message"].as_str().unwrap().contains("refused"), "{}", lines[0]);
+    assert_eq!(lines[2]["response"]["pieces"][0]["text"], "{\"id\":");
+}
+
+/// A cancelled stream is recorded up to there.
+#[tokio::test]
+async fn a_cancelled_stream_is_recorded_up_to_there() {
+    let (_folder, path) = folder();
+    let mock = MockServer::builder().with_fault("stall=3".parse().unwrap()).start().await.unwrap();
+    let backend = backend(config(mock.base_url()).with_recorder(path.as_path()));
+    let mut stream = backend.complete_stream(CompletionRequest::user("Hello")).await.unwrap();
+    assert!(!stream.next().await.unwrap().unwrap().delta.is_empty());
+    assert!(lines(&path).is_empty(), "it is written at its end");
+    drop(stream);
+    assert_eq!(ends(&path), ["dropped"]);
+    assert!(!lines(&path)[0]["response"]["pieces"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_file_is_added_to_or_replaced() {
+    let (_folder, path) = folder();
+    let mock = MockServer::start().await.unwrap();
+    for (recorder, expected) in [
+        (Recorder::from(&*path), 1),
+        (path.to_str().unwrap().into(), 2),
+        (Recorder::append(&path), 3),
+        (Recorder::create(&path), 1),
+    ] {
+        // Clones share one file.
+        let backends = [0, 1].map(|_| backend(config(mock.base_url()).with_recorder(recorder.clone())));
+        send(&backends[1], false).await.unwrap();
+        assert_eq!(lines(&path).len(), expected);
+        drop(backends);
     }
 }
 
-/// The pieces of a recorded response, without their times.
-fn texts(line: &Value) -> Vec<Value> {
-    let pieces = line["response"]["pieces"].as_array().cloned().unwrap_or_default();
-    pieces
-        .into_iter()
-        .map(|mut piece| {
-            piece.as_object_mut().unwrap().remove("ms");
-            piece
-        })
-        .collect()
+#[test]
+fn a_file_that_cannot_be_opened_is_an_error_of_the_configuration() {
+    let (folder, _) = folder();
+    for path in [folder.path().join("missing/recording.jsonl"), folder.path().to_owned()] {
+        let error = CodexBackend::new(config("http://127.0.0.1:1/v1").with_recorder(path)).unwrap_err();
+        assert_eq!(error.category(), ErrorCategory::Configuration);
+        assert!(error.to_string().contains("with_recorder"), "{error}");
+    }
+}
+
+/// A disk that is full fails no request.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_failed_write_is_a_warning_once() {
+    let log = crate::secrets::channels::Log::default();
+    let guard = log.listen(tracing::Level::WARN);
+    let mock = MockServer::start().await.unwrap();
+    let backend = backend(config(mock.base_url()).with_recorder("/dev/full"));
+    for is_streamed in [false, true, false] {
+        send(&backend, is_streamed).await.unwrap();
+    }
+    drop(guard);
+    assert_eq!(log.take().matches("an exchange could not be recorded").count(), 1);
+}
+
+/// With a recorder, requests go over HTTP.
+#[tokio::test]
+async fn a_recorded_backend_opens_no_websocket() {
+    let (_folder, path) = folder();
+    let mock = MockServer::start().await.unwrap();
+    let websocket = tachikoma_backend_codex::WebSocket::Always;
+    let config = config(mock.base_url()).with_api(Api::Responses).with_websocket(websocket);
+    send(&backend(config.with_recorder(path.as_path())), true).await.unwrap();
+    assert_eq!((mock.counters().opened_websockets, lines(&path).len()), (0, 1));
+}
+
+/// The error of a `CodexError`, as through the trait.
+fn through_trait(error: CodexError) -> BackendError {
+    error.into()
 }

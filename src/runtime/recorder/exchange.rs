@@ -145,8 +145,13 @@ impl Exchange {
     fn render(&self, state: &State, redacts_texts: bool) -> String {
         let response = state.response.as_ref();
         let response_headers = response.map(|head| &head.headers);
-        let redaction =
-            Redaction::new(&self.recorder.redactor, redacts_texts, &state.headers, response_headers);
+        let redaction = Redaction::new(
+            &self.recorder.redactor,
+            redacts_texts,
+            &state.headers,
+            response_headers,
+            state.body.as_ref(),
+        );
         let (at, end) = match &state.end {
             Some((at, end)) => (*at, end),
             None => (state.start.elapsed(), &StreamEnd::Dropped),

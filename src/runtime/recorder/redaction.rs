@@ -21,24 +21,30 @@ const RESPONSE_SECRETS: &[&str] = &["authorization", "cookie", "api-key"];
 /// Masks what is recorded of one exchange.
 pub(super) struct Redaction {
     redactor: Arc<Redactor>,
-    /// The account, which errors may name.
+    /// The account, which errors may name, and what else is secret in this exchange.
     account: Redactor,
     redacts_texts: bool,
 }
 
 impl Redaction {
-    /// The headers are those of the request and of the response, if there was one.
+    /// The headers are those of the request and of the response, if there was one; the body is that of the request.
     pub(super) fn new(
         redactor: &Arc<Redactor>,
         redacts_texts: bool,
         request: &HeaderMap,
         response: Option<&HeaderMap>,
+        body: Option<&Bytes>,
     ) -> Self {
         let account = Redactor::default();
         for (name, value) in request.iter().chain(response.into_iter().flatten()) {
             if names_account(name) {
                 account.add_credential(value);
             }
+        }
+        if let Some(mut json) = body.and_then(|body| serde_json::from_slice(body).ok()) {
+            visit_credentials(&mut json, &mut |value| {
+                value.as_str().into_iter().for_each(|secret| account.add_secret(secret));
+            });
         }
         Self { redactor: Arc::clone(redactor), account, redacts_texts }
     }
@@ -92,7 +98,8 @@ impl Redaction {
         let bytes = self.body(std::slice::from_ref(body)).into_iter().next().unwrap_or_default();
         let mut content = Content::from_body(bytes);
         if let Content::Json(json) = &mut content {
-            mask_credentials(json);
+            // Short ones are not found by their text.
+            visit_credentials(json, &mut |value| *value = MASK.into());
         }
         content
     }
@@ -153,18 +160,16 @@ fn edit(pieces: &mut [Vec<u8>], edits: impl Fn(&str) -> Vec<Edit>) {
     }
 }
 
-/// Masks the credentials for other servers that a request carries: the values of `authorization` and of all `headers`.
-fn mask_credentials(json: &mut Value) {
+/// Visits the credentials for other servers that a request carries: the values of `authorization` and of all `headers`.
+fn visit_credentials(json: &mut Value, visit: &mut dyn FnMut(&mut Value)) {
     match json {
-        Value::Array(items) => items.iter_mut().for_each(mask_credentials),
+        Value::Array(items) => items.iter_mut().for_each(|item| visit_credentials(item, visit)),
         Value::Object(fields) => {
             for (name, value) in fields {
                 match (name.as_str(), value) {
-                    ("authorization", value @ Value::String(_)) => *value = MASK.into(),
-                    ("headers", Value::Object(headers)) => {
-                        headers.values_mut().for_each(|value| *value = MASK.into());
-                    }
-                    (_, value) => mask_credentials(value),
+                    ("authorization", value @ Value::String(_)) => visit(value),
+                    ("headers", Value::Object(headers)) => headers.values_mut().for_each(&mut *visit),
+                    (_, value) => visit_credentials(value, visit),
                 }
             }
         }
