@@ -1,5 +1,6 @@
 //! Against a real server: llama.cpp's, with a small deterministic model. Its base URL and key come from `OPENAI_BASE_URL`
-//! and `OPENAI_API_KEY`; without them these tests print that they are skipped.
+//! and `OPENAI_API_KEY`; without them these tests print that they are skipped. With `LIVE_RECORDING`, their exchanges are recorded to that
+//! file, and these tests pass against `openai-mock --replay` with it as well.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -24,7 +25,10 @@ fn configs(what: &str) -> Vec<CodexBackendConfig> {
         println!("skipped, since OPENAI_BASE_URL is not set: {what}");
         return Vec::new();
     }
-    let config = CodexBackendConfig::from_env().unwrap().with_model("tiny-random");
+    let mut config = CodexBackendConfig::from_env().unwrap().with_model("tiny-random");
+    if let Some(path) = std::env::var_os("LIVE_RECORDING") {
+        config = config.with_recorder(Recorder::append(path));
+    }
     [Api::ChatCompletions, Api::Responses].map(|api| config.clone().with_api(api)).into()
 }
 
@@ -268,8 +272,7 @@ async fn an_image_that_the_model_cannot_read() {
 #[tokio::test]
 async fn a_wrong_key() {
     for config in configs("a wrong key") {
-        let wrong =
-            CodexBackendConfig::new("sk-wrong").with_base_url(config.base_url()).with_api(config.api());
+        let wrong = config.with_credentials("sk-wrong");
         let backend = CodexBackend::new(wrong.clone()).unwrap();
         fail(wrong, request("Hi"), ErrorCategory::Authentication, "Invalid API Key").await;
         let error = backend.health_check().await.unwrap_err();
