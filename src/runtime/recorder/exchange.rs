@@ -61,7 +61,7 @@ impl ExchangeRecorder {
             pieces: Vec::new(),
             end: None,
         };
-        Exchange { recorder: self.clone(), state: Arc::new(Mutex::new(state)) }
+        Exchange(Arc::new(Capture { recorder: self.clone(), state: Mutex::new(state) }))
     }
 }
 
@@ -77,9 +77,11 @@ pub(crate) enum StreamEnd {
 
 /// One request and what came back. Clones are the same exchange.
 #[derive(Clone)]
-pub(crate) struct Exchange {
+pub(crate) struct Exchange(Arc<Capture>);
+
+struct Capture {
     recorder: ExchangeRecorder,
-    state: Arc<Mutex<State>>,
+    state: Mutex<State>,
 }
 
 struct State {
@@ -115,7 +117,7 @@ impl Exchange {
         let mut state = self.lock();
         let at = state.start.elapsed();
         state.bytes += piece.len();
-        if self.recorder.recorder.is_some() || state.bytes <= MAX_TRANSCRIPT_BYTES {
+        if self.0.recorder.recorder.is_some() || state.bytes <= MAX_TRANSCRIPT_BYTES {
             state.pieces.push((at, piece.clone()));
         }
     }
@@ -127,7 +129,7 @@ impl Exchange {
             return;
         }
         state.end = Some((state.start.elapsed(), end));
-        if let Some(recorder) = &self.recorder.recorder {
+        if let Some(recorder) = &self.0.recorder.recorder {
             let mut line = self.render(&state, recorder.redacts_texts);
             line.push('\n');
             recorder.write(line.as_bytes());
@@ -137,7 +139,7 @@ impl Exchange {
     /// What was captured so far; `None` if transcripts are not wanted, or it is too large.
     pub(crate) fn transcript(&self) -> Option<Transcript> {
         let state = self.lock();
-        let is_kept = self.recorder.has_transcripts && state.bytes <= MAX_TRANSCRIPT_BYTES;
+        let is_kept = self.0.recorder.has_transcripts && state.bytes <= MAX_TRANSCRIPT_BYTES;
         is_kept.then(|| Transcript::new(self.render(&state, false)))
     }
 
@@ -146,7 +148,7 @@ impl Exchange {
         let response = state.response.as_ref();
         let response_headers = response.map(|head| &head.headers);
         let redaction = Redaction::new(
-            &self.recorder.redactor,
+            &self.0.recorder.redactor,
             redacts_texts,
             &state.headers,
             response_headers,
@@ -179,7 +181,7 @@ impl Exchange {
 
     /// Ignores poisoning: no panic can leave the state inconsistent.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -176,3 +176,118 @@ fn visit_credentials(json: &mut Value, visit: &mut dyn FnMut(&mut Value)) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    const SECRET: &str = "sk-proj-Q7w3Zk9Xp2Lm5Tn8";
+
+    fn redaction() -> Redaction {
+        let redactor = Arc::new(Redactor::new(&["sk-proj-"]));
+        redactor.add_secret(SECRET);
+        Redaction::new(&redactor, false, &HeaderMap::new(), None, None)
+    }
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let pair = |(name, value): &(&str, &str)| {
+            (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap())
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    /// Texts with and without the secret, and bytes that are not UTF-8.
+    fn part() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            Just(SECRET.as_bytes().to_vec()),
+            Just(SECRET.as_bytes()[4..20].to_vec()),
+            Just(vec![0xff, 0xf0, 0x9f]),
+            "[a-z {}\"\u{e9}\u{1F600}]{0,12}".prop_map(String::into_bytes),
+        ]
+    }
+
+    proptest! {
+        /// Cuts change nothing: the pieces together are the redacted body, and each keeps what comes before and after a secret.
+        #[test]
+        fn pieces_are_redacted_as_the_whole_body(
+            parts in prop::collection::vec(part(), 0..8),
+            sizes in prop::collection::vec(1..20usize, 1..8),
+        ) {
+            let body = Bytes::from(parts.concat());
+            let (mut pieces, mut at) = (Vec::new(), 0);
+            for size in sizes.iter().cycle() {
+                if at == body.len() {
+                    break;
+                }
+                let end = body.len().min(at + size);
+                pieces.push(body.slice(at..end));
+                at = end;
+            }
+            let redaction = redaction();
+            let whole = redaction.body(std::slice::from_ref(&body)).concat();
+            let found = redaction.body(&pieces);
+            prop_assert_eq!(found.len(), pieces.len());
+            prop_assert_eq!(found.concat(), whole.clone());
+            let whole = String::from_utf8_lossy(&whole).into_owned();
+            prop_assert!(!whole.contains("Q7w3Zk9X") && !whole.contains("Zk9Xp2Lm"), "{}", whole);
+        }
+    }
+
+    #[test]
+    fn headers_with_credentials_and_accounts_are_masked() {
+        let redaction = redaction();
+        let check = |found: Vec<(String, String)>, expected: &[(&str, &str)]| {
+            let expected: Vec<_> =
+                expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            assert_eq!(found, expected);
+        };
+        let sent = headers(&[
+            ("authorization", "Bearer x"),
+            ("api-key", "x"),
+            ("cookie", "a=b"),
+            ("x-organization", "x"),
+            ("x-project", "x"),
+            ("accept", "*/*"),
+            ("x-note", SECRET),
+        ]);
+        check(
+            redaction.request_headers(&sent),
+            &[
+                ("authorization", "***"),
+                ("api-key", "***"),
+                ("cookie", "***"),
+                ("x-organization", "***"),
+                ("x-project", "***"),
+                ("accept", "*/*"),
+                ("x-note", "***"),
+            ],
+        );
+        let received = headers(&[
+            ("set-cookie", "a=b"),
+            ("x-ratelimit-limit-tokens", "100"),
+            ("content-length", "30"),
+            ("x-organization", "x"),
+        ]);
+        check(
+            redaction.response_headers(&received, -5),
+            &[
+                ("set-cookie", "***"),
+                ("x-ratelimit-limit-tokens", "100"),
+                ("content-length", "25"),
+                ("x-organization", "***"),
+            ],
+        );
+    }
+
+    #[test]
+    fn credentials_in_the_request_are_secrets_of_the_exchange() {
+        let body = Bytes::from(r#"{"tools":[{"authorization":"of-the-user-1","headers":{"a":"xy"}}]}"#);
+        let redaction = Redaction::new(&Arc::default(), false, &HeaderMap::new(), None, Some(&body));
+        let Content::Json(json) = redaction.request_body(&body) else { panic!("it is not JSON") };
+        assert_eq!(json.to_string(), r#"{"tools":[{"authorization":"***","headers":{"a":"***"}}]}"#);
+        assert_eq!(redaction.text("no of-the-user-1"), "no ***");
+    }
+}

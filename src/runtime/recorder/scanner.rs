@@ -115,7 +115,7 @@ impl Scanner {
             && !self.field.is_some_and(|field| field.has_value);
         if is_name {
             self.field = Some(Name { is_structural: STRUCTURAL.contains(&content), has_value: false });
-        } else if !(self.is_structural_value() && is_identifier(content)) && !content.is_empty() {
+        } else if !(content.is_empty() || self.is_structural_value() && is_identifier(content)) {
             edits.push((at..at + content.len(), "x".repeat(characters(content))));
         }
     }

@@ -33,7 +33,8 @@ impl Attempt {
         };
         let exchange = recorder.begin(&request);
         slot.get_or_init(|| exchange.clone());
-        capture::execute(&self.http, request, exchange).await
+        // Boxed, so that the future of a request that is not recorded stays small.
+        Box::pin(capture::execute(&self.http, request, exchange)).await
     }
 
     /// Checks that a response came from the server of the request.
