@@ -149,7 +149,7 @@ impl MockConfig {
         self
     }
 
-    /// Answers from recorded exchanges alone, whatever the key. A request gets the exchange with the same method, path with query, and
+    /// Responds from recorded exchanges alone, whatever the key. A request gets the exchange with the same method, path with query, and
     /// body, as JSON: those that were recorded for it one after the other, and then the last one again. A request without one gets
     /// a 400, `no_recorded_exchange`, that names the nearest line and the first difference. Where the recording has a mask (`***`),
     /// or a redacted text, any value of that place matches.

@@ -51,6 +51,7 @@ pub(crate) struct Requests {
     /// How many are being answered.
     active: Arc<AtomicUsize>,
     is_broken: Arc<AtomicBool>,
+    is_reset: Arc<AtomicBool>,
 }
 
 impl Connected<IncomingStream<'_, IdleListener>> for Requests {
@@ -73,6 +74,11 @@ impl Requests {
     /// Closes the connection as soon as something is written to it.
     pub(crate) fn break_connection(&self) {
         self.is_broken.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes the connection end by a reset.
+    pub(crate) fn reset_connection(&self) {
+        self.is_reset.store(true, Ordering::Relaxed);
     }
 }
 
@@ -123,6 +129,15 @@ impl IdleStream {
     fn restart(&mut self) {
         if let Some(end) = Instant::now().checked_add(self.limit) {
             self.timer.as_mut().reset(end);
+        }
+    }
+}
+
+impl Drop for IdleStream {
+    fn drop(&mut self) {
+        if self.requests.is_reset.load(Ordering::Relaxed) {
+            // Without it, the connection is closed.
+            _ = self.stream.set_zero_linger();
         }
     }
 }

@@ -37,7 +37,7 @@ struct Arguments {
     /// Inject a fault; may be given several times, and the first that is due is injected
     #[arg(long, value_name = "SPEC", long_help = fault_help())]
     fault: Vec<Fault>,
-    /// Answer from a recording alone, byte for byte; the key and other rules do not apply
+    /// Respond from a recording alone, byte for byte; the key and other rules do not apply
     #[arg(long, value_name = "FILE", conflicts_with_all = ["fault", "key"])]
     replay: Option<PathBuf>,
     /// Send the pieces of a recording at the times at which they came, instead of at once

@@ -1,4 +1,4 @@
-//! [`Replay`]: the recorded exchanges that a server answers from.
+//! [`Replay`]: the recorded exchanges from which a server responds.
 
 mod difference;
 mod format;
@@ -15,7 +15,7 @@ use self::format::{Exchange, Line};
 pub(crate) use self::respond::respond;
 use crate::server::lock;
 
-/// Recorded exchanges, from which a server answers instead of by its own rules: byte for byte, and piece for piece. See
+/// Recorded exchanges, from which a server responds instead of by its own rules: byte for byte, and piece for piece. See
 /// [`MockConfig::with_replay`](crate::MockConfig::with_replay).
 ///
 /// It is read from the file of a recorder, or from the transcript of an error: each line is the JSON of one exchange.

@@ -117,7 +117,7 @@ impl MockServer {
         Self::builder().start().await
     }
 
-    /// Starts a server that answers from this recording, as fast as possible, see [`MockConfig::with_replay`].
+    /// Starts a server that responds from this recording, as fast as possible, see [`MockConfig::with_replay`].
     ///
     /// # Errors
     /// The file cannot be read, or is not a recording, or no port can be bound.

@@ -24,10 +24,12 @@ impl CodexBackendConfig {
         self
     }
 
-    /// Whether an error holds the exchange that failed, as [`transcript`](crate::CodexError::transcript). By default it does not.
+    /// Whether an error holds the exchange that failed, as [`transcript`](crate::CodexError::transcript), also through the trait, in
+    /// [`ErrorDetails`](tachikoma_backends_core::ErrorDetails::transcript). By default it does not.
     ///
     /// Each exchange is kept in memory until it ends; one of more than 4 MiB gets no transcript. It holds the conversation, but
-    /// no secrets, and errors do not print it. Requests over WebSockets have none.
+    /// no secrets, and errors do not print it. Errors without an exchange of their own have none: those of requests that were not
+    /// sent, over WebSockets, or that a total timeout ended.
     ///
     /// ```no_run
     /// # use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CodexError, CompletionRequest};

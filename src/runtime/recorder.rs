@@ -23,12 +23,15 @@ use super::Error;
 /// A line holds `version` (1), the `time` of the request, the `request` (`method`, `path` with the query, `headers`, `body`), the
 /// `response` (`ms`, `status`, `headers`, and the `pieces` of its body, decompressed, as they arrived) and the `end`: `complete`,
 /// `dropped` by the caller or a timeout, `connect` (no connection), `lost` (the connection broke before the response), `broken`
-/// (within it), or `timeout`, one of the caller's own HTTP client. Times are in milliseconds since the request. A body or a piece is
-/// `json`, `text`, or `base64` where it is not valid UTF-8, as with a character that is cut between two pieces.
+/// (within it), or `timeout`, one of the caller's own HTTP client; with `reset` where the server reset the connection. Times are in
+/// milliseconds since the request. A body or a piece is `json`, `text`, or `base64` where it is not valid UTF-8, as with a character
+/// that is cut between two pieces.
 ///
 /// # Secrets
 /// The credentials of the backend, the values of headers that carry credentials, cookies, the organization and the project
-/// are replaced by `***`, also where the server echoes them, cut between two pieces or not. The conversation is recorded unless
+/// are replaced by `***`, also where the server echoes them, cut between two pieces or not, and so are the credentials for other servers
+/// that a request carries for its tools. Not recognized are a secret that a model spells over several events in parts of fewer than 8
+/// characters, and the default headers of an HTTP client of your own. The conversation is recorded unless
 /// [`with_redacted_texts`](Self::with_redacted_texts) is set.
 ///
 /// # Cost
@@ -71,7 +74,7 @@ impl Recorder {
     /// Whether the texts of the conversation are replaced, so that the recording can be shared: of every string in a body each
     /// character becomes `x`, except for the values of structural fields (`type`, `role`, `id`, `model`, `name`, ...) that are
     /// identifiers. Names of fields, numbers and usage stay. The recording can be replayed; arguments of tools and structured outputs in it
-    /// are no JSON. By default texts are recorded unchanged.
+    /// are not valid JSON. By default texts are recorded unchanged.
     #[must_use]
     pub fn with_redacted_texts(mut self, redacts_texts: bool) -> Self {
         self.redacts_texts = redacts_texts;

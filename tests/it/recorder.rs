@@ -159,6 +159,25 @@ async fn each_end_has_its_kind() {
     assert_eq!(lines[2]["response"]["pieces"][0]["text"], "{\"id\":");
 }
 
+/// The pieces have the times at which they came.
+#[tokio::test(start_paused = true)]
+async fn pieces_have_their_times() {
+    let (_folder, path) = folder();
+    let mock =
+        MockServer::builder().with_chunk_delay(std::time::Duration::from_secs(7)).start().await.unwrap();
+    send(&backend(config(mock.base_url()).with_recorder(Recorder::create(&path))), true).await.unwrap();
+    let line = &lines(&path)[0];
+    let times =
+        line["response"]["pieces"].as_array().unwrap().iter().map(|piece| piece["ms"].as_f64().unwrap());
+    let times: Vec<_> = [line["response"]["ms"].as_f64().unwrap()].into_iter().chain(times).collect();
+    assert!(times.len() > 5);
+    for pair in times[1..].windows(2) {
+        let wait = pair[1] - pair[0];
+        assert!((wait - 7_000.0).abs() < 500.0, "{times:?}");
+    }
+    assert!(times[0] <= times[1] && line["end"]["ms"].as_f64().unwrap() >= times[times.len() - 1]);
+}
+
 /// A cancelled stream is recorded up to there.
 #[tokio::test]
 async fn a_cancelled_stream_is_recorded_up_to_there() {
@@ -189,6 +208,20 @@ async fn a_file_is_added_to_or_replaced() {
         assert_eq!(lines(&path).len(), expected);
         drop(backends);
     }
+}
+
+/// Requests at the same time, over two recorders of the same file, write whole lines.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn parallel_exchanges_are_whole_lines() {
+    let (_folder, path) = folder();
+    let mock = MockServer::start().await.unwrap();
+    let backends = [0, 1].map(|_| Arc::new(backend(config(mock.base_url()).with_recorder(path.as_path()))));
+    let requests = (0..40).map(|number| {
+        let backend = Arc::clone(&backends[number % 2]);
+        tokio::spawn(async move { send(&backend, number % 3 == 0).await.unwrap() })
+    });
+    futures::future::join_all(requests).await.into_iter().for_each(|response| _ = response.unwrap());
+    assert_eq!(lines(&path).len(), 40);
 }
 
 #[test]

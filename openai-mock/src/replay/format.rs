@@ -49,6 +49,8 @@ struct PieceLine {
 struct EndLine {
     ms: f64,
     kind: EndKind,
+    #[serde(default)]
+    reset: bool,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +100,8 @@ pub(super) struct Exchange {
     pub(super) response: Option<Response>,
     pub(super) end: EndKind,
     pub(super) end_at: Duration,
+    /// Whether the server reset the connection.
+    pub(super) is_reset: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -130,6 +134,7 @@ impl Exchange {
             response: response.map(Response::new).transpose()?,
             end: end.kind,
             end_at: time(end.ms)?,
+            is_reset: end.reset,
         })
     }
 }

@@ -18,15 +18,15 @@ use crate::errors::ApiError;
 use crate::idle::Requests;
 use crate::server::Shared;
 
-/// Headers of the recorded connection, which say nothing about this one.
-const OF_CONNECTION: [HeaderName; 4] =
+/// Headers that concern one connection alone.
+const CONNECTION_HEADERS: [HeaderName; 4] =
     [CONNECTION, TRANSFER_ENCODING, UPGRADE, HeaderName::from_static("keep-alive")];
 
 /// The last events of streams, after which clients do not read on.
 const LAST_EVENTS: &[&str] =
     &["data: [DONE]", "\"response.completed\"", "\"response.incomplete\"", "\"response.failed\""];
 
-/// Answers a request from the recording.
+/// Responds to a request from the recording.
 pub(crate) async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let start = Instant::now();
     let Some(state) = &shared.replay else { return StatusCode::NOT_FOUND.into_response() };
@@ -56,13 +56,15 @@ async fn play(
     shared: Arc<Shared>,
     connection: Option<&Requests>,
 ) -> Response {
-    let Exchange { response, end, end_at, .. } = exchange;
+    let Exchange { response, end, end_at, is_reset, .. } = exchange;
     let keeps_times = state.replay.keeps_times;
+    let resetting = connection.filter(|_| is_reset).cloned();
     let Some(response) = response else {
         match end {
             EndKind::Dropped | EndKind::Timeout => stopped(&shared).await,
             _ => wait(&shared, keeps_times, start, end_at).await,
         }
+        resetting.iter().for_each(Requests::reset_connection);
         if let Some(connection) = connection {
             connection.break_connection();
         }
@@ -94,6 +96,7 @@ async fn play(
             EndKind::Dropped | EndKind::Timeout => stopped(&shared).await,
             _ => wait(&shared, keeps_times, start, end_at).await,
         }
+        resetting.iter().for_each(Requests::reset_connection);
         Some(Err(reset()))
     });
     let body = Body::from_stream(pieces.chain(end.filter_map(async |end| end)));
@@ -112,7 +115,7 @@ async fn stopped(shared: &Shared) {
 /// The recorded headers. A body in several pieces has no length: in chunks they stay apart. A body that is cut keeps it, so that it breaks
 /// in the same way.
 fn headers(mut headers: HeaderMap, is_complete: bool, pieces: usize) -> HeaderMap {
-    for name in OF_CONNECTION {
+    for name in CONNECTION_HEADERS {
         headers.remove(name);
     }
     if is_complete && pieces != 1 {

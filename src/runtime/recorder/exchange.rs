@@ -1,6 +1,5 @@
 //! [`Exchange`]: one request and what came back, as it is captured.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -71,8 +70,12 @@ pub(crate) enum StreamEnd {
     Complete,
     /// The caller dropped the response, or the request.
     Dropped,
-    /// It failed: the kind of the failure, and its cause.
-    Failed(&'static str, String),
+    /// It failed: the kind of the failure, its cause, and whether the server reset the connection.
+    Failed {
+        kind: &'static str,
+        cause: String,
+        is_reset: bool,
+    },
 }
 
 /// One request and what came back. Clones are the same exchange.
@@ -158,10 +161,10 @@ impl Exchange {
             Some((at, end)) => (*at, end),
             None => (state.start.elapsed(), &StreamEnd::Dropped),
         };
-        let (kind, message) = match end {
-            StreamEnd::Complete => ("complete", None),
-            StreamEnd::Dropped => ("dropped", None),
-            StreamEnd::Failed(kind, cause) => (*kind, Some(Cow::Owned(redaction.text(cause)))),
+        let (kind, message, reset) = match end {
+            StreamEnd::Complete => ("complete", None, false),
+            StreamEnd::Dropped => ("dropped", None, false),
+            StreamEnd::Failed { kind, cause, is_reset } => (*kind, Some(redaction.text(cause)), *is_reset),
         };
         let line = Line {
             version: VERSION,
@@ -174,7 +177,7 @@ impl Exchange {
                 body: state.body.as_ref().map(|body| redaction.request_body(body)),
             },
             response: response.map(|head| response_line(head, &state.pieces, &redaction)),
-            end: EndLine { ms: milliseconds(at), kind, message },
+            end: EndLine { ms: milliseconds(at), kind, message, reset },
         };
         serde_json::to_string(&line).unwrap_or_default()
     }

@@ -20,7 +20,7 @@ pub(super) struct Line<'a> {
     pub(super) request: RequestLine<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) response: Option<ResponseLine>,
-    pub(super) end: EndLine<'a>,
+    pub(super) end: EndLine,
 }
 
 #[derive(Serialize)]
@@ -50,12 +50,15 @@ pub(super) struct PieceLine {
 }
 
 #[derive(Serialize)]
-pub(super) struct EndLine<'a> {
+pub(super) struct EndLine {
     pub(super) ms: f64,
     pub(super) kind: &'static str,
     /// The cause, of a connection that broke.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) message: Option<std::borrow::Cow<'a, str>>,
+    pub(super) message: Option<String>,
+    /// Whether the server reset the connection.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) reset: bool,
 }
 
 /// Bytes as JSON.

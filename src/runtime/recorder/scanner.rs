@@ -164,7 +164,7 @@ fn bare_length(text: &str) -> usize {
 
 fn is_identifier(text: &str) -> bool {
     text.len() <= MAX_IDENTIFIER
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:/@+=*".contains(&byte))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:/*".contains(&byte))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Captures the exchange of an attempt, where it is recorded.
 
+use std::error::Error as StdError;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -29,7 +31,7 @@ pub(super) async fn execute(
                 error if error.is_timeout() => "timeout",
                 _ => "lost",
             };
-            exchange.end(StreamEnd::Failed(kind, failure::root_cause(&error)));
+            exchange.end(failed(kind, &error));
             return Err(error);
         }
     };
@@ -43,6 +45,15 @@ pub(super) async fn execute(
     let body = reqwest::Response::from(http::Response::new(body)).bytes_stream();
     let body = reqwest::Body::wrap_stream(CapturedBody { body: Box::pin(body), guard });
     Ok(http::Response::from_parts(head, body).into())
+}
+
+/// The end of an exchange that failed.
+fn failed(kind: &'static str, error: &reqwest::Error) -> StreamEnd {
+    let causes = std::iter::successors(Some(error as &dyn StdError), |error| (*error).source());
+    let is_reset = causes
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::ConnectionReset);
+    StreamEnd::Failed { kind, cause: failure::root_cause(error), is_reset }
 }
 
 /// Ends the exchange when it is dropped.
@@ -71,7 +82,7 @@ impl<S: Stream<Item = reqwest::Result<Bytes>>> Stream for CapturedBody<S> {
             Poll::Ready(Some(Ok(piece))) => exchange.piece(piece),
             Poll::Ready(Some(Err(error))) => {
                 let kind = if error.is_timeout() { "timeout" } else { "broken" };
-                exchange.end(StreamEnd::Failed(kind, failure::root_cause(error)));
+                exchange.end(failed(kind, error));
             }
             Poll::Ready(None) => exchange.end(StreamEnd::Complete),
             Poll::Pending => {}

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, Recorder};
 use tachikoma_backends_core::{Backend, BackendError, CompletionRequest, ToolDefinition, ToolParameters};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::{backend, config, folder, lines, start_pieces};
 
@@ -264,6 +264,30 @@ async fn refused_connections_break_again() {
                 assert_eq!(found, expected);
             }
         }
+    }
+}
+
+/// A server that resets a connection does so again, in the same place.
+#[tokio::test]
+async fn reset_connections_are_reset_again() {
+    for sent in ["", "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: {\"choices\":[]}\n\n"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            crate::server::read_request(&mut connection).await;
+            connection.write_all(sent.as_bytes()).await.unwrap();
+            connection.set_zero_linger().unwrap();
+        });
+        let (_folder, recording) = folder();
+        let request = || CompletionRequest::user("Hi");
+        let recorded = backend(config(&url).with_recorder(Recorder::create(&recording)));
+        let expected = outcome(&recorded, &url, request(), true).await;
+        assert_eq!(lines(&recording)[0]["end"]["reset"], true, "{expected:?}");
+        let replay = MockServer::replay(&recording).await.unwrap();
+        let found = outcome(&backend(config(replay.base_url())), replay.base_url(), request(), true).await;
+        assert_eq!(found, expected);
+        assert!(found[0]["text"].as_str().unwrap().contains("reset"), "{found:?}");
     }
 }
 
