@@ -24,6 +24,7 @@ use futures::future::BoxFuture;
 use progenitor_client::{ByteStream, Error as ClientError, ResponseValue};
 use tachikoma_backends_core::{CompletionRequest, CompletionResponse, Message};
 
+use self::responses::Storing;
 #[cfg(feature = "websocket")]
 pub(crate) use self::responses::websocket;
 use crate::CodexError;
@@ -91,6 +92,8 @@ pub(crate) struct ResponseContext {
     pub(crate) state_origin: String,
     /// The custom tools that were sent as functions.
     pub(crate) custom_tools: BTreeSet<String>,
+    /// What is learned about a response that the next turn may continue.
+    pub(crate) storing: Option<Arc<Storing>>,
 }
 
 impl Default for ResponseContext {
@@ -101,6 +104,7 @@ impl Default for ResponseContext {
             limit: None,
             state_origin: String::new(),
             custom_tools: BTreeSet::new(),
+            storing: None,
         }
     }
 }

@@ -7,17 +7,20 @@
 
 mod api_choice;
 mod background;
+mod chain;
 mod compact;
 mod connect;
 mod count;
 mod embed;
 mod exchange;
+mod gated;
 mod health;
 mod observer;
 mod prepare;
 mod preview;
 mod report;
 mod resume;
+mod server_state;
 mod spans;
 #[cfg(feature = "websocket")]
 mod websocket;
@@ -58,8 +61,9 @@ pub struct CodexBackend {
     transport: Transport,
     spans: Spans,
     unknown_fields: Arc<UnknownFieldCounts>,
+    stored_chains: Arc<server_state::StoredChains>,
     #[cfg(feature = "websocket")]
-    websockets: Arc<websocket::WebSockets>,
+    websockets: Arc<websocket::Pool>,
 }
 
 impl CodexBackend {
@@ -84,6 +88,7 @@ impl CodexBackend {
             transport,
             spans,
             unknown_fields,
+            stored_chains: Arc::default(),
             #[cfg(feature = "websocket")]
             websockets: Arc::default(),
         })

@@ -3,10 +3,12 @@
 mod api;
 mod env;
 mod file;
+mod gate;
 mod input_limit;
 mod limits;
 mod recorder;
 mod resume;
+mod server_state;
 #[cfg(feature = "websocket")]
 mod websocket;
 
@@ -21,6 +23,7 @@ pub use self::websocket::WebSocket;
 use crate::CodexError;
 use crate::auth::{Credentials, DefaultHeaders};
 use crate::models::OpenAIModel;
+use crate::runtime::gate::Gate;
 use crate::runtime::{Recorder, Reliability};
 use crate::server::{Azure, BaseUrl, Server};
 
@@ -52,6 +55,8 @@ use crate::server::{Azure, BaseUrl, Server};
 /// | [`with_stream_usage`](Self::with_stream_usage) | | true |
 /// | `with_websocket`, with the feature `websocket` | | `WebSocket::Off` |
 /// | [`with_resume`](Self::with_resume) | | false |
+/// | [`with_server_state`](Self::with_server_state) | | false |
+/// | [`with_gate`](Self::with_gate) | | none |
 /// | [`with_record_content`](Self::with_record_content) | | false |
 /// | [`with_header`](Self::with_header), [`with_default_headers`](Self::with_default_headers) | | none |
 /// | [`with_http_client`](Self::with_http_client) | | the crate's own client |
@@ -99,6 +104,8 @@ pub struct CodexBackendConfig {
     #[cfg(feature = "websocket")]
     websocket: WebSocket,
     resume: bool,
+    server_state: bool,
+    gate: Option<Gate>,
     reliability: Reliability,
     default_headers: DefaultHeaders,
     http_client: Option<HttpClient>,
@@ -131,6 +138,8 @@ impl CodexBackendConfig {
             #[cfg(feature = "websocket")]
             websocket: WebSocket::default(),
             resume: false,
+            server_state: false,
+            gate: None,
             reliability: Reliability::default(),
             default_headers: DefaultHeaders::default(),
             http_client: None,

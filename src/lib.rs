@@ -28,6 +28,7 @@ pub use openai::JsonSchema;
 /// The types generated from OpenAI's API document. Not covered by semver: each refresh of the document may change them.
 #[cfg(feature = "openai-types")]
 pub use openai::types as openai_types;
+pub use runtime::gate::Gate;
 pub use runtime::rate_limit::{RateLimit, RateLimits};
 pub use runtime::unknown::{UnknownField, UnknownFieldKind};
 pub use runtime::{Error as CodexError, Recorder, Reliability};

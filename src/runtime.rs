@@ -6,6 +6,7 @@ pub(crate) mod decoder;
 mod error;
 pub(crate) mod error_body;
 pub(crate) mod events;
+pub(crate) mod gate;
 pub(crate) mod json;
 pub(crate) mod offload;
 pub(crate) mod rate_limit;

@@ -29,6 +29,7 @@ pub struct MockConfig {
     pub(crate) idle_timeout: Duration,
     pub(crate) background_polls: usize,
     pub(crate) replay: Option<Replay>,
+    pub(crate) rate_limits: Option<(u32, u32)>,
 }
 
 impl Default for MockConfig {
@@ -51,6 +52,7 @@ impl Default for MockConfig {
             idle_timeout: Duration::from_secs(60),
             background_polls: 2,
             replay: None,
+            rate_limits: None,
         }
     }
 }
@@ -158,6 +160,14 @@ impl MockConfig {
     /// client leaves.
     pub fn with_replay(mut self, replay: Replay) -> Self {
         self.replay = Some(replay);
+        self
+    }
+
+    /// Limits each model to this many requests and tokens per minute: both refill steadily, a request is charged a token for every
+    /// four bytes of its body and its highest number of output tokens, and one that exceeds what is left is refused with status
+    /// 429 and `rate_limit_exceeded`. The `x-ratelimit-*` headers state what is left. By default there are no limits.
+    pub fn with_rate_limits(mut self, requests: u32, tokens: u32) -> Self {
+        self.rate_limits = Some((requests, tokens));
         self
     }
 

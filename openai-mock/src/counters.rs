@@ -29,6 +29,8 @@ pub struct Counters {
     pub opened_websockets: u64,
     /// Responses that a client has cancelled: by the endpoint, or by leaving before the end of the stream.
     pub cancelled_responses: u64,
+    /// Requests that were refused because of [`with_rate_limits`](crate::MockConfig::with_rate_limits).
+    pub rate_limited_requests: u64,
 }
 
 /// The counters that all parts of a server share.
@@ -54,6 +56,10 @@ impl SharedCounters {
 
     pub(crate) fn cancelled(&self) {
         self.change(|counters| counters.cancelled_responses += 1);
+    }
+
+    pub(crate) fn rate_limited(&self) {
+        self.change(|counters| counters.rate_limited_requests += 1);
     }
 
     pub(crate) fn received(&self, bytes: usize) {

@@ -98,7 +98,16 @@ pub(crate) fn to_message(
 impl ApiError {
     /// The text of this error over a WebSocket.
     pub(crate) fn to_message(&self, stream_id: Option<&str>) -> String {
-        to_message(Some(self.status.as_u16()), &self.body, [], stream_id)
+        self.to_message_with([], stream_id)
+    }
+
+    /// The same, with these headers.
+    pub(crate) fn to_message_with(
+        &self,
+        headers: impl IntoIterator<Item = (String, String)>,
+        stream_id: Option<&str>,
+    ) -> String {
+        to_message(Some(self.status.as_u16()), &self.body, headers, stream_id)
     }
 
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {

@@ -17,6 +17,7 @@ mod key;
 mod list;
 mod models;
 mod output;
+mod rate_limit;
 mod record;
 mod replay;
 mod reply;

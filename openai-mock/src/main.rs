@@ -31,6 +31,12 @@ struct Arguments {
     /// Close connections on which nothing has happened for this long
     #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
     idle_timeout: Duration,
+    /// Requests per minute of each model, with --tokens-per-minute; further ones are refused with status 429 [default: no limit]
+    #[arg(long, requires = "tokens_per_minute")]
+    requests_per_minute: Option<u32>,
+    /// Tokens per minute of each model, with --requests-per-minute
+    #[arg(long, requires = "requests_per_minute")]
+    tokens_per_minute: Option<u32>,
     /// Accept requests that OpenAI's document does not allow, for instance with fields of other servers
     #[arg(long)]
     no_schema_check: bool,
@@ -79,6 +85,9 @@ async fn serve(arguments: &Arguments) -> io::Result<()> {
         .with_schema_check(!no_schema_check)
         .with_recording(false);
     config = fault.iter().cloned().fold(config, MockConfig::with_fault);
+    if let (Some(requests), Some(tokens)) = (arguments.requests_per_minute, arguments.tokens_per_minute) {
+        config = config.with_rate_limits(requests, tokens);
+    }
     if let Some(key) = key {
         config = config.with_key(key);
     }

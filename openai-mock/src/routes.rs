@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -132,6 +133,10 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
         tokio::spawn(discard(std::mem::take(&mut body), limit));
     }
     let body = to_bytes(body, limit).await;
+    let mut admission = match &body {
+        Ok(body) if is_limited(&parts) => shared.admit(body),
+        _ => None,
+    };
     let id = hash::id("req_", &[line.as_bytes(), body.as_deref().unwrap_or_default()]);
     let mut response = match body {
         Ok(body) => {
@@ -139,8 +144,13 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
             if shared.config.recording {
                 shared.record(RecordedRequest::new(&parts, &body));
             }
-            parts.extensions.insert(IsContinuation(is_continuation(&body)));
-            next.run(Request::from_parts(parts, Body::from(body))).await
+            match admission.as_mut().and_then(|admission| admission.refusal.take()) {
+                Some(refusal) => refusal.into_response(),
+                None => {
+                    parts.extensions.insert(IsContinuation(is_continuation(&body)));
+                    next.run(Request::from_parts(parts, Body::from(body))).await
+                }
+            }
         }
         Err(_) => ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -153,6 +163,11 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
     if let Some(id) = HeaderValue::try_from(id).ok().filter(|_| !is_replay) {
         response.headers_mut().entry("x-request-id").or_insert(id);
     }
+    for (name, value) in admission.into_iter().flat_map(|admission| admission.headers) {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().entry(name).or_insert(value);
+        }
+    }
     for &(name, value) in headers {
         let name = HeaderName::from_static(name);
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
@@ -164,6 +179,13 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
         Some(active) => active.until_sent(response),
         None => response,
     }
+}
+
+/// Whether the limits of a model apply to a request.
+fn is_limited(parts: &Parts) -> bool {
+    let path = parts.uri.path();
+    parts.method == Method::POST
+        && ["/chat/completions", "/responses", "/embeddings"].iter().any(|end| path.ends_with(end))
 }
 
 /// Whether a body names a response that it continues.

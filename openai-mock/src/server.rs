@@ -16,6 +16,7 @@ use crate::counters::{Counters, SharedCounters};
 use crate::fault::schedule::Schedule;
 use crate::fault::{Fault, InvalidFault, Kind, Target};
 use crate::idle::{IdleListener, Requests};
+use crate::rate_limit::{Admission, RateLimiter};
 use crate::record::RecordedRequest;
 use crate::replay::{Replay, ReplayState};
 use crate::reply::Reply;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     requests: Mutex<Vec<RecordedRequest>>,
     store: Mutex<Store>,
     pub(crate) replay: Option<ReplayState>,
+    rate_limiter: Mutex<RateLimiter>,
     pub(crate) counters: SharedCounters,
     pub(crate) open_streams: watch::Sender<usize>,
     pub(crate) open_websockets: watch::Sender<usize>,
@@ -45,6 +47,7 @@ impl Shared {
         Arc::new(Self {
             replies: Mutex::new(std::mem::take(&mut config.replies).into()),
             replay: config.replay.take().map(ReplayState::new),
+            rate_limiter: Mutex::new(RateLimiter::new(config.rate_limits)),
             faults: Mutex::new(Schedule::new(std::mem::take(&mut config.faults))),
             config,
             requests: Mutex::default(),
@@ -88,6 +91,15 @@ impl Shared {
     /// What is stored. Do not hold it while another method of this state is called.
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
         lock(&self.store)
+    }
+
+    /// Charges a request with this body; `None` without limits.
+    pub(crate) fn admit(&self, body: &[u8]) -> Option<Admission> {
+        let admission = lock(&self.rate_limiter).admit(body)?;
+        if admission.refusal.is_some() {
+            self.counters.rate_limited();
+        }
+        Some(admission)
     }
 
     pub(crate) fn record(&self, request: RecordedRequest) {
@@ -171,6 +183,11 @@ impl MockServer {
     /// Adds a fault behind those of [`MockConfig::with_fault`].
     pub fn push_fault(&self, fault: Fault) {
         lock(&self.shared.faults).push(fault);
+    }
+
+    /// Changes the limits of [`MockConfig::with_rate_limits`]: no model has more left than the new ones.
+    pub fn set_rate_limits(&self, requests: u32, tokens: u32) {
+        lock(&self.shared.rate_limiter).set(requests, tokens);
     }
 
     /// What was billed, uploaded, opened and cancelled so far. `GET /mock/counters` returns the same as JSON.

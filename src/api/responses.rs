@@ -12,6 +12,7 @@ mod request;
 mod response;
 mod state;
 pub(crate) mod stored;
+mod storing;
 mod stream;
 mod tools;
 #[cfg(feature = "websocket")]
@@ -23,12 +24,18 @@ use tachikoma_backends_core::{CompletionRequest, CompletionResponse, Message};
 
 pub(crate) use self::compaction::{Compact, CompactedOutput, is_compacted, prune};
 pub(crate) use self::input_tokens::InputTokens;
+pub(crate) use self::storing::{Storing, is_previous_missing};
 use self::stream::ResponsesStream;
 use super::{ClientResult, Protocol, ResponseContext, TextProtocol, custom_tool, encode, unknown_fields};
 use crate::CodexError;
 use crate::openai::Client;
 use crate::runtime::{decoder::Decoder, transport::Bytes, unknown::UnknownFields};
 use crate::target::Target;
+
+/// Whether the message is still what the response was that its state came from: the server has the same.
+pub(crate) fn is_unchanged(message: &Message, origin: &str) -> bool {
+    state::items(message, origin).is_some()
+}
 
 /// `POST /responses`.
 pub(crate) struct Responses;

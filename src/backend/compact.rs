@@ -90,8 +90,9 @@ impl CodexBackend {
         let max_retries = request.max_retries;
         let output = async {
             let (request, _) = self.checked(request.clone(), target)?;
+            let load = self.load(&request, target);
             let body = Compact::encode(request, target)?;
-            let request = ProtocolRequest { model_in_path: None, body, max_retries };
+            let request = ProtocolRequest { model_in_path: None, body, max_retries, load };
             self.exchange(Arc::new(Compact), request, ResponseContext::default()).await
         };
         let outcome = output.instrument(observer.span()).await;

@@ -54,6 +54,7 @@ pub(super) fn connect(config: &CodexBackendConfig, server: &Server) -> Result<Tr
         http_client: config.http_client().cloned(),
         record_content: config.record_content(),
         recorder,
+        gate: config.gate().cloned(),
     };
     Transport::new(destination, *config.reliability())
 }

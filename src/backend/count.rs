@@ -74,7 +74,7 @@ impl CodexBackend {
         let max_retries = request.max_retries;
         let (request, _) = self.checked(request.clone(), &target)?;
         let body = InputTokens::encode(request, &target)?;
-        let request = ProtocolRequest { model_in_path: None, body, max_retries };
+        let request = ProtocolRequest { model_in_path: None, body, max_retries, load: None };
         let (tokens, _) = self.exchange(Arc::new(InputTokens), request, ResponseContext::default()).await?;
         Ok(tokens)
     }

@@ -10,6 +10,7 @@ use super::exchange::ProtocolRequest;
 use crate::CodexError;
 use crate::api::embeddings::{self, EmbeddingRequest, EmbeddingResponse, Embeddings};
 use crate::api::{Protocol, ResponseContext};
+use crate::runtime::gate::Load;
 
 impl CodexBackend {
     /// Embeds texts: one vector for each, in their order. Retries, timeouts and errors are those of
@@ -50,7 +51,10 @@ impl CodexBackend {
         let (protocol, max_retries) = (Embeddings::new(&request), request.max_retries);
         let model = request.model.to_string();
         let body = embeddings::encode(request, self.server.model_in_body(protocol.is_in_deployment()))?;
-        let request = ProtocolRequest { model_in_path: Some(&model), body, max_retries };
+        // Four bytes a token, as texts and lists of token ids have on average.
+        let tokens = u32::try_from(body.len() / 4).unwrap_or(u32::MAX);
+        let load = Some(Load { model: model.clone(), tokens });
+        let request = ProtocolRequest { model_in_path: Some(&model), body, max_retries, load };
         let (response, request_id) =
             self.exchange(Arc::new(protocol), request, ResponseContext::default()).await?;
         Ok(EmbeddingResponse { request_id, ..response })

@@ -10,9 +10,11 @@ use tachikoma_backends_core::{CompletionChunk, CompletionRequest, CompletionResp
 use tracing::{Instrument, Span};
 
 use super::CodexBackend;
+use super::gated::gated;
 use super::observer::CallObserver;
 use super::prepare::PreparedRequest;
 use super::resume::StoredStream;
+use super::server_state::StoredTurn;
 #[cfg(feature = "websocket")]
 use super::websocket::{OpenResponse, Route};
 use crate::CodexError;
@@ -21,6 +23,7 @@ use crate::models::{Date, OpenAIModel};
 use crate::openai::{self, ByteStream};
 use crate::runtime::decoder::Decoder;
 use crate::runtime::events::SseSource;
+use crate::runtime::gate::Load;
 use crate::runtime::resume::ResumableSource;
 use crate::runtime::transport::timeout::Timeout;
 use crate::runtime::transport::{Body, Bytes, Response};
@@ -36,14 +39,16 @@ pub(super) type ChunkStream<E> = Pin<Box<dyn Stream<Item = Result<CompletionChun
 enum StreamResponse {
     #[cfg(feature = "websocket")]
     WebSocket(Box<OpenResponse>),
-    Stream(Box<Body>, Box<dyn Decoder + Send>, Option<Box<StoredStream>>),
+    Stream(Box<Body>, Box<dyn Decoder + Send>, Option<Box<StoredStream>>, Option<Box<StoredTurn>>),
     /// From a server that does not stream, or that reports an error.
     Whole(Box<CompletionResponse>),
 }
 
+type PreparedTurn = (PreparedRequest, Option<Box<StoredTurn>>);
+
 /// The start of a request for a stream.
 enum Start {
-    Prepared(Box<Result<PreparedRequest, CodexError>>),
+    Prepared(Box<Result<PreparedTurn, CodexError>>),
     #[cfg(feature = "websocket")]
     WebSocket(Box<CompletionRequest>),
 }
@@ -54,11 +59,14 @@ pub(super) struct ProtocolRequest<'a> {
     pub(super) model_in_path: Option<&'a str>,
     pub(super) body: Bytes,
     pub(super) max_retries: Option<u32>,
+    /// What the gate counts, if there is one.
+    pub(super) load: Option<Load>,
 }
 
 impl<'a> ProtocolRequest<'a> {
     pub(super) fn new(prepared: &'a PreparedRequest, max_retries: Option<u32>) -> Self {
-        Self { model_in_path: prepared.model_in_path(), body: prepared.body.clone(), max_retries }
+        let load = prepared.load.clone();
+        Self { model_in_path: prepared.model_in_path(), body: prepared.body.clone(), max_retries, load }
     }
 }
 
@@ -67,23 +75,30 @@ impl CodexBackend {
     pub(super) async fn respond(&self, request: CompletionRequest) -> Result<CompletionResponse, CodexError> {
         let mut observer = self.observe(&request);
         let response = async move {
+            let _slot = self.transport.enter().await?;
             #[cfg(feature = "websocket")]
             let request = match self.respond_over_websocket(request).await? {
                 Route::WebSocket(response) => return Ok(*response),
                 Route::Http(request) => *request,
             };
             let max_retries = request.max_retries;
-            let prepared = self.prepare(request, false)?;
+            let (mut prepared, mut turn) = self.prepare_turn(request, false)?;
             warn(&prepared.warnings, &prepared.target);
             if prepared.is_background {
                 return self.complete_in_background(prepared, max_retries).await;
             }
-            let request = ProtocolRequest::new(&prepared, max_retries);
-            let protocol = Arc::clone(&prepared.protocol);
-            let (mut response, request_id) =
-                self.exchange(protocol, request, prepared.context.clone()).await?;
-            response.request_id = request_id;
-            Ok(response)
+            let exchange = async {
+                let body = self.send_turn(&mut prepared, turn.as_deref_mut(), max_retries).await?;
+                let PreparedRequest { protocol, context, .. } = prepared;
+                let (mut response, request_id) = self.read(protocol, body, context).await?;
+                response.request_id = request_id;
+                Ok(response)
+            };
+            let outcome = self.within_total(exchange).await;
+            if let Some(turn) = turn {
+                turn.respond(&outcome);
+            }
+            outcome
         };
         let outcome = response.instrument(observer.span()).await;
         match &outcome {
@@ -98,7 +113,7 @@ impl CodexBackend {
         if self.uses_websocket(&request) {
             return Start::WebSocket(Box::new(request));
         }
-        Start::Prepared(Box::new(self.prepare(request, true)))
+        Start::Prepared(Box::new(self.prepare_turn(request, true)))
     }
 
     /// Starts a stream with errors of type `E`. The future holds only the prepared request.
@@ -111,37 +126,25 @@ impl CodexBackend {
         let start = observer.span().in_scope(|| self.start(request));
         async move {
             let response = async {
-                let prepared = match start {
-                    Start::Prepared(prepared) => *prepared,
-                    #[cfg(feature = "websocket")]
-                    Start::WebSocket(request) => match self.open_websocket(*request).await? {
-                        Route::WebSocket(response) => return Ok(StreamResponse::WebSocket(response)),
-                        Route::Http(request) => self.prepare(*request, true),
-                    },
-                }?;
-                warn(&prepared.warnings, &prepared.target);
-                let resumption = self.resumption(&prepared, max_retries, Span::current())?.map(Box::new);
-                let request = ProtocolRequest::new(&prepared, max_retries);
-                let mut body = self.send(&*prepared.protocol, request).await?;
-                let PreparedRequest { protocol, context, .. } = prepared;
-                if body.detect_events().await? {
-                    return Ok(StreamResponse::Stream(Box::new(body), protocol.decoder(context), resumption));
-                }
-                let (mut response, request_id) = self.read(protocol, body, context).await?;
-                response.request_id = request_id;
-                Ok(StreamResponse::Whole(Box::new(response)))
+                let slot = self.transport.enter().await?;
+                Ok((slot, self.begin(start, max_retries).await?))
             };
             let response = response.instrument(observer.span()).await;
-            Ok(match response.inspect_err(|error| observer.failed(error))? {
-                StreamResponse::Stream(body, decoder, resumption) => {
+            let (slot, response) = response.inspect_err(|error| observer.failed(error))?;
+            let chunks: ChunkStream<E> = match response {
+                StreamResponse::Stream(body, decoder, resumption, turn) => {
                     let limits = self.config.reliability();
                     let source = SseSource::new(*body, limits.max_event_bytes);
-                    match resumption {
+                    let chunks = match resumption {
                         Some(resumption) => {
                             let source = ResumableSource::new(source, *resumption, limits.min_retry_wait);
                             stream::chunks(source, decoder, limits, observer)
                         }
                         None => stream::chunks(source, decoder, limits, observer),
+                    };
+                    match turn {
+                        Some(turn) => turn.observe(chunks),
+                        None => chunks,
                     }
                 }
                 #[cfg(feature = "websocket")]
@@ -152,8 +155,36 @@ impl CodexBackend {
                     observer.response(&response);
                     Box::pin(futures::stream::iter(response.into_chunks().map(Ok)))
                 }
-            })
+            };
+            Ok(gated(chunks, slot))
         }
+    }
+
+    /// Sends a request for a stream, and waits for the beginning of its response.
+    async fn begin(&self, start: Start, max_retries: Option<u32>) -> Result<StreamResponse, CodexError> {
+        let (mut prepared, mut turn) = match start {
+            Start::Prepared(prepared) => *prepared,
+            #[cfg(feature = "websocket")]
+            Start::WebSocket(request) => match self.open_websocket(*request).await? {
+                Route::WebSocket(response) => return Ok(StreamResponse::WebSocket(response)),
+                Route::Http(request) => {
+                    let max_retries = request.max_retries;
+                    let prepared = Start::Prepared(Box::new(self.prepare_turn(*request, true)));
+                    return Box::pin(self.begin(prepared, max_retries)).await;
+                }
+            },
+        }?;
+        warn(&prepared.warnings, &prepared.target);
+        let resumption = self.resumption(&prepared, max_retries, Span::current())?.map(Box::new);
+        let mut body = self.send_turn(&mut prepared, turn.as_deref_mut(), max_retries).await?;
+        let PreparedRequest { protocol, context, .. } = prepared;
+        if body.detect_events().await? {
+            let decoder = protocol.decoder(context);
+            return Ok(StreamResponse::Stream(Box::new(body), decoder, resumption, turn));
+        }
+        let (mut response, request_id) = self.read(protocol, body, context).await?;
+        response.request_id = request_id;
+        Ok(StreamResponse::Whole(Box::new(response)))
     }
 
     /// Sends a request and reads its whole response, which is returned with the request id, within the total timeout.
@@ -164,6 +195,7 @@ impl CodexBackend {
         context: ResponseContext,
     ) -> Result<(R, Option<String>), CodexError> {
         let exchange = async {
+            let _slot = self.transport.enter().await?;
             let body = self.send(&*protocol, request).await?;
             self.read(protocol, body, context).await
         };
@@ -193,7 +225,7 @@ impl CodexBackend {
         let base = self.server.base(request.model_in_path)?;
         let send = async |body: &Bytes| {
             let operation = |attempt| protocol.call(openai::client(attempt), body.clone());
-            self.transport.send(&base, request.max_retries, operation).await
+            self.transport.send(&base, request.max_retries, request.load.as_ref(), operation).await
         };
         let response: Result<Response<ByteStream>, _> = send(&request.body).await;
         let error = match response {

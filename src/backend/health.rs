@@ -12,7 +12,7 @@ impl CodexBackend {
     pub(super) async fn is_healthy(&self) -> Result<bool, CodexError> {
         let base = self.server.base(None)?;
         let operation = |attempt: Attempt| async move { openai::client(attempt).list_models().await };
-        match self.transport.send(&base, Some(0), operation).await {
+        match self.transport.send(&base, Some(0), None, operation).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_rate_limit() => Ok(true),
             Err(error) if matches!(error.status(), Some(404 | 405 | 501)) && !self.server.lists_models() => {

@@ -7,14 +7,14 @@ use tachikoma_backends_core::{CompletionRequest, ErrorCategory};
 use tracing::Span;
 
 use super::api_choice::{self, ApiChoice};
+use super::chain::{Continuation, Conversation};
 use super::{CodexBackend, RequestPreview, background};
 use crate::CodexError;
 use crate::api::{ResponseContext, TextProtocol, custom_tool, encode, responses, state};
 use crate::config::Api;
 use crate::models::{ModelSpec, OpenAIModel};
+use crate::runtime::gate::Load;
 use crate::runtime::transport::Bytes;
-#[cfg(feature = "websocket")]
-use crate::target::PreviousResponse;
 use crate::target::{Target, WireApi};
 use crate::tokens;
 use crate::validate::{adapt, validate};
@@ -30,6 +30,8 @@ pub(super) struct PreparedRequest {
     /// Whether the server stores the response, and whether it generates it in the background.
     pub(super) is_stored: bool,
     pub(super) is_background: bool,
+    /// What the gate counts, if there is one.
+    pub(super) load: Option<Load>,
 }
 
 impl PreparedRequest {
@@ -149,25 +151,35 @@ impl CodexBackend {
         self.prepare_for(request, target)
     }
 
-    /// The request of an event that begins a response over a WebSocket: what continues a previous response, or the whole.
+    /// What continues a previous response, or the whole conversation.
     ///
     /// # Errors
     /// As [`prepare`](Self::prepare).
-    #[cfg(feature = "websocket")]
-    pub(super) fn prepare_continuation(
+    pub(super) fn prepare_conversation(
         &self,
-        request: CompletionRequest,
-        previous_response: Option<PreviousResponse>,
+        conversation: &mut Conversation,
+        continuation: Option<&Continuation>,
+        stream: bool,
     ) -> Result<PreparedRequest, CodexError> {
-        // Such a response always streams, without a field that says so.
-        let target = Target { previous_response, ..self.target(&request, false) };
-        self.prepare_for(request, target)
+        let Some(continuation) = continuation else {
+            return self.prepare(conversation.request_from(0), stream);
+        };
+        // The limit is that of the whole conversation.
+        let too_long = || conversation.inspect(|whole| tokens::too_long(whole, &self.target(whole, stream)));
+        let warning = self.check_length(too_long)?;
+        let (request, previous) = conversation.continuation(continuation);
+        let target = Target { previous_response: Some(previous), ..self.target(&request, stream) };
+        let mut prepared = self.prepare_for(request, target)?;
+        prepared.load = conversation.inspect(|whole| self.load(whole, &prepared.target));
+        prepared.warnings.extend(warning);
+        Ok(prepared)
     }
 
     fn prepare_for(&self, request: CompletionRequest, target: Target) -> Result<PreparedRequest, CodexError> {
         Span::current().record("openai.api.type", target.api.attribute());
         let (mut request, mut warnings) = self.checked(request, &target)?;
         warnings.extend(self.check_length(|| tokens::too_long(&request, &target))?);
+        let load = self.load(&request, &target);
         let limits = self.config.reliability();
         let context = ResponseContext {
             max_tool_calls: limits.max_tool_calls,
@@ -178,6 +190,7 @@ impl CodexBackend {
                 true => BTreeSet::new(),
                 false => custom_tool::names(&request.tools),
             },
+            storing: None,
         };
         let is_background = target.api == WireApi::Responses && background::is_background(&request);
         if is_background {
@@ -186,6 +199,6 @@ impl CodexBackend {
         let is_stored = target.api == WireApi::Responses && background::is_stored(&request);
         let protocol = target.api.protocol();
         let body = protocol.encode(request, &target)?;
-        Ok(PreparedRequest { protocol, body, target, context, warnings, is_stored, is_background })
+        Ok(PreparedRequest { protocol, body, target, context, warnings, is_stored, is_background, load })
     }
 }

@@ -36,7 +36,7 @@ impl StoredStream {
     pub(super) async fn connect(self, after: Option<u64>) -> Result<SseSource, CodexError> {
         let Self { transport, base, stored, max_retries, max_event_bytes, .. } = self;
         let operation = |attempt| stored.clone().events(openai::client(attempt), after);
-        let response = transport.send(&base, max_retries, operation).await?;
+        let response = transport.send(&base, max_retries, None, operation).await?;
         let mut body = transport.body(response);
         if body.detect_events().await? {
             return Ok(SseSource::new(body, max_event_bytes));

@@ -1,98 +1,37 @@
 //! Sends requests over WebSockets: the connections of a backend, and what the server knows on each of them.
 
-mod chain;
+mod pool;
 
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use tachikoma_backends_core::{CompletionChunk, CompletionRequest, CompletionResponse, ErrorCategory};
 use tokio::time::Instant;
 
-use self::chain::{Chain, Conversation};
+pub(super) use self::pool::Pool;
+use self::pool::ReservedLane;
 use super::CodexBackend;
+use super::chain::Conversation;
 use super::exchange::{ChunkStream, warn};
 use super::observer::CallObserver;
 use super::prepare::PreparedRequest;
+use super::server_state::StoredTurn;
 use crate::CodexError;
 use crate::api::websocket;
 use crate::config::WebSocket;
 use crate::runtime::decoder::Decoder;
 use crate::runtime::transport::timeout::Timeout;
-use crate::runtime::websocket::{WebSocketConnection, WebSocketSource};
+use crate::runtime::websocket::WebSocketSource;
 use crate::runtime::{Reliability, stream};
 use crate::server::ERRORS;
 use crate::target::WireApi;
-use crate::tokens;
-
-/// The age at which an idle connection is replaced. The server closes it at 60 minutes.
-const MAX_AGE: Duration = Duration::from_secs(55 * 60);
-
-/// How long requests go over HTTP after a WebSocket has failed.
-const RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// The most attempts for one request.
 const MAX_ATTEMPTS: usize = 3;
 
-/// The most connections that wait for another request.
-const MAX_IDLE: usize = 16;
-
 /// Fields of `extra` with which the caller continues responses, or that WebSockets do not have.
 const HTTP_ONLY: &[&str] = &["background", "conversation", "previous_response_id", "stream_options"];
-
-/// The WebSockets of a backend.
-#[derive(Debug, Default)]
-pub(super) struct WebSockets {
-    idle: Mutex<Vec<IdleConnection>>,
-    /// The end of the time in which requests go over HTTP.
-    failed_until: Mutex<Option<Instant>>,
-}
-
-/// A connection without a response in progress, and what its server knows.
-#[derive(Debug)]
-struct IdleConnection {
-    connection: WebSocketConnection,
-    chain: Option<Chain>,
-}
-
-impl WebSockets {
-    fn has_failed(&self) -> bool {
-        let until = *self.failed_until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| Instant::now() < until)
-    }
-
-    fn set_failed(&self) {
-        let until = Instant::now().checked_add(RETRY_AFTER);
-        *self.failed_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
-    }
-
-    /// The idle connection whose server knows the beginning of this request, else any.
-    fn take(&self, conversation: &Conversation, origin: &str) -> Option<IdleConnection> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|idle| idle.connection.is_open() && idle.connection.age() < MAX_AGE);
-        let continues = |idle: &IdleConnection| {
-            idle.chain.as_ref().is_some_and(|chain| chain.known_messages(conversation, origin).is_some())
-        };
-        // Chains of other conversations are left alone as long as a new connection can be opened.
-        let index =
-            idle.iter().rposition(continues).or_else(|| idle.iter().rposition(|idle| idle.chain.is_none()));
-        let index = index.or((idle.len() >= MAX_IDLE).then_some(0));
-        index.map(|index| idle.remove(index))
-    }
-
-    /// Keeps a connection for other requests, in place of the one that has waited for longest if there are too many.
-    fn put_back(&self, connection: WebSocketConnection, chain: Option<Chain>) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if !connection.is_open() {
-            return;
-        }
-        if idle.len() >= MAX_IDLE {
-            idle.remove(0);
-        }
-        idle.push(IdleConnection { connection, chain });
-    }
-}
 
 /// How a request goes to the server.
 pub(super) enum Route<T> {
@@ -108,19 +47,45 @@ pub(super) struct OpenResponse {
     turn: OpenTurn,
 }
 
-/// A connection with a response in progress. Dropped before the end of that, it closes.
+/// The lane of a response in progress. Dropped before the end of that, its conversation is forgotten.
 struct OpenTurn {
-    sockets: Arc<WebSockets>,
-    connection: WebSocketConnection,
-    conversation: Conversation,
+    lane: ReservedLane,
+    memory: Memory,
+}
+
+/// What remembers a conversation: the lane, or the server in its store.
+enum Memory {
+    Lane(Box<Conversation>),
+    Store(Box<StoredTurn>),
+}
+
+impl Memory {
+    /// The conversation that a lane may know.
+    fn of_lane(&self) -> Option<&Conversation> {
+        match self {
+            Self::Lane(conversation) => Some(conversation),
+            Self::Store(_) => None,
+        }
+    }
+
+    fn into_request(self) -> CompletionRequest {
+        match self {
+            Self::Lane(conversation) => conversation.into_request(),
+            Self::Store(turn) => turn.into_request(),
+        }
+    }
 }
 
 impl OpenTurn {
-    /// After a whole response the connection serves others.
+    /// After a whole response the lane serves the next turn.
     fn end<E>(self, last: &Result<CompletionChunk, E>) {
-        let Self { sockets, connection, conversation } = self;
-        if let Ok(last) = last {
-            sockets.put_back(connection, conversation.into_chain(last));
+        let Self { lane, memory } = self;
+        match (memory, last) {
+            (Memory::Lane(conversation), Ok(last)) => lane.end(conversation.into_chain(last)),
+            (Memory::Store(turn), last) => {
+                turn.end(|conversation| conversation.into_chain(last.as_ref().ok()?))
+            }
+            (Memory::Lane(_), Err(_)) => {}
         }
     }
 }
@@ -166,16 +131,17 @@ impl OpenResponse {
 
 /// What an attempt over a connection came to.
 enum Attempt {
-    Open(WebSocketSource, Box<PreparedRequest>, WebSocketConnection),
-    /// Nothing of a response has come: once more, on this connection if there is one.
-    Again(Option<WebSocketConnection>),
+    Open(WebSocketSource, Box<PreparedRequest>, ReservedLane),
+    /// Nothing of a response has come: once more, in this lane if there is one, else over a new connection.
+    Again(Option<ReservedLane>),
     /// Over HTTP, with this many retries if some have been used up.
     Http(Option<u32>),
 }
 
 impl CodexBackend {
     /// Opens a WebSocket and lets the server prepare this conversation, which generates nothing: the first request that begins with
-    /// it then has a shorter wait. Returns whether the server did; it does not where such requests go over HTTP.
+    /// it then has a shorter wait, and so have others beside it. Returns whether the server did; it does not where such requests
+    /// go over HTTP.
     ///
     /// # Errors
     /// The request would be refused, or the server rejects it.
@@ -183,21 +149,21 @@ impl CodexBackend {
         if !self.uses_websocket(request) {
             return Ok(false);
         }
-        let conversation = Conversation::new(request.clone());
-        let prepared = self.prepare_continuation(conversation.request_from(0), None)?;
-        let Some(connection) = self.connect().await? else { return Ok(false) };
-        let mut source = connection.request(websocket::request(&prepared.body, true)).await;
+        let origin = self.target(request, false).state_origin;
+        let mut conversation = Conversation::new(request.clone(), origin);
+        let prepared = self.prepare_conversation(&mut conversation, None, false)?;
+        let Some(mut lane) = self.lane(None, None).await? else { return Ok(false) };
+        let mut source = lane.request(&prepared.body, true);
         let limit = self.config.reliability().response_timeout;
-        let first =
-            source.first(limit).await.map(|first| (websocket::error(first), websocket::response_id(first)));
-        let id = match first? {
-            (Some(error), _) => return Err(self.transport.redactor().error(error)),
-            (None, id) => id,
-        };
+        let first = source.first(limit).await?;
+        if let Some(error) = websocket::error(first) {
+            return Err(self.transport.redactor().error(error));
+        }
+        lane.begin(Some(first));
+        let id = websocket::response_id(first);
         let rest = async { while poll_fn(|context| source.poll_rest(context)).await {} };
         Timeout::Response.limit(limit, rest).await?;
-        let chain = id.map(|id| conversation.into_warm_chain(id));
-        self.websockets.put_back(connection, chain);
+        lane.end(id.map(|id| conversation.into_warm_chain(id)));
         Ok(true)
     }
 
@@ -227,28 +193,36 @@ impl CodexBackend {
         &self,
         request: CompletionRequest,
     ) -> Result<Route<OpenResponse>, CodexError> {
-        let origin = self.target(&request, true).state_origin;
-        let conversation = Conversation::new(request);
-        let mut idle = self.websockets.take(&conversation, &origin);
+        let mut max_retries = request.max_retries;
+        let mut memory = match self.keeps_state(&request) {
+            true => Memory::Store(Box::new(self.stored_turn(request, false))),
+            false => {
+                let origin = self.target(&request, false).state_origin;
+                Memory::Lane(Box::new(Conversation::new(request, origin)))
+            }
+        };
+        let mut lane = self.lane(memory.of_lane(), None).await?;
         for _ in 0..MAX_ATTEMPTS {
-            match self.attempt(idle.take(), &conversation, &origin).await? {
-                Attempt::Open(source, prepared, connection) => {
+            let Some(reserved) = lane else { break };
+            let begun = Instant::now();
+            match self.attempt(reserved, &mut memory, max_retries).await? {
+                Attempt::Open(source, prepared, lane) => {
                     let PreparedRequest { protocol, context, .. } = *prepared;
-                    let turn = OpenTurn { sockets: Arc::clone(&self.websockets), connection, conversation };
                     let decoder = protocol.decoder(context);
+                    let turn = OpenTurn { lane, memory };
                     return Ok(Route::WebSocket(Box::new(OpenResponse { source, decoder, turn })));
                 }
-                Attempt::Again(connection) => {
-                    idle = connection.map(|connection| IdleConnection { connection, chain: None });
-                }
+                Attempt::Again(again @ Some(_)) => lane = again,
+                Attempt::Again(None) => lane = self.lane(memory.of_lane(), Some(begun)).await?,
                 Attempt::Http(retries) => {
-                    let mut request = conversation.into_request();
-                    request.max_retries = retries.or(request.max_retries);
-                    return Ok(Route::Http(Box::new(request)));
+                    max_retries = retries.or(max_retries);
+                    break;
                 }
             }
         }
-        Ok(Route::Http(Box::new(conversation.into_request())))
+        let mut request = memory.into_request();
+        request.max_retries = max_retries;
+        Ok(Route::Http(Box::new(request)))
     }
 
     /// The whole response to a request, within the total timeout.
@@ -278,63 +252,59 @@ impl CodexBackend {
 
     async fn attempt(
         &self,
-        idle: Option<IdleConnection>,
-        conversation: &Conversation,
-        origin: &str,
+        mut lane: ReservedLane,
+        memory: &mut Memory,
+        max_retries: Option<u32>,
     ) -> Result<Attempt, CodexError> {
-        let chain = idle.as_ref().and_then(|idle| idle.chain.as_ref());
-        let known = chain.and_then(|chain| Some((chain, chain.known_messages(conversation, origin)?)));
-        let is_continuation = known.is_some();
-        let (request, previous) = match known {
-            Some((chain, known)) => {
-                // The limit is that of the whole conversation.
-                let too_long = || {
-                    let whole = conversation.request_from(0);
-                    tokens::too_long(&whole, &self.target(&whole, true))
-                };
-                if let Some(warning) = self.check_length(too_long)? {
-                    tracing::warn!("{warning}");
-                }
-                let (request, previous) = chain.continuation(known, conversation);
-                (request, Some(previous))
+        let prepared = match memory {
+            Memory::Lane(conversation) => {
+                self.prepare_conversation(conversation, lane.continuation.as_ref(), false)?
             }
-            None => (conversation.request_from(0), None),
+            Memory::Store(turn) => self.prepare_stored(turn, false)?,
         };
-        let prepared = self.prepare_continuation(request, previous)?;
-        let is_fresh = idle.is_none();
-        let connection = match idle {
-            Some(idle) => idle.connection,
-            None => match self.connect().await? {
-                Some(connection) => connection,
-                None => return Ok(Attempt::Http(None)),
-            },
-        };
-        let mut source = connection.request(websocket::request(&prepared.body, false)).await;
+        let mut reservation = self.transport.reserve(prepared.load.as_ref()).await?;
+        if let Some(reservation) = &mut reservation {
+            reservation.sent();
+        }
+        let mut source = lane.request(&prepared.body, false);
         let error = match source.first(self.config.reliability().response_timeout).await {
-            Ok(first) => websocket::error(first),
+            Ok(first) => {
+                let error = websocket::error(first);
+                lane.begin(error.is_none().then_some(first));
+                error
+            }
             // The server may be generating: it is sent again only where a request over HTTP would be.
             Err(error) if error.is_timeout() => {
-                let retries = self.transport.wait_to_retry(error, conversation.max_retries()).await?;
+                let retries = self.transport.wait_to_retry(error, max_retries).await?;
                 return Ok(Attempt::Http(Some(retries)));
             }
-            Err(error) if is_fresh => {
+            Err(error) if lane.is_new => {
                 self.fail(&error);
                 return Ok(Attempt::Http(None));
             }
             // The server had closed it meanwhile.
             Err(_) => return Ok(Attempt::Again(None)),
         };
+        if let (Some(reservation), Some(error)) = (&mut reservation, &error)
+            && error.category() == ErrorCategory::RateLimit
+        {
+            reservation.reject(error.details().retry_after);
+        }
         let Some(error) = error else {
             warn(&prepared.warnings, &prepared.target);
-            return Ok(Attempt::Open(source, Box::new(prepared), connection));
+            return Ok(Attempt::Open(source, Box::new(prepared), lane));
         };
-        match error.code() {
-            Some(websocket::PREVIOUS_RESPONSE_NOT_FOUND) if is_continuation => {
-                return Ok(Attempt::Again(Some(connection)));
-            }
-            Some(websocket::CONNECTION_LIMIT_REACHED) => return Ok(Attempt::Again(None)),
-            _ => self.websockets.put_back(connection, None),
+        let is_missing = match memory {
+            Memory::Lane(_) => lane.is_missing(&error),
+            Memory::Store(turn) => turn.is_missing(&error),
+        };
+        if is_missing || lane.is_unsupported(&error) {
+            return Ok(Attempt::Again(Some(lane)));
         }
+        if error.code() == Some(websocket::CONNECTION_LIMIT_REACHED) {
+            return Ok(Attempt::Again(None));
+        }
+        drop((source, lane));
         // HTTP has new tokens, and the way to go on without the state. It also decides about requests that are invalid over a
         // WebSocket, which has further rules, such as one response at a time.
         let is_invalid = matches!(error.category(), ErrorCategory::InvalidRequest | ErrorCategory::NotFound);
@@ -342,16 +312,33 @@ impl CodexBackend {
             return Ok(Attempt::Http(None));
         }
         let error = self.transport.redactor().error(error);
-        let retries = self.transport.wait_to_retry(error, conversation.max_retries()).await?;
+        let retries = self.transport.wait_to_retry(error, max_retries).await?;
         Ok(Attempt::Http(Some(retries)))
     }
 
-    /// A new connection; `None` if the server does not open one.
-    async fn connect(&self) -> Result<Option<WebSocketConnection>, CodexError> {
+    /// A lane for a request: one that knows the beginning of this conversation, or any, of a connection that was opened after `since`
+    /// if that is set. `None` if the server opens no connection.
+    async fn lane(
+        &self,
+        known: Option<&Conversation>,
+        since: Option<Instant>,
+    ) -> Result<Option<ReservedLane>, CodexError> {
+        if let lane @ Some(_) = self.websockets.reserve(known, since) {
+            return Ok(lane);
+        }
+        // Another request may open a connection, or fail to.
+        let opening = self.websockets.opening().await;
+        if self.websockets.has_failed() {
+            return Ok(None);
+        }
+        if let lane @ Some(_) = self.websockets.reserve(known, since) {
+            return Ok(lane);
+        }
         let base = self.server.base(None)?;
         let path = WireApi::Responses.protocol().path();
-        let connection = self.transport.open_websocket(&base, path, websocket::message_kind).await;
-        Ok(connection.inspect_err(|error| self.fail(error)).ok())
+        let connection = self.transport.open_websocket(&base, path, websocket::message_head).await;
+        let connection = connection.inspect_err(|error| self.fail(error)).ok();
+        Ok(connection.and_then(|connection| self.websockets.add(connection, opening)))
     }
 
     fn fail(&self, error: &CodexError) {

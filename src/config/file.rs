@@ -10,6 +10,7 @@ use crate::CodexError;
 use crate::auth::{Credentials, Reference};
 use crate::models::OpenAIModel;
 use crate::runtime::Reliability;
+use crate::runtime::gate::Gate;
 use crate::server::Azure;
 
 /// The fields of the file, all of them optional.
@@ -43,11 +44,14 @@ pub(super) struct Settings {
     #[serde(skip_serializing_if = "super::WebSocket::is_off")]
     websocket: super::WebSocket,
     resume: bool,
+    server_state: bool,
     // Tables come last: in TOML no value may follow them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     default_headers: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     azure: Option<Azure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<Gate>,
     reliability: Reliability,
 }
 
@@ -89,6 +93,8 @@ impl TryFrom<Settings> for CodexBackendConfig {
             config.websocket = settings.websocket;
         }
         config.resume = settings.resume;
+        config.server_state = settings.server_state;
+        config.gate = settings.gate;
         config.reliability = settings.reliability;
         Ok(config)
     }
@@ -133,7 +139,9 @@ impl From<CodexBackendConfig> for Settings {
             #[cfg(feature = "websocket")]
             websocket: config.websocket,
             resume: config.resume,
+            server_state: config.server_state,
             default_headers,
+            gate: config.gate,
             reliability: config.reliability,
             ..settings
         }

@@ -6,10 +6,14 @@ use super::CodexBackendConfig;
 
 /// When requests of the Responses API go over a WebSocket. In files it is `off`, `auto` or `always`.
 ///
-/// Over a WebSocket a turn of a long conversation sends only what is new, and needs no new connection. Responses, chunks and errors
-/// are those of HTTP. Where the server does not switch to WebSocket, or the connection breaks before a response has begun, the
-/// request goes over HTTP, and so do others for a while. Requests that the caller continues (`previous_response_id`,
-/// `conversation` or `background` in `extra`) always do. A client of your own (`with_http_client`) has to speak HTTP/1.1 for it.
+/// Over a WebSocket a turn of a long conversation sends only what is new, and needs no new connection. Parallel requests share a
+/// connection if the server has lanes (`stream_id`): up to 16 at a time, and up to 32 conversations. A dropped stream ends alone;
+/// its generation ends with the connection, which closes if no other response is in progress there. Responses, chunks and errors
+/// are those of HTTP.
+///
+/// Where the server does not switch to WebSocket, or the connection breaks before a response has begun, the request goes over
+/// HTTP, and so do others for a while. Requests that the caller continues (`previous_response_id`, `conversation` or `background`
+/// in `extra`) always do. A client of your own (`with_http_client`) has to speak HTTP/1.1 for it.
 ///
 /// An upgrade that fails and a response that does not begin are warnings in the log, not errors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -32,8 +32,8 @@ pub struct Reliability {
     pub max_retry_wait: Duration,
 
     /// How much load retries may add: the retries of all requests of this backend, clones of its `Arc` included, as a share of
-    /// these requests. Within 30 s there are at most 10 retries, or as many as the request itself may have if that is more, and
-    /// this share of the requests of these 30 s. The first retry after a rate limit that states the wait does not count. Where
+    /// these requests. Within 30 s there are at most 10 retries, or as many as the request itself may have, or this share of the
+    /// requests of these 30 s, whichever is more. The first retry after a rate limit that states the wait does not count. Where
     /// the budget is exhausted, a failure is returned at once, with a hint that says so. By default 0.2; `None`, in files
     /// `"off"`, turns the limit off.
     #[serde(serialize_with = "write_share", deserialize_with = "read_share")]
@@ -160,10 +160,10 @@ mod duration {
 }
 
 /// The same, of a limit that may be absent. A field that is absent is left to its default.
-mod optional_duration {
+pub(super) mod optional_duration {
     use super::{Deserializer, Duration, Serializer, duration};
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         limit: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -173,7 +173,7 @@ mod optional_duration {
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
         duration::deserialize(deserializer).map(Some)

@@ -34,6 +34,7 @@ use self::retry::{Decision, RetryPolicy};
 pub(crate) use self::success::FromResponse;
 use self::timeout::Timeout;
 use super::error_body::ErrorTable;
+use super::gate::{Gate, Load, Reservation, Slot};
 use super::rate_limit::RateLimits;
 use super::recorder::{Exchange, ExchangeRecorder};
 use super::{Error, Redactor, Reliability};
@@ -82,6 +83,8 @@ pub(crate) struct Destination {
     pub(crate) record_content: bool,
     /// Captures the exchanges, if they are recorded.
     pub(crate) recorder: Option<ExchangeRecorder>,
+    /// Holds requests back.
+    pub(crate) gate: Option<Gate>,
 }
 
 /// The connection to one server.
@@ -186,7 +189,7 @@ impl Transport {
     }
 
     /// Runs an operation of the generated client, with retries, and returns its response. `base` is the URL to
-    /// which the path of the operation is appended.
+    /// which the path of the operation is appended. A request with a `load` passes the gate, once for each attempt.
     ///
     /// # Errors
     /// The error of the last attempt, with the number of attempts and the earlier failures; or there is no Tokio runtime.
@@ -194,6 +197,7 @@ impl Transport {
         &self,
         base: &str,
         max_retries: Option<u32>,
+        load: Option<&Load>,
         operation: impl Fn(Attempt) -> Fut,
     ) -> Result<Response<T>, Error>
     where
@@ -207,8 +211,9 @@ impl Transport {
         let mut http = self.http.clone();
         self.with_budget(|budget, now, _| budget.count_request(now));
         loop {
-            let Failure { error, token, lost_connection } = match self.attempt(&base, &http, &operation).await
-            {
+            let reservation = self.reserve(load).await?;
+            let attempt = self.attempt(&base, &http, reservation, &operation).await;
+            let Failure { error, token, lost_connection } = match attempt {
                 Ok(response) => {
                     self.record_rate_limits(response.value.headers());
                     if policy.attempts() > 0 {
@@ -239,11 +244,34 @@ impl Transport {
         }
     }
 
+    /// Waits until the gate lets a request with this load pass, if there is a gate.
+    ///
+    /// # Errors
+    /// The wait is too long.
+    pub(crate) async fn reserve(&self, load: Option<&Load>) -> Result<Option<Reservation>, Error> {
+        match (&self.destination.gate, load) {
+            (Some(gate), Some(load)) => gate.reserve(load).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// A place among the requests in progress, if the gate limits them.
+    ///
+    /// # Errors
+    /// The wait is too long.
+    pub(crate) async fn enter(&self) -> Result<Option<Slot>, Error> {
+        match &self.destination.gate {
+            Some(gate) => gate.enter().await,
+            None => Ok(None),
+        }
+    }
+
     /// Sends the request once.
     async fn attempt<T: FromResponse, Fut>(
         &self,
         base: &Arc<str>,
         http: &reqwest::Client,
+        mut reservation: Option<Reservation>,
         operation: &impl Fn(Attempt) -> Fut,
     ) -> Result<Response<T>, Failure>
     where
@@ -259,10 +287,16 @@ impl Transport {
             token: token.clone(),
             exchange: slot.clone(),
         };
+        if let Some(reservation) = &mut reservation {
+            reservation.sent();
+        }
         let future = tokio_runtime::guard(operation(attempt).then(success::accept));
         let result = Timeout::Response.limit(self.reliability.response_timeout, future).await;
         let (error, lost_connection) = match result.and_then(|result| result) {
             Ok(Ok(value)) => {
+                if let Some(reservation) = &mut reservation {
+                    reservation.report(value.headers());
+                }
                 return Ok(Response { value, exchange: slot.and_then(|slot| slot.get().cloned()) });
             }
             Ok(Err(ClientError::UnexpectedResponse(response))) => {
@@ -271,6 +305,12 @@ impl Transport {
                 self.record_rate_limits(&headers);
                 let body = Body::from_error(response, &self.reliability, redactor).read_prefix().await;
                 let error = errors.response_error(status, &headers, &body, SystemTime::now());
+                if let Some(reservation) = &mut reservation {
+                    reservation.report(&headers);
+                    if error.category() == ErrorCategory::RateLimit {
+                        reservation.reject(error.details().retry_after);
+                    }
+                }
                 // The hint about stale state is more specific.
                 let is_stale = errors.is_stale_state(&error);
                 let hint = authorization.hint(error.category()).filter(|_| !is_stale);

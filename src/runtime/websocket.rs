@@ -1,11 +1,15 @@
-//! Connections over WebSocket. A task of its own reads and writes each of them, and hands the messages of one response at a time
-//! to a [`WebSocketSource`], so that pings are answered and a closed connection is noticed also between two responses.
+//! Connections over WebSocket. A task of its own reads and writes each of them, and hands the messages of a response to its
+//! [`WebSocketSource`], so that pings are answered and a closed connection is noticed also between two responses.
+//!
+//! A connection has up to [`MAX_LANES`] lanes, each with one response at a time.
 
+mod exchanges;
 mod task;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,10 +19,13 @@ use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use self::task::Exchange;
+use self::exchanges::{Backlog, Command, Exchange};
 use super::events::{Event, EventSource};
 use super::transport::timeout::{Timeout, WaitLimit};
 use super::{Error, Redactor};
+
+/// How many lanes a connection has.
+pub(crate) const MAX_LANES: u8 = 32;
 
 /// What a message is to the response that it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +40,14 @@ pub(crate) enum MessageKind {
     Error,
 }
 
+/// The fields of a message that say where it belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MessageHead {
+    pub(crate) kind: MessageKind,
+    /// The lane, if the message names one.
+    pub(crate) lane: Option<u8>,
+}
+
 /// The limits and secrets of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct WebSocketLimits {
@@ -43,32 +58,53 @@ pub(crate) struct WebSocketLimits {
     pub(crate) request_id: Option<String>,
 }
 
-/// An open connection, which closes when it is dropped.
+/// An open connection, which closes when it and all its lanes are dropped.
 #[derive(Debug)]
 pub(crate) struct WebSocketConnection {
-    exchanges: mpsc::Sender<Exchange>,
+    commands: mpsc::UnboundedSender<Command>,
+    lanes: Arc<LaneSets>,
     opened: Instant,
     limits: WebSocketLimits,
 }
 
+/// Sets of lanes, a bit each.
+#[derive(Debug, Default)]
+struct LaneSets {
+    /// Those that a [`Lane`] stands for.
+    reserved: AtomicU32,
+    /// Those whose response has not ended at the server, although it may have been dropped here.
+    running: AtomicU32,
+}
+
+impl LaneSets {
+    fn busy(&self) -> u32 {
+        self.reserved.load(Ordering::Acquire) | self.running.load(Ordering::Acquire)
+    }
+}
+
+fn bit(lane: u8) -> u32 {
+    1_u32.checked_shl(lane.into()).unwrap_or_default()
+}
+
 impl WebSocketConnection {
-    /// The connection on this socket; `kind` classifies its messages.
+    /// The connection on this socket; `head` reads where a message belongs.
     pub(crate) fn new<S>(
         socket: WebSocketStream<S>,
         limits: WebSocketLimits,
-        kind: fn(&str) -> MessageKind,
+        head: fn(&str) -> MessageHead,
     ) -> Self
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        let (exchanges, received) = mpsc::channel(1);
-        tokio::spawn(task::run(socket, received, kind));
-        Self { exchanges, opened: Instant::now(), limits }
+        let (commands, received) = mpsc::unbounded_channel();
+        let lanes = Arc::new(LaneSets::default());
+        tokio::spawn(task::run(socket, received, head, Arc::clone(&lanes)));
+        Self { commands, lanes, opened: Instant::now(), limits }
     }
 
     /// Whether it is open, as far as that is known.
     pub(crate) fn is_open(&self) -> bool {
-        !self.exchanges.is_closed()
+        !self.commands.is_closed()
     }
 
     /// How long it has been open.
@@ -76,34 +112,84 @@ impl WebSocketConnection {
         self.opened.elapsed()
     }
 
-    /// Sends a request and returns the messages of its response. One response at a time: the earlier source has ended, or the
-    /// connection is closed by dropping it.
-    pub(crate) async fn request(&self, text: String) -> WebSocketSource {
-        let (sender, messages) = mpsc::channel(QUEUED_MESSAGES);
+    /// How many lanes are busy.
+    pub(crate) fn busy_lanes(&self) -> u32 {
+        self.lanes.busy().count_ones()
+    }
+
+    /// Reserves a lane, if it is not busy.
+    pub(crate) fn reserve(self: &Arc<Self>, lane: u8) -> Option<Lane> {
+        if lane >= MAX_LANES || self.lanes.busy() & bit(lane) != 0 {
+            return None;
+        }
+        let before = self.lanes.reserved.fetch_or(bit(lane), Ordering::AcqRel);
+        (before & bit(lane) == 0).then(|| Lane { connection: Arc::clone(self), number: lane })
+    }
+}
+
+/// A reserved lane of a connection.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    connection: Arc<WebSocketConnection>,
+    number: u8,
+}
+
+impl Lane {
+    pub(crate) fn number(&self) -> u8 {
+        self.number
+    }
+
+    pub(crate) fn connection(&self) -> &Arc<WebSocketConnection> {
+        &self.connection
+    }
+
+    /// Sends a request and returns the messages of its response. The response of an earlier request has ended.
+    pub(crate) fn request(&self, text: String) -> WebSocketSource {
+        let WebSocketConnection { commands, lanes, limits, .. } = &*self.connection;
+        let (sender, messages) = mpsc::unbounded_channel();
+        let backlog = Arc::new(Backlog::default());
+        let exchange = Exchange::new(sender, Arc::clone(&backlog));
+        lanes.running.fetch_or(bit(self.number), Ordering::AcqRel);
         // Where the task has ended, the source finds its channel closed.
-        self.exchanges.send(Exchange { text, messages: sender }).await.ok();
+        commands.send(Command::Request { lane: self.number, text, exchange }).ok();
         WebSocketSource {
             messages,
+            backlog,
             received: VecDeque::new(),
             current: Utf8Bytes::default(),
-            idle: WaitLimit::new(self.limits.idle_timeout),
-            limits: self.limits.clone(),
+            idle: WaitLimit::new(limits.idle_timeout),
+            limits: limits.clone(),
+            lane: self.number,
+            commands: commands.clone(),
         }
     }
 }
 
-/// How many messages wait for a slow reader before reading from the connection pauses.
-const QUEUED_MESSAGES: usize = 64;
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.connection.lanes.reserved.fetch_and(!bit(self.number), Ordering::AcqRel);
+    }
+}
 
-/// The messages of one response, as events. Dropped before their end, it closes the connection.
+/// The messages of one response, as events. Dropped before their end, it cancels the response: the rest is not read by anything,
+/// and the connection closes if it has no other response, which ends the generation.
 #[derive(Debug)]
 pub(crate) struct WebSocketSource {
-    messages: mpsc::Receiver<Result<Utf8Bytes, Error>>,
+    messages: mpsc::UnboundedReceiver<Result<Utf8Bytes, Error>>,
+    backlog: Arc<Backlog>,
     received: VecDeque<Utf8Bytes>,
     /// The message of the last event.
     current: Utf8Bytes,
     idle: WaitLimit,
     limits: WebSocketLimits,
+    lane: u8,
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+impl Drop for WebSocketSource {
+    fn drop(&mut self) {
+        self.commands.send(Command::Cancel { lane: self.lane }).ok();
+    }
 }
 
 impl WebSocketSource {
@@ -133,6 +219,7 @@ impl WebSocketSource {
         Poll::Ready(match ready!(self.messages.poll_recv(context)) {
             Some(Ok(message)) => {
                 let size = message.len();
+                self.backlog.remove(size);
                 self.received.push_back(message);
                 Ok(Some(size))
             }

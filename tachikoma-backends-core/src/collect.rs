@@ -139,7 +139,8 @@ fn append(text: &mut Option<String>, delta: &str) {
     }
 }
 
-fn no_end() -> BackendError {
+/// The error of a stream that ended without a final chunk or an error.
+pub(crate) fn no_end() -> BackendError {
     BackendError::TruncatedStream("the stream ended without a final chunk: the response is not whole".into())
 }
 

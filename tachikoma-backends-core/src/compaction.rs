@@ -277,7 +277,12 @@ fn is_replaced(message: &Message) -> bool {
 }
 
 fn is_summary(message: &Message) -> bool {
-    message.provider_state.as_ref().is_some_and(|state| state.origin == SUMMARY)
+    message.provider_state.as_ref().is_some_and(is_summary_mark)
+}
+
+/// Whether this state only marks a summary: it holds nothing of a provider.
+pub(crate) fn is_summary_mark(state: &ProviderState) -> bool {
+    state.origin == SUMMARY
 }
 
 /// Removes the state of an earlier compaction, which the summary replaces.

@@ -10,6 +10,7 @@ mod compaction;
 mod conformance;
 mod content;
 mod error;
+mod fallback;
 mod item;
 mod message;
 mod parse;
@@ -39,6 +40,7 @@ pub use compaction::{CompactedConversation, CompactionRequest};
 pub use conformance::{Conformance, ConformanceReport};
 pub use content::{ContentPart, ImageDetail, MediaSource, PartOptions};
 pub use error::{BackendError, ErrorCategory, ErrorDetails, Transcript};
+pub use fallback::{Fallback, FallbackAction, FallbackEntry, FallbackHealth};
 pub use item::{
     Citation, CodeExecution, CodeOutput, Compaction, FileSearch, FileSearchResult, ImageGeneration,
     ItemContent, ItemEvent, ItemProgress, ItemUpdate, McpCall, McpTool, McpTools, MessageItem, OtherItem,

@@ -202,12 +202,16 @@ pub struct ProviderState {
     pub origin: String,
     /// Its own data.
     pub data: Value,
+    /// The backends of [`Fallback`](crate::Fallback)s that it came through, the innermost first: a fallback sends it back to these
+    /// alone. Backends ignore it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub route: Vec<String>,
 }
 
 impl ProviderState {
     /// This data of the backend that is called `origin`.
     pub fn new(origin: impl Into<String>, data: impl Into<Value>) -> Self {
-        Self { origin: origin.into(), data: data.into() }
+        Self { origin: origin.into(), data: data.into(), route: Vec::new() }
     }
 }
 

@@ -384,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_response_becomes_the_next_turn_without_loss() {
-        let state = ProviderState { origin: "codex".into(), data: json!([{"type": "reasoning"}]) };
+        let state = ProviderState::new("codex", json!([{"type": "reasoning"}]));
         let response = CompletionResponse {
             content: Some("It is noon.".into()),
             commentary: Some("Let me look.".into()),

@@ -18,6 +18,7 @@ record_content = true
 stream_usage = false
 websocket = "auto"
 resume = true
+server_state = true
 
 [reliability]
 max_retries = 4

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eventsource_stream::Eventsource;
@@ -23,14 +23,41 @@ use crate::server;
 
 const MODEL: &str = "gpt-5.6-terra";
 
-fn backend(server: &MockServer, websocket: WebSocket) -> Arc<dyn Backend> {
-    let config = CodexBackendConfig::new("sk-test")
+fn config(server: &MockServer, websocket: WebSocket) -> CodexBackendConfig {
+    CodexBackendConfig::new("sk-test")
         .with_base_url(server.base_url())
         .with_model(MODEL)
         .with_api(Api::Responses)
         .with_websocket(websocket)
-        .with_max_retries(1);
-    Arc::new(CodexBackend::new(config).unwrap())
+        .with_max_retries(1)
+        .with_min_retry_wait(Duration::from_millis(1))
+}
+
+fn backend(server: &MockServer, websocket: WebSocket) -> Arc<dyn Backend> {
+    Arc::new(CodexBackend::new(config(server, websocket)).unwrap())
+}
+
+/// How requests are sent.
+#[derive(Clone, Copy, Debug)]
+enum Sending {
+    Http,
+    WebSocket,
+    /// Over HTTP, with the conversation in the store of the server.
+    ServerState,
+    /// Over a WebSocket, with the conversation in the store of the server.
+    WebSocketWithServerState,
+}
+
+const SENDINGS: [Sending; 4] =
+    [Sending::Http, Sending::WebSocket, Sending::ServerState, Sending::WebSocketWithServerState];
+
+impl Sending {
+    fn backend(self, server: &MockServer) -> Arc<dyn Backend> {
+        let is_websocket = matches!(self, Self::WebSocket | Self::WebSocketWithServerState);
+        let websocket = if is_websocket { WebSocket::Always } else { WebSocket::Off };
+        let has_state = matches!(self, Self::ServerState | Self::WebSocketWithServerState);
+        Arc::new(CodexBackend::new(config(server, websocket).with_server_state(has_state)).unwrap())
+    }
 }
 
 async fn mock() -> MockServer {
@@ -115,7 +142,7 @@ async fn what_changed_is_sent_as_a_whole() {
     }
 }
 
-/// Each fault alone and twice, streamed and whole: the same outcome as over HTTP, and no turn is billed twice.
+/// Each fault once and three times, streamed and whole, sent in every way: the outcome of plain HTTP, and no turn is billed twice.
 #[tokio::test]
 async fn faults_have_the_outcome_of_http() {
     for fault in [
@@ -125,9 +152,9 @@ async fn faults_have_the_outcome_of_http() {
     ] {
         for (times, is_streamed) in [(1, false), (1, true), (3, true)] {
             let mut found = Vec::new();
-            for websocket in [WebSocket::Off, WebSocket::Always] {
+            for sending in SENDINGS {
                 let server = mock().await;
-                let backend = backend(&server, websocket);
+                let backend = sending.backend(&server);
                 let mut messages = vec![Message::user("Hello")];
                 let response = backend.complete(request(messages.clone())).await.unwrap();
                 messages.extend([response.to_message(), Message::user("And more")]);
@@ -142,13 +169,15 @@ async fn faults_have_the_outcome_of_http() {
                     backend.complete(request(messages)).await
                 };
                 let billed = server.counters().billed_requests - before;
-                assert!(billed <= 1, "{fault}: {billed} requests were billed over {websocket:?}");
+                assert!(billed <= 1, "{fault}: {billed} requests were billed over {sending:?}");
                 found.push(outcome(result));
             }
-            let [http, websocket] = &found[..] else { unreachable!() };
-            assert_eq!(http.is_ok(), websocket.is_ok(), "{fault},times={times}: {found:?}");
-            if http.is_ok() {
-                assert_eq!(http, websocket, "{fault}");
+            let (http, others) = found.split_first().unwrap();
+            for (other, sending) in others.iter().zip(&SENDINGS[1..]) {
+                assert_eq!(http.is_ok(), other.is_ok(), "{fault},times={times},{sending:?}: {found:?}");
+                if http.is_ok() {
+                    assert_eq!(http, other, "{fault}");
+                }
             }
         }
     }
@@ -216,6 +245,166 @@ async fn a_dropped_stream_leaves_nothing_to_the_next() {
     }
     drop(backend);
     server.open_websockets().wait_for(|open| *open == 0).await.unwrap();
+}
+
+/// Requests of a backend share a connection, up to its limits.
+#[tokio::test]
+async fn parallel_streams_share_a_connection() {
+    let server = mock().await;
+    let backend = backend(&server, WebSocket::Always);
+    let open = |number: usize| backend.complete_stream(CompletionRequest::user(format!("Say {number}")));
+    let streams = futures::future::join_all((0..16).map(open)).await;
+    let mut streams: Vec<_> = streams.into_iter().map(|stream| Some(stream.unwrap())).collect();
+    assert_eq!(server.counters().opened_websockets, 1);
+    streams.push(Some(open(16).await.unwrap()));
+    assert_eq!(server.counters().opened_websockets, 2);
+    // A dropped stream ends alone.
+    for number in [0, 7, 15] {
+        streams[number] = None;
+    }
+    let plain = self::backend(&server, WebSocket::Off);
+    for (number, stream) in streams.into_iter().enumerate() {
+        let Some(stream) = stream else { continue };
+        let response = CollectingStream::new(stream).collect().await.unwrap();
+        let expected = plain.complete(CompletionRequest::user(format!("Say {number}"))).await.unwrap();
+        assert_eq!(response.content, expected.content);
+    }
+    assert_eq!(server.counters().opened_websockets, 2);
+}
+
+/// A connection remembers a conversation on each lane; further ones go to another connection.
+#[tokio::test]
+async fn conversations_have_lanes() {
+    const CONVERSATIONS: usize = 40;
+    let server = mock().await;
+    let backend = backend(&server, WebSocket::Always);
+    let mut conversations = Vec::new();
+    for number in 0..CONVERSATIONS {
+        let messages = vec![Message::user(format!("Say {number}"))];
+        let response = backend.complete(CompletionRequest::new(messages.clone())).await.unwrap();
+        conversations.push([messages, vec![response.to_message(), Message::user("More")]].concat());
+    }
+    assert_eq!(server.counters().opened_websockets, 2);
+    for messages in conversations {
+        backend.complete(CompletionRequest::new(messages)).await.unwrap();
+        let body = last_body(&server);
+        assert_eq!(body["input"].as_array().unwrap().len(), 1, "{body}");
+        assert!(body["previous_response_id"].is_string(), "{body}");
+    }
+    assert_eq!(server.counters().opened_websockets, 2);
+}
+
+/// Subagents begin with the same conversation, each on a lane of its own.
+#[tokio::test]
+async fn a_conversation_is_forked() {
+    let server = mock().await;
+    let config = config(&server, WebSocket::Always);
+    let backend = CodexBackend::new(config).unwrap();
+    let system = vec![Message::system("You are a helpful assistant. ".repeat(10))];
+    assert!(backend.warm_up(&CompletionRequest::new(system.clone())).await.unwrap());
+    let with = |messages: &[Message], number: usize| {
+        CompletionRequest::new([messages, &[Message::user(format!("Say {number}"))]].concat())
+    };
+    let responses =
+        futures::future::join_all((0..10).map(|number| backend.complete(with(&system, number)))).await;
+    let response = responses.into_iter().next().unwrap().unwrap();
+    let known = [system, vec![Message::user("Say 0"), response.to_message()]].concat();
+    for result in
+        futures::future::join_all((0..10).map(|number| backend.complete(with(&known, number)))).await
+    {
+        result.unwrap();
+    }
+    let sent: Vec<_> = server.requests().into_iter().filter_map(|request| request.body).skip(1).collect();
+    assert_eq!(sent.len(), 20);
+    for body in &sent {
+        assert!(
+            body["previous_response_id"].is_string() && body["input"].as_array().unwrap().len() == 1,
+            "{body}"
+        );
+    }
+    assert_eq!(server.counters().opened_websockets, 1);
+}
+
+/// A reader that pauses holds up no other response of its connection.
+#[tokio::test]
+async fn a_slow_reader_holds_up_no_other() {
+    let server = mock().await;
+    let backend = backend(&server, WebSocket::Always);
+    let long = "word ".repeat(100_000);
+    server.push_reply(Reply::text(long.clone()));
+    let slow = backend.complete_stream(request(vec![Message::user("a")])).await.unwrap();
+    for round in 0..3 {
+        server.push_reply(Reply::text(format!("answer {round}")));
+        let response = backend.complete(request(vec![Message::user("b")])).await.unwrap();
+        assert_eq!(response.content, Some(format!("answer {round}")));
+    }
+    assert_eq!(server.counters().opened_websockets, 1);
+    let response = CollectingStream::new(slow).collect().await.unwrap();
+    assert_eq!(response.content, Some(long));
+}
+
+/// A server of WebSockets that knows no lanes: it ignores their name, or rejects it.
+async fn server_without_lanes(rejects: bool) -> (CodexBackend, Arc<Mutex<Vec<serde_json::Value>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let requests = Arc::clone(&received);
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            let requests = Arc::clone(&requests);
+            tokio::spawn(async move {
+                let Ok(mut socket) = accept_async(connection).await else { return };
+                while let Some(Ok(message)) = socket.next().await {
+                    let Ok(text) = message.to_text() else { return };
+                    let Ok(body) = serde_json::from_str::<serde_json::Value>(text) else { return };
+                    let text = body["input"][0]["content"].clone();
+                    let is_named = body.get("stream_id").is_some();
+                    requests.lock().unwrap().push(body);
+                    let events = if is_named && rejects {
+                        let message = "Unknown parameter: 'stream_id'.";
+                        vec![
+                            json!({"type": "error", "status": 400, "error": {"type": "invalid_request_error", "message": message}}),
+                        ]
+                    } else {
+                        let item =
+                            json!({"type": "message", "content": [{"type": "output_text", "text": text}]});
+                        let response = json!({"id": "resp_1", "status": "completed", "output": [item]});
+                        vec![
+                            json!({"type": "response.created", "response": {"id": "resp_1"}}),
+                            json!({"type": "response.completed", "response": response}),
+                        ]
+                    };
+                    for event in events {
+                        let sent = socket.send(event.to_string().into()).await;
+                        sent.unwrap_or_default();
+                        // Others may be served meanwhile.
+                        tokio::task::yield_now().await;
+                    }
+                }
+            });
+        }
+    });
+    let config = CodexBackendConfig::new("sk-test").with_base_url(url).with_api(Api::Responses);
+    (CodexBackend::new(config.with_websocket(WebSocket::Always).with_max_retries(0)).unwrap(), received)
+}
+
+#[tokio::test]
+async fn servers_without_lanes_have_a_response_for_each_connection() {
+    for rejects in [false, true] {
+        let (backend, received) = server_without_lanes(rejects).await;
+        for round in 0..3 {
+            let responses = (0..8).map(|number| {
+                let text = format!("Say {round} {number}");
+                let response = backend.complete(CompletionRequest::user(text.clone()));
+                async move { (text, response.await.unwrap().content.unwrap()) }
+            });
+            for (text, content) in futures::future::join_all(responses).await {
+                assert_eq!(text, content);
+            }
+        }
+        let named = received.lock().unwrap().iter().filter(|body| body.get("stream_id").is_some()).count();
+        assert_eq!((named, received.lock().unwrap().len()), (1, 24 + usize::from(rejects)));
+    }
 }
 
 #[tokio::test]
@@ -318,7 +507,8 @@ async fn a_thousand_sessions_leave_nothing() {
     }
     drop(backend);
     server.open_websockets().wait_for(|open| *open == 0).await.unwrap();
-    assert!(server.counters().opened_websockets >= 1000);
+    let sent = server.requests().iter().filter(|request| request.body.is_some()).count();
+    assert_eq!(sent, 1000);
     server.shutdown().await;
     let metrics = tokio::runtime::Handle::current().metrics();
     for _ in 0..1000 {
@@ -366,6 +556,9 @@ enum Step {
     Edit(usize),
     /// The stream is dropped after this many chunks.
     Cancel(usize),
+    /// Subagents go on from here side by side; the last of them are cancelled.
+    Parallel(usize, usize),
+    Model(&'static str),
     Fault(&'static str),
 }
 
@@ -376,18 +569,47 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..20usize).prop_map(Step::Fork),
         1 => (0..20usize).prop_map(Step::Edit),
         1 => (0..4usize).prop_map(Step::Cancel),
+        1 => (1..20usize, 0..4usize).prop_map(|(all, cancelled)| Step::Parallel(all, cancelled)),
+        1 => prop::sample::select(vec![MODEL, "gpt-5.6-sol"]).prop_map(Step::Model),
         1 => prop::sample::select(vec!["previous-not-found", "refuse=404", "busy"]).prop_map(Step::Fault),
     ]
 }
 
-/// The outcomes of a run over this transport.
-async fn run(steps: &[Step], websocket: WebSocket) -> Vec<Result<(Option<String>, Vec<String>), String>> {
+type Outcome = Result<(Option<String>, Vec<String>), String>;
+
+/// Subagents that go on from this conversation side by side.
+async fn parallel(
+    backend: &Arc<dyn Backend>,
+    request: &CompletionRequest,
+    all: usize,
+    cancelled: usize,
+) -> Vec<Outcome> {
+    let agents = (0..all).map(|number| async move {
+        let mut request = request.clone();
+        request.messages.push(Message::user(format!("Say {number}")));
+        let mut stream = match backend.complete_stream(request).await {
+            Ok(stream) => stream,
+            Err(error) => return outcome(Err(error)),
+        };
+        if number + cancelled >= all {
+            stream.next().await.unwrap().unwrap();
+            return Ok((None, Vec::new()));
+        }
+        outcome(CollectingStream::new(stream).collect().await.map_err(Into::into))
+    });
+    futures::future::join_all(agents).await
+}
+
+/// The outcomes of a run that is sent in this way.
+async fn run(steps: &[Step], sending: Sending) -> Vec<Outcome> {
     let server = mock().await;
-    let backend = backend(&server, websocket);
+    let backend = sending.backend(&server);
     let mut messages = vec![Message::user("Begin")];
+    let mut model = MODEL;
     let mut found = Vec::new();
     for (number, step) in steps.iter().enumerate() {
         let before = server.counters().billed_requests;
+        let request = move |messages: &[Message]| request(messages.to_vec()).with_model(model);
         match step {
             Step::Text => server.push_reply(Reply::text(format!("Text {number}"))),
             Step::Call => server.push_reply(Reply::tool_calls([("read", json!({"path": number}))])),
@@ -400,17 +622,22 @@ async fn run(steps: &[Step], websocket: WebSocket) -> Vec<Result<(Option<String>
             }
             Step::Cancel(chunks) => {
                 server.push_reply(Reply::text("never ".repeat(9)));
-                let mut stream = backend.complete_stream(request(messages.clone())).await.unwrap();
+                let mut stream = backend.complete_stream(request(&messages)).await.unwrap();
                 for _ in 0..*chunks {
                     stream.next().await.unwrap().unwrap();
                 }
             }
+            Step::Parallel(all, cancelled) => {
+                found.extend(parallel(&backend, &request(&messages), *all, *cancelled).await);
+                assert!(server.counters().billed_requests - before <= *all as u64, "{steps:?}");
+            }
+            Step::Model(name) => model = name,
             Step::Fault(fault) => server.push_fault(format!("{fault},times=1").parse().unwrap()),
         }
         if !matches!(step, Step::Text | Step::Call) {
             continue;
         }
-        let result = backend.complete(request(messages.clone())).await;
+        let result = backend.complete(request(&messages)).await;
         assert!(server.counters().billed_requests - before <= 1, "{steps:?}");
         if let Ok(response) = &result {
             messages.push(response.to_message());
@@ -427,12 +654,14 @@ async fn run(steps: &[Step], websocket: WebSocket) -> Vec<Result<(Option<String>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_runs_are_those_of_http(steps in prop::collection::vec(step(), 1..14)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let [http, websocket] = [WebSocket::Off, WebSocket::Always].map(|websocket| runtime.block_on(run(&steps, websocket)));
-        prop_assert_eq!(http, websocket);
+        let [http, others @ ..] = SENDINGS.map(|sending| runtime.block_on(run(&steps, sending)));
+        for (sending, other) in SENDINGS[1..].iter().zip(others) {
+            prop_assert_eq!(&http, &other, "{:?}", sending);
+        }
     }
 }

@@ -18,6 +18,7 @@ use super::reply::{LaneReply, Step};
 use crate::errors::{ApiError, to_message};
 use crate::fault::inject::on_purpose;
 use crate::fault::{Kind, Target};
+use crate::rate_limit::Admission;
 use crate::record::RecordedRequest;
 use crate::reply::Headers;
 use crate::responses::{self, Outcome, events, previous_not_found};
@@ -172,6 +173,10 @@ impl Session {
             Some(Kind::Busy) => return Err(Refusal::Ignored(busy().to_message(lane))),
             fault => fault,
         };
+        if let Some(Admission { headers, refusal: Some(refusal) }) = self.shared.admit(&body) {
+            let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value));
+            return Err(Refusal::Ignored(refusal.to_message_with(headers, lane)));
+        }
         let memory = |id: &str| self.lanes.memory(id);
         let response = match generates {
             true => match responses::run(&self.shared, &body, memory).map_err(failed)? {

@@ -84,7 +84,7 @@ impl ResponsesStream {
                     let message = "the server began another response in the middle of the first one";
                     return Err(CodexError::new(ErrorCategory::TruncatedStream, message).maybe_processed());
                 }
-                self.keep_meta(&mut response);
+                self.keep_meta(&mut response, false)?;
             }
             EventKind::ItemAdded | EventKind::ItemDone => {
                 let Some(value) = event.item.take().filter(Value::is_object) else { return Ok(piece) };
@@ -184,16 +184,23 @@ impl ResponsesStream {
     }
 
     /// Keeps the response's id and model, which servers send in the first event, the last, or both.
-    fn keep_meta(&mut self, response: &mut Response) {
+    ///
+    /// # Errors
+    /// It is not the response to the whole conversation.
+    fn keep_meta(&mut self, response: &mut Response, is_last: bool) -> Result<(), CodexError> {
+        if let Some(storing) = &self.context.storing {
+            storing.read(response, is_last)?;
+        }
         let text = |value: Option<Value>| json::into_text(value).filter(|text| !text.is_empty());
         self.id = text(response.id.take()).or(self.id.take());
         self.model = text(response.model.take()).or(self.model.take());
+        Ok(())
     }
 
     /// Reads the last event: content that has not arrived before is taken from the whole response in it, item by item.
     pub(super) fn end(&mut self, mut response: Response, is_incomplete: bool) -> Result<(), CodexError> {
         self.has_event = true;
-        self.keep_meta(&mut response);
+        self.keep_meta(&mut response, true)?;
         let Response { error, incomplete_details, output, output_text, service_tier, status, usage, .. } =
             response;
         let status = json::into_text(status).unwrap_or_default().to_ascii_lowercase();

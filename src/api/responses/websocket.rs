@@ -3,16 +3,14 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
-use tachikoma_backends_core::Message;
 
 use super::event::EventKind;
-use super::state;
 use crate::CodexError;
 use crate::runtime::json;
-use crate::runtime::websocket::MessageKind;
+use crate::runtime::websocket::{MessageHead, MessageKind};
 use crate::server::ERRORS;
 
 /// The beginning of every request.
@@ -21,56 +19,69 @@ const CREATE: &str = r#"{"type":"response.create","#;
 /// What some servers send after `response.completed`.
 const DONE: &str = "response.done";
 
-/// The state of the previous response is not, or no longer, in the memory of the connection.
-pub(crate) const PREVIOUS_RESPONSE_NOT_FOUND: &str = "previous_response_not_found";
 /// The connection has reached its age.
 pub(crate) const CONNECTION_LIMIT_REACHED: &str = "websocket_connection_limit_reached";
 
-#[derive(Deserialize)]
+/// The field that names the lane of a request and its events.
+pub(crate) const LANE: &str = "stream_id";
+
+#[derive(Default, Deserialize)]
 struct EventHead<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    stream_id: Option<Cow<'a, str>>,
 }
 
-/// What a message of the server is to its response.
-pub(crate) fn message_kind(text: &str) -> MessageKind {
-    let kind = serde_json::from_str::<EventHead<'_>>(text).ok().and_then(|message| message.kind);
-    match kind.as_deref().and_then(EventKind::from_name) {
+/// Where a message of the server belongs.
+pub(crate) fn message_head(text: &str) -> MessageHead {
+    let EventHead { kind, stream_id } = serde_json::from_str(text).unwrap_or_default();
+    let kind = match kind.as_deref().and_then(EventKind::from_name) {
         Some(EventKind::Completed) if kind.as_deref() == Some(DONE) => MessageKind::SecondEnd,
         Some(EventKind::Completed | EventKind::Incomplete | EventKind::Failed | EventKind::Cancelled) => {
             MessageKind::End
         }
         Some(EventKind::Error) => MessageKind::Error,
         _ => MessageKind::Part,
-    }
+    };
+    // A name that this client did not give is that of no lane.
+    let lane = stream_id.map(|name| name.parse().unwrap_or(u8::MAX));
+    MessageHead { kind, lane }
 }
 
-/// The request with this body; `is_warm_up` generates nothing.
-pub(crate) fn request(body: &[u8], is_warm_up: bool) -> String {
+/// The request with this body, in this lane if it has a name; `is_warm_up` generates nothing.
+pub(crate) fn request(body: &[u8], lane: Option<u8>, is_warm_up: bool) -> String {
     let body = String::from_utf8_lossy(body);
     let fields = body.trim_start().strip_prefix('{').unwrap_or_default();
+    let lane = lane.map(|lane| format!(r#""{LANE}":"{lane}","#)).unwrap_or_default();
     let generate = if is_warm_up { r#""generate":false,"# } else { "" };
-    format!("{CREATE}{generate}{fields}")
+    format!("{CREATE}{lane}{generate}{fields}")
 }
 
 /// The error in a message, if it is one: with the status that HTTP would have.
 pub(crate) fn error(text: &str) -> Option<CodexError> {
-    if message_kind(text) != MessageKind::Error {
+    if message_head(text).kind != MessageKind::Error {
         return None;
     }
     let message: Value = serde_json::from_str(text).ok()?;
     let status = message.get("status").or_else(|| message.get("status_code")).and_then(Value::as_u64);
     match status.and_then(|status| u16::try_from(status).ok()) {
         Some(status) => {
-            Some(ERRORS.response_error(status, &HeaderMap::new(), text.as_bytes(), SystemTime::now()))
+            let headers = message.get("headers").map(headers).unwrap_or_default();
+            Some(ERRORS.response_error(status, &headers, text.as_bytes(), SystemTime::now()))
         }
         None => ERRORS.find_error(&message),
     }
 }
 
-/// Whether the message is still what the response was that its state came from: the server has the same.
-pub(crate) fn is_unchanged(message: &Message, origin: &str) -> bool {
-    state::items(message, origin).is_some()
+/// The headers that the response would have over HTTP.
+fn headers(object: &Value) -> HeaderMap {
+    let fields = object.as_object().into_iter().flatten();
+    let headers = fields.filter_map(|(name, value)| {
+        let value = json::text(value)?;
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+    });
+    headers.collect()
 }
 
 /// The id of the response in a message, such as its first one.
@@ -81,6 +92,7 @@ pub(crate) fn response_id(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
     use tachikoma_backends_core::ErrorCategory;
 
     use super::*;
@@ -98,16 +110,28 @@ mod tests {
             (r#"{"type":"response.newer"}"#, MessageKind::Part),
             ("not JSON", MessageKind::Part),
         ] {
-            assert_eq!(message_kind(text), kind, "{text}");
+            assert_eq!(message_head(text), MessageHead { kind, lane: None }, "{text}");
+        }
+    }
+
+    #[test]
+    fn messages_name_their_lane() {
+        for (name, lane) in [("0", 0), ("31", 31), ("agent", u8::MAX), ("", u8::MAX), ("300", u8::MAX)] {
+            let text = json!({"type": "response.created", "stream_id": name}).to_string();
+            assert_eq!(
+                message_head(&text),
+                MessageHead { kind: MessageKind::Part, lane: Some(lane) },
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn requests_hold_the_fields_of_the_body() {
-        let text = request(br#"{"model":"m","input":[]}"#, false);
+        let text = request(br#"{"model":"m","input":[]}"#, None, false);
         assert_eq!(text, r#"{"type":"response.create","model":"m","input":[]}"#);
-        let text = request(br#"{"model":"m"}"#, true);
-        assert_eq!(text, r#"{"type":"response.create","generate":false,"model":"m"}"#);
+        let text = request(br#"{"model":"m"}"#, Some(7), true);
+        assert_eq!(text, r#"{"type":"response.create","stream_id":"7","generate":false,"model":"m"}"#);
     }
 
     #[test]
@@ -116,9 +140,14 @@ mod tests {
         let found = error(text).unwrap();
         assert_eq!((found.category(), found.status()), (ErrorCategory::RateLimit, Some(429)));
         assert_eq!((found.code(), found.message()), (Some("rate_limit_exceeded"), "Slow down"));
+        let text = r#"{"type":"error","status":429,"headers":{"retry-after":"7","x-request-id":"req_1"},"error":{}}"#;
+        let found = error(text).unwrap();
+        let details = found.details();
+        assert_eq!(details.retry_after.map(|wait| wait.as_secs()), Some(7));
+        assert_eq!(found.request_id(), Some("req_1"));
         let flat =
             r#"{"type":"error","code":"previous_response_not_found","message":"It is gone","param":null}"#;
-        assert_eq!(error(flat).unwrap().code(), Some(PREVIOUS_RESPONSE_NOT_FOUND));
+        assert_eq!(error(flat).unwrap().code(), Some("previous_response_not_found"));
         assert!(error(r#"{"type":"response.created"}"#).is_none());
     }
 }

@@ -160,7 +160,7 @@ impl BackgroundResponse<'_> {
         self.check_id()?;
         let base = backend.server.base(None)?;
         let call = |attempt| operation(self.stored.clone(), openai::client(attempt));
-        let response = backend.transport.send(&base, None, call).await?;
+        let response = backend.transport.send(&base, None, None, call).await?;
         backend.snapshot(backend.transport.body(response), self.context.clone()).await
     }
 

@@ -18,8 +18,12 @@ use super::retry::{Decision, RetryPolicy};
 use super::timeout::Timeout;
 use super::{Attempt, Body, Transport, client_builder, failure, tokio_runtime};
 use crate::runtime::rate_limit;
-use crate::runtime::websocket::{MessageKind, WebSocketConnection, WebSocketLimits};
+use crate::runtime::websocket::{MessageHead, WebSocketConnection, WebSocketLimits};
 use crate::runtime::{Error, Reliability};
+
+/// How much is read from a WebSocket at once, in bytes. Every connection keeps a buffer of this size, which is overwritten with
+/// zeros before each read: the default of 128 KB cost more than decoding the usual events.
+const READ_BUFFER: usize = 16 << 10;
 
 impl Transport {
     /// Opens a WebSocket at this path below `base`, once, without retries.
@@ -30,7 +34,7 @@ impl Transport {
         &self,
         base: &str,
         path: &str,
-        kind: fn(&str) -> MessageKind,
+        head: fn(&str) -> MessageHead,
     ) -> Result<WebSocketConnection, Error> {
         tokio_runtime::check()?;
         let token = self.destination.authorization.header().await?;
@@ -53,10 +57,11 @@ impl Transport {
                 let idle_timeout = self.reliability.idle_timeout;
                 let limits = WebSocketLimits { idle_timeout, redactor, request_id };
                 let config = WebSocketConfig::default()
+                    .read_buffer_size(READ_BUFFER)
                     .max_message_size(Some(self.reliability.max_event_bytes))
                     .max_frame_size(Some(self.reliability.max_event_bytes));
                 let socket = WebSocketStream::from_raw_socket(socket, Role::Client, Some(config)).await;
-                return Ok(WebSocketConnection::new(socket, limits, kind));
+                return Ok(WebSocketConnection::new(socket, limits, head));
             }
             Err(error) => error,
         };
