@@ -38,6 +38,7 @@ mod oracle;
 mod parity;
 mod properties;
 mod recorded;
+mod recorder;
 mod resume;
 mod scenarios;
 mod secrets;

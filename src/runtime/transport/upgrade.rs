@@ -43,6 +43,7 @@ impl Transport {
             http: self.upgrade_client(),
             destination: Arc::clone(&self.destination),
             token: token.clone(),
+            exchange: None,
         };
         let open = tokio_runtime::guard(upgrade(&attempt, path, &self.reliability));
         // The server only has to switch: what a response may take does not apply.
