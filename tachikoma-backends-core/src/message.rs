@@ -1,5 +1,7 @@
 //! Messages and their content.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -200,8 +202,9 @@ impl From<Vec<ContentPart>> for MessageContent {
 pub struct ProviderState {
     /// The name of the backend (and its API) that made it; other backends ignore it.
     pub origin: String,
-    /// Its own data.
-    pub data: Value,
+    /// Its own data, which clones share: a conversation is cloned for every request of an agent.
+    #[serde(with = "shared_value")]
+    pub data: Arc<Value>,
     /// The backends of [`Fallback`](crate::Fallback)s that it came through, the innermost first: a fallback sends it back to these
     /// alone. Backends ignore it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -211,7 +214,23 @@ pub struct ProviderState {
 impl ProviderState {
     /// This data of the backend that is called `origin`.
     pub fn new(origin: impl Into<String>, data: impl Into<Value>) -> Self {
-        Self { origin: origin.into(), data: data.into(), route: Vec::new() }
+        Self { origin: origin.into(), data: Arc::new(data.into()), route: Vec::new() }
+    }
+}
+
+/// Shared JSON, in files as JSON.
+mod shared_value {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value;
+
+    pub(super) fn serialize<S: Serializer>(value: &Arc<Value>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Value>, D::Error> {
+        Value::deserialize(deserializer).map(Arc::new)
     }
 }
 

@@ -183,7 +183,7 @@ mod tests {
         state.add_text("reasoning", "a");
         state.add(DETAILS, &json!([{"text": "a"}]), false);
         let state = state.into_provider_state("o").unwrap();
-        assert_eq!(state.data, json!({"message": {DETAILS: [{"text": "a"}]}, "tool_calls": {}}));
+        assert_eq!(*state.data, json!({"message": {DETAILS: [{"text": "a"}]}, "tool_calls": {}}));
     }
 
     #[test]

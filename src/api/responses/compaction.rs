@@ -184,7 +184,7 @@ pub(super) fn from_newest(items: &[Value]) -> &[Value] {
 /// Whether a message holds a compaction from this origin.
 pub(crate) fn is_compacted(message: &Message, origin: &str) -> bool {
     let state = message.provider_state.as_ref().filter(|state| state.origin == origin);
-    let has_item = |state: &ProviderState| match &state.data {
+    let has_item = |state: &ProviderState| match &*state.data {
         Value::Array(items) => items.iter().any(is_compaction),
         data => data.get(ITEMS).is_some(),
     };

@@ -129,7 +129,7 @@ mod tests {
         #[track_caller]
         fn check(items: Value, expected: Value) {
             let Value::Array(items) = items else { panic!("not a list") };
-            let state = new(items, "o").map_or(Value::Null, |state| state.data);
+            let state = new(items, "o").map_or(Value::Null, |state| (*state.data).clone());
             assert_eq!(state, expected);
         }
         let call =

@@ -158,7 +158,7 @@ fn the_last_message_of_the_user_carries_the_state() {
     let compacted = CompactionRequest::new(CompletionRequest::new(conversation()));
     let first = compacted.with_state(vec![], placeholder(), state).messages;
     assert_eq!(texts(&first), ["system: Be brief.", "user: First.", "user: Second."]);
-    assert_eq!(first[2].provider_state.as_ref().unwrap().data, json!({"of": "Second."}));
+    assert_eq!(*first[2].provider_state.as_ref().unwrap().data, json!({"of": "Second."}));
 
     let next = [first, vec![Message::assistant("Yes."), Message::user("Third."), call("5")]].concat();
     let next = CompactionRequest::new(CompletionRequest::new(next));

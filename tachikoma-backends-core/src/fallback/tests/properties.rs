@@ -266,7 +266,7 @@ async fn run(case: &Case) {
         for attempt in &attempts {
             let pairs = attempt.request.messages.iter().zip(&conversation);
             for (sent, own) in pairs {
-                let is_own = own.provider_state.as_ref().is_some_and(|state| state.data == attempt.backend);
+                let is_own = own.provider_state.as_ref().is_some_and(|state| *state.data == attempt.backend);
                 let expected = is_own.then(|| ProviderState::new("a", attempt.backend));
                 assert_eq!(sent.provider_state, expected, "state goes to the backend that made it alone");
                 assert_eq!((sent.role, &sent.content), (own.role, &own.content));
@@ -297,7 +297,7 @@ async fn run(case: &Case) {
                     assert_eq!(text, last.text());
                     rules.circuits[last.entry] = Circuit::default();
                     let turn = Message { provider_state: state, ..Message::assistant(text) };
-                    assert_eq!(turn.provider_state.as_ref().unwrap().data, last.backend);
+                    assert_eq!(*turn.provider_state.as_ref().unwrap().data, last.backend);
                     conversation.extend([turn, Message::user("And?")]);
                 }
             }
