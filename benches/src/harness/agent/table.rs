@@ -95,11 +95,7 @@ pub(super) fn print(measured: &[Measured]) {
         let increase = |steps: &[f64]| at(steps, STEPS) - at(steps, PRINTED[0]);
         match figure {
             AgentFigure::Uploaded => Some(websocket.uploaded / http.uploaded),
-            // Freeing the caller's copy costs the same in both.
-            AgentFigure::Cpu => {
-                let freed = websocket.median(|sample| at(&sample.free, STEPS))?;
-                websocket.ratio(http, |sample| at(&sample.cpu, STEPS) - freed)
-            }
+            AgentFigure::Cpu => websocket.ratio(http, |sample| at(&sample.cpu, STEPS)),
             AgentFigure::Increase => websocket.median(|sample| {
                 (increase(&sample.cpu) - increase(&sample.free)) / increase(&sample.compare)
             }),
