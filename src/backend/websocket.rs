@@ -4,6 +4,7 @@ mod pool;
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use tachikoma_backends_core::{CompletionChunk, CompletionRequest, CompletionResponse, ErrorCategory};
@@ -262,7 +263,8 @@ impl CodexBackend {
             }
             Memory::Store(turn) => self.prepare_stored(turn, false)?,
         };
-        let mut reservation = self.transport.reserve(prepared.load.as_ref()).await?;
+        let mut reservation =
+            self.transport.reserve(prepared.load.as_ref(), &mut Duration::default()).await?;
         if let Some(reservation) = &mut reservation {
             reservation.sent();
         }
