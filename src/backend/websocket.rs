@@ -280,12 +280,16 @@ impl CodexBackend {
                 let retries = self.transport.wait_to_retry(error, max_retries).await?;
                 return Ok(Attempt::Http(Some(retries)));
             }
-            Err(error) if lane.is_new => {
-                self.fail(&error);
-                return Ok(Attempt::Http(None));
+            Err(error) => {
+                if lane.is_new {
+                    self.fail(&error);
+                }
+                if error.details().maybe_processed && !self.config.reliability().retry_if_maybe_processed {
+                    return Err(error);
+                }
+                // The server had closed an older one meanwhile.
+                return Ok(if lane.is_new { Attempt::Http(None) } else { Attempt::Again(None) });
             }
-            // The server had closed it meanwhile.
-            Err(_) => return Ok(Attempt::Again(None)),
         };
         if let (Some(reservation), Some(error)) = (&mut reservation, &error)
             && error.category() == ErrorCategory::RateLimit
