@@ -79,7 +79,7 @@ impl CodexBackend {
             .with_available_models(OpenAIModel::all().iter().map(OpenAIModel::to_string))
             .with_capabilities(config.model().capabilities());
         let redactor = transport.redactor();
-        let spans = Spans::new(&server, redactor, config.record_content());
+        let spans = Spans::new(&server, redactor, config.record_content(), transport.metrics().clone());
         let unknown_fields = Arc::new(UnknownFieldCounts::new(Arc::clone(redactor)));
         Ok(Self {
             config,

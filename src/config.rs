@@ -6,6 +6,8 @@ mod file;
 mod gate;
 mod input_limit;
 mod limits;
+#[cfg(feature = "otel")]
+mod otel;
 mod recorder;
 mod resume;
 mod server_state;
@@ -57,6 +59,7 @@ use crate::server::{Azure, BaseUrl, Server};
 /// | [`with_resume`](Self::with_resume) | | false |
 /// | [`with_server_state`](Self::with_server_state) | | false |
 /// | [`with_gate`](Self::with_gate) | | none |
+/// | `with_meter`, with the feature `otel` | | the global one |
 /// | [`with_record_content`](Self::with_record_content) | | false |
 /// | [`with_header`](Self::with_header), [`with_default_headers`](Self::with_default_headers) | | none |
 /// | [`with_http_client`](Self::with_http_client) | | the crate's own client |
@@ -106,6 +109,8 @@ pub struct CodexBackendConfig {
     resume: bool,
     server_state: bool,
     gate: Option<Gate>,
+    #[cfg(feature = "otel")]
+    meter: Option<opentelemetry::metrics::Meter>,
     reliability: Reliability,
     default_headers: DefaultHeaders,
     http_client: Option<HttpClient>,
@@ -140,6 +145,8 @@ impl CodexBackendConfig {
             resume: false,
             server_state: false,
             gate: None,
+            #[cfg(feature = "otel")]
+            meter: None,
             reliability: Reliability::default(),
             default_headers: DefaultHeaders::default(),
             http_client: None,

@@ -1,5 +1,5 @@
 //! What any backend over HTTP needs, for any API: sending, retries, timeouts, limits, server-sent events, the driver of a stream,
-//! error bodies, rate limits and spans. It is independent of the provider: URLs, headers, credentials, error codes and decoders are
+//! error bodies, rate limits, spans and metrics. It is independent of the provider: URLs, headers, credentials, error codes and decoders are
 //! passed in, and it imports nothing else of this crate, so that another backend could use it unchanged.
 
 pub(crate) mod decoder;
@@ -8,6 +8,7 @@ pub(crate) mod error_body;
 pub(crate) mod events;
 pub(crate) mod gate;
 pub(crate) mod json;
+pub(crate) mod metrics;
 pub(crate) mod offload;
 pub(crate) mod rate_limit;
 pub(crate) mod recorder;

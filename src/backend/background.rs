@@ -90,7 +90,7 @@ impl CodexBackend {
         request: CompletionRequest,
     ) -> Result<BackgroundResponse<'_>, CodexError> {
         let request = request.with_extra("background", true);
-        let observer = self.observe(&request);
+        let mut observer = self.observe(&request);
         let max_retries = request.max_retries;
         let started = async {
             // The events of a response can be retrieved later only if its request asked for a stream.
@@ -107,7 +107,11 @@ impl CodexBackend {
             Ok(BackgroundResponse { backend: self, stored, context: prepared.context })
         };
         let started = started.instrument(observer.span()).await;
-        started.inspect_err(|error| observer.failed(error))
+        match &started {
+            Ok(_) => observer.leave(),
+            Err(error) => observer.failed(error),
+        }
+        started
     }
 
     /// The response with this id, which [`start_background`](Self::start_background) or another client has started. No request is

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "otel")]
+use opentelemetry::InstrumentationScope;
 use reqwest::header::{HeaderValue, USER_AGENT};
 
 use crate::CodexError;
 use crate::auth::{KEY_PREFIXES, RequestAuth};
 use crate::config::CodexBackendConfig;
 use crate::runtime::Redactor;
+use crate::runtime::metrics::Metrics;
 use crate::runtime::recorder::ExchangeRecorder;
 use crate::runtime::transport::{Destination, Transport};
 use crate::server::{ERRORS, Server, ServerAuthorization};
@@ -55,6 +58,23 @@ pub(super) fn connect(config: &CodexBackendConfig, server: &Server) -> Result<Tr
         record_content: config.record_content(),
         recorder,
         gate: config.gate().cloned(),
+        metrics: metrics(config, server),
     };
     Transport::new(destination, *config.reliability())
+}
+
+/// The instruments of the configured meter, or of the global one.
+#[cfg(feature = "otel")]
+fn metrics(config: &CodexBackendConfig, server: &Server) -> Metrics {
+    let (address, port) = server.host();
+    let global = || {
+        let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME"));
+        opentelemetry::global::meter_with_scope(scope.with_version(env!("CARGO_PKG_VERSION")).build())
+    };
+    Metrics::new(&config.meter().cloned().unwrap_or_else(global), server.provider(), &address, port)
+}
+
+#[cfg(not(feature = "otel"))]
+fn metrics(_: &CodexBackendConfig, _: &Server) -> Metrics {
+    Metrics
 }

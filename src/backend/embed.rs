@@ -31,7 +31,7 @@ impl CodexBackend {
     pub async fn embed(&self, request: impl Into<EmbeddingRequest>) -> Result<EmbeddingResponse, CodexError> {
         let request = request.into();
         let operation = self.spans.embeddings(request.model.as_str());
-        let Some(operation) = operation else { return self.embeddings(request).await };
+        let Some(mut operation) = operation else { return self.embeddings(request).await };
         let outcome = self.embeddings(request).instrument(operation.span().clone()).await;
         match &outcome {
             Ok(EmbeddingResponse { model, usage, request_id, .. }) => {

@@ -39,9 +39,16 @@ impl CallObserver {
         }
     }
 
+    /// Records no end: the response goes on without this call.
+    pub(super) fn leave(&mut self) {
+        if let Some(operation) = &mut self.operation {
+            operation.leave();
+        }
+    }
+
     /// Records a failure.
-    pub(super) fn failed(&self, error: &CodexError) {
-        if let Some(operation) = &self.operation {
+    pub(super) fn failed(&mut self, error: &CodexError) {
+        if let Some(operation) = &mut self.operation {
             operation.record_error(error);
         }
     }

@@ -7,13 +7,14 @@ use tachikoma_backends_core::CompletionRequest;
 use tracing::field::Empty;
 use tracing::info_span;
 
+use crate::runtime::metrics::Metrics;
 use crate::runtime::{Redactor, telemetry::Operation};
 use crate::server::Server;
 
 /// The attribute for the service tier of a response.
 const SERVICE_TIER: &str = "openai.response.service_tier";
 
-/// The common attributes of a backend's spans.
+/// The common attributes of a backend's spans, and its metrics.
 #[derive(Debug)]
 pub(super) struct Spans {
     /// `openai` or `azure.ai.openai`.
@@ -22,15 +23,22 @@ pub(super) struct Spans {
     port: Option<u16>,
     redactor: Arc<Redactor>,
     record_content: bool,
+    metrics: Metrics,
 }
 
 impl Spans {
-    pub(super) fn new(server: &Server, redactor: &Arc<Redactor>, record_content: bool) -> Self {
+    pub(super) fn new(
+        server: &Server,
+        redactor: &Arc<Redactor>,
+        record_content: bool,
+        metrics: Metrics,
+    ) -> Self {
         let (address, port) = server.host();
-        Self { provider: server.provider(), address, port, redactor: Arc::clone(redactor), record_content }
+        let (provider, redactor) = (server.provider(), Arc::clone(redactor));
+        Self { provider, address, port, redactor, record_content, metrics }
     }
 
-    /// The operation of a request for text to this model; `None` without a subscriber.
+    /// The operation of a request for text to this model; `None` without a subscriber and metrics.
     pub(super) fn chat(&self, model: &str, request: &CompletionRequest) -> Option<Box<Operation>> {
         let span = info_span!(
             "gen_ai.chat",
@@ -62,12 +70,15 @@ impl Spans {
             openai.response.service_tier = Empty,
             server.address = self.address,
             server.port = self.port,
+            tachikoma.gate.slot_wait = Empty,
+            tachikoma.gate.rate_limit_wait = Empty,
             http.request.resend_count = Empty,
             http.response.status_code = Empty,
             "http.response.header.x-request-id" = Empty,
             error.type = Empty,
         );
-        let operation = Operation::new(span, &self.redactor, self.record_content, SERVICE_TIER)?;
+        let measurement = self.metrics.measure("chat", model);
+        let operation = Operation::new(span, measurement, &self.redactor, self.record_content, SERVICE_TIER)?;
         operation.record_input(&request.messages);
         Some(operation)
     }
@@ -86,11 +97,14 @@ impl Spans {
             gen_ai.usage.input_tokens = Empty,
             server.address = self.address,
             server.port = self.port,
+            tachikoma.gate.slot_wait = Empty,
+            tachikoma.gate.rate_limit_wait = Empty,
             http.request.resend_count = Empty,
             http.response.status_code = Empty,
             "http.response.header.x-request-id" = Empty,
             error.type = Empty,
         );
-        Operation::new(span, &self.redactor, false, SERVICE_TIER)
+        let measurement = self.metrics.measure("embeddings", model);
+        Operation::new(span, measurement, &self.redactor, false, SERVICE_TIER)
     }
 }

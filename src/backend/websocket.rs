@@ -4,6 +4,7 @@ mod pool;
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use tachikoma_backends_core::{CompletionChunk, CompletionRequest, CompletionResponse, ErrorCategory};
@@ -262,7 +263,8 @@ impl CodexBackend {
             }
             Memory::Store(turn) => self.prepare_stored(turn, false)?,
         };
-        let mut reservation = self.transport.reserve(prepared.load.as_ref()).await?;
+        let mut reservation =
+            self.transport.reserve(prepared.load.as_ref(), &mut Duration::default()).await?;
         if let Some(reservation) = &mut reservation {
             reservation.sent();
         }
@@ -278,12 +280,16 @@ impl CodexBackend {
                 let retries = self.transport.wait_to_retry(error, max_retries).await?;
                 return Ok(Attempt::Http(Some(retries)));
             }
-            Err(error) if lane.is_new => {
-                self.fail(&error);
-                return Ok(Attempt::Http(None));
+            Err(error) => {
+                if lane.is_new {
+                    self.fail(&error);
+                }
+                if error.details().maybe_processed && !self.config.reliability().retry_if_maybe_processed {
+                    return Err(error);
+                }
+                // The server had closed an older one meanwhile.
+                return Ok(if lane.is_new { Attempt::Http(None) } else { Attempt::Again(None) });
             }
-            // The server had closed it meanwhile.
-            Err(_) => return Ok(Attempt::Again(None)),
         };
         if let (Some(reservation), Some(error)) = (&mut reservation, &error)
             && error.category() == ErrorCategory::RateLimit

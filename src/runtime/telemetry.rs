@@ -11,12 +11,14 @@ use tachikoma_backends_core::{
 };
 use tracing::{Span, field};
 
+use super::metrics::{Measurement, TokenCounts};
 use super::{Error, Redactor};
 
-/// One call of the API, from the request to the end of the response, as a span.
+/// One call of the API, from the request to the end of the response, as a span and in the metrics.
 #[derive(Debug)]
 pub(crate) struct Operation {
     span: Span,
+    measurement: Measurement,
     start: Instant,
     has_content: bool,
     redactor: Arc<Redactor>,
@@ -33,19 +35,22 @@ struct StreamContent {
 }
 
 impl Operation {
-    /// The operation of this span; `None` without a subscriber. `record_content`: whether the content of the response is
-    /// recorded.
+    /// The operation of this span; `None` without a subscriber and metrics. `record_content`: whether the content of the
+    /// response is recorded.
     pub(crate) fn new(
         span: Span,
+        measurement: Measurement,
         redactor: &Arc<Redactor>,
         record_content: bool,
         service_tier_attribute: &'static str,
     ) -> Option<Box<Self>> {
-        if span.is_disabled() {
+        if span.is_disabled() && !measurement.is_enabled() {
             return None;
         }
+        let record_content = record_content && !span.is_disabled();
         Some(Box::new(Self {
             span,
+            measurement,
             start: Instant::now(),
             has_content: false,
             redactor: Arc::clone(redactor),
@@ -70,7 +75,9 @@ impl Operation {
     pub(crate) fn record_delta(&mut self, text: &str, tool_calls: &[ToolCallDelta]) {
         if !self.has_content {
             self.has_content = true;
-            self.span.record("gen_ai.response.time_to_first_chunk", self.start.elapsed().as_secs_f64());
+            let time = self.start.elapsed();
+            self.span.record("gen_ai.response.time_to_first_chunk", time.as_secs_f64());
+            self.measurement.first_chunk(time);
         }
         if let Some(content) = &mut self.content {
             content.text.push_str(text);
@@ -115,7 +122,14 @@ impl Operation {
     }
 
     /// Records a response with embeddings.
-    pub(crate) fn record_embeddings(&self, model: &str, input_tokens: Option<u32>, request_id: Option<&str>) {
+    pub(crate) fn record_embeddings(
+        &mut self,
+        model: &str,
+        input_tokens: Option<u32>,
+        request_id: Option<&str>,
+    ) {
+        let tokens = TokenCounts { input: input_tokens, ..TokenCounts::default() };
+        self.measurement.end(Some(&self.redactor.text(model)), tokens);
         self.record("gen_ai.response.model", Some(model));
         self.span.record("gen_ai.usage.input_tokens", input_tokens);
         self.record("http.response.header.x-request-id", request_id);
@@ -123,13 +137,23 @@ impl Operation {
 
     /// Records a text that the server sent.
     fn record(&self, field: &str, text: Option<&str>) {
+        if self.span.is_disabled() {
+            return;
+        }
         self.span.record(field, text.map(|text| self.redactor.text(text)).as_deref());
     }
 
-    fn record_end(&self, end: &ResponseEnd<'_>) {
+    fn record_end(&mut self, end: &ResponseEnd<'_>) {
         let ResponseEnd { id, model, finish_reason, finish_reason_text, usage, service_tier, request_id } =
             *end;
+        if self.measurement.is_enabled() {
+            let model = model.map(|model| self.redactor.text(model));
+            self.measurement.end(model.as_deref(), usage.map(TokenCounts::from).unwrap_or_default());
+        }
         let span = &self.span;
+        if span.is_disabled() {
+            return;
+        }
         self.record("gen_ai.response.id", id);
         self.record("gen_ai.response.model", model.filter(|model| !model.is_empty()));
         let reason = self.redactor.text(finish_reason_text.unwrap_or(finish_reason.as_str()));
@@ -153,8 +177,14 @@ impl Operation {
         }
     }
 
+    /// Ends the measurement without a result: the response goes on without this call.
+    pub(crate) fn leave(&mut self) {
+        self.measurement.discard();
+    }
+
     /// Records the failure of the operation.
-    pub(crate) fn record_error(&self, error: &Error) {
+    pub(crate) fn record_error(&mut self, error: &Error) {
+        self.measurement.fail(error.category());
         let span = &self.span;
         span.record("otel.status_code", "ERROR");
         span.record("error.type", error.category().as_str());

@@ -4,7 +4,9 @@ mod attempt;
 mod body;
 mod budget;
 mod capture;
+mod client;
 mod failure;
+mod gate;
 mod retry;
 mod success;
 pub(crate) mod timeout;
@@ -19,8 +21,8 @@ use std::time::{Duration, SystemTime};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use progenitor_client::{ByteStream, Error as ClientError, ResponseValue};
+use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Url, redirect};
 use tachikoma_backends_core::ErrorCategory;
 use tokio::time::Instant;
 
@@ -29,12 +31,13 @@ pub(crate) use bytes::Bytes;
 pub(crate) use self::attempt::{Attempt, Response};
 pub(crate) use self::body::{BUSY_BYTES, Body};
 use self::budget::RetryBudget;
-use self::failure::RedirectError;
+use self::client::client_builder;
 use self::retry::{Decision, RetryPolicy};
 pub(crate) use self::success::FromResponse;
 use self::timeout::Timeout;
 use super::error_body::ErrorTable;
-use super::gate::{Gate, Load, Reservation, Slot};
+use super::gate::{Gate, Load, Reservation};
+use super::metrics::Metrics;
 use super::rate_limit::RateLimits;
 use super::recorder::{Exchange, ExchangeRecorder};
 use super::{Error, Redactor, Reliability};
@@ -85,6 +88,7 @@ pub(crate) struct Destination {
     pub(crate) recorder: Option<ExchangeRecorder>,
     /// Holds requests back.
     pub(crate) gate: Option<Gate>,
+    pub(crate) metrics: Metrics,
 }
 
 /// The connection to one server.
@@ -157,6 +161,11 @@ impl Transport {
         &self.destination.redactor
     }
 
+    /// The metrics of this backend.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.destination.metrics
+    }
+
     fn record_rate_limits(&self, headers: &HeaderMap) {
         if let (Some(limits), Ok(mut recorded)) =
             (RateLimits::from_headers(headers, SystemTime::now()), self.rate_limits.lock())
@@ -210,8 +219,9 @@ impl Transport {
         let mut may_refresh = true;
         let mut http = self.http.clone();
         self.with_budget(|budget, now, _| budget.count_request(now));
+        let mut waited = Duration::ZERO;
         loop {
-            let reservation = self.reserve(load).await?;
+            let reservation = self.reserve(load, &mut waited).await?;
             let attempt = self.attempt(&base, &http, reservation, &operation).await;
             let Failure { error, token, lost_connection } = match attempt {
                 Ok(response) => {
@@ -230,39 +240,22 @@ impl Transport {
             if let (Some(token), Some(401)) = (&token, error.status()) {
                 authorization.invalidate(token);
                 if std::mem::take(&mut may_refresh) {
+                    self.metrics().count_retry(error.category());
                     policy.record_rejected_token(&error);
                     continue;
                 }
             }
+            let category = error.category();
             match policy.decide(error, fastrand::f64(), |max_retries| self.take_retry(max_retries)) {
                 Decision::Stop(error) => return Err(error),
-                Decision::Retry(wait) => tokio::time::sleep(wait).await,
+                Decision::Retry(wait) => {
+                    self.metrics().count_retry(category);
+                    tokio::time::sleep(wait).await;
+                }
             }
             if lost_connection {
                 http = self.client_without_pool();
             }
-        }
-    }
-
-    /// Waits until the gate lets a request with this load pass, if there is a gate.
-    ///
-    /// # Errors
-    /// The wait is too long.
-    pub(crate) async fn reserve(&self, load: Option<&Load>) -> Result<Option<Reservation>, Error> {
-        match (&self.destination.gate, load) {
-            (Some(gate), Some(load)) => gate.reserve(load).await.map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    /// A place among the requests in progress, if the gate limits them.
-    ///
-    /// # Errors
-    /// The wait is too long.
-    pub(crate) async fn enter(&self) -> Result<Option<Slot>, Error> {
-        match &self.destination.gate {
-            Some(gate) => gate.enter().await,
-            None => Ok(None),
         }
     }
 
@@ -348,27 +341,4 @@ impl fmt::Debug for Transport {
             .field("reliability", &self.reliability)
             .finish_non_exhaustive()
     }
-}
-
-/// The builder of this crate's own HTTP client.
-fn client_builder(connect_timeout: Duration) -> reqwest::ClientBuilder {
-    reqwest::Client::builder().connect_timeout(connect_timeout).redirect(redirect_policy())
-}
-
-/// Redirects are followed within a server, or to its `https`: another server must see neither the conversation nor the
-/// credentials, of which `reqwest` removes only some. Redirects that would turn the request into a GET are not followed: its
-/// result would be taken for the response.
-fn redirect_policy() -> redirect::Policy {
-    redirect::Policy::custom(|attempt| {
-        let keeps_method = matches!(attempt.status().as_u16(), 307 | 308);
-        let is_same =
-            attempt.previous().last().is_some_and(|from| failure::is_same_server(from, attempt.url()));
-        match attempt.previous().len() {
-            requests if requests > failure::MAX_REDIRECTS => {
-                attempt.error(RedirectError { message: "more than 10 redirects", requests })
-            }
-            _ if is_same && keeps_method => attempt.follow(),
-            _ => attempt.stop(),
-        }
-    })
 }

@@ -151,7 +151,7 @@ impl Lane {
         let exchange = Exchange::new(sender, Arc::clone(&backlog));
         lanes.running.fetch_or(bit(self.number), Ordering::AcqRel);
         // Where the task has ended, the source finds its channel closed.
-        commands.send(Command::Request { lane: self.number, text, exchange }).ok();
+        let is_sent = commands.send(Command::Request { lane: self.number, text, exchange }).is_ok();
         WebSocketSource {
             messages,
             backlog,
@@ -160,6 +160,7 @@ impl Lane {
             idle: WaitLimit::new(limits.idle_timeout),
             limits: limits.clone(),
             lane: self.number,
+            is_sent,
             commands: commands.clone(),
         }
     }
@@ -183,6 +184,8 @@ pub(crate) struct WebSocketSource {
     idle: WaitLimit,
     limits: WebSocketLimits,
     lane: u8,
+    /// False if the connection had ended before.
+    is_sent: bool,
     commands: mpsc::UnboundedSender<Command>,
 }
 
@@ -202,7 +205,11 @@ impl WebSocketSource {
             let more = Timeout::Response.limit(limit, poll_fn(|context| self.poll_message(context))).await;
             let size = more.and_then(|more| more).map_err(|error| self.redact(error))?;
             if size.is_none() {
-                return Err(lost("the server closed it").with_request_id(self.limits.request_id.clone()));
+                let error = match self.is_sent {
+                    true => lost("the server closed it"),
+                    false => Error::unsent(ErrorCategory::Network, "the WebSocket had been closed"),
+                };
+                return Err(error.with_request_id(self.limits.request_id.clone()));
             }
         }
         Ok(self.received.front().map(Utf8Bytes::as_str).unwrap_or_default())
@@ -271,4 +278,50 @@ impl EventSource for WebSocketSource {
 fn lost(cause: impl std::fmt::Display) -> Error {
     Error::new(ErrorCategory::Network, format!("the WebSocket broke within the response: {cause}"))
         .maybe_processed()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+
+    fn head(_: &str) -> MessageHead {
+        MessageHead { kind: MessageKind::Part, lane: None }
+    }
+
+    /// The error of a request whose connection is closed before it or after it.
+    async fn error(is_closed_before: bool) -> Error {
+        let (client, server) = tokio::io::duplex(4096);
+        let socket = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
+        let limits = WebSocketLimits {
+            idle_timeout: Duration::from_secs(60),
+            redactor: Arc::new(Redactor::new(&[])),
+            request_id: Some("req_1".to_owned()),
+        };
+        let connection = Arc::new(WebSocketConnection::new(socket, limits, head));
+        let lane = connection.reserve(0).unwrap();
+        let mut source;
+        if is_closed_before {
+            drop(server);
+            connection.commands.closed().await;
+            source = lane.request("{}".to_owned());
+        } else {
+            source = lane.request("{}".to_owned());
+            tokio::task::yield_now().await;
+            drop(server);
+        }
+        source.first(Duration::from_secs(5)).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn only_a_request_that_was_sent_may_have_been_processed() {
+        for is_closed_before in [true, false] {
+            let error = error(is_closed_before).await;
+            assert_eq!(error.category(), ErrorCategory::Network);
+            assert_eq!(error.details().maybe_processed, !is_closed_before, "{error}");
+            assert_eq!(error.attempts(), u32::from(!is_closed_before));
+            assert_eq!(error.request_id(), Some("req_1"));
+        }
+    }
 }

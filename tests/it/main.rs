@@ -33,6 +33,7 @@ mod limits;
 mod live;
 mod llmock;
 mod metamorphic;
+mod metrics;
 mod model_facts;
 mod oracle;
 mod parity;

@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
 use openai_mock::{MockServer, Reply};
 use serde_json::{Value, json};
-use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
+use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, Gate};
 use tachikoma_backends_core::{
     Backend, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, Message, ToolDefinition,
     Usage,
 };
 use tracing::field::{Field, Visit};
-use tracing::span;
+use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, span};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
@@ -61,7 +62,17 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
     }
 }
 
+/// Subscribers that stay: where a process has one alone, `tracing` asks the thread that first reaches a span whether it is enabled for
+/// all of them, and that may be the thread of another test.
+static OTHERS: LazyLock<[Dispatch; 2]> = LazyLock::new(|| [0, 1].map(|_| Dispatch::new(Registry::default())));
+
 impl Spans {
+    /// Records the spans of this thread from now on.
+    fn subscribe(&self) -> DefaultGuard {
+        LazyLock::force(&OTHERS);
+        tracing::subscriber::set_default(Registry::default().with(self.clone()))
+    }
+
     /// The one closed span, with fixed values for fields that differ in each run.
     fn take(&self) -> Fields {
         let mut spans = std::mem::take(&mut *self.0.lock().unwrap());
@@ -103,7 +114,7 @@ async fn collect(backend: &CodexBackend, request: CompletionRequest) -> Completi
 #[tokio::test]
 async fn spans_follow_the_conventions() {
     let spans = Spans::default();
-    let _guard = tracing::subscriber::set_default(Registry::default().with(spans.clone()));
+    let _guard = spans.subscribe();
     let mock = MockServer::start().await.unwrap();
     let mut report = String::new();
     let mut add = |what: &str| {
@@ -144,7 +155,7 @@ async fn spans_follow_the_conventions() {
 #[tokio::test]
 async fn spans_have_the_reads_from_the_cache_and_the_writes_to_it() {
     let spans = Spans::default();
-    let _guard = tracing::subscriber::set_default(Registry::default().with(spans.clone()));
+    let _guard = spans.subscribe();
     let mock = MockServer::start().await.unwrap();
     let backend = backend(&mock, |config| config);
     let names = ["input_tokens", "cache_read.input_tokens", "cache_creation.input_tokens"];
@@ -173,7 +184,7 @@ async fn spans_have_the_reads_from_the_cache_and_the_writes_to_it() {
 #[tokio::test]
 async fn a_stream_that_breaks_or_is_dropped_closes_its_span() {
     let spans = Spans::default();
-    let _guard = tracing::subscriber::set_default(Registry::default().with(spans.clone()));
+    let _guard = spans.subscribe();
     let mock = MockServer::start().await.unwrap();
     let backend = backend(&mock, |config| config);
     let cut = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"He\"}}]}\n\n";
@@ -191,6 +202,38 @@ async fn a_stream_that_breaks_or_is_dropped_closes_its_span() {
     drop(stream);
     let span = spans.take();
     assert_eq!((span.get("error.type"), span.get("gen_ai.usage.input_tokens")), (None, None));
+}
+
+#[tokio::test]
+async fn spans_have_the_waits_in_the_gate() {
+    let spans = Spans::default();
+    let _guard = spans.subscribe();
+    let mock = MockServer::start().await.unwrap();
+    let waits = |span: Fields| {
+        ["tachikoma.gate.slot_wait", "tachikoma.gate.rate_limit_wait"]
+            .map(|name| span.get(name).map(|seconds| seconds.parse::<f64>().unwrap()))
+    };
+    let limited = backend(&mock, |config| config.with_gate(Gate::new().with_max_concurrent_requests(1)));
+    let unlimited = backend(&mock, |config| config.with_gate(Gate::new()));
+    let without = backend(&mock, |config| config);
+    limited.try_complete(request()).await.unwrap();
+    assert!(waits(spans.take()).iter().flatten().filter(|wait| **wait < 10.0).count() == 2);
+    limited.embed(["a cat"]).await.unwrap();
+    assert!(waits(spans.take()).iter().all(Option::is_some));
+    unlimited.try_complete(request()).await.unwrap();
+    let [slot, rate_limit] = waits(spans.take());
+    assert!(slot.is_none() && rate_limit.is_some());
+    without.try_complete(request()).await.unwrap();
+    assert_eq!(waits(spans.take()), [None, None]);
+
+    // The pause after a rejection is a wait of the next attempt, and the span has all waits of the call.
+    mock.push_reply(
+        Reply::error(429, "rate_limit_exceeded", "Slow down.").with_header("retry-after-ms", "300"),
+    );
+    limited.try_complete(request()).await.unwrap();
+    let span = spans.take();
+    assert_eq!(span["http.request.resend_count"], "1");
+    assert!(waits(span)[1].is_some_and(|wait| (0.0..10.0).contains(&wait)));
 }
 
 #[tokio::test]

@@ -665,3 +665,29 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn what_may_have_been_processed_is_sent_again_only_where_that_is_allowed() {
+    // Over a new connection, and over one that has served a request.
+    for is_new in [true, false] {
+        for (is_allowed, expected) in [(true, 2), (false, 1)] {
+            let server = mock().await;
+            let config = config(&server, WebSocket::Always).with_retry_if_maybe_processed(is_allowed);
+            let backend = CodexBackend::new(config).unwrap();
+            let ask = || backend.try_complete(CompletionRequest::user("a"));
+            let earlier = if is_new { 0 } else { ask().await.map(|_| 1).unwrap() };
+            server.push_fault("truncate=0,reset,times=1".parse().unwrap());
+            let outcome = ask().await;
+            let requests = server.requests();
+            let sent = requests.iter().filter(|request| request.is_websocket() || request.method == "POST");
+            assert_eq!(sent.count() - earlier, expected, "{is_new} {is_allowed} {outcome:?}");
+            match outcome {
+                Ok(_) => assert!(is_allowed),
+                Err(error) => {
+                    assert!(!is_allowed && error.details().maybe_processed, "{error}");
+                    assert_eq!(error.category(), ErrorCategory::Network);
+                }
+            }
+        }
+    }
+}

@@ -14,9 +14,10 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::client::client_builder;
 use super::retry::{Decision, RetryPolicy};
 use super::timeout::Timeout;
-use super::{Attempt, Body, Transport, client_builder, failure, tokio_runtime};
+use super::{Attempt, Body, Transport, failure, tokio_runtime};
 use crate::runtime::rate_limit;
 use crate::runtime::websocket::{MessageHead, WebSocketConnection, WebSocketLimits};
 use crate::runtime::{Error, Reliability};
@@ -77,9 +78,11 @@ impl Transport {
     /// It is not retried: this error.
     pub(crate) async fn wait_to_retry(&self, error: Error, max_retries: Option<u32>) -> Result<u32, Error> {
         let mut policy = RetryPolicy::new(self.reliability, max_retries);
+        let category = error.category();
         match policy.decide(error, fastrand::f64(), |max_retries| self.take_retry(max_retries)) {
             Decision::Stop(error) => Err(error),
             Decision::Retry(wait) => {
+                self.metrics().count_retry(category);
                 tokio::time::sleep(wait).await;
                 Ok(max_retries.unwrap_or(self.reliability.max_retries).saturating_sub(1))
             }

@@ -1,0 +1,30 @@
+//! This crate's own HTTP client, and the redirects that it follows.
+
+use std::time::Duration;
+
+use reqwest::redirect;
+
+use super::failure::{self, RedirectError};
+
+/// The builder of this crate's own HTTP client.
+pub(super) fn client_builder(connect_timeout: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder().connect_timeout(connect_timeout).redirect(redirect_policy())
+}
+
+/// Redirects are followed within a server, or to its `https`: another server must see neither the conversation nor the
+/// credentials, of which `reqwest` removes only some. Redirects that would turn the request into a GET are not followed: its
+/// result would be taken for the response.
+fn redirect_policy() -> redirect::Policy {
+    redirect::Policy::custom(|attempt| {
+        let keeps_method = matches!(attempt.status().as_u16(), 307 | 308);
+        let is_same =
+            attempt.previous().last().is_some_and(|from| failure::is_same_server(from, attempt.url()));
+        match attempt.previous().len() {
+            requests if requests > failure::MAX_REDIRECTS => {
+                attempt.error(RedirectError { message: "more than 10 redirects", requests })
+            }
+            _ if is_same && keeps_method => attempt.follow(),
+            _ => attempt.stop(),
+        }
+    })
+}
