@@ -34,6 +34,7 @@ mod live;
 mod llmock;
 mod metamorphic;
 mod model_facts;
+mod model_list;
 mod oracle;
 mod parity;
 mod properties;
