@@ -2,10 +2,17 @@
 
 use anyhow::{Result, bail};
 
-use super::crate_side::Row;
+use crate::drift::Row;
+use crate::models::listing::TableRow;
 
 /// # Errors
 /// Always.
-pub(super) fn rows() -> Result<Vec<Row>> {
+pub(crate) fn rows() -> Result<Vec<Row>> {
+    bail!("the model table is only in the repository")
+}
+
+/// # Errors
+/// Always.
+pub(crate) fn table() -> Result<Vec<TableRow>> {
     bail!("the model table is only in the repository")
 }
