@@ -7,6 +7,7 @@ mod gate;
 mod input_limit;
 mod limits;
 mod models;
+mod recorder;
 mod resume;
 mod server_state;
 #[cfg(feature = "websocket")]
@@ -23,8 +24,8 @@ pub use self::websocket::WebSocket;
 use crate::CodexError;
 use crate::auth::{Credentials, DefaultHeaders};
 use crate::models::{ModelTable, OpenAIModel};
-use crate::runtime::Reliability;
 use crate::runtime::gate::Gate;
+use crate::runtime::{Recorder, Reliability};
 use crate::server::{Azure, BaseUrl, Server};
 
 /// The settings of a [`CodexBackend`](crate::CodexBackend). `Debug` never shows a secret.
@@ -61,6 +62,8 @@ use crate::server::{Azure, BaseUrl, Server};
 /// | [`with_record_content`](Self::with_record_content) | | false |
 /// | [`with_header`](Self::with_header), [`with_default_headers`](Self::with_default_headers) | | none |
 /// | [`with_http_client`](Self::with_http_client) | | the crate's own client |
+/// | [`with_recorder`](Self::with_recorder) | | none |
+/// | [`with_transcripts`](Self::with_transcripts) | | false |
 /// | [`with_reliability`](Self::with_reliability), or a method for each of its fields | | [`Reliability::default`] |
 ///
 /// The variables are read by [`from_env`](Self::from_env). An invalid value is an error of the category
@@ -109,6 +112,8 @@ pub struct CodexBackendConfig {
     reliability: Reliability,
     default_headers: DefaultHeaders,
     http_client: Option<HttpClient>,
+    recorder: Option<Recorder>,
+    transcripts: bool,
 }
 
 /// The server, as configured.
@@ -142,6 +147,8 @@ impl CodexBackendConfig {
             reliability: Reliability::default(),
             default_headers: DefaultHeaders::default(),
             http_client: None,
+            recorder: None,
+            transcripts: false,
         }
     }
 

@@ -31,7 +31,7 @@ pub use openai::types as openai_types;
 pub use runtime::gate::Gate;
 pub use runtime::rate_limit::{RateLimit, RateLimits};
 pub use runtime::unknown::{UnknownField, UnknownFieldKind};
-pub use runtime::{Error as CodexError, Reliability};
+pub use runtime::{Error as CodexError, Recorder, Reliability};
 #[doc(no_inline)]
 pub use secrecy::SecretString;
 pub use server::Azure;
@@ -46,7 +46,7 @@ pub use tachikoma_backends_core::{
     ItemContent, ItemEvent, ItemUpdate, MediaSource, Message, MessageContent, MessageItem, OutputItem,
     ReasoningEffort, ResponseFormat, Role, StrictSchema, Structured, StructuredError, Tool, ToolCall,
     ToolChoice, ToolDefinition, ToolParameter, ToolParameters, ToolResult, ToolRunError, ToolRunEvent,
-    ToolRunner, ToolSpec, Usage, async_trait, strict_schema, strict_schema_of,
+    ToolRunner, ToolSpec, Transcript, Usage, async_trait, strict_schema, strict_schema_of,
 };
 pub use target::WireApi;
 pub use tokens::TokenCount;

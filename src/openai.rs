@@ -25,6 +25,11 @@ impl ClientHooks<Attempt> for Client {
         Ok(())
     }
 
+    /// Sends the request by the attempt, which may record it.
+    async fn exec(&self, request: reqwest::Request, _: &OperationInfo) -> reqwest::Result<reqwest::Response> {
+        self.inner().execute(request).await
+    }
+
     /// Checks the origin of a response before it is read.
     async fn post<E>(
         &self,

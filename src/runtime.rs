@@ -10,6 +10,7 @@ pub(crate) mod gate;
 pub(crate) mod json;
 pub(crate) mod offload;
 pub(crate) mod rate_limit;
+pub(crate) mod recorder;
 mod redactor;
 mod reliability;
 pub(crate) mod resume;
@@ -22,5 +23,6 @@ pub(crate) mod unknown;
 pub(crate) mod websocket;
 
 pub use self::error::Error;
+pub use self::recorder::Recorder;
 pub(crate) use self::redactor::{Redactor, is_masked, mask, masked_url, may_authenticate, secret_segments};
 pub use self::reliability::Reliability;

@@ -18,7 +18,7 @@ use tachikoma_backends_core::{
 };
 
 pub(crate) use self::estimate::Estimate;
-pub(crate) use self::limit::too_long;
+pub(crate) use self::limit::{most, too_long};
 pub(crate) use self::text::Measure;
 use crate::models::{Encoding, ImageTokens};
 use crate::target::{Target, WireApi};

@@ -4,8 +4,15 @@ mod harness;
 
 use std::process::ExitCode;
 
-use harness::Contender;
+use harness::{Contender, agent};
 
 fn main() -> ExitCode {
-    harness::main(&[Contender::of::<harness::client::DrainOnly>(), Contender::of::<harness::codex::Codex>()])
+    harness::main(
+        &[Contender::of::<harness::client::DrainOnly>(), Contender::of::<harness::codex::Codex>()],
+        &[
+            agent::Contender::of::<agent::client::DrainOnly>(),
+            agent::Contender::of::<agent::client::Codex<false>>(),
+            agent::Contender::of::<agent::client::Codex<true>>(),
+        ],
+    )
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::body::RequestSchema;
 use crate::fault::Fault;
 use crate::key::Key;
+use crate::replay::Replay;
 use crate::reply::Reply;
 use crate::server::MockServer;
 
@@ -27,6 +28,7 @@ pub struct MockConfig {
     pub(crate) faults: Vec<Fault>,
     pub(crate) idle_timeout: Duration,
     pub(crate) background_polls: usize,
+    pub(crate) replay: Option<Replay>,
     pub(crate) rate_limits: Option<(u32, u32)>,
 }
 
@@ -49,6 +51,7 @@ impl Default for MockConfig {
             faults: Vec::new(),
             idle_timeout: Duration::from_secs(60),
             background_polls: 2,
+            replay: None,
             rate_limits: None,
         }
     }
@@ -145,6 +148,18 @@ impl MockConfig {
     /// before it are `in_progress`. 2 by default.
     pub fn with_background_polls(mut self, polls: usize) -> Self {
         self.background_polls = polls;
+        self
+    }
+
+    /// Responds from recorded exchanges alone, whatever the key. A request gets the exchange with the same method, path with query, and
+    /// body, as JSON: those that were recorded for it one after the other, and then the last one again. A request without one gets
+    /// a 400, `no_recorded_exchange`, that names the nearest line and the first difference. Where the recording has a mask (`***`),
+    /// or a redacted text, any value of that place matches.
+    ///
+    /// Connections that broke break in the same place. What never came when it was recorded does not come: the server waits until the
+    /// client leaves.
+    pub fn with_replay(mut self, replay: Replay) -> Self {
+        self.replay = Some(replay);
         self
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -45,9 +45,14 @@ impl Listener for IdleListener {
     }
 }
 
-/// The requests of one connection that are being answered.
+/// The requests of one connection.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Requests(Arc<AtomicUsize>);
+pub(crate) struct Requests {
+    /// How many are being answered.
+    active: Arc<AtomicUsize>,
+    is_broken: Arc<AtomicBool>,
+    is_reset: Arc<AtomicBool>,
+}
 
 impl Connected<IncomingStream<'_, IdleListener>> for Requests {
     fn connect_info(stream: IncomingStream<'_, IdleListener>) -> Self {
@@ -58,12 +63,22 @@ impl Connected<IncomingStream<'_, IdleListener>> for Requests {
 impl Requests {
     /// Counts a request for as long as the result lives.
     pub(crate) fn begin(&self) -> ActiveRequest {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.active.fetch_add(1, Ordering::Relaxed);
         ActiveRequest(self.clone())
     }
 
     fn is_active(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.active.load(Ordering::Relaxed) > 0
+    }
+
+    /// Closes the connection as soon as something is written to it.
+    pub(crate) fn break_connection(&self) {
+        self.is_broken.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes the connection end by a reset.
+    pub(crate) fn reset_connection(&self) {
+        self.is_reset.store(true, Ordering::Relaxed);
     }
 }
 
@@ -88,7 +103,7 @@ impl ActiveRequest {
 
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -102,9 +117,27 @@ pub(crate) struct IdleStream {
 }
 
 impl IdleStream {
+    /// # Errors
+    /// The connection is to break.
+    fn check(&self) -> io::Result<()> {
+        match self.requests.is_broken.load(Ordering::Relaxed) {
+            true => Err(io::ErrorKind::ConnectionReset.into()),
+            false => Ok(()),
+        }
+    }
+
     fn restart(&mut self) {
         if let Some(end) = Instant::now().checked_add(self.limit) {
             self.timer.as_mut().reset(end);
+        }
+    }
+}
+
+impl Drop for IdleStream {
+    fn drop(&mut self) {
+        if self.requests.is_reset.load(Ordering::Relaxed) {
+            // Without it, the connection is closed.
+            _ = self.stream.set_zero_linger();
         }
     }
 }
@@ -135,6 +168,7 @@ impl AsyncWrite for IdleStream {
         context: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.check()?;
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, buffer));
         self.restart();
         Poll::Ready(written)
@@ -153,6 +187,7 @@ impl AsyncWrite for IdleStream {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check()?;
         let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, buffers));
         self.restart();
         Poll::Ready(written)

@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use openai_mock::{Fault, MockConfig, MockServer};
+use openai_mock::{Fault, MockConfig, MockServer, Replay};
 
 /// A small deterministic OpenAI-compatible server for examples and tests.
 ///
@@ -42,6 +43,12 @@ struct Arguments {
     /// Inject a fault; may be given several times, and the first that is due is injected
     #[arg(long, value_name = "SPEC", long_help = fault_help())]
     fault: Vec<Fault>,
+    /// Respond from a recording alone, byte for byte; the key and other rules do not apply
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["fault", "key"])]
+    replay: Option<PathBuf>,
+    /// Send the pieces of a recording at the times at which they came, instead of at once
+    #[arg(long, requires = "replay")]
+    replay_times: bool,
     /// Write a line to standard error for each request: method, path and status
     #[arg(long)]
     log: bool,
@@ -83,6 +90,9 @@ async fn serve(arguments: &Arguments) -> io::Result<()> {
     }
     if let Some(key) = key {
         config = config.with_key(key);
+    }
+    if let Some(path) = &arguments.replay {
+        config = config.with_replay(Replay::read(path)?.with_times(arguments.replay_times));
     }
     let server = config.start().await.map_err(|error| {
         let hint = "Choose another port with --port, or any free one with --port 0.";

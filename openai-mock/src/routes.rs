@@ -21,7 +21,7 @@ use crate::fault::inject::{IsContinuation, inject};
 use crate::idle::Requests;
 use crate::record::RecordedRequest;
 use crate::server::Shared;
-use crate::{chat, conversations, embeddings, hash, key, models, responses, websocket};
+use crate::{chat, conversations, embeddings, hash, key, models, replay, responses, websocket};
 
 /// The routes alone, for an application of your own. The address in the settings is not
 /// used, and requests are not recorded.
@@ -30,6 +30,19 @@ pub fn router(config: MockConfig) -> Router {
 }
 
 pub(crate) fn build(shared: Arc<Shared>) -> Router {
+    let router =
+        if shared.replay.is_some() { Router::new().fallback(replay::respond) } else { own_routes(&shared) };
+    router
+        // `observe` holds bodies to the configured limit.
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(Arc::clone(&shared), observe))
+        // Neither counted nor recorded.
+        .route("/mock/counters", get(counters))
+        .with_state(shared)
+}
+
+/// The endpoints of OpenAI and Azure.
+fn own_routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     let azure = model_routes("/openai/deployments/{deployment}").merge(server_routes("/openai"));
     let mut router = azure.route_layer(from_fn(has_version));
     for base in ["/v1", "/openai/v1"] {
@@ -37,15 +50,9 @@ pub(crate) fn build(shared: Arc<Shared>) -> Router {
     }
     router
         .method_not_allowed_fallback(method_not_allowed)
-        .route_layer(from_fn_with_state(Arc::clone(&shared), inject))
-        .route_layer(from_fn_with_state(Arc::clone(&shared), authorise))
+        .route_layer(from_fn_with_state(Arc::clone(shared), inject))
+        .route_layer(from_fn_with_state(Arc::clone(shared), authorise))
         .fallback(unknown_url)
-        // `observe` holds bodies to the configured limit.
-        .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(Arc::clone(&shared), observe))
-        // Neither counted nor recorded.
-        .route("/mock/counters", get(counters))
-        .with_state(shared)
 }
 
 async fn counters(State(shared): State<Arc<Shared>>) -> Json<Counters> {
@@ -121,7 +128,8 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
     let line = format!("{} {}", parts.method, parts.uri.path());
     let limit = shared.config.body_limit;
     let MockConfig { key, key_needed, .. } = &shared.config;
-    if key::authorise(&parts.headers, key.as_ref(), *key_needed).is_err() {
+    let is_replay = shared.replay.is_some();
+    if !is_replay && key::authorise(&parts.headers, key.as_ref(), *key_needed).is_err() {
         tokio::spawn(discard(std::mem::take(&mut body), limit));
     }
     let body = to_bytes(body, limit).await;
@@ -150,7 +158,9 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
         )
         .into_response(),
     };
-    if let Ok(id) = HeaderValue::try_from(id) {
+    // A recorded response has its own headers.
+    let headers: &[_] = if is_replay { &[] } else { &HEADERS };
+    if let Some(id) = HeaderValue::try_from(id).ok().filter(|_| !is_replay) {
         response.headers_mut().entry("x-request-id").or_insert(id);
     }
     for (name, value) in admission.into_iter().flat_map(|admission| admission.headers) {
@@ -158,7 +168,7 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
             response.headers_mut().entry(name).or_insert(value);
         }
     }
-    for (name, value) in HEADERS {
+    for &(name, value) in headers {
         let name = HeaderName::from_static(name);
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::fault::{Fault, InvalidFault, Kind, Target};
 use crate::idle::{IdleListener, Requests};
 use crate::rate_limit::{Admission, RateLimiter};
 use crate::record::RecordedRequest;
+use crate::replay::{Replay, ReplayState};
 use crate::reply::Reply;
 use crate::routes;
 use crate::store::Store;
@@ -32,6 +34,7 @@ pub(crate) struct Shared {
     faults: Mutex<Schedule>,
     requests: Mutex<Vec<RecordedRequest>>,
     store: Mutex<Store>,
+    pub(crate) replay: Option<ReplayState>,
     rate_limiter: Mutex<RateLimiter>,
     pub(crate) counters: SharedCounters,
     pub(crate) open_streams: watch::Sender<usize>,
@@ -43,6 +46,7 @@ impl Shared {
     pub(crate) fn new(mut config: MockConfig) -> Arc<Self> {
         Arc::new(Self {
             replies: Mutex::new(std::mem::take(&mut config.replies).into()),
+            replay: config.replay.take().map(ReplayState::new),
             rate_limiter: Mutex::new(RateLimiter::new(config.rate_limits)),
             faults: Mutex::new(Schedule::new(std::mem::take(&mut config.faults))),
             config,
@@ -123,6 +127,14 @@ impl MockServer {
     /// No port can be bound.
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
+    }
+
+    /// Starts a server that responds from this recording, as fast as possible, see [`MockConfig::with_replay`].
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not a recording, or no port can be bound.
+    pub async fn replay(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::builder().with_replay(Replay::read(path)?).start().await
     }
 
     /// Settings to change before [`MockConfig::start`].

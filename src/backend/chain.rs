@@ -7,7 +7,8 @@ use tachikoma_backends_core::{
 };
 
 use crate::api::responses;
-use crate::target::PreviousResponse;
+use crate::target::{PreviousResponse, Target};
+use crate::tokens;
 
 /// A request, taken apart so that its messages can be compared and sent in part.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Conversation {
     messages: Vec<Message>,
     /// Where its state comes from.
     origin: String,
+    /// As many tokens as it has at most, once it has been found to fit.
+    most_tokens: Option<u32>,
 }
 
 impl Conversation {
@@ -24,7 +27,7 @@ impl Conversation {
     pub(super) fn new(mut request: CompletionRequest, origin: String) -> Self {
         let messages = mem::take(&mut request.messages);
         request.max_retries = None;
-        Self { fields: request, messages, origin }
+        Self { fields: request, messages, origin, most_tokens: None }
     }
 
     /// The whole request.
@@ -41,6 +44,24 @@ impl Conversation {
         let result = read(&self.fields);
         mem::swap(&mut self.fields.messages, &mut self.messages);
         result
+    }
+
+    /// What is wrong with the size of the whole conversation, if this target has a limit. `new` is what continues it, which settles in
+    /// most turns that it fits.
+    pub(super) fn too_long(
+        &mut self,
+        continuation: &Continuation,
+        new: &CompletionRequest,
+        target: &Target,
+    ) -> Option<String> {
+        let known = continuation.most_tokens;
+        self.most_tokens = known.and_then(|known| tokens::most(new, target, known));
+        if self.most_tokens.is_some() {
+            return None;
+        }
+        self.most_tokens = self.inspect(|whole| tokens::most(whole, target, 0));
+        let is_open = self.most_tokens.is_none();
+        is_open.then(|| self.inspect(|whole| tokens::too_long(whole, target))).flatten()
     }
 
     /// The request with the messages from this one on.
@@ -71,15 +92,15 @@ impl Conversation {
     }
 
     fn into_chain_of(self, id: String, state: ProviderState) -> Option<Chain> {
-        let Self { fields, messages, .. } = self;
-        Some(Chain { fields, messages, id, state: Some(state) })
+        let Self { fields, messages, most_tokens, .. } = self;
+        Some(Chain { fields, messages, most_tokens, id, state: Some(state) })
     }
 
     /// The chain after it was prepared under this id, without a response.
     #[cfg(feature = "websocket")]
     pub(super) fn into_warm_chain(self, id: String) -> Chain {
-        let Self { fields, messages, .. } = self;
-        Chain { fields, messages, id, state: None }
+        let Self { fields, messages, most_tokens, .. } = self;
+        Chain { fields, messages, most_tokens, id, state: None }
     }
 }
 
@@ -89,6 +110,8 @@ pub(super) struct Continuation {
     pub(super) id: String,
     /// How many messages of the request the server knows.
     known: usize,
+    /// As many tokens as they have at most, if that is known.
+    most_tokens: Option<u32>,
 }
 
 /// The last response to a conversation, and what led to it.
@@ -96,6 +119,7 @@ pub(super) struct Continuation {
 pub(super) struct Chain {
     fields: CompletionRequest,
     messages: Vec<Message>,
+    most_tokens: Option<u32>,
     id: String,
     /// The state of the response, which its message in the next request must have; `None` after a warm-up, which has no response.
     state: Option<ProviderState>,
@@ -123,6 +147,7 @@ impl Chain {
         let continues = count < conversation.messages.len()
             && self.fields == conversation.fields
             && known == self.messages;
-        continues.then(|| Continuation { id: self.id.clone(), known: count })
+        let most_tokens = self.most_tokens;
+        continues.then(|| Continuation { id: self.id.clone(), known: count, most_tokens })
     }
 }

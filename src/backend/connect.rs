@@ -8,6 +8,7 @@ use crate::CodexError;
 use crate::auth::{KEY_PREFIXES, RequestAuth};
 use crate::config::CodexBackendConfig;
 use crate::runtime::Redactor;
+use crate::runtime::recorder::ExchangeRecorder;
 use crate::runtime::transport::{Destination, Transport};
 use crate::server::{ERRORS, Server, ServerAuthorization};
 
@@ -37,6 +38,7 @@ pub(super) fn connect(config: &CodexBackendConfig, server: &Server) -> Result<Tr
         }
         RequestAuth::Cached(tokens) => Some(tokens),
     };
+    let recorder = ExchangeRecorder::new(config.recorder(), config.transcripts(), &redactor)?;
     let destination = Destination {
         url: server.url().clone(),
         query: server.query().map(|(name, value)| (name, value.to_owned())),
@@ -51,6 +53,7 @@ pub(super) fn connect(config: &CodexBackendConfig, server: &Server) -> Result<Tr
         redactor,
         http_client: config.http_client().cloned(),
         record_content: config.record_content(),
+        recorder,
         gate: config.gate().cloned(),
     };
     Transport::new(destination, *config.reliability())

@@ -20,13 +20,13 @@ use super::websocket::{OpenResponse, Route};
 use crate::CodexError;
 use crate::api::{Protocol, ResponseContext};
 use crate::models::Date;
-use crate::openai::{self, ByteStream, ResponseValue};
+use crate::openai::{self, ByteStream};
 use crate::runtime::decoder::Decoder;
 use crate::runtime::events::SseSource;
 use crate::runtime::gate::Load;
 use crate::runtime::resume::ResumableSource;
 use crate::runtime::transport::timeout::Timeout;
-use crate::runtime::transport::{Body, Bytes};
+use crate::runtime::transport::{Body, Bytes, Response};
 use crate::runtime::unknown::UnknownFields;
 use crate::runtime::{offload, stream};
 use crate::server::ERRORS;
@@ -227,7 +227,7 @@ impl CodexBackend {
             let operation = |attempt| protocol.call(openai::client(attempt), body.clone());
             self.transport.send(&base, request.max_retries, request.load.as_ref(), operation).await
         };
-        let response: Result<ResponseValue<ByteStream>, _> = send(&request.body).await;
+        let response: Result<Response<ByteStream>, _> = send(&request.body).await;
         let error = match response {
             Ok(response) => return Ok(self.transport.body(response)),
             Err(error) => error,

@@ -170,11 +170,10 @@ impl CodexBackend {
         let Some(continuation) = continuation else {
             return self.prepare(conversation.request_from(0), stream);
         };
-        // The limit is that of the whole conversation.
-        let too_long = || conversation.inspect(|whole| tokens::too_long(whole, &self.target(whole, stream)));
-        let warning = self.check_length(too_long)?;
         let (request, previous) = conversation.continuation(continuation);
         let target = Target { previous_response: Some(previous), ..self.target(&request, stream) };
+        // The limit is that of the whole conversation.
+        let warning = self.check_length(|| conversation.too_long(continuation, &request, &target))?;
         let mut prepared = self.prepare_for(request, target)?;
         prepared.load = conversation.inspect(|whole| self.load(whole, &prepared.target));
         prepared.warnings.extend(warning);

@@ -178,6 +178,7 @@ impl CodexBackend {
         let is_resumable = self.config.resume() && request.store == Some(true);
         is_wanted
             && !is_resumable
+            && self.config.recorder().is_none()
             && self.api_for(request).api == WireApi::Responses
             && !HTTP_ONLY.iter().any(|field| request.extra.contains_key(*field))
             && !self.websockets.has_failed()

@@ -5,7 +5,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use tachikoma_backends_core::{BackendError, ErrorCategory, ErrorDetails};
+use tachikoma_backends_core::{BackendError, ErrorCategory, ErrorDetails, Transcript};
+
+use super::recorder::Exchange;
 
 /// A failure with all its details. The inherent methods of a backend return it; through the
 /// [`Backend`](tachikoma_backends_core::Backend) trait it arrives as a [`BackendError`].
@@ -74,6 +76,14 @@ impl Error {
         self
     }
 
+    /// Adds the transcript of the exchange that failed, if it is kept and the error has none.
+    pub(crate) fn with_exchange(mut self, exchange: Option<&Exchange>) -> Self {
+        if self.0.details.transcript.is_none() {
+            self.0.details.transcript = exchange.and_then(Exchange::transcript);
+        }
+        self
+    }
+
     /// Applies `rewrite` to every text, also those of the causes. Unchanged causes remain the original errors.
     pub(crate) fn rewrite(mut self, rewrite: &dyn Fn(&str) -> Cow<'_, str>) -> Self {
         for text in self.0.details.texts_mut() {
@@ -127,6 +137,12 @@ impl Error {
     /// The provider's id of the request, for its support.
     pub fn request_id(&self) -> Option<&str> {
         self.0.details.request_id.as_deref()
+    }
+
+    /// The exchange that failed, the last one of several attempts, if transcripts are kept (`with_transcripts`). Written to a file,
+    /// it can be played back, to the same error.
+    pub fn transcript(&self) -> Option<&Transcript> {
+        self.0.details.transcript.as_ref()
     }
 
     /// How often the request was sent; 0 if never.

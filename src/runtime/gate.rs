@@ -38,14 +38,6 @@ static ACCOUNTS: LazyLock<Mutex<HashMap<String, Weak<Shared>>>> = LazyLock::new(
 ///
 /// A dropped request leaves the queue. A clone is the same gate: give it to all backends of the account, or name the account.
 ///
-/// ```
-/// use tachikoma_backend_codex::{CodexBackendConfig, Gate};
-///
-/// let gate = Gate::for_account("team").with_max_concurrent_requests(32);
-/// let config = CodexBackendConfig::new("sk-...").with_gate(gate);
-/// # assert!(config.gate().is_some());
-/// ```
-///
 /// In a file it is a table: `[gate]` with `account`, `max_concurrent_requests` and `max_wait`, all optional.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(from = "Settings", into = "Settings")]

@@ -6,6 +6,7 @@ mod mask;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
@@ -122,8 +123,7 @@ impl Redactor {
 
     /// The text with every secret masked.
     pub(crate) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let index = self.index();
-        let found = index.find(text);
+        let found = self.find(text);
         if found.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -136,6 +136,11 @@ impl Redactor {
         }
         masked.push_str(text.get(end..).unwrap_or_default());
         Cow::Owned(masked)
+    }
+
+    /// The secrets in the text, in order and without overlaps.
+    pub(crate) fn find(&self, text: &str) -> Vec<Range<usize>> {
+        self.index().find(text)
     }
 
     /// The error with every secret masked, in each of its fields and in its causes.

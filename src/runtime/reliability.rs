@@ -32,8 +32,8 @@ pub struct Reliability {
     pub max_retry_wait: Duration,
 
     /// How much load retries may add: the retries of all requests of this backend, clones of its `Arc` included, as a share of
-    /// these requests. Within 30 s there are at most 10 retries, or as many as the request itself may have if that is more, and
-    /// this share of the requests of these 30 s. The first retry after a rate limit that states the wait does not count. Where
+    /// these requests. Within 30 s there are at most 10 retries, or as many as the request itself may have, or this share of the
+    /// requests of these 30 s, whichever is more. The first retry after a rate limit that states the wait does not count. Where
     /// the budget is exhausted, a failure is returned at once, with a hint that says so. By default 0.2; `None`, in files
     /// `"off"`, turns the limit off.
     #[serde(serialize_with = "write_share", deserialize_with = "read_share")]

@@ -1,7 +1,9 @@
 //! Sends requests, with headers, timeouts and retries, and reads the bytes of responses.
 
+mod attempt;
 mod body;
 mod budget;
+mod capture;
 mod failure;
 mod retry;
 mod success;
@@ -17,13 +19,14 @@ use std::time::{Duration, SystemTime};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use progenitor_client::{ByteStream, Error as ClientError, ResponseValue};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Url, redirect};
 use tachikoma_backends_core::ErrorCategory;
 use tokio::time::Instant;
 
 pub(crate) use bytes::Bytes;
 
+pub(crate) use self::attempt::{Attempt, Response};
 pub(crate) use self::body::{BUSY_BYTES, Body};
 use self::budget::RetryBudget;
 use self::failure::RedirectError;
@@ -33,6 +36,7 @@ use self::timeout::Timeout;
 use super::error_body::ErrorTable;
 use super::gate::{Gate, Load, Reservation, Slot};
 use super::rate_limit::RateLimits;
+use super::recorder::{Exchange, ExchangeRecorder};
 use super::{Error, Redactor, Reliability};
 
 /// A header that authenticates, with the generation of its token.
@@ -77,60 +81,10 @@ pub(crate) struct Destination {
     pub(crate) http_client: Option<reqwest::Client>,
     /// Whether the server's messages, which may quote the prompt, may be logged.
     pub(crate) record_content: bool,
+    /// Captures the exchanges, if they are recorded.
+    pub(crate) recorder: Option<ExchangeRecorder>,
     /// Holds requests back.
     pub(crate) gate: Option<Gate>,
-}
-
-/// The URL, client and headers of one attempt. The hooks of the generated client apply it.
-#[derive(Clone)]
-pub(crate) struct Attempt {
-    /// The URL to which the path of the operation is appended.
-    pub(crate) base: Arc<str>,
-    pub(crate) http: reqwest::Client,
-    destination: Arc<Destination>,
-    token: Option<AuthHeader>,
-}
-
-impl Attempt {
-    /// Checks that a response came from the server of the request.
-    ///
-    /// # Errors
-    /// The caller's own HTTP client followed a redirect to another server.
-    pub(crate) fn check_origin(&self, response: &reqwest::Response) -> Result<(), String> {
-        failure::check_origin(&self.destination.url, response.url())
-    }
-
-    /// Applies it to a request.
-    pub(crate) fn apply(&self, request: &mut reqwest::Request) {
-        let Destination { query, headers, default_headers, .. } = &*self.destination;
-        if let Some((name, value)) = query {
-            request.url_mut().query_pairs_mut().append_pair(name, value);
-        }
-        let target = request.headers_mut();
-        for (name, value) in headers {
-            target.insert(name, value.clone());
-        }
-        // The generated operations send their JSON as bytes.
-        if let Some(content_type) = target.get_mut(CONTENT_TYPE) {
-            *content_type = HeaderValue::from_static("application/json");
-        }
-        if let Some(AuthHeader { name, value, .. }) = &self.token {
-            target.insert(name, value.clone());
-        }
-        for name in default_headers.keys() {
-            target.remove(name);
-        }
-        for (name, value) in default_headers {
-            target.append(name, value.clone());
-        }
-    }
-}
-
-impl fmt::Debug for Attempt {
-    /// Without the HTTP client, which prints its default headers.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attempt").field("base", &super::masked_url(&self.base)).finish_non_exhaustive()
-    }
 }
 
 /// The connection to one server.
@@ -245,7 +199,7 @@ impl Transport {
         max_retries: Option<u32>,
         load: Option<&Load>,
         operation: impl Fn(Attempt) -> Fut,
-    ) -> Result<ResponseValue<T>, Error>
+    ) -> Result<Response<T>, Error>
     where
         Fut: Future<Output = Result<ResponseValue<T>, ClientError<()>>>,
     {
@@ -261,7 +215,7 @@ impl Transport {
             let attempt = self.attempt(&base, &http, reservation, &operation).await;
             let Failure { error, token, lost_connection } = match attempt {
                 Ok(response) => {
-                    self.record_rate_limits(response.headers());
+                    self.record_rate_limits(response.value.headers());
                     if policy.attempts() > 0 {
                         tracing::Span::current().record("http.request.resend_count", policy.attempts());
                     }
@@ -319,17 +273,19 @@ impl Transport {
         http: &reqwest::Client,
         mut reservation: Option<Reservation>,
         operation: &impl Fn(Attempt) -> Fut,
-    ) -> Result<ResponseValue<T>, Failure>
+    ) -> Result<Response<T>, Failure>
     where
         Fut: Future<Output = Result<ResponseValue<T>, ClientError<()>>>,
     {
         let Destination { authorization, errors, redactor, url, .. } = &*self.destination;
         let token = authorization.header().await?;
+        let slot = self.destination.recorder.as_ref().map(|_| Arc::<OnceLock<Exchange>>::default());
         let attempt = Attempt {
             base: Arc::clone(base),
             http: http.clone(),
             destination: Arc::clone(&self.destination),
             token: token.clone(),
+            exchange: slot.clone(),
         };
         if let Some(reservation) = &mut reservation {
             reservation.sent();
@@ -337,11 +293,11 @@ impl Transport {
         let future = tokio_runtime::guard(operation(attempt).then(success::accept));
         let result = Timeout::Response.limit(self.reliability.response_timeout, future).await;
         let (error, lost_connection) = match result.and_then(|result| result) {
-            Ok(Ok(response)) => {
+            Ok(Ok(value)) => {
                 if let Some(reservation) = &mut reservation {
-                    reservation.report(response.headers());
+                    reservation.report(value.headers());
                 }
-                return Ok(response);
+                return Ok(Response { value, exchange: slot.and_then(|slot| slot.get().cloned()) });
             }
             Ok(Err(ClientError::UnexpectedResponse(response))) => {
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -371,11 +327,12 @@ impl Transport {
             }
             Err(error) => (error, false),
         };
+        let error = error.with_exchange(slot.as_deref().and_then(OnceLock::get));
         Err(Failure { error, token, lost_connection })
     }
 
     /// The body of a response, under this server's limits.
-    pub(crate) fn body(&self, response: ResponseValue<ByteStream>) -> Body {
+    pub(crate) fn body(&self, response: Response<ByteStream>) -> Body {
         Body::new(response, &self.reliability, &self.destination)
     }
 }

@@ -60,9 +60,16 @@ pub struct UnknownField {
 /// Names are separated by spaces.
 pub(crate) type KnownFields = &'static [(&'static str, &'static str)];
 
-/// Whether a name is in a list, which separates names by spaces.
+/// Whether a name is in a list, which separates names by spaces. Every field of a response is looked up, so that the list is searched
+/// as a whole and not name by name.
 pub(crate) fn is_listed(list: &str, name: &str) -> bool {
-    list.split(' ').any(|listed| listed == name)
+    let (list, name) = (list.as_bytes(), name.as_bytes());
+    let is_separator = |byte: Option<&u8>| byte.is_none_or(|byte| *byte == b' ');
+    memchr::memchr(b' ', name).is_none()
+        && memchr::memmem::find_iter(list, name).any(|start| {
+            let before = start.checked_sub(1).and_then(|before| list.get(before));
+            is_separator(before) && is_separator(list.get(start + name.len()))
+        })
 }
 
 /// The unknown elements of one response.
@@ -164,6 +171,17 @@ impl UnknownFieldCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_names_are_listed() {
+        let list = "usage user user_id id_user object";
+        for name in list.split(' ') {
+            assert!(is_listed(list, name), "{name}");
+        }
+        for name in ["", " ", "us", "user_", "ser", "_id", "id", "object ", "user user_id", "objects"] {
+            assert!(!is_listed(list, name), "{name}");
+        }
+    }
 
     #[test]
     fn responses_are_counted_up_to_a_limit() {

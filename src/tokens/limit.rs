@@ -8,9 +8,18 @@ use crate::target::Target;
 /// What is wrong with the size of a request; nothing where the model's own limits are not known. Counting takes time, so that a
 /// request is not counted whose bytes settle that it fits.
 pub(crate) fn too_long(request: &CompletionRequest, target: &Target) -> Option<String> {
-    let most = TokenCount { tokens: ceiling(request, target), ..TokenCount::default() };
-    check(target, request.max_tokens, &most)?;
-    check(target, request.max_tokens, &of_request(request, target))
+    match most(request, target, 0) {
+        Some(_) => None,
+        None => check(target, request.max_tokens, &of_request(request, target)),
+    }
+}
+
+/// The most tokens that a request can have together with this many earlier ones; `None` where they may be too many for the model, so
+/// that only a count can settle it.
+pub(crate) fn most(request: &CompletionRequest, target: &Target, earlier: u32) -> Option<u32> {
+    let tokens = ceiling(request, target).saturating_add(earlier);
+    let count = TokenCount { tokens, ..TokenCount::default() };
+    check(target, request.max_tokens, &count).is_none().then_some(tokens)
 }
 
 fn check(target: &Target, max_tokens: Option<u32>, count: &TokenCount) -> Option<String> {
@@ -69,6 +78,18 @@ mod tests {
         for unknown in ["my-deployment", "gpt-6.7", "gpt-6.2-sol"] {
             check(unknown, Some(u32::MAX), u32::MAX, None);
         }
+    }
+
+    #[test]
+    fn earlier_tokens_count() {
+        let target = Target::for_model("gpt-4o", WireApi::Responses);
+        let request = CompletionRequest::user("x".repeat(1000));
+        let most = |earlier| super::most(&request, &target, earlier);
+        let alone = most(0).unwrap();
+        assert!((1000..1100).contains(&alone), "{alone}");
+        assert_eq!(most(128_000 - alone), Some(128_000));
+        assert_eq!(most(128_001 - alone), None);
+        assert_eq!(most(u32::MAX), None);
     }
 
     #[test]

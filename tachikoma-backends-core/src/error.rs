@@ -6,12 +6,14 @@ use thiserror::Error;
 
 pub use self::category::ErrorCategory;
 pub use self::details::ErrorDetails;
+pub use self::transcript::Transcript;
 
 mod category;
 mod details;
 #[cfg(test)]
 mod tests;
 mod text;
+mod transcript;
 
 /// Why a backend returned no response.
 ///

@@ -39,7 +39,7 @@ pub use compaction::{CompactedConversation, CompactionRequest};
 #[cfg(any(test, feature = "conformance"))]
 pub use conformance::{Conformance, ConformanceReport};
 pub use content::{ContentPart, ImageDetail, MediaSource, PartOptions};
-pub use error::{BackendError, ErrorCategory, ErrorDetails};
+pub use error::{BackendError, ErrorCategory, ErrorDetails, Transcript};
 pub use fallback::{Fallback, FallbackAction, FallbackEntry, FallbackHealth};
 pub use item::{
     Citation, CodeExecution, CodeOutput, Compaction, FileSearch, FileSearchResult, ImageGeneration,

@@ -193,6 +193,31 @@ async fn a_parent_does_not_block_its_subagents() {
     assert_eq!(backend.config().gate().unwrap().requests_in_progress(), 0);
 }
 
+/// Where a server is overloaded, retries add little, and do not come all at once.
+#[tokio::test(start_paused = true)]
+async fn retries_add_little_load() {
+    const TASKS: usize = 200;
+    let server = MockServer::builder().with_idle_timeout(Duration::from_secs(86_400)).start().await.unwrap();
+    server.push_fault("status=503".parse().unwrap());
+    let backend = CodexBackend::new(config(&server, Gate::new()).with_max_retries(2)).unwrap();
+    let begun = Instant::now();
+    let ends = (0..TASKS).map(async |number| {
+        let error = backend.try_complete(CompletionRequest::user(format!("{number}"))).await.unwrap_err();
+        (begun.elapsed(), error.attempts())
+    });
+    let ends = join_all(ends).await;
+    let sent = server.requests().len();
+    assert!(sent <= TASKS * 12 / 10, "{sent} requests of {TASKS} tasks");
+    assert_eq!(sent, ends.iter().map(|(_, attempts)| *attempts as usize).sum::<usize>());
+    // The waits differ by up to a quarter.
+    let mut waits: Vec<_> =
+        ends.iter().filter(|(_, attempts)| *attempts == 2).map(|(end, _)| end.as_millis()).collect();
+    waits.sort_unstable();
+    let spread = waits[waits.len() - 1] - waits[0];
+    waits.dedup();
+    assert!(waits.len() > 15 && spread > 60, "{waits:?}");
+}
+
 /// Requests pass in the order of their arrival, whatever their size.
 #[tokio::test(start_paused = true)]
 async fn no_request_is_overtaken() {

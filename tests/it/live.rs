@@ -1,10 +1,13 @@
 //! Against a real server: llama.cpp's, with a small deterministic model. Its base URL and key come from `OPENAI_BASE_URL`
-//! and `OPENAI_API_KEY`; without them these tests print that they are skipped.
+//! and `OPENAI_API_KEY`; without them these tests print that they are skipped. With `LIVE_RECORDING`, their exchanges are recorded to that
+//! file, and these tests pass against `openai-mock --replay` with it as well.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use openai_mock::MockServer;
 use serde_json::{Value, json};
-use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
+use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, Recorder};
 use tachikoma_backends_core::{
     Approval, Backend, BackendExt, CollectingStream, CompletionRequest, CompletionResponse, ContentPart,
     CustomTool, ErrorCategory, FinishReason, Message, ResponseFormat, Role, Tool, ToolCallKind,
@@ -22,7 +25,10 @@ fn configs(what: &str) -> Vec<CodexBackendConfig> {
         println!("skipped, since OPENAI_BASE_URL is not set: {what}");
         return Vec::new();
     }
-    let config = CodexBackendConfig::from_env().unwrap().with_model("tiny-random");
+    let mut config = CodexBackendConfig::from_env().unwrap().with_model("tiny-random");
+    if let Some(path) = std::env::var_os("LIVE_RECORDING") {
+        config = config.with_recorder(Recorder::append(path));
+    }
     [Api::ChatCompletions, Api::Responses].map(|api| config.clone().with_api(api)).into()
 }
 
@@ -266,8 +272,7 @@ async fn an_image_that_the_model_cannot_read() {
 #[tokio::test]
 async fn a_wrong_key() {
     for config in configs("a wrong key") {
-        let wrong =
-            CodexBackendConfig::new("sk-wrong").with_base_url(config.base_url()).with_api(config.api());
+        let wrong = config.with_credentials("sk-wrong");
         let backend = CodexBackend::new(wrong.clone()).unwrap();
         fail(wrong, request("Hi"), ErrorCategory::Authentication, "Invalid API Key").await;
         let error = backend.health_check().await.unwrap_err();
@@ -288,4 +293,47 @@ async fn health() {
     for config in configs("the health check") {
         assert_eq!(CodexBackend::new(config).unwrap().health_check().await, Ok(true));
     }
+}
+
+/// What was recorded against the server plays back without it, piece for piece.
+#[tokio::test]
+async fn recordings_play_back() {
+    for config in configs("recording and playing back") {
+        let folder = tempfile::tempdir().unwrap();
+        let [recording, again] = ["recording.jsonl", "again.jsonl"].map(|name| folder.path().join(name));
+        let requests = [
+            request("Say hello"),
+            request("Weather TWO").with_tools([weather()]),
+            request("THINK"),
+            request("LONG").with_max_tokens(20),
+        ];
+        let run = async |config: CodexBackendConfig| {
+            let mut responses = Vec::new();
+            for request in &requests {
+                for mut response in send(&config, request).await {
+                    // State is for its own server, whose port differs.
+                    response.provider_state = None;
+                    responses.push(response);
+                }
+            }
+            let error = CodexBackend::new(config).unwrap().complete(request(&"word ".repeat(20_000))).await;
+            (responses, error.unwrap_err())
+        };
+        let recorded = run(config.clone().with_recorder(Recorder::create(&recording))).await;
+        let replay = MockServer::replay(&recording).await.unwrap();
+        let replayed = config.clone().with_base_url(replay.base_url());
+        assert_eq!(run(replayed.with_recorder(Recorder::create(&again))).await, recorded);
+        assert_eq!(pieces(&again), pieces(&recording));
+    }
+}
+
+/// The bodies of the recorded responses, in their pieces.
+fn pieces(recording: &Path) -> Vec<Vec<Value>> {
+    let text = std::fs::read_to_string(recording).unwrap();
+    let lines = text.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let pieces = line["response"]["pieces"].as_array().unwrap().iter();
+        pieces.map(|piece| json!([piece["text"], piece["base64"]])).collect()
+    });
+    lines.collect()
 }

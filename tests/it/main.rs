@@ -39,6 +39,7 @@ mod oracle;
 mod parity;
 mod properties;
 mod recorded;
+mod recorder;
 mod resume;
 mod scenarios;
 mod secrets;

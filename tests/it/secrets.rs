@@ -1,6 +1,6 @@
 //! Secrets appear nowhere: each source of a secret times each channel by which it could leave is a case of its own.
 
-mod channels;
+pub(crate) mod channels;
 mod echoes;
 
 use std::path::PathBuf;
@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use openai_mock::{MockServer, Reply};
 use tachikoma_backend_codex::{
-    AccessToken, Api, ApiKey, Azure, CodexBackend, CodexBackendConfig, CodexError, Credentials, TokenError,
+    AccessToken, Api, ApiKey, Azure, CodexBackend, CodexBackendConfig, CodexError, Credentials, Recorder,
+    TokenError,
 };
 use tachikoma_backends_core::{Backend, CompletionRequest, Message};
 use tracing::Level;
@@ -149,6 +150,9 @@ fn own_lines(log: &str) -> String {
 async fn in_use(source: Source, log: &Log, observations: &mut Observations) {
     let mock = MockServer::builder().without_key().start().await.unwrap();
     let (config, file) = source.config(mock.azure_endpoint());
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("recording.jsonl");
+    let config = config.with_recorder(Recorder::create(&recording)).with_transcripts(true);
     let backend = CodexBackend::new(config.clone()).unwrap();
     let preview = backend.preview(&request());
     observations.add(Channel::Debug, "made", format!("{config:?} {config:#?} {backend:?} {backend:#?}"));
@@ -177,6 +181,7 @@ async fn in_use(source: Source, log: &Log, observations: &mut Observations) {
             mock.requests().into_iter().filter_map(|request| request.header("api-key").map(str::to_owned));
         observations.add(Channel::Recordings, "the mock", format!("{:?}", masked.collect::<Vec<_>>()));
     }
+    observations.add(Channel::RecorderFile, "in use", std::fs::read_to_string(&recording).unwrap());
     observations.add(Channel::Debug, "used", format!("{backend:?}"));
     let log = log.take();
     observations.add(Channel::Log, "in use", if is_in_path { own_lines(&log) } else { log.clone() });
@@ -184,7 +189,8 @@ async fn in_use(source: Source, log: &Log, observations: &mut Observations) {
     assert!(log.contains("hyper_util") && log.contains("TRACE"), "the HTTP crates' events are not logged");
     for url in ["http://127.0.0.1:1", "http://no-such-host.invalid", "https://127.0.0.1:1"] {
         let (config, file) = source.config(url);
-        let error = CodexBackend::new(config.with_max_retries(0)).unwrap().try_complete(request()).await;
+        let config = config.with_max_retries(0).with_transcripts(true);
+        let error = CodexBackend::new(config).unwrap().try_complete(request()).await;
         observations.add_error(url, error.unwrap_err());
         file.into_iter().for_each(|file| std::fs::remove_file(file).unwrap());
     }

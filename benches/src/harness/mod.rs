@@ -2,6 +2,7 @@
 //!
 //! The program starts itself again in each of these roles.
 
+pub(crate) mod agent;
 mod bodies;
 pub(crate) mod client;
 pub(crate) mod codex;
@@ -63,6 +64,10 @@ struct Arguments {
 #[derive(Subcommand)]
 #[command(disable_help_subcommand = true)]
 enum Role {
+    /// A run of 200 tool calls, over HTTP and over WebSockets
+    Agent(agent::Arguments),
+    #[command(hide = true)]
+    AgentWork(agent::Job),
     #[command(hide = true)]
     Serve,
     #[command(hide = true)]
@@ -74,8 +79,8 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Runs the program with these clients. The first is the one that the others are compared with.
-pub(crate) fn main(contenders: &[Contender]) -> ExitCode {
-    match run(Arguments::parse(), contenders) {
+pub(crate) fn main(contenders: &[Contender], agents: &[agent::Contender]) -> ExitCode {
+    match run(Arguments::parse(), contenders, agents) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -84,9 +89,11 @@ pub(crate) fn main(contenders: &[Contender]) -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments, contenders: &[Contender]) -> Result<(), Failure> {
+fn run(arguments: Arguments, contenders: &[Contender], agents: &[agent::Contender]) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match arguments.role {
+        Some(Role::Agent(arguments)) => agent::run(&arguments, agents),
+        Some(Role::AgentWork(job)) => runtime.block_on(agent::work_as_client(job, agents)),
         Some(Role::Serve) => runtime.block_on(server::serve()),
         Some(Role::Work(job)) => {
             let contender = contenders.iter().find(|contender| contender.name == job.client);

@@ -27,7 +27,7 @@ pub(crate) async fn serve() -> Result<(), Failure> {
 }
 
 async fn serve_connection(mut connection: TcpStream, number: u32) -> Result<(), Failure> {
-    while let Some(path) = read_request(&mut connection).await? {
+    while let Some((path, _)) = read_request(&mut connection).await? {
         let mut parts = path.split('/').skip(1);
         let kind = parts.next().and_then(kinds::find).ok_or("the path does not name a kind")?;
         let events = parts.next().unwrap_or_default().parse()?;
@@ -36,8 +36,8 @@ async fn serve_connection(mut connection: TcpStream, number: u32) -> Result<(), 
     Ok(())
 }
 
-/// Reads a request and returns its path; `None` if the client closed the connection.
-async fn read_request(connection: &mut TcpStream) -> Result<Option<String>, Failure> {
+/// Reads a request and returns its path and its body; `None` if the client closed the connection.
+pub(crate) async fn read_request(connection: &mut TcpStream) -> Result<Option<(String, Vec<u8>)>, Failure> {
     let (mut request, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
     let end = loop {
         if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -48,19 +48,20 @@ async fn read_request(connection: &mut TcpStream) -> Result<Option<String>, Fail
             read => request.extend_from_slice(buffer.get(..read).unwrap_or_default()),
         }
     };
-    let head = String::from_utf8_lossy(request.get(..end).unwrap_or_default()).into_owned();
+    let mut body = request.split_off(end);
+    let head = String::from_utf8_lossy(&request);
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
     });
-    let mut missing = (end + length.unwrap_or(Ok(0))?).saturating_sub(request.len());
-    while missing > 0 {
+    let length = length.unwrap_or(Ok(0))?;
+    while body.len() < length {
         match connection.read(&mut buffer).await? {
             0 => return Ok(None),
-            read => missing = missing.saturating_sub(read),
+            read => body.extend_from_slice(buffer.get(..read).unwrap_or_default()),
         }
     }
-    Ok(head.split(' ').nth(1).map(str::to_owned))
+    Ok(Some((head.split(' ').nth(1).unwrap_or_default().to_owned(), body)))
 }
 
 /// Chunks are collected, unless they are paced, so that the client never waits for the server: how often it would wake up to

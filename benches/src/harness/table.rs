@@ -25,7 +25,7 @@ impl Spread {
         })
     }
 
-    fn format(self, digits: usize) -> String {
+    pub(crate) fn format(self, digits: usize) -> String {
         let Self { median, lowest, highest } = self;
         format!("{median:.digits$} ({lowest:.digits$} to {highest:.digits$})")
     }

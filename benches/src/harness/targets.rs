@@ -72,10 +72,44 @@ pub(crate) fn print(measured: &[Measured], counted: &[Counted]) {
             }
         };
         if let Some(found) = found {
-            let verdict = if found <= *at_most { "met" } else { "**missed**" };
+            let verdict = verdict(found, *at_most);
             lines.push(format!("| {kind} | {what} | {at_most} | {found:.2} | {verdict} |"));
         }
     }
+    print_lines(&lines);
+}
+
+/// What is required of an agent loop over a WebSocket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum AgentFigure {
+    /// Bytes uploaded, as a multiple of those over HTTP.
+    Uploaded,
+    /// CPU time of the last step without the caller's copy, as a multiple of that over HTTP.
+    Cpu,
+    /// How much that exceeds the CPU time of the first steps, in comparisons of the conversation.
+    Increase,
+}
+
+const AGENT_TARGETS: &[(&str, AgentFigure, f64)] = &[
+    ("bytes uploaded over a WebSocket, of HTTP's", AgentFigure::Uploaded, 0.03),
+    ("CPU of step 200 over a WebSocket without the caller's copy, of HTTP's", AgentFigure::Cpu, 0.3),
+    ("its increase from step 10, in comparisons with what was sent before", AgentFigure::Increase, 1.0),
+];
+
+/// Prints the targets of the agent loop.
+pub(crate) fn print_agent(found: impl Fn(AgentFigure) -> Option<f64>) {
+    let lines = AGENT_TARGETS.iter().filter_map(|(what, figure, at_most)| {
+        let found = found(*figure)?;
+        Some(format!("| agent | {what} | {at_most} | {found:.3} | {} |", verdict(found, *at_most)))
+    });
+    print_lines(&lines.collect::<Vec<_>>());
+}
+
+fn verdict(found: f64, at_most: f64) -> &'static str {
+    if found <= at_most { "met" } else { "**missed**" }
+}
+
+fn print_lines(lines: &[String]) {
     if !lines.is_empty() {
         println!("| target | | at most | found | |\n|---|---|---:|---:|---|\n{}", lines.join("\n"));
     }

@@ -166,13 +166,13 @@ fn messages(kind: &Kind) -> Vec<String> {
 }
 
 /// The CPU time of this process so far, in microseconds.
-fn cpu() -> Result<f64, Failure> {
+pub(crate) fn cpu() -> Result<f64, Failure> {
     let usage = getrusage(UsageWho::RUSAGE_SELF)?;
     Ok((usage.user_time() + usage.system_time()).num_microseconds() as f64)
 }
 
 /// A line of the kernel's status of this process, in KB. Unlike `getrusage`, it starts at zero when the program does.
-fn memory(name: &str) -> Result<f64, Failure> {
+pub(crate) fn memory(name: &str) -> Result<f64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     Ok(line

@@ -24,6 +24,8 @@ fn mistakes_say_what_to_do() {
     check(&["--port", &port], "Choose another port with --port, or any free one with --port 0.");
     check(&["--chunk-delay", "soon"], "invalid value 'soon' for '--chunk-delay <CHUNK_DELAY>'");
     check(&["--fault", "explode"], "invalid fault 'explode': expected status=N, truncate, stall");
+    check(&["--replay", "/does/not/exist.jsonl"], "error: /does/not/exist.jsonl: ");
+    check(&["--replay-times"], "--replay <FILE>");
     check(&["--host", "nowhere"], "invalid value 'nowhere' for '--host <HOST>'");
 }
 
@@ -61,4 +63,24 @@ async fn serves_until_interrupted() {
     };
     check(&[], "sk-mock", "sk-mock").await;
     check(&["--key", "sk-only-this-one"], "sk-only-this-one", "$OPENAI_API_KEY").await;
+}
+
+#[tokio::test]
+async fn a_recording_is_played_back() {
+    let path = std::env::temp_dir().join(format!("openai-mock-replay-{}.jsonl", std::process::id()));
+    let recording = r#"{"version":1,"time":"t","request":{"method":"GET","path":"/v1/any","headers":[]},"response":{"ms":1,"status":201,"headers":[],"pieces":[{"ms":1,"text":"as recorded"}]},"end":{"ms":1,"kind":"complete"}}"#;
+    std::fs::write(&path, recording).unwrap();
+    let mut child = Command::new(BINARY)
+        .args(["--port", "0", "--replay-times", "--replay"])
+        .arg(&path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let url = lines.next().unwrap().strip_prefix("Listening on ").unwrap().to_owned();
+    let response = reqwest::get(format!("{url}/any")).await.unwrap();
+    assert_eq!((response.status().as_u16(), &*response.text().await.unwrap()), (201, "as recorded"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::remove_file(path).unwrap();
 }

@@ -16,6 +16,7 @@ mod faults;
 mod function_rules;
 mod items;
 mod refusals;
+mod replay;
 mod responses;
 mod responses_input;
 mod responses_stream;

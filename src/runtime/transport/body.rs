@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::StreamExt;
-use progenitor_client::{ByteStream, ResponseValue};
+use progenitor_client::ByteStream;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use tachikoma_backends_core::ErrorCategory;
 use tokio::time::{Instant, timeout_at};
 
 use super::timeout::{Timeout, WaitLimit};
-use super::{Destination, failure};
+use super::{Destination, Response, failure};
+use crate::runtime::recorder::Exchange;
 use crate::runtime::{Error, Redactor, Reliability, decoder, rate_limit};
 
 type InnerByteStream = <ByteStream as std::ops::Deref>::Target;
@@ -46,14 +47,17 @@ pub(crate) struct Body {
     /// An encoding that the HTTP client did not decode: it was not requested.
     encoding: Option<String>,
     redactor: Arc<Redactor>,
+    /// What errors name as their exchange.
+    exchange: Option<Exchange>,
 }
 
 impl Body {
     pub(super) fn new(
-        response: ResponseValue<ByteStream>,
+        response: Response<ByteStream>,
         reliability: &Reliability,
         Destination { errors, redactor, .. }: &Destination,
     ) -> Self {
+        let Response { value: response, exchange } = response;
         let request_id = rate_limit::request_id(response.headers(), errors.request_id_headers);
         let request_id = request_id.map(|id| redactor.text(&id).into_owned());
         let is_event_stream = is_event_stream(response.headers());
@@ -64,6 +68,7 @@ impl Body {
             request_id,
             is_event_stream,
             encoding,
+            exchange,
             ..Self::from_stream(response.into_inner_stream(), reliability, redactor)
         }
     }
@@ -91,6 +96,7 @@ impl Body {
             is_event_stream: false,
             encoding: None,
             redactor: Arc::clone(redactor),
+            exchange: None,
         }
     }
 
@@ -113,9 +119,8 @@ impl Body {
         if self.is_event_stream {
             return Ok(true);
         }
-        let (time, request_id) = (self.time, self.request_id.clone());
-        let outcome = Timeout::Body.limit(time, self.read_start()).await;
-        let start = outcome.unwrap_or_else(|error| Err(error.with_request_id(request_id)))?;
+        let outcome = Timeout::Body.limit(self.time, self.read_start()).await;
+        let start = outcome.unwrap_or_else(|error| Err(self.identify(error)))?;
         let is_event_stream = decoder::begins_with_events(&start);
         self.start = Some(start).filter(|start| !start.is_empty());
         Ok(is_event_stream)
@@ -149,10 +154,8 @@ impl Body {
             return Ok(());
         }
         let message = format!("the server's response is larger than {} bytes", self.max_bytes);
-        Err(Error::new(ErrorCategory::Parse, message)
-            .with_hint("Raise with_max_body_bytes if you trust this server.")
-            .with_request_id(self.request_id.clone())
-            .maybe_processed())
+        let error = Error::new(ErrorCategory::Parse, message).maybe_processed();
+        Err(self.identify(error.with_hint("Raise with_max_body_bytes if you trust this server.")))
     }
 
     pub(crate) fn request_id(&self) -> Option<&str> {
@@ -161,7 +164,12 @@ impl Body {
 
     /// The error without the secrets in it.
     pub(crate) fn redact(&self, error: Error) -> Error {
-        self.redactor.error(error)
+        self.redactor.error(error).with_exchange(self.exchange.as_ref())
+    }
+
+    /// Adds to an error which request it is about.
+    fn identify(&self, error: Error) -> Error {
+        error.with_request_id(self.request_id.clone()).with_exchange(self.exchange.as_ref())
     }
 
     /// The next bytes; `None` at the end.
@@ -183,7 +191,7 @@ impl Body {
             Poll::Pending if self.idle.poll_elapsed(context).is_pending() => return Poll::Pending,
             Poll::Pending => Timeout::Idle.elapsed(self.idle.limit()),
         };
-        Poll::Ready(Err(error.with_request_id(self.request_id.clone())))
+        Poll::Ready(Err(self.identify(error)))
     }
 
     fn check_encoding(&self) -> Result<(), Error> {
@@ -191,12 +199,10 @@ impl Body {
         let message = format!(
             "the server compressed its response in the content-encoding {encoding:?}, which was not requested"
         );
-        Err(Error::new(ErrorCategory::Parse, message)
-            .with_hint(
-                "Disable the encoding at the server, or set a client that decodes it by with_http_client.",
-            )
-            .with_request_id(self.request_id.clone())
-            .maybe_processed())
+        let error = Error::new(ErrorCategory::Parse, message).maybe_processed().with_hint(
+            "Disable the encoding at the server, or set a client that decodes it by with_http_client.",
+        );
+        Err(self.identify(error))
     }
 
     /// As [`poll_next`](Self::poll_next).
@@ -210,9 +216,8 @@ impl Body {
     /// As [`next`](Self::next), or it exceeds the limit on size or time.
     pub(crate) async fn read(&mut self) -> Result<Bytes, Error> {
         self.check_encoding()?;
-        let (time, request_id) = (self.time, self.request_id.clone());
-        let outcome = Timeout::Body.limit(time, self.read_all()).await;
-        outcome.unwrap_or_else(|error| Err(error.with_request_id(request_id)))
+        let outcome = Timeout::Body.limit(self.time, self.read_all()).await;
+        outcome.unwrap_or_else(|error| Err(self.identify(error)))
     }
 
     async fn read_all(&mut self) -> Result<Bytes, Error> {

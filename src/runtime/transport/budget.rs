@@ -12,8 +12,8 @@ const RESERVE: u32 = 10;
 
 /// Counts the requests and retries of all tasks over the last [`WINDOW`].
 ///
-/// A retry is allowed while the retries within the window are fewer than the reserve plus the configured share of the
-/// requests within the window. A request counts once, however often it is sent.
+/// A retry is allowed while the retries within the window are fewer than the configured share of the requests within the
+/// window, or than the reserve if that is more. A request counts once, however often it is sent.
 #[derive(Debug, Default)]
 pub(super) struct RetryBudget {
     slots: [Slot; SLOTS],
@@ -45,7 +45,7 @@ impl RetryBudget {
             requests = requests.saturating_add(slot.requests);
             retries = retries.saturating_add(slot.retries);
         }
-        let allowed = f64::from(RESERVE.max(max_retries)) + share * f64::from(requests);
+        let allowed = f64::from(RESERVE.max(max_retries)).max(share * f64::from(requests));
         let is_allowed = f64::from(retries) + 1.0 <= allowed;
         if let Some(slot) = self.slot(now).filter(|_| is_allowed) {
             slot.retries = slot.retries.saturating_add(1);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn retries_are_a_share_of_the_requests_and_a_reserve() {
+    fn retries_are_a_share_of_the_requests_or_a_reserve() {
         #[track_caller]
         fn check(requests: u32, share: f64, max_retries: u32, expected: u32) {
             for start in [0, 4, 29, 1_000_003] {
@@ -96,11 +96,11 @@ mod tests {
         }
         check(0, SHARE, 2, 10);
         check(1, SHARE, 2, 10);
-        check(5, SHARE, 2, 11);
-        check(200, SHARE, 2, 50);
+        check(50, SHARE, 2, 10);
+        check(200, SHARE, 2, 40);
         check(1, SHARE, 15, 15);
         check(100, 0.0, 2, 10);
-        check(100, 1.0, 2, 110);
+        check(100, 1.0, 2, 100);
     }
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
         }
         // Requests of the past bring no retries either.
         (0..100).for_each(|_| budget.count_request(at(1029)));
-        assert_eq!(retries(&mut budget, at(1029), 100, SHARE, 2), 20);
+        assert_eq!(retries(&mut budget, at(1029), 100, SHARE, 2), 10);
         assert_eq!(retries(&mut budget, at(1059), 100, SHARE, 2), 10);
     }
 
@@ -128,7 +128,7 @@ mod tests {
                 history.push(retries(&mut budget, at(second), random.u32(0..200), SHARE, 2));
             }
             for window in history.windows(25) {
-                let limit = f64::from(RESERVE) + SHARE * f64::from(per_second) * 30.0;
+                let limit = f64::from(RESERVE).max(SHARE * f64::from(per_second) * 30.0);
                 assert!(f64::from(window.iter().sum::<u32>()) <= limit, "{per_second}: {window:?}");
             }
         }

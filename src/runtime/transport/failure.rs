@@ -146,7 +146,7 @@ pub(super) fn client_error(error: reqwest::Error) -> Error {
 }
 
 /// The innermost error, which states the cause; the outer ones state only the place.
-fn root_cause(error: &dyn StdError) -> String {
+pub(super) fn root_cause(error: &dyn StdError) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

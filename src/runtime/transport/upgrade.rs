@@ -21,6 +21,10 @@ use crate::runtime::rate_limit;
 use crate::runtime::websocket::{MessageHead, WebSocketConnection, WebSocketLimits};
 use crate::runtime::{Error, Reliability};
 
+/// How much is read from a WebSocket at once, in bytes. Every connection keeps a buffer of this size, which is overwritten with
+/// zeros before each read: the default of 128 KB cost more than decoding the usual events.
+const READ_BUFFER: usize = 16 << 10;
+
 impl Transport {
     /// Opens a WebSocket at this path below `base`, once, without retries.
     ///
@@ -39,6 +43,7 @@ impl Transport {
             http: self.upgrade_client(),
             destination: Arc::clone(&self.destination),
             token: token.clone(),
+            exchange: None,
         };
         let open = tokio_runtime::guard(upgrade(&attempt, path, &self.reliability));
         // The server only has to switch: what a response may take does not apply.
@@ -52,6 +57,7 @@ impl Transport {
                 let idle_timeout = self.reliability.idle_timeout;
                 let limits = WebSocketLimits { idle_timeout, redactor, request_id };
                 let config = WebSocketConfig::default()
+                    .read_buffer_size(READ_BUFFER)
                     .max_message_size(Some(self.reliability.max_event_bytes))
                     .max_frame_size(Some(self.reliability.max_event_bytes));
                 let socket = WebSocketStream::from_raw_socket(socket, Role::Client, Some(config)).await;

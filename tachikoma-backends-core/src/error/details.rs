@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::ErrorCategory;
 use super::text::{self, EscapedText};
+use super::{ErrorCategory, Transcript};
 use crate::setters::{optional_setters, setters};
 
 /// What is known of a failure.
@@ -39,6 +39,8 @@ pub struct ErrorDetails {
     pub earlier_failures: Vec<String>,
     /// Whether the server may have processed, and billed, the request all the same.
     pub maybe_processed: bool,
+    /// The exchange that failed, where the backend keeps it.
+    pub transcript: Option<Transcript>,
 }
 
 impl Default for ErrorDetails {
@@ -55,6 +57,7 @@ impl Default for ErrorDetails {
             hint: None,
             earlier_failures: Vec::new(),
             maybe_processed: false,
+            transcript: None,
         }
     }
 }
@@ -78,6 +81,7 @@ impl ErrorDetails {
         with_retryable(retryable: bool);
         with_retry_after(retry_after: Duration);
         with_hint(hint: impl Into<String>);
+        with_transcript(transcript: Transcript);
     }
 
     /// Adds an earlier failure of the same request, and what failed before it, to
@@ -107,6 +111,8 @@ impl ErrorDetails {
             hint,
             earlier_failures,
             maybe_processed: _,
+            // Its maker has masked it.
+            transcript: _,
         } = self;
         let optional = [code, param, request_id, hint].into_iter().flatten();
         std::iter::once(message).chain(optional).chain(earlier_failures)

@@ -31,6 +31,10 @@ pub(super) enum Channel {
     Counters,
     /// The requests that the mock has recorded.
     Recordings,
+    /// The file of a recorder.
+    RecorderFile,
+    /// The transcripts of errors.
+    Transcripts,
 }
 
 const CHANNELS: &[Channel] = &[
@@ -42,18 +46,20 @@ const CHANNELS: &[Channel] = &[
     Channel::Log,
     Channel::Counters,
     Channel::Recordings,
+    Channel::RecorderFile,
+    Channel::Transcripts,
 ];
 
 /// A writer that keeps everything that is logged.
 #[derive(Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    pub(super) fn take(&self) -> String {
+    pub(crate) fn take(&self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut *self.0.lock().unwrap())).into_owned()
     }
 
-    pub(super) fn listen(&self, level: Level) -> tracing::subscriber::DefaultGuard {
+    pub(crate) fn listen(&self, level: Level) -> tracing::subscriber::DefaultGuard {
         // The HTTP crates log through `log`.
         let _ = tracing_log::LogTracer::init();
         let subscriber = tracing_subscriber::fmt()
@@ -99,6 +105,9 @@ impl Observations {
             self.add(Channel::ErrorDisplay, place, error.to_string());
             self.add(Channel::ErrorDebug, place, format!("{error:?} {error:#?}"));
             cause = error.source();
+        }
+        if let Some(transcript) = error.transcript() {
+            self.add(Channel::Transcripts, place, transcript.as_str());
         }
         let details = error.details().clone();
         let fields = [Some(details.message), details.code, details.param, details.request_id, details.hint];

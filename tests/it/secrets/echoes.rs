@@ -92,6 +92,9 @@ pub(super) async fn echoes(source: Source, log: &Log, observations: &mut Observa
     let response = Arc::new(Mutex::new(Vec::new()));
     let url = server::start_changing(Arc::clone(&response)).await;
     let (config, file) = source.config(url.trim_end_matches("/v1"));
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("recording.jsonl");
+    let config = config.with_recorder(recording.as_path()).with_transcripts(true);
     let backends = [(Api::ChatCompletions, false), (Api::Responses, false), (Api::ChatCompletions, true)];
     let backends = backends.map(|(api, record_content)| {
         let config = config.clone().with_api(api).with_max_retries(1).with_record_content(record_content);
@@ -125,6 +128,9 @@ pub(super) async fn echoes(source: Source, log: &Log, observations: &mut Observa
     for (name, backend) in &backends {
         assert!(!backend.unknown_fields().is_empty(), "nothing was counted");
         observations.add(Channel::Counters, name, format!("{:?}", backend.unknown_fields()));
+    }
+    for line in std::fs::read_to_string(&recording).unwrap().lines() {
+        observations.add(Channel::RecorderFile, "an echo", line);
     }
     file.into_iter().for_each(|file| std::fs::remove_file(file).unwrap());
 }

@@ -24,13 +24,29 @@ pub(super) fn conformance() -> Result<()> {
         .arg(target.join("debug/examples/conformance")))
 }
 
-/// Runs the live tests against llama.cpp.
+/// Runs the live tests against llama.cpp, records them, and runs them again against the recording. One by one, so that the same request
+/// gets its responses in the same order.
 pub(super) fn llama() -> Result<()> {
+    let recording = target()?.join("tmp/live.jsonl");
+    if recording.exists() {
+        fs::remove_file(&recording)?;
+    }
+    let tests = |server: &Server| {
+        let mut tests = cargo();
+        tests
+            .args(["test", "--test", "it", "live", "--", "--test-threads", "1"])
+            .env("OPENAI_BASE_URL", format!("{}/v1", server.origin))
+            .envs([KEY]);
+        tests
+    };
     let server = llama_cpp()?;
-    run(cargo()
-        .args(["test", "--test", "it", "live"])
-        .env("OPENAI_BASE_URL", format!("{}/v1", server.origin))
-        .envs([KEY]))
+    run(tests(&server).env("LIVE_RECORDING", &recording))?;
+    drop(server);
+    run(cargo().args(["build", "-p", "openai-mock"]))?;
+    let mut replay = command(target()?.join("debug/openai-mock"));
+    let replay = Server::spawn(replay.args(["--port", "0", "--replay"]).arg(&recording))?;
+    // That test has a recording of its own.
+    run(tests(&replay).args(["--skip", "recordings_play_back"]))
 }
 
 /// Runs the agent example against llama.cpp with a model whose one tool call writes a file.
