@@ -11,6 +11,7 @@ pub(crate) mod embeddings;
 pub(crate) mod encode;
 mod extra;
 mod json_budget;
+pub(crate) mod model_list;
 pub(crate) mod responses;
 pub(crate) mod state;
 mod streamed_text;

@@ -15,6 +15,7 @@ mod embed;
 mod exchange;
 mod gated;
 mod health;
+mod models;
 mod observer;
 mod prepare;
 mod preview;
@@ -26,12 +27,12 @@ mod spans;
 mod websocket;
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use futures::{Stream, TryFutureExt};
 use tachikoma_backends_core::{
-    Backend, BackendCapabilities, BackendError, BackendInfo, CompactedConversation, CompletionChunk,
-    CompletionRequest, CompletionResponse, CompletionStream, async_trait,
+    Backend, BackendError, BackendInfo, CompactedConversation, CompletionChunk, CompletionRequest,
+    CompletionResponse, CompletionStream, async_trait,
 };
 
 pub use self::api_choice::ApiChoice;
@@ -40,7 +41,7 @@ pub use self::preview::RequestPreview;
 use self::spans::Spans;
 use crate::CodexError;
 use crate::config::CodexBackendConfig;
-use crate::models::OpenAIModel;
+use crate::models::{ModelTable, OpenAIModel, Sources};
 use crate::runtime::{transport::Transport, unknown::UnknownFieldCounts};
 use crate::server::Server;
 
@@ -62,6 +63,8 @@ pub struct CodexBackend {
     spans: Spans,
     unknown_fields: Arc<UnknownFieldCounts>,
     stored_chains: Arc<server_state::StoredChains>,
+    /// What the server's list of models states, after it was requested.
+    listed_models: RwLock<Arc<ModelTable>>,
     #[cfg(feature = "websocket")]
     websockets: Arc<websocket::Pool>,
 }
@@ -72,12 +75,17 @@ impl CodexBackend {
     /// # Errors
     /// The configuration has an invalid value, such as a key with a line break or a base URL that is not a valid URL.
     pub fn new(config: CodexBackendConfig) -> Result<Self, CodexError> {
+        config.models().check()?;
         let server = config.server()?;
         let transport = connect::connect(&config, &server)?;
+        let sources = Sources { server: &ModelTable::new(), settings: config.models() };
+        let known = OpenAIModel::all().iter().map(OpenAIModel::as_str);
+        let stated =
+            config.models().iter().map(|(id, _)| id).filter(|id| !known.clone().any(|known| known == *id));
         let info = BackendInfo::new("codex", config.model().to_string())
             .with_version("v1")
-            .with_available_models(OpenAIModel::all().iter().map(OpenAIModel::to_string))
-            .with_capabilities(config.model().capabilities());
+            .with_available_models(known.clone().chain(stated))
+            .with_capabilities(sources.capabilities(config.model().as_str()));
         let redactor = transport.redactor();
         let spans = Spans::new(&server, redactor, config.record_content(), transport.metrics().clone());
         let unknown_fields = Arc::new(UnknownFieldCounts::new(Arc::clone(redactor)));
@@ -89,6 +97,7 @@ impl CodexBackend {
             spans,
             unknown_fields,
             stored_chains: Arc::default(),
+            listed_models: RwLock::default(),
             #[cfg(feature = "websocket")]
             websockets: Arc::default(),
         })
@@ -97,11 +106,6 @@ impl CodexBackend {
     /// Its configuration.
     pub fn config(&self) -> &CodexBackendConfig {
         &self.config
-    }
-
-    /// The capabilities of a model; [`info`](Backend::info) has those of the configured one.
-    pub fn capabilities_for(&self, model: impl Into<OpenAIModel>) -> BackendCapabilities {
-        model.into().capabilities()
     }
 
     /// Like [`Backend::complete`], with the full error. A request with `background: true` in `extra` is waited for as in

@@ -6,6 +6,7 @@ mod file;
 mod gate;
 mod input_limit;
 mod limits;
+mod models;
 #[cfg(feature = "otel")]
 mod otel;
 mod recorder;
@@ -24,7 +25,7 @@ pub use self::input_limit::InputLimit;
 pub use self::websocket::WebSocket;
 use crate::CodexError;
 use crate::auth::{Credentials, DefaultHeaders};
-use crate::models::OpenAIModel;
+use crate::models::{ModelTable, OpenAIModel};
 use crate::runtime::gate::Gate;
 use crate::runtime::{Recorder, Reliability};
 use crate::server::{Azure, BaseUrl, Server};
@@ -49,6 +50,7 @@ use crate::server::{Azure, BaseUrl, Server};
 /// | [`with_organization`](Self::with_organization) | `OPENAI_ORG_ID`, `OPENAI_ORGANIZATION` | the one of the key |
 /// | [`with_project`](Self::with_project) | `OPENAI_PROJECT_ID` | the one of the key |
 /// | [`with_model`](Self::with_model) | `OPENAI_MODEL` | [`OpenAIModel::default`] |
+/// | [`with_model_facts`](Self::with_model_facts), [`with_models`](Self::with_models) | | the [table](crate::models) of this crate |
 /// | [`with_azure`](Self::with_azure) | `AZURE_OPENAI_ENDPOINT`, `OPENAI_API_VERSION`, `AZURE_OPENAI_DEPLOYMENT` | not Azure |
 /// | [`new`](Self::new), [`with_credentials`](Self::with_credentials), on Azure | `AZURE_OPENAI_AD_TOKEN`, else `AZURE_OPENAI_API_KEY` | required |
 /// | [`with_api`](Self::with_api) | | [`Api::Auto`] |
@@ -99,6 +101,7 @@ pub struct CodexBackendConfig {
     project: Option<String>,
     address: Address,
     model: OpenAIModel,
+    models: ModelTable,
     api: Api,
     max_tokens: Option<u32>,
     input_limit: InputLimit,
@@ -135,6 +138,7 @@ impl CodexBackendConfig {
             project: None,
             address: Address::BaseUrl(BaseUrl::default()),
             model: OpenAIModel::default(),
+            models: ModelTable::new(),
             api: Api::Auto,
             max_tokens: None,
             input_limit: InputLimit::default(),

@@ -35,10 +35,12 @@ pub(crate) struct Target {
     pub(crate) model: OpenAIModel,
     /// The model in the body: on Azure the deployment, if it is not in the path.
     pub(crate) model_in_body: String,
-    /// The model's entry in the table.
+    /// What the table, the server's list and the settings state of the model.
     pub(crate) spec: ModelSpec,
-    /// How the entry was found.
+    /// How the table has the model.
     pub(crate) by: Match,
+    /// Whether the limits in the entry are those of this very model, not of its family.
+    pub(crate) has_own_limits: bool,
     pub(crate) api: WireApi,
     /// Whether the server is OpenAI's or Azure's. Others may serve other models under the same names.
     pub(crate) is_official: bool,
@@ -61,12 +63,14 @@ pub(crate) struct PreviousResponse {
 
 impl Target {
     /// A request for a whole response to OpenAI's own server.
-    pub(crate) fn new(model: OpenAIModel, Lookup { spec, by }: Lookup, api: WireApi) -> Self {
+    pub(crate) fn new(model: OpenAIModel, lookup: Lookup, api: WireApi) -> Self {
+        let Lookup { spec, by, has_own_limits } = lookup;
         Self {
             model_in_body: model.to_string(),
             model,
             spec,
             by,
+            has_own_limits,
             api,
             is_official: true,
             stream: false,

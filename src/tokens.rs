@@ -20,7 +20,7 @@ use tachikoma_backends_core::{
 pub(crate) use self::estimate::Estimate;
 pub(crate) use self::limit::{most, too_long};
 pub(crate) use self::text::Measure;
-use crate::models::{Encoding, ImageTokens, OpenAIModel};
+use crate::models::{Encoding, ImageTokens};
 use crate::target::{Target, WireApi};
 
 /// The most tokens of the instructions that come with a hosted tool; not measured.
@@ -118,10 +118,10 @@ impl TokenCount {
     }
 }
 
-/// The tokens of a text as this model's encoding has them; of a model whose encoding is not known as `o200k_base` has them.
-/// Without the feature `tokens`, a quarter of the bytes.
-pub(crate) fn of_text(model: &OpenAIModel, text: &str) -> u32 {
-    Measure::of(model.spec().encoding).count(text).tokens()
+/// The tokens of a text as this encoding has them; where it is not known, as `o200k_base` has them. Without the feature
+/// `tokens`, a quarter of the bytes.
+pub(crate) fn of_text(encoding: Option<Encoding>, text: &str) -> u32 {
+    Measure::of(encoding).count(text).tokens()
 }
 
 /// The tokens of a request to this target.

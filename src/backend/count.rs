@@ -24,7 +24,7 @@ impl CodexBackend {
     ///
     /// The first count loads the tables, which takes about 0.1 s and 35 MB of memory for each of the two encodings.
     pub fn count_tokens_for(&self, model: impl Into<OpenAIModel>, text: &str) -> u32 {
-        tokens::of_text(&model.into(), text)
+        tokens::of_text(self.lookup(&model.into()).spec.encoding, text)
     }
 
     /// The input tokens of this request: messages, names, tool calls, tool definitions, the response schema, images, files.

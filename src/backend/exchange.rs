@@ -19,7 +19,7 @@ use super::server_state::StoredTurn;
 use super::websocket::{OpenResponse, Route};
 use crate::CodexError;
 use crate::api::{Protocol, ResponseContext};
-use crate::models::{Date, OpenAIModel};
+use crate::models::Date;
 use crate::openai::{self, ByteStream};
 use crate::runtime::decoder::Decoder;
 use crate::runtime::events::SseSource;
@@ -285,14 +285,14 @@ pub(super) fn warn(warnings: &[String], target: &Target) {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    if let Some(warning) = target.is_official.then(|| shutdown_warning(&target.model)).flatten() {
+    if let Some(warning) = target.is_official.then(|| shutdown_warning(target)).flatten() {
         tracing::warn!("{warning}");
     }
 }
 
 /// The warning that a model shuts down soon, once in a process for each model.
-fn shutdown_warning(model: &OpenAIModel) -> Option<String> {
+fn shutdown_warning(Target { model, spec, .. }: &Target) -> Option<String> {
     static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let warning = model.shutdown_warning(Date::from(SystemTime::now()))?;
+    let warning = spec.shutdown_warning(model, Date::from(SystemTime::now()))?;
     WARNED.lock().is_ok_and(|mut warned| warned.insert(model.to_string())).then_some(warning)
 }

@@ -1,11 +1,10 @@
 //! The health check.
 
-use progenitor_client::{Error as ClientError, ResponseValue};
-
 use super::CodexBackend;
 use crate::CodexError;
-use crate::openai::{self, types};
-use crate::runtime::transport::{Attempt, FromResponse};
+use crate::api::model_list;
+use crate::openai;
+use crate::runtime::transport::Attempt;
 
 impl CodexBackend {
     /// See [`health_check`](tachikoma_backends_core::Backend::health_check).
@@ -13,18 +12,16 @@ impl CodexBackend {
         let base = self.server.base(None)?;
         let operation = |attempt: Attempt| async move { openai::client(attempt).list_models().await };
         match self.transport.send(&base, Some(0), None, operation).await {
-            Ok(_) => Ok(true),
+            Ok(response) => {
+                let mut body = self.transport.body(response);
+                let bytes = body.read().await?;
+                model_list::check(&bytes).map(|()| true).map_err(|error| body.redact(error))
+            }
             Err(error) if error.is_rate_limit() => Ok(true),
             Err(error) if matches!(error.status(), Some(404 | 405 | 501)) && !self.server.lists_models() => {
                 Ok(true)
             }
             Err(error) => Err(error),
         }
-    }
-}
-
-impl FromResponse for types::ListModelsResponse {
-    async fn from_response(response: reqwest::Response) -> Result<ResponseValue<Self>, ClientError<()>> {
-        ResponseValue::from_response(response).await
     }
 }

@@ -12,7 +12,7 @@ use super::{CodexBackend, RequestPreview, background};
 use crate::CodexError;
 use crate::api::{ResponseContext, TextProtocol, custom_tool, encode, responses, state};
 use crate::config::Api;
-use crate::models::{ModelSpec, OpenAIModel};
+use crate::models::{Lookup, ModelSpec, OpenAIModel};
 use crate::runtime::gate::Load;
 use crate::runtime::transport::Bytes;
 use crate::target::{Target, WireApi};
@@ -56,7 +56,7 @@ impl CodexBackend {
     /// The API that this request would go to, and why.
     pub fn api_for(&self, request: &CompletionRequest) -> ApiChoice {
         let model = self.model_of(request);
-        self.choose(request, &model, &model.spec())
+        self.choose(request, &model, &self.lookup(&model).spec)
     }
 
     fn choose(&self, request: &CompletionRequest, model: &OpenAIModel, spec: &ModelSpec) -> ApiChoice {
@@ -79,15 +79,21 @@ impl CodexBackend {
 
     /// The target of a request.
     pub(super) fn target(&self, request: &CompletionRequest, stream: bool) -> Target {
-        let ApiChoice { api, reason } = self.api_for(request);
+        let model = self.model_of(request);
+        let lookup = self.lookup(&model);
+        let ApiChoice { api, reason } = self.choose(request, &model, &lookup.spec);
         tracing::debug!(api = api.as_str(), reason, "the API of a request was chosen");
-        Target { stream, ..self.target_for(request, api) }
+        Target { stream, ..self.resolved(model, lookup, api) }
     }
 
     /// The target of a request for a whole response of this API.
     pub(super) fn target_for(&self, request: &CompletionRequest, api: WireApi) -> Target {
         let model = self.model_of(request);
-        let lookup = model.lookup();
+        let lookup = self.lookup(&model);
+        self.resolved(model, lookup, api)
+    }
+
+    fn resolved(&self, model: OpenAIModel, lookup: Lookup, api: WireApi) -> Target {
         let state_origin = self.state_origin(api, &model);
         let (is_official, stream_usage) = (self.server.is_official(), self.config.stream_usage());
         let deployment = self.server.model_in_body(api.protocol().is_in_deployment());

@@ -40,8 +40,8 @@ impl CodexBackend {
         self.unknown_fields.list()
     }
 
-    /// What a response cost at OpenAI's prices: [`OpenAIModel::cost_at`] of the model that responded, in the service tier that
-    /// it names. Hosted tools are billed separately; such a cost is [not complete](Cost::is_complete).
+    /// What a response cost at the prices of the model that responded, in the service tier that it names: OpenAI's, unless the
+    /// [settings](crate::CodexBackendConfig::with_model_facts) or the server's list state others. Hosted tools are billed separately; such a cost is [not complete](Cost::is_complete).
     ///
     /// ```
     /// # use tachikoma_backend_codex::{CodexBackend, CodexError};
@@ -66,8 +66,8 @@ impl CodexBackend {
                 .with_hint("Compute the cost from the response's Usage and the prices of your contract.")
         })?;
         let model = self.model_of_response(response);
-        let usd = model.cost_at(usage, tier)?;
-        let spec = model.spec();
+        let spec = self.lookup(&model).spec;
+        let usd = spec.cost_of(&model, usage, tier)?;
         let items = response.provider_state.as_ref().map(state::hosted_items).unwrap_or_default();
         let audio = (spec.audio_input == Support::Yes).then_some("audio tokens");
         let search = spec.searches_web.then_some("web searches");
@@ -76,7 +76,7 @@ impl CodexBackend {
     }
 
     /// What the server's cache did for the prompts of a conversation: how much of them came from it, and what that saved at
-    /// OpenAI's prices against a conversation without a cache. The costs are those of the tokens alone; a step whose price is
+    /// the same prices as in [`cost`](Self::cost) against a conversation without a cache. The costs are those of the tokens alone; a step whose price is
     /// unknown has none.
     ///
     /// ```
@@ -109,7 +109,7 @@ impl CodexBackend {
 
     fn cache_cost(&self, response: &CompletionResponse) -> Option<CacheCost> {
         let tier = ServiceTier::from_response(tier_name(response))?;
-        self.model_of_response(response).spec().cache_cost_at(response.usage.as_ref()?, tier).ok()
+        self.lookup(&self.model_of_response(response)).spec.cache_cost_at(response.usage.as_ref()?, tier).ok()
     }
 
     /// The model that responded, or the configured one where the server did not name it.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Address, Api, CodexBackendConfig, InputLimit};
 use crate::CodexError;
 use crate::auth::{Credentials, Reference};
-use crate::models::OpenAIModel;
+use crate::models::{ModelTable, OpenAIModel};
 use crate::runtime::Reliability;
 use crate::runtime::gate::Gate;
 use crate::server::Azure;
@@ -53,6 +53,8 @@ pub(super) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     gate: Option<Gate>,
     reliability: Reliability,
+    #[serde(skip_serializing_if = "ModelTable::is_empty")]
+    models: ModelTable,
 }
 
 impl TryFrom<Settings> for CodexBackendConfig {
@@ -83,6 +85,7 @@ impl TryFrom<Settings> for CodexBackendConfig {
         config.checked_headers()?;
         (config.organization, config.project) = (settings.organization, settings.project);
         config.model = settings.model;
+        config.models = settings.models;
         config.api = settings.api;
         config.max_tokens = settings.max_tokens;
         config.input_limit = settings.input_limit;
@@ -131,6 +134,7 @@ impl From<CodexBackendConfig> for Settings {
             organization: config.organization,
             project: config.project,
             model: config.model,
+            models: config.models,
             api: config.api,
             max_tokens: config.max_tokens,
             input_limit: config.input_limit,

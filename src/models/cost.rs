@@ -54,6 +54,23 @@ impl ModelSpec {
         Ok((input_cost * input_factor + output_cost * output_factor) / 1e6)
     }
 
+    /// As [`cost_at`](Self::cost_at), with an error that names the model.
+    ///
+    /// # Errors
+    /// Of the category `configuration`: which part of the price is unknown.
+    pub(crate) fn cost_of(
+        &self,
+        model: &OpenAIModel,
+        usage: &Usage,
+        tier: ServiceTier,
+    ) -> Result<f64, CodexError> {
+        self.cost_at(usage, tier).map_err(|error| {
+            CodexError::configuration(format!("{error}: \"{model}\""))
+                .with_hint("Set the prices of your contract by with_model_facts.")
+                .with_source(error)
+        })
+    }
+
     /// What the tokens of a response cost in this tier, with and without the cache.
     ///
     /// # Errors
@@ -89,11 +106,7 @@ impl OpenAIModel {
     /// # Errors
     /// The message states which part of the price is not known: the model's, the tier's, or that of writes to the cache.
     pub fn cost_at(&self, usage: &Usage, tier: ServiceTier) -> Result<f64, CodexError> {
-        self.spec().cost_at(usage, tier).map_err(|error| {
-            CodexError::configuration(format!("{error}: \"{self}\""))
-                .with_hint("Compute the cost from the response's Usage and the prices of your contract.")
-                .with_source(error)
-        })
+        self.spec().cost_of(self, usage, tier)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::ModelSpec;
 use super::table::{FAMILIES, MODELS};
 
-/// How an id was found.
+/// How the table has an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Match {
     /// It is a row's own id.
@@ -16,18 +16,26 @@ pub enum Match {
     FineTune,
     /// It only begins like a family of models; what holds for the whole family is likely to hold for it.
     Family,
-    /// Nothing is known of it.
+    /// The table has nothing on it.
     Unknown,
 }
 
-/// The facts that the table has for an id.
+/// The facts that there are for an id.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Lookup {
     /// The facts. Its `id` is the row's or the family's, not the one that was asked for.
     pub spec: ModelSpec,
-    /// How they were found.
+    /// How the table has the id.
     pub by: Match,
+    /// Whether the limits are those of this very model, not of its family.
+    pub(crate) has_own_limits: bool,
+}
+
+impl Lookup {
+    const fn new(spec: ModelSpec, by: Match) -> Self {
+        Self { spec, by, has_own_limits: !matches!(by, Match::Family) }
+    }
 }
 
 /// Looks up an id: unchanged, as an alias, a dated snapshot, a fine-tuned model, one of a family. A provider's name in front
@@ -35,14 +43,14 @@ pub struct Lookup {
 pub(crate) fn lookup(id: &str) -> Lookup {
     let id = without_provider(id);
     if let Some(base) = fine_tuned(id) {
-        let Lookup { spec, by } = lookup(base);
+        let Lookup { spec, by, .. } = lookup(base);
         let by = if matches!(by, Match::Family | Match::Unknown) { by } else { Match::FineTune };
-        return Lookup { spec: ModelSpec { prices: None, shutdown: None, ..spec }, by };
+        return Lookup::new(ModelSpec { prices: None, shutdown: None, ..spec }, by);
     }
     row(id)
         .or_else(|| snapshot(id))
-        .or_else(|| family(id).map(|spec| Lookup { spec, by: Match::Family }))
-        .unwrap_or(Lookup { spec: ModelSpec::UNKNOWN, by: Match::Unknown })
+        .or_else(|| family(id).map(|spec| Lookup::new(spec, Match::Family)))
+        .unwrap_or(Lookup::new(ModelSpec::UNKNOWN, Match::Unknown))
 }
 
 /// What holds for all models whose ids begin like this one.
@@ -80,12 +88,12 @@ fn row(id: &str) -> Option<Lookup> {
     let alias = || MODELS.iter().find(|row| row.aliases.contains(&id)).map(|row| (row, Match::Alias));
     let (row, by) = exact.or_else(alias)?;
     let image_tokens = row.image_tokens.or_else(|| family(row.id)?.image_tokens);
-    Some(Lookup { spec: ModelSpec { image_tokens, ..*row }, by })
+    Some(Lookup::new(ModelSpec { image_tokens, ..*row }, by))
 }
 
 fn snapshot(id: &str) -> Option<Lookup> {
     let (base, date) = split_date(id)?;
     let Lookup { spec, .. } = row(base)?;
     let shutdown = spec.shutdown.filter(|_| spec.snapshots.contains(&date));
-    Some(Lookup { spec: ModelSpec { shutdown, ..spec }, by: Match::Snapshot })
+    Some(Lookup::new(ModelSpec { shutdown, ..spec }, Match::Snapshot))
 }

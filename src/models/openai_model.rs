@@ -9,14 +9,7 @@ use serde::{Deserialize, Serialize};
 use tachikoma_backends_core::BackendCapabilities;
 
 use super::lookup::{family, lookup};
-use super::{Date, Lookup, Match, ModelSpec};
-
-/// What [`BackendCapabilities`] reports where neither a model's limits nor its family's are known.
-const USUAL_CONTEXT_WINDOW: u32 = 128_000;
-const USUAL_MAX_OUTPUT_TOKENS: u32 = 16_384;
-
-/// How many days before its shutdown a model is warned of.
-const NOTICE_DAYS: i64 = 90;
+use super::{Date, Lookup, ModelSpec};
 
 /// The id of a model. Any id will do: one that the table does not know is passed on, and the server decides.
 ///
@@ -69,8 +62,8 @@ impl OpenAIModel {
     }
 
     fn own_limit(&self, limit: impl Fn(&ModelSpec) -> Option<u32>) -> Option<u32> {
-        let Lookup { spec, by } = self.lookup();
-        limit(&spec).filter(|_| by != Match::Family)
+        let Lookup { spec, has_own_limits, .. } = self.lookup();
+        limit(&spec).filter(|_| has_own_limits)
     }
 
     /// Whether images can be sent. True where it is unknown.
@@ -83,34 +76,16 @@ impl OpenAIModel {
         self.spec().tools.is_possible()
     }
 
-    /// What the model can do. What is not known is taken as possible; an unknown limit is the one that its family has,
-    /// else 128,000 tokens of context and 16,384 of output.
+    /// What the model can do, by the table. What is not known is taken as possible; an unknown limit is the one that its family
+    /// has, else 0. A backend may know more:
+    /// [`capabilities_for`](crate::CodexBackend::capabilities_for).
     pub fn capabilities(&self) -> BackendCapabilities {
-        let spec = self.spec();
-        let limit = |limit: fn(&ModelSpec) -> Option<u32>, usual| {
-            limit(&spec).or_else(|| limit(&family(self.as_str())?)).unwrap_or(usual)
-        };
-        BackendCapabilities::new()
-            .with_streaming(spec.streaming.is_possible())
-            .with_tool_calling(spec.tools.is_possible())
-            .with_vision(spec.image_input.is_possible())
-            .with_json_mode(spec.json_mode.is_possible())
-            .with_max_context_tokens(limit(|spec| spec.context_window, USUAL_CONTEXT_WINDOW))
-            .with_max_output_tokens(limit(|spec| spec.max_output_tokens, USUAL_MAX_OUTPUT_TOKENS))
+        self.spec().capabilities(family(self.as_str()).as_ref())
     }
 
     /// A warning of this model's shutdown: `None` unless it has been shut down, or will be within 90 days.
     pub fn shutdown_warning(&self, today: Date) -> Option<String> {
-        let shutdown = self.spec().shutdown?;
-        let advice = format!("use another model, for example {}", Self::default());
-        match shutdown.days_since(today) {
-            ..=0 => Some(format!("OpenAI shut the model {self} down on {shutdown}: {advice}")),
-            days @ 1..=NOTICE_DAYS => {
-                let unit = if days == 1 { "day" } else { "days" };
-                Some(format!("OpenAI shuts the model {self} down on {shutdown}, in {days} {unit}: {advice}"))
-            }
-            _ => None,
-        }
+        self.spec().shutdown_warning(self, today)
     }
 }
 

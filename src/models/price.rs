@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The class of service of a response, which decides its price.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -48,37 +50,89 @@ impl fmt::Display for ServiceTier {
 }
 
 /// What a model costs in one tier, in USD for a million tokens.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Price {
     /// Input.
     pub input: f64,
     /// Input that the server had cached; as [`input`](Self::input) where no discount is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input: Option<f64>,
     /// Input that the server wrote to its cache, where the source states what that costs. It is the price at the usual lifetime
     /// of the cache (30 minutes).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<f64>,
     /// Output, reasoning included.
     pub output: f64,
-    /// Whether the price is known for inputs beyond [`ModelSpec::long_context`](super::spec::ModelSpec::long_context) as well.
+    /// Whether the price is known for inputs beyond [`ModelSpec::long_context`](super::spec::ModelSpec::long_context) as well;
+    /// in files it is, where they do not state it.
+    #[serde(default = "is_known")]
     pub covers_long_context: bool,
 }
 
+const fn is_known() -> bool {
+    true
+}
+
+impl Price {
+    /// A price of input and output, in USD for a million tokens, without a discount of cached input. What writes to the cache
+    /// cost is unknown.
+    pub const fn new(input: f64, output: f64) -> Self {
+        Self { input, cached_input: None, cache_write: None, output, covers_long_context: true }
+    }
+
+    /// Sets [`cached_input`](Self::cached_input).
+    #[must_use]
+    pub const fn with_cached_input(mut self, usd: f64) -> Self {
+        self.cached_input = Some(usd);
+        self
+    }
+
+    /// Sets [`cache_write`](Self::cache_write).
+    #[must_use]
+    pub const fn with_cache_write(mut self, usd: f64) -> Self {
+        self.cache_write = Some(usd);
+        self
+    }
+}
+
 /// What a model costs, tier by tier; `None` where no source states the tier's price.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Prices {
     /// The usual price.
     pub standard: Price,
     /// With the service tier `flex`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flex: Option<Price>,
     /// With the service tier `priority`, alias `fast`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Price>,
     /// Over the Batch API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Price>,
 }
 
 impl Prices {
+    /// Prices of which only the usual ones are known.
+    pub const fn new(standard: Price) -> Self {
+        Self { standard, flex: None, priority: None, batch: None }
+    }
+
+    /// Sets the price in this tier.
+    #[must_use]
+    pub const fn with_tier(mut self, tier: ServiceTier, price: Price) -> Self {
+        match tier {
+            ServiceTier::Standard => self.standard = price,
+            ServiceTier::Flex => self.flex = Some(price),
+            ServiceTier::Priority => self.priority = Some(price),
+            ServiceTier::Batch => self.batch = Some(price),
+        }
+        self
+    }
+
     /// The price in this tier.
     pub const fn at(&self, tier: ServiceTier) -> Option<Price> {
         match tier {

@@ -1,8 +1,10 @@
 //! What is known of one model, and the questions that the rest of the crate asks of it.
 
+use serde::{Deserialize, Serialize};
 use tachikoma_backends_core::ReasoningEffort;
 
 use super::date::Date;
+use super::efforts::Efforts;
 use super::image::ImageTokens;
 use super::price::Prices;
 
@@ -24,8 +26,15 @@ impl Support {
     }
 }
 
+impl From<bool> for Support {
+    fn from(can: bool) -> Self {
+        if can { Self::Yes } else { Self::No }
+    }
+}
+
 /// The field of Chat Completions that limits the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TokenParameter {
     /// `max_tokens`.
     MaxTokens,
@@ -34,7 +43,8 @@ pub enum TokenParameter {
 }
 
 /// When a model takes `temperature`, `top_p` and `logprobs`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sampling {
     /// Always.
     Allowed,
@@ -45,7 +55,8 @@ pub enum Sampling {
 }
 
 /// The role of the instructions to a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum InstructionRole {
     /// `system`.
     System,
@@ -56,13 +67,17 @@ pub enum InstructionRole {
 }
 
 /// How text becomes tokens, in tiktoken's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// `cl100k_base`.
+    #[serde(rename = "cl100k_base")]
     Cl100kBase,
     /// `o200k_base`.
+    #[serde(rename = "o200k_base")]
     O200kBase,
     /// `o200k_harmony`.
+    #[serde(rename = "o200k_harmony")]
     O200kHarmony,
 }
 
@@ -101,7 +116,7 @@ pub struct ModelSpec {
     /// Reasons before it answers.
     pub reasoning: Support,
     /// The efforts it supports, ascending. Empty where it does not reason, and where they are unknown.
-    pub efforts: &'static [ReasoningEffort],
+    pub efforts: Efforts,
     /// Its effort where a request names none.
     pub default_effort: Option<ReasoningEffort>,
     /// Answers on Chat Completions.
@@ -137,7 +152,8 @@ pub struct ModelSpec {
 }
 
 /// From how much input on a request costs more, and how much more.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LongContext {
     /// With more input than this, in tokens.
@@ -146,6 +162,14 @@ pub struct LongContext {
     pub input_factor: f64,
     /// How many times its usual price all output costs.
     pub output_factor: f64,
+}
+
+impl LongContext {
+    /// With more than `from` tokens of input, all input costs `input_factor` times its usual price, and all output
+    /// `output_factor` times.
+    pub const fn new(from: u32, input_factor: f64, output_factor: f64) -> Self {
+        Self { from, input_factor, output_factor }
+    }
 }
 
 const NONE: ReasoningEffort = ReasoningEffort::None;
@@ -168,7 +192,7 @@ impl ModelSpec {
         json_mode: Support::Unknown,
         streaming: Support::Unknown,
         reasoning: Support::Unknown,
-        efforts: &[],
+        efforts: Efforts::NONE,
         default_effort: None,
         chat: Support::Unknown,
         responses: Support::Unknown,

@@ -16,6 +16,7 @@ use tachikoma_backends_core::ReasoningEffort::{self, High, Low, Max, Medium, Min
 
 use super::OpenAIModel;
 use super::date::Date;
+use super::efforts::Efforts;
 use super::image::ImageTokens;
 use super::price::{ALL_TIERS, BATCH, FAST, FLEX, FREE_WRITES, PAID_WRITES, Prices, STANDARD_ONLY, Terms};
 use super::spec::Encoding::{Cl100kBase, O200kBase, O200kHarmony};
@@ -114,7 +115,7 @@ mod base {
     };
     pub(super) const O_SERIES: ModelSpec = ModelSpec {
         context_window: Some(200_000), max_input_tokens: Some(200_000), max_output_tokens: Some(100_000), parallel_tool_calls: No,
-        efforts: &[Low, Medium, High], default_effort: Some(Medium), stop: Unknown, cache_breakpoints: No,
+        efforts: Efforts::sorted(&[Low, Medium, High]), default_effort: Some(Medium), stop: Unknown, cache_breakpoints: No,
         ..REASONING
     };
     pub(super) const O1_MINI: ModelSpec = ModelSpec {
@@ -124,11 +125,11 @@ mod base {
     };
     /// Its efforts are unverified, hence not listed.
     pub(super) const DEEP_RESEARCH: ModelSpec = ModelSpec {
-        tools: Unknown, structured_outputs: No, json_mode: Unknown, efforts: &[], default_effort: None, chat: No, ..O_SERIES
+        tools: Unknown, structured_outputs: No, json_mode: Unknown, efforts: Efforts::NONE, default_effort: None, chat: No, ..O_SERIES
     };
     pub(super) const GPT_5: ModelSpec = ModelSpec {
         context_window: Some(400_000), max_input_tokens: Some(272_000), max_output_tokens: Some(128_000), parallel_tool_calls: Yes,
-        efforts: &[Minimal, Low, Medium, High], default_effort: Some(Medium), cache_breakpoints: No, ..REASONING
+        efforts: Efforts::sorted(&[Minimal, Low, Medium, High]), default_effort: Some(Medium), cache_breakpoints: No, ..REASONING
     };
     /// Does not reason, although it is called GPT-5.
     pub(super) const GPT_5_CHAT: ModelSpec = ModelSpec { token_parameter: Some(TokenParameter::MaxCompletionTokens), ..GPT_4O };
@@ -136,13 +137,13 @@ mod base {
     /// The page's `max_input_tokens` of 272,000 is more than its context window; LiteLLM's number fits.
     pub(super) const CHAT_LATEST: ModelSpec = ModelSpec {
         context_window: Some(128_000), max_input_tokens: Some(128_000), max_output_tokens: Some(16_384),
-        efforts: &[Medium], ..GPT_5
+        efforts: Efforts::sorted(&[Medium]), ..GPT_5
     };
-    pub(super) const CODEX: ModelSpec = ModelSpec { efforts: &[Low, Medium, High], chat: No, ..GPT_5 };
+    pub(super) const CODEX: ModelSpec = ModelSpec { efforts: Efforts::sorted(&[Low, Medium, High]), chat: No, ..GPT_5 };
     pub(super) const GPT_5_1: ModelSpec = ModelSpec {
-        efforts: &[OFF, Low, Medium, High], default_effort: Some(OFF), sampling: OnlyWithoutReasoning, ..GPT_5
+        efforts: Efforts::sorted(&[OFF, Low, Medium, High]), default_effort: Some(OFF), sampling: OnlyWithoutReasoning, ..GPT_5
     };
-    pub(super) const GPT_5_2: ModelSpec = ModelSpec { efforts: &[OFF, Low, Medium, High, XHigh], ..GPT_5_1 };
+    pub(super) const GPT_5_2: ModelSpec = ModelSpec { efforts: Efforts::sorted(&[OFF, Low, Medium, High, XHigh]), ..GPT_5_1 };
     pub(super) const GPT_5_4_MINI: ModelSpec = ModelSpec { chat_tools_require_effort_none: true, ..GPT_5_2 };
     pub(super) const GPT_5_4: ModelSpec = ModelSpec {
         context_window: Some(1_050_000), max_input_tokens: Some(922_000), long_context: LONG_272K, ..GPT_5_4_MINI
@@ -150,17 +151,17 @@ mod base {
     pub(super) const GPT_5_5: ModelSpec = ModelSpec { default_effort: Some(Medium), ..GPT_5_4 };
     /// OpenAI's document names it as the first with options and breakpoints of the prompt cache.
     pub(super) const GPT_5_6: ModelSpec = ModelSpec {
-        efforts: &[OFF, Low, Medium, High, XHigh, Max], cache_breakpoints: Yes, ..GPT_5_5
+        efforts: Efforts::sorted(&[OFF, Low, Medium, High, XHigh, Max]), cache_breakpoints: Yes, ..GPT_5_5
     };
     pub(super) const CYBER_5_5: ModelSpec = ModelSpec {
-        reasoning: Yes, efforts: &[OFF, Low, Medium, High, XHigh], default_effort: Some(Medium), sampling: OnlyWithoutReasoning,
+        reasoning: Yes, efforts: Efforts::sorted(&[OFF, Low, Medium, High, XHigh]), default_effort: Some(Medium), sampling: OnlyWithoutReasoning,
         cache_breakpoints: No, chat_tools_require_effort_none: true, ..REASONING_RULES
     };
     /// Cannot do without reasoning.
-    pub(super) const ASTRA: ModelSpec = ModelSpec { efforts: &[Low, Medium, High, XHigh, Max], sampling: Rejected, ..GPT_5_6 };
+    pub(super) const ASTRA: ModelSpec = ModelSpec { efforts: Efforts::sorted(&[Low, Medium, High, XHigh, Max]), sampling: Rejected, ..GPT_5_6 };
     /// Responses only; reasons long.
     pub(super) const PRO: ModelSpec = ModelSpec {
-        efforts: &[Medium, High, XHigh], default_effort: None, sampling: Rejected, chat: No, ..GPT_5
+        efforts: Efforts::sorted(&[Medium, High, XHigh]), default_effort: None, sampling: Rejected, chat: No, ..GPT_5
     };
     pub(super) const LONG_PRO: ModelSpec = ModelSpec {
         context_window: Some(1_050_000), max_input_tokens: Some(922_000), long_context: LONG_272K, ..PRO
@@ -234,10 +235,10 @@ models! {
     GPT_6_ASTRA_LAW          = "gpt-6-astra-law"          { prices: usd(10.0, Some(1.0), 50.0, PAID_WRITES), context_window: None, long_context: None, ..ASTRA }
     GPT_6_CYBER              = "gpt-6-cyber"              { prices: usd(20.0, Some(2.0), 100.0, PAID_WRITES), chat: No, responses: Yes, ..GPT_6_ID_ONLY }
     GPT_6_LUNA               = "gpt-6-luna"               { prices: usd(0.1, Some(0.01), 0.5, ALL_TIERS), ..GPT_5_6 }
-    GPT_6_ROSALIND           = "gpt-6-rosalind"           { prices: usd(15.0, Some(1.5), 75.0, PAID_WRITES), context_window: None, efforts: &[], cache_breakpoints: Yes, ..LONG_PRO }
+    GPT_6_ROSALIND           = "gpt-6-rosalind"           { prices: usd(15.0, Some(1.5), 75.0, PAID_WRITES), context_window: None, efforts: Efforts::NONE, cache_breakpoints: Yes, ..LONG_PRO }
     GPT_6_SOL                = "gpt-6-sol"                { prices: usd(2.0, Some(0.2), 10.0, ALL_TIERS), ..GPT_5_6 }
-    GPT_DAYBREAK_BLUE_LATEST = "gpt-daybreak-blue-latest" { prices: usd(4.0, Some(0.4), 20.0, PAID_WRITES), efforts: &[], sampling: OnlyWithoutReasoning, cache_breakpoints: Yes, ..LONG_PRO }
-    GPT_DAYBREAK_RED_LATEST  = "gpt-daybreak-red-latest"  { prices: usd(12.5, Some(1.25), 75.0, PAID_WRITES), max_input_tokens: Some(400_000), long_context: LONG_272K, efforts: &[], sampling: OnlyWithoutReasoning, cache_breakpoints: Yes, ..PRO }
+    GPT_DAYBREAK_BLUE_LATEST = "gpt-daybreak-blue-latest" { prices: usd(4.0, Some(0.4), 20.0, PAID_WRITES), efforts: Efforts::NONE, sampling: OnlyWithoutReasoning, cache_breakpoints: Yes, ..LONG_PRO }
+    GPT_DAYBREAK_RED_LATEST  = "gpt-daybreak-red-latest"  { prices: usd(12.5, Some(1.25), 75.0, PAID_WRITES), max_input_tokens: Some(400_000), long_context: LONG_272K, efforts: Efforts::NONE, sampling: OnlyWithoutReasoning, cache_breakpoints: Yes, ..PRO }
 
     // Reasoning, GPT-5
     GPT_5_6               = "gpt-5.6"               { prices: usd(4.0, Some(0.4), 20.0, ALL_TIERS), ..GPT_5_6 }
@@ -261,21 +262,21 @@ models! {
     GPT_5                 = "gpt-5"                 { snapshots: &["2025-08-07"], prices: usd(1.25, Some(0.125), 10.0, FAST), shutdown: on(2026, 12, 11), ..GPT_5 }
     GPT_5_MINI            = "gpt-5-mini"            { snapshots: &["2025-08-07"], prices: usd(0.25, Some(0.025), 2.0, Terms { priority: Some(1.8), ..FLEX }), shutdown: on(2026, 12, 11), ..GPT_5 }
     GPT_5_NANO            = "gpt-5-nano"            { snapshots: &["2025-08-07"], prices: usd(0.05, Some(0.005), 0.4, FLEX), shutdown: on(2026, 12, 11), ..GPT_5 }
-    GPT_5_PRO             = "gpt-5-pro"             { snapshots: &["2025-10-06"], prices: usd(15.0, None, 120.0, BATCH), shutdown: on(2026, 12, 11), max_output_tokens: Some(272_000), streaming: Unknown, efforts: &[High], default_effort: Some(High), ..PRO }
-    GPT_5_SEARCH_API      = "gpt-5-search-api"      { searches_web: true, snapshots: &["2025-10-14"], prices: usd(1.25, Some(0.125), 10.0, FREE_WRITES), context_window: None, json_mode: Unknown, streaming: Unknown, reasoning: Unknown, efforts: &[], default_effort: None, chat: Unknown, responses: Unknown, ..GPT_5 }
+    GPT_5_PRO             = "gpt-5-pro"             { snapshots: &["2025-10-06"], prices: usd(15.0, None, 120.0, BATCH), shutdown: on(2026, 12, 11), max_output_tokens: Some(272_000), streaming: Unknown, efforts: Efforts::sorted(&[High]), default_effort: Some(High), ..PRO }
+    GPT_5_SEARCH_API      = "gpt-5-search-api"      { searches_web: true, snapshots: &["2025-10-14"], prices: usd(1.25, Some(0.125), 10.0, FREE_WRITES), context_window: None, json_mode: Unknown, streaming: Unknown, reasoning: Unknown, efforts: Efforts::NONE, default_effort: None, chat: Unknown, responses: Unknown, ..GPT_5 }
 
     // Reasoning, GPT-5, shut down or never served
-    "gpt-5.1-mini"         { prices: usd(0.25, Some(0.025), 2.0, FREE_WRITES), context_window: Some(400_000), efforts: &[OFF, Low, Medium, High], sampling: OnlyWithoutReasoning, chat: Yes, responses: Yes, ..REASONING_RULES }
+    "gpt-5.1-mini"         { prices: usd(0.25, Some(0.025), 2.0, FREE_WRITES), context_window: Some(400_000), efforts: Efforts::sorted(&[OFF, Low, Medium, High]), sampling: OnlyWithoutReasoning, chat: Yes, responses: Yes, ..REASONING_RULES }
     "gpt-5.1-chat-latest"  { prices: usd(1.25, Some(0.125), 10.0, FREE_WRITES), shutdown: on(2026, 7, 23), ..CHAT_LATEST }
     "gpt-5.2-chat-latest"  { prices: usd(1.75, Some(0.175), 14.0, FREE_WRITES), shutdown: on(2026, 8, 10), ..CHAT_LATEST }
     "gpt-5.3-chat-latest"  { prices: usd(1.75, Some(0.175), 14.0, FREE_WRITES), shutdown: on(2026, 8, 10), ..CHAT_LATEST }
     "gpt-5-codex"          { prices: usd(1.25, Some(0.125), 10.0, FREE_WRITES), shutdown: on(2026, 7, 23), ..CODEX }
     "gpt-5.1-codex"        { prices: usd(1.25, Some(0.125), 10.0, FREE_WRITES), shutdown: on(2026, 7, 23), ..CODEX }
-    "gpt-5.1-codex-max"    { prices: usd(1.25, Some(0.125), 10.0, FREE_WRITES), shutdown: on(2026, 7, 23), efforts: &[Low, Medium, High, XHigh], ..CODEX }
+    "gpt-5.1-codex-max"    { prices: usd(1.25, Some(0.125), 10.0, FREE_WRITES), shutdown: on(2026, 7, 23), efforts: Efforts::sorted(&[Low, Medium, High, XHigh]), ..CODEX }
     "gpt-5.1-codex-mini"   { prices: usd(0.25, Some(0.025), 2.0, FREE_WRITES), shutdown: on(2026, 7, 23), ..CODEX }
-    "gpt-5.2-codex"        { prices: usd(1.75, Some(0.175), 14.0, FREE_WRITES), shutdown: on(2026, 7, 23), efforts: &[OFF, Low, Medium, High, XHigh], sampling: OnlyWithoutReasoning, ..CODEX }
+    "gpt-5.2-codex"        { prices: usd(1.75, Some(0.175), 14.0, FREE_WRITES), shutdown: on(2026, 7, 23), efforts: Efforts::sorted(&[OFF, Low, Medium, High, XHigh]), sampling: OnlyWithoutReasoning, ..CODEX }
     "codex-mini-latest"    { prices: usd(1.5, Some(0.375), 6.0, FREE_WRITES), shutdown: on(2026, 2, 12), max_input_tokens: None, file_input: Unknown, parallel_tool_calls: Unknown, chat: No, ..O_SERIES }
-    "computer-use-preview" { image_tokens: ImageTokens::tiles(65, 129), snapshots: &["2025-03-11"], prices: usd(3.0, None, 12.0, FREE_WRITES), shutdown: on(2026, 7, 23), context_window: Some(8_192), max_input_tokens: Some(8_192), max_output_tokens: Some(1_024), streaming: No, parallel_tool_calls: Yes, structured_outputs: No, efforts: &[], default_effort: None, chat: No, ..O_SERIES }
+    "computer-use-preview" { image_tokens: ImageTokens::tiles(65, 129), snapshots: &["2025-03-11"], prices: usd(3.0, None, 12.0, FREE_WRITES), shutdown: on(2026, 7, 23), context_window: Some(8_192), max_input_tokens: Some(8_192), max_output_tokens: Some(1_024), streaming: No, parallel_tool_calls: Yes, structured_outputs: No, efforts: Efforts::NONE, default_effort: None, chat: No, ..O_SERIES }
 
     // Reasoning, o series
     O3     = "o3"                    { stop: No, snapshots: &["2025-04-16"], prices: usd(2.0, Some(0.5), 8.0, Terms { flex: Some(0.5), priority: Some(1.75), ..BATCH }), shutdown: on(2026, 12, 11), ..O_SERIES }
@@ -294,7 +295,7 @@ models! {
     GPT_OSS_20B  = "gpt-oss-20b"  { prices: usd(0.029, None, 0.14, STANDARD_ONLY), ..GPT_OSS }
 
     // Without reasoning. Whether chat-latest reasons is disputed, so that what reasoning models reject is not sent to it.
-    CHAT_LATEST            = "chat-latest"                     { prices: usd(5.0, Some(0.5), 30.0, STANDARD_ONLY), reasoning: Unknown, efforts: &[], default_effort: None, stop: Unknown, penalties: Unknown, instruction_role: InstructionRole::System, cache_breakpoints: Unknown, ..GPT_5 }
+    CHAT_LATEST            = "chat-latest"                     { prices: usd(5.0, Some(0.5), 30.0, STANDARD_ONLY), reasoning: Unknown, efforts: Efforts::NONE, default_effort: None, stop: Unknown, penalties: Unknown, instruction_role: InstructionRole::System, cache_breakpoints: Unknown, ..GPT_5 }
     GPT_4_1                = "gpt-4.1"                         { snapshots: &["2025-04-14"], prices: usd(2.0, Some(0.5), 8.0, Terms { priority: Some(1.75), ..BATCH }), shutdown: on(2027, 1, 14), ..GPT_4_1 }
     GPT_4_1_MINI           = "gpt-4.1-mini"                    { snapshots: &["2025-04-14"], prices: usd(0.4, Some(0.1), 1.6, Terms { priority: Some(1.75), ..BATCH }), shutdown: on(2027, 1, 14), ..GPT_4_1 }
                              "gpt-4.5-preview"                 { snapshots: &["2025-02-27"], prices: usd(75.0, Some(37.5), 150.0, FREE_WRITES), shutdown: on(2025, 7, 14), max_input_tokens: None, file_input: Unknown, parallel_tool_calls: Unknown, ..GPT_4O }

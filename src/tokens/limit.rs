@@ -3,7 +3,6 @@
 use tachikoma_backends_core::CompletionRequest;
 
 use super::{TokenCount, ceiling, of_request};
-use crate::models::Match;
 use crate::target::Target;
 
 /// What is wrong with the size of a request; nothing where the model's own limits are not known. Counting takes time, so that a
@@ -24,8 +23,8 @@ pub(crate) fn most(request: &CompletionRequest, target: &Target, earlier: u32) -
 }
 
 fn check(target: &Target, max_tokens: Option<u32>, count: &TokenCount) -> Option<String> {
-    let Target { model, spec, by, .. } = target;
-    let input = spec.input_limit().filter(|_| *by != Match::Family)?;
+    let Target { model, spec, has_own_limits, .. } = target;
+    let input = spec.input_limit().filter(|_| *has_own_limits)?;
     let total = spec.context_window.unwrap_or(u32::MAX);
     let answer = max_tokens.unwrap_or_default();
     let counted = describe(count);

@@ -200,9 +200,9 @@ pub struct BackendCapabilities {
     pub vision: bool,
     /// The response can be forced to be JSON.
     pub json_mode: bool,
-    /// Limit on prompt and response together, in tokens.
+    /// Limit on prompt and response together, in tokens; 0 where it is unknown.
     pub max_context_tokens: u32,
-    /// Limit on the response, in tokens.
+    /// Limit on the response, in tokens; 0 where it is unknown.
     pub max_output_tokens: u32,
 }
 

@@ -35,6 +35,7 @@ mod llmock;
 mod metamorphic;
 mod metrics;
 mod model_facts;
+mod model_list;
 mod oracle;
 mod parity;
 mod properties;

@@ -39,6 +39,19 @@ max_tool_calls = 3
 
 [default_headers]
 x-title = "a"
+
+[models.my-model]
+base_model = "gpt-5.6-terra"
+context_window = 200000
+tools = false
+efforts = ["low", "high"]
+shutdown = "2030-01-02"
+
+[models.my-model.prices.standard]
+input = 1.5
+cached_input = 0.5
+output = 2.5
+covers_long_context = true
 "#;
 
 fn read(text: &str) -> Result<CodexBackendConfig, String> {
@@ -194,5 +207,9 @@ fn errors_name_the_wrong_setting() {
     check("base_url = \"u\"\n[azure]\nendpoint = \"e\"", &["base_url and azure are set together"]);
     check("[azure]\nversion = \"v\"", &["unknown field `version`", "`api_version`"]);
     check("[azure]\napi_version = \"v\"", &["missing field `endpoint`"]);
+    check("[models.a]\ncontext_windw = 9", &["line 2", "unknown field `context_windw`", "`context_window`"]);
+    check("[models.\"a.b\"]\ntools = 1", &["line 2", "integer `1`", "a boolean"]);
+    check("[models.a]\nshutdown = \"soon\"", &["line 2", "\"soon\" is not a valid day"]);
+    check("[models.a]\nprices.standard = { input = 1.0 }", &["line 2", "missing field `output`"]);
     check("[default_headers]\n\"x team\" = \"a\"", &["\"x team\" is not a valid header name"]);
 }

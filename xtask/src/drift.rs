@@ -4,9 +4,6 @@ mod crate_side;
 mod declared;
 mod finding;
 mod merge;
-#[allow(dead_code, unreachable_pub, reason = "only a part of the main crate's facts is of interest here")]
-#[cfg_attr(not(in_repository), path = "drift/no_model_table.rs")]
-mod model_table;
 mod rename;
 mod render;
 mod silent;
@@ -26,7 +23,7 @@ use serde_json::Value;
 
 use crate::provenance::{Size, Upstream};
 use crate::{files, prune, source};
-pub(crate) use crate_side::Crate;
+pub(crate) use crate_side::{Crate, Row};
 use crate_side::{Models, Shutdown};
 use finding::{Class, Finding};
 use silent::Silent;

@@ -5,6 +5,10 @@ mod drift;
 mod files;
 mod lower;
 mod mock_schema;
+#[allow(dead_code, unreachable_pub, reason = "only a part of the main crate's facts is of interest here")]
+#[cfg_attr(not(in_repository), path = "no_model_table.rs")]
+mod model_table;
+mod models;
 mod overlay;
 mod provenance;
 mod prune;
@@ -30,6 +34,7 @@ enum Verb {
     Regen(regen::Options),
     /// Report what changed in the API between two documents.
     Drift(drift::Options),
+    Models(models::Options),
     Ci(ci::Options),
 }
 
@@ -48,6 +53,7 @@ fn main() -> ExitCode {
     let (done, failure) = match arguments.verb {
         Verb::Regen(options) => (regen::run(&options), 1),
         Verb::Drift(options) => (drift::run(&options), USAGE),
+        Verb::Models(options) => (models::run(&options), USAGE),
         Verb::Ci(options) => (ci::run(&options).map(|()| 0), 1),
     };
     match done {

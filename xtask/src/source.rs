@@ -49,12 +49,17 @@ pub(crate) struct Document {
 
 /// Reads a document from a URL or a file; gzip is unpacked.
 pub(crate) fn read(from: &str) -> Result<Document> {
-    let bytes = if is_url(from) {
-        fetch(from)?
-    } else {
-        fs::read(from).with_context(|| format!("cannot read {from}"))?
-    };
-    unpack(bytes).with_context(|| format!("{from} is not an OpenAPI document"))
+    unpack(read_bytes(from)?).with_context(|| format!("{from} is not an OpenAPI document"))
+}
+
+/// Reads any text from a URL or a file; gzip is unpacked.
+pub(crate) fn read_text(from: &str) -> Result<String> {
+    let document = unpack(read_bytes(from)?).with_context(|| format!("{from} is not a list of models"))?;
+    Ok(document.text)
+}
+
+fn read_bytes(from: &str) -> Result<Vec<u8>> {
+    if is_url(from) { fetch(from) } else { fs::read(from).with_context(|| format!("cannot read {from}")) }
 }
 
 /// The source and the date to record, from the table of known documents or from `from`. A local path is private: only the

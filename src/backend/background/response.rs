@@ -43,7 +43,7 @@ impl BackgroundResponse<'_> {
     #[must_use]
     pub fn with_model(mut self, model: impl Into<OpenAIModel>) -> Self {
         let model = model.into();
-        let target = Target::new(model.clone(), model.lookup(), WireApi::Responses);
+        let target = Target::new(model.clone(), self.backend.lookup(&model), WireApi::Responses);
         let limits = self.backend.config.reliability();
         self.stored.include = stored::default_include(&target);
         self.context = ResponseContext {

@@ -9,20 +9,19 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::model_table;
 use super::silent::owner;
 use super::view::{Form, View};
-use crate::files;
+use crate::{files, model_table};
 
 /// How many days ahead a shutdown is reported.
 const NOTICE_DAYS: i64 = 90;
 
 /// A row of the model table.
 #[derive(Debug, PartialEq)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// The id, its aliases and its dated snapshots.
-    pub(super) names: Vec<String>,
-    pub(super) shutdown: Option<Date>,
+    pub(crate) names: Vec<String>,
+    pub(crate) shutdown: Option<Date>,
 }
 
 /// The models that the documents and the table name.
