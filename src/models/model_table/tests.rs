@@ -65,7 +65,7 @@ proptest! {
 
 #[test]
 fn only_a_whole_date_is_a_snapshot() {
-    let table = ModelTable::new().with_model("my-model", ModelFacts::new().with_context_window(7u32));
+    let table = ModelTable::new().with_model("my-model", ModelFacts::new().with_context_window(7));
     let window =
         |id: &str| Sources { server: &ModelTable::new(), settings: &table }.lookup(id).spec.context_window;
     assert_eq!(window("my-model-2030-01-02"), Some(7));
