@@ -48,7 +48,7 @@ always_stated!(bool, Sampling, InstructionRole);
 
 /// Makes the struct, with a method for each fact. A fact has the name of its cell in [`ModelSpec`].
 macro_rules! facts {
-    ($($(#[$doc:meta])* $field:ident: $type:ty, $with:ident;)*) => {
+    ($($(#[$doc:meta])* $field:ident: $type:ty, $with:ident($argument:ty);)*) => {
         /// What one source states of a model. Each fact is optional, and a fact that is stated takes precedence over that of the
         /// [model table](crate::models). They are set in code, in the settings under `[models."ID"]`, or in a file of their own
         /// ([`ModelTable`](super::ModelTable)); an unknown name there is an error.
@@ -93,7 +93,7 @@ macro_rules! facts {
             $(
                 #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
                 #[must_use]
-                pub fn $with(mut self, $field: impl Into<$type>) -> Self {
+                pub fn $with(mut self, $field: $argument) -> Self {
                     self.$field = Some($field.into());
                     self
                 }
@@ -127,61 +127,61 @@ macro_rules! facts {
 
 facts! {
     /// Input and output together, in tokens.
-    context_window: u32, with_context_window;
+    context_window: u32, with_context_window(u32);
     /// Input, in tokens.
-    max_input_tokens: u32, with_max_input_tokens;
+    max_input_tokens: u32, with_max_input_tokens(u32);
     /// Output, in tokens, reasoning included.
-    max_output_tokens: u32, with_max_output_tokens;
+    max_output_tokens: u32, with_max_output_tokens(u32);
     /// Takes images.
-    image_input: bool, with_image_input;
+    image_input: bool, with_image_input(bool);
     /// Takes files (PDF).
-    file_input: bool, with_file_input;
+    file_input: bool, with_file_input(bool);
     /// Takes audio.
-    audio_input: bool, with_audio_input;
+    audio_input: bool, with_audio_input(bool);
     /// Calls tools.
-    tools: bool, with_tools;
+    tools: bool, with_tools(bool);
     /// Makes several calls in one answer.
-    parallel_tool_calls: bool, with_parallel_tool_calls;
+    parallel_tool_calls: bool, with_parallel_tool_calls(bool);
     /// Answers by a JSON Schema.
-    structured_outputs: bool, with_structured_outputs;
+    structured_outputs: bool, with_structured_outputs(bool);
     /// Answers with some JSON object.
-    json_mode: bool, with_json_mode;
+    json_mode: bool, with_json_mode(bool);
     /// Streams its answer.
-    streaming: bool, with_streaming;
+    streaming: bool, with_streaming(bool);
     /// Reasons before it answers.
-    reasoning: bool, with_reasoning;
+    reasoning: bool, with_reasoning(bool);
     /// The efforts it supports.
-    efforts: Efforts, with_efforts;
+    efforts: Efforts, with_efforts(impl Into<Efforts>);
     /// Its effort where a request names none.
-    default_effort: ReasoningEffort, with_default_effort;
+    default_effort: ReasoningEffort, with_default_effort(ReasoningEffort);
     /// Answers on Chat Completions.
-    chat: bool, with_chat;
+    chat: bool, with_chat(bool);
     /// Answers on the Responses API.
-    responses: bool, with_responses;
+    responses: bool, with_responses(bool);
     /// On Chat Completions, takes tools only together with the effort `none`.
-    chat_tools_require_effort_none: bool, with_chat_tools_require_effort_none;
+    chat_tools_require_effort_none: bool, with_chat_tools_require_effort_none(bool);
     /// The field that limits the answer on Chat Completions. In files it is `max_tokens` or `max_completion_tokens`.
-    token_parameter: TokenParameter, with_token_parameter;
+    token_parameter: TokenParameter, with_token_parameter(TokenParameter);
     /// When it takes `temperature`, `top_p` and `logprobs`. In files it is `allowed`, `only_without_reasoning` or `rejected`.
-    sampling: Sampling, with_sampling;
+    sampling: Sampling, with_sampling(Sampling);
     /// Takes `presence_penalty`, `frequency_penalty` and `logit_bias`.
-    penalties: bool, with_penalties;
+    penalties: bool, with_penalties(bool);
     /// Takes stop texts.
-    stop: bool, with_stop;
+    stop: bool, with_stop(bool);
     /// Takes options of its prompt cache and breakpoints in it.
-    cache_breakpoints: bool, with_cache_breakpoints;
+    cache_breakpoints: bool, with_cache_breakpoints(bool);
     /// The role of its instructions. In files it is `system`, `developer` or `user_only`.
-    instruction_role: InstructionRole, with_instruction_role;
+    instruction_role: InstructionRole, with_instruction_role(InstructionRole);
     /// How it counts tokens. In files it is `cl100k_base`, `o200k_base` or `o200k_harmony`.
-    encoding: Encoding, with_encoding;
+    encoding: Encoding, with_encoding(Encoding);
     /// The day on which it is shut down. In files it is `2027-01-14`.
-    shutdown: Date, with_shutdown;
+    shutdown: Date, with_shutdown(Date);
     /// Searches the web for every response, on Chat Completions, where the response does not list it.
-    searches_web: bool, with_searches_web;
+    searches_web: bool, with_searches_web(bool);
     /// What it costs. In files it is a table of tiers, `prices.standard = { input = 0.1, output = 0.4 }`.
-    prices: Prices, with_prices;
+    prices: Prices, with_prices(impl Into<Prices>);
     /// What long inputs cost more.
-    long_context: LongContext, with_long_context;
+    long_context: LongContext, with_long_context(LongContext);
 }
 
 impl From<Price> for Prices {

@@ -229,3 +229,6 @@ impl Sources<'_> {
         self.lookup(id).spec.capabilities(family(base.unwrap_or(id)).as_ref())
     }
 }
+
+#[cfg(test)]
+mod tests;

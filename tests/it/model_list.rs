@@ -33,7 +33,7 @@ async fn sources_of_facts_in_their_order() {
         {"id": "gpt-5.6-nova", "object": "model", "created": 1, "owned_by": "openai"},
     ])))
     .await;
-    let facts = ModelFacts::new().with_context_window(2048u32).with_tools(false);
+    let facts = ModelFacts::new().with_context_window(2048).with_tools(false);
     let backend = CodexBackend::new(config(&url).with_model_facts("set", facts)).unwrap();
     assert_eq!(backend.capabilities_for("local").max_context_tokens, 0);
     let models = backend.list_models().await.unwrap();
@@ -108,20 +108,16 @@ async fn requests_use_the_facts_of_all_sources() {
         ("small", ModelTable::new(), true),
         (
             "small",
-            ModelTable::new().with_model("small", ModelFacts::new().with_context_window(100_000u32)),
+            ModelTable::new().with_model("small", ModelFacts::new().with_context_window(100_000)),
             false,
         ),
         ("large", ModelTable::new(), false),
-        (
-            "large",
-            ModelTable::new().with_model("large", ModelFacts::new().with_max_input_tokens(100u32)),
-            true,
-        ),
+        ("large", ModelTable::new().with_model("large", ModelFacts::new().with_max_input_tokens(100)), true),
         // Of its family, whose limits are not its own.
         ("gpt-5.6-nova", ModelTable::new(), false),
         (
             "gpt-5.6-nova",
-            ModelTable::new().with_model("gpt-5.6-nova", ModelFacts::new().with_context_window(100u32)),
+            ModelTable::new().with_model("gpt-5.6-nova", ModelFacts::new().with_context_window(100)),
             true,
         ),
     ] {
@@ -185,9 +181,9 @@ async fn costs_follow_the_prices_of_settings_and_server() {
 fn facts_that_cannot_be_true_are_refused() {
     for (facts, words) in [
         (ModelFacts::new().with_base_model("no-such-model"), "base model \"no-such-model\""),
-        (ModelFacts::new().with_context_window(0u32), "context_window of 0"),
+        (ModelFacts::new().with_context_window(0), "context_window of 0"),
         (
-            ModelFacts::new().with_context_window(10u32).with_max_output_tokens(11u32),
+            ModelFacts::new().with_context_window(10).with_max_output_tokens(11),
             "more than its context_window",
         ),
         (ModelFacts::new().with_prices(Price::new(-1.0, 1.0)), "a price"),

@@ -47,7 +47,7 @@ fn facts_of_each_server() {
     );
     check(
         json!({"id": "m", "context_window": 131_072, "max_completion_tokens": 8192}),
-        window(131_072).with_max_output_tokens(8192u32),
+        window(131_072).with_max_output_tokens(8192),
     );
     check(
         json!({
@@ -58,7 +58,7 @@ fn facts_of_each_server() {
             "supported_parameters": ["tools", "response_format", "temperature"],
         }),
         window(128_000)
-            .with_max_output_tokens(16_384u32)
+            .with_max_output_tokens(16_384)
             .with_prices(Price::new(1.25, 10.0).with_cached_input(0.125))
             .with_image_input(true)
             .with_audio_input(false)
@@ -83,7 +83,7 @@ fn values_of_another_form_are_unknown() {
     }
     check(
         json!({"id": "m", "context_length": "4096", "max_output_tokens": 9000}),
-        ModelFacts::new().with_context_window(4096u32),
+        ModelFacts::new().with_context_window(4096),
     );
 }
 
