@@ -61,9 +61,9 @@ impl Agent {
     /// Sends one request after the other until the end.
     pub(crate) async fn run(self, end: Instant) {
         let mut messages = Vec::new();
-        let mut turn = 0;
+        let mut turn = 0_usize;
         while Instant::now() < end {
-            if turn % TURNS == 0 {
+            if turn.is_multiple_of(TURNS) {
                 messages.clear();
             }
             turn += 1;
@@ -71,7 +71,7 @@ impl Agent {
             messages.push(Message::user(&*prompt));
             let request = CompletionRequest::new(messages.clone());
             self.tally.begin();
-            let response = if turn % WHOLE_EVERY == 0 {
+            let response = if turn.is_multiple_of(WHOLE_EVERY) {
                 self.backend.complete(request).await.map(Some)
             } else {
                 self.stream(request, (self.number + turn).is_multiple_of(DROP_EVERY)).await
