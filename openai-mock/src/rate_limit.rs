@@ -34,7 +34,7 @@ struct Level {
 #[derive(Debug)]
 pub(crate) struct Admission {
     /// The headers of its response.
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// The error, if it is refused.
     pub(crate) refusal: Option<ApiError>,
 }
@@ -69,29 +69,34 @@ impl RateLimiter {
         let now = Instant::now();
         let full = limits.map(|limit| Level { left: limit, at: now });
         let levels = self.models.entry(model.to_owned()).or_insert(full);
-        let left = [0, 1].map(|kind| levels[kind].left(limits[kind], now));
-        // A request that exceeds the limit alone passes when all of it is left.
-        let missing = [0, 1].map(|kind| costs[kind].min(limits[kind]) - left[kind]);
-        let waits = [0, 1].map(|kind| missing[kind].max(0.0) / limits[kind] * MINUTE);
-        let is_refused = missing.iter().any(|missing| *missing > 0.0);
-        if !is_refused {
-            *levels = [0, 1].map(|kind| Level { left: left[kind] - costs[kind], at: now });
+        let (mut headers, mut longest) = (Vec::new(), (Duration::ZERO, ""));
+        let charges = KINDS.iter().zip(levels.iter()).zip(limits.into_iter().zip(costs));
+        for ((kind, level), (limit, cost)) in charges.clone() {
+            // A request that exceeds the limit alone passes when all of it is left.
+            let missing = (cost.min(limit) - level.left(limit, now)).max(0.0);
+            let wait = Duration::from_secs_f64(missing / limit * MINUTE);
+            if wait > longest.0 {
+                longest = (wait, kind);
+            }
         }
-        let mut headers = Vec::new();
-        for (kind, names) in NAMES.iter().enumerate() {
-            let left = if is_refused { left[kind] } else { left[kind] - costs[kind] };
-            let reset = (limits[kind] - left) / limits[kind] * MINUTE;
-            headers.push((names[0], limits[kind].to_string()));
-            headers.push((names[1], left.max(0.0).floor().to_string()));
-            headers.push((names[2], format!("{}ms", (reset * 1000.0).ceil())));
+        let (wait, reason) = longest;
+        let is_refused = !wait.is_zero();
+        let mut charged = Vec::new();
+        for ((kind, level), (limit, cost)) in charges {
+            let left = level.left(limit, now) - if is_refused { 0.0 } else { cost };
+            let reset = (limit - left) / limit * MINUTE;
+            headers.push((format!("x-ratelimit-limit-{kind}"), limit.to_string()));
+            headers.push((format!("x-ratelimit-remaining-{kind}"), left.max(0.0).floor().to_string()));
+            headers.push((format!("x-ratelimit-reset-{kind}"), format!("{}ms", (reset * 1000.0).ceil())));
+            charged.push(Level { left, at: now });
         }
-        let wait = Duration::from_secs_f64(waits[0].max(waits[1]));
+        levels.iter_mut().zip(charged).for_each(|(level, charged)| *level = charged);
         let refusal = is_refused.then(|| {
-            headers.push(("retry-after-ms", (wait.as_secs_f64() * 1000.0).ceil().to_string()));
-            headers.push(("retry-after", wait.as_secs_f64().ceil().to_string()));
-            let kind = if waits[0] >= waits[1] { "requests" } else { "tokens" };
-            let message =
-                format!("Rate limit reached for {model} on {kind} per min. Please try again in {wait:.3?}.");
+            headers.push(("retry-after-ms".to_owned(), (wait.as_secs_f64() * 1000.0).ceil().to_string()));
+            headers.push(("retry-after".to_owned(), wait.as_secs_f64().ceil().to_string()));
+            let message = format!(
+                "Rate limit reached for {model} on {reason} per min. Please try again in {wait:.3?}."
+            );
             ApiError::new(StatusCode::TOO_MANY_REQUESTS, message).code("rate_limit_exceeded")
         });
         Some(Admission { headers, refusal })
@@ -104,10 +109,8 @@ impl Level {
     }
 }
 
-const NAMES: [[&str; 3]; 2] = [
-    ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
-    ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
-];
+/// What is limited.
+const KINDS: [&str; 2] = ["requests", "tokens"];
 
 #[cfg(test)]
 mod tests {

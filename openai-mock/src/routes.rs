@@ -164,7 +164,7 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
         response.headers_mut().entry("x-request-id").or_insert(id);
     }
     for (name, value) in admission.into_iter().flat_map(|admission| admission.headers) {
-        if let Ok(value) = HeaderValue::try_from(value) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             response.headers_mut().entry(name).or_insert(value);
         }
     }

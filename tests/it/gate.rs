@@ -52,7 +52,7 @@ async fn run(backends: &[Arc<CodexBackend>], load: Load) -> Duration {
                 let request =
                     CompletionRequest::user(format!("{agent} {number} {}", "word ".repeat(load.bytes / 5)));
                 let index = agent * load.requests + number;
-                if load.cancel_every.is_some_and(|every| index % every == 0) {
+                if load.cancel_every.is_some_and(|every| index.is_multiple_of(every)) {
                     _ = timeout(Duration::from_millis(700), backend.try_complete(request)).await;
                     continue;
                 }

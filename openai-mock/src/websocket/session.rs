@@ -174,7 +174,6 @@ impl Session {
             fault => fault,
         };
         if let Some(Admission { headers, refusal: Some(refusal) }) = self.shared.admit(&body) {
-            let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value));
             return Err(Refusal::Ignored(refusal.to_message_with(headers, lane)));
         }
         let memory = |id: &str| self.lanes.memory(id);

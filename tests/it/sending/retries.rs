@@ -35,7 +35,7 @@ async fn retries_of_all_tasks_share_a_budget() {
             assert_eq!(error.to_string().contains(exhausted), error.attempts() < 3, "{error}");
         }
     }
-    check(|config| config, 200, 250).await;
+    check(|config| config, 200, 240).await;
     check(|config| config.with_retry_budget(0.0), 200, 210).await;
     check(|config| config.with_retry_budget(None), 200, 600).await;
     check(|config| config, 1, 3).await;
