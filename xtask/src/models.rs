@@ -24,9 +24,9 @@ const PROGRESS: Duration = Duration::from_secs(2);
 
 /// Compare the model table, src/models/table.rs, with another list of models.
 ///
-/// The form of the list is detected: `api.json` of models.dev (https://models.dev/api.json),
+/// The form of the list is detected: `api.json` of models.dev (<https://models.dev/api.json>),
 /// `model_prices_and_context_window.json` of LiteLLM
-/// (https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json), a file of facts with its sources
+/// (<https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json>), a file of facts with its sources
 /// (`models[].sources`), or the response of a server to `GET /models`. Only OpenAI's models for text are compared. What the other
 /// list does not state is no difference; nor is a capability that the table leaves open. Differences that are known, with the
 /// reason, are in xtask/src/models/known.json.
