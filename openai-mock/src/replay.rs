@@ -91,7 +91,7 @@ impl ReplayState {
     /// one again.
     ///
     /// # Errors
-    /// There is none: why, with the nearest one.
+    /// No recorded request fits: the reason, with the nearest one.
     fn next(&self, request: &RequestParts<'_>) -> Result<Exchange, String> {
         let exchanges = &self.replay.exchanges;
         let mut sent = lock(&self.sent);

@@ -6,6 +6,7 @@ use tachikoma_backends_core::{
     CompletionChunk, CompletionRequest, CompletionResponse, Message, ProviderState, Role,
 };
 
+use crate::CodexError;
 use crate::api::responses;
 use crate::target::{PreviousResponse, Target};
 use crate::tokens;
@@ -112,6 +113,13 @@ pub(super) struct Continuation {
     known: usize,
     /// As many tokens as they have at most, if that is known.
     most_tokens: Option<u32>,
+}
+
+impl Continuation {
+    /// Whether the server does not have the response, by this error.
+    pub(super) fn is_missing(&self, error: &CodexError) -> bool {
+        responses::is_previous_missing(error, &self.id)
+    }
 }
 
 /// The last response to a conversation, and what led to it.

@@ -20,10 +20,9 @@ struct GatedStream<E> {
 
 /// The stream with its place, if there is a limit on them.
 pub(super) fn gated<E: 'static>(chunks: ChunkStream<E>, slot: Option<Slot>) -> ChunkStream<E> {
-    if let Some(slot) = &slot {
-        slot.ready();
-    }
-    if slot.is_none() { chunks } else { Box::pin(GatedStream { chunks, slot }) }
+    let Some(slot) = slot else { return chunks };
+    slot.ready();
+    Box::pin(GatedStream { chunks, slot: Some(slot) })
 }
 
 impl<E> Stream for GatedStream<E> {

@@ -13,7 +13,7 @@ use super::chain::{Chain, Continuation, Conversation};
 use super::exchange::{ChunkStream, ProtocolRequest};
 use super::prepare::PreparedRequest;
 use crate::CodexError;
-use crate::api::responses::{self, Storing};
+use crate::api::responses::Storing;
 use crate::runtime::transport::Body;
 use crate::target::WireApi;
 
@@ -86,8 +86,7 @@ impl StoredTurn {
 
     /// Whether the server does not have the response that was to be continued, by this error. The whole conversation is sent then.
     pub(super) fn is_missing(&mut self, error: &CodexError) -> bool {
-        let is_missing =
-            |continuation: &mut Continuation| responses::is_previous_missing(error, &continuation.id);
+        let is_missing = |continuation: &mut Continuation| continuation.is_missing(error);
         let Some(continuation) = self.continuation.take_if(is_missing) else { return false };
         tracing::debug!(
             request_id = error.request_id(),

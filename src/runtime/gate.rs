@@ -96,7 +96,7 @@ impl Gate {
         Settings { account: Some(name.into()), ..Settings::default() }.into()
     }
 
-    /// The most requests in progress at a time, streams until their end included. By default there is no limit. 0 counts as 1.
+    /// The most requests in progress at a time, streams until their end included. By default they are not limited. 0 counts as 1.
     ///
     /// A stream that its caller has not polled for a second does not count, since the caller may be waiting for further requests,
     /// as an agent does for its subagents.

@@ -166,7 +166,7 @@ fn time(ms: f64) -> Result<Duration, String> {
     Duration::try_from_secs_f64(ms / 1e3).map_err(|error| format!("{ms} ms: {error}"))
 }
 
-/// The body of a request: JSON, a text, or null where there is none.
+/// The body of a request: JSON, a text, or null without a body.
 pub(super) fn body_value(bytes: &[u8]) -> Value {
     if bytes.is_empty() {
         return Value::Null;

@@ -29,7 +29,7 @@ impl Storing {
         Self { previous, ..Self::default() }
     }
 
-    /// Whether the server said that it stores the response.
+    /// Whether the server reports that it stores the response.
     pub(crate) fn is_stored(&self) -> bool {
         self.is_stored.load(Ordering::Relaxed)
     }

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::{Instant, timeout};
 
 use crate::CodexError;
-use crate::api::{responses, websocket};
+use crate::api::websocket;
 use crate::backend::chain::{Chain, Continuation, Conversation};
 use crate::runtime::websocket::{Lane, MAX_LANES, WebSocketConnection, WebSocketSource};
 
@@ -244,8 +244,7 @@ impl ReservedLane {
 
     /// Whether the server does not know the response that was to be continued, by this error.
     pub(super) fn is_missing(&mut self, error: &CodexError) -> bool {
-        let is_missing =
-            |continuation: &mut Continuation| responses::is_previous_missing(error, &continuation.id);
+        let is_missing = |continuation: &mut Continuation| continuation.is_missing(error);
         let Some(continuation) = self.continuation.take_if(is_missing) else { return false };
         if let Some(pooled) = self.pool.state().connection(self.lane.connection()) {
             pooled.chains.retain(|_, known| known.chain.id() != continuation.id);
