@@ -6,9 +6,9 @@ use std::process::{ExitCode, Stdio};
 use std::{error::Error, io, io::Write, time::Duration};
 
 use clap::Parser;
-use openai_mock::{MockServer, Reply};
 use tachikoma_backend_codex::{Approval, Tool, ToolCall, ToolDefinition, ToolRunEvent, ToolRunner};
 use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CompletionRequest};
+use tachikoma_openai_mock::{MockServer, Reply};
 use tokio::process::Command;
 
 /// Works on a task with three tools: read a file, write a file, run a command.

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use openai_mock::{MockServer, Reply};
 use tachikoma_backend_codex::{
     AccessToken, Azure, CodexBackend, CodexBackendConfig, Credentials, TokenError,
 };
 use tachikoma_backends_core::{CompletionRequest, Message};
+use tachikoma_openai_mock::{MockServer, Reply};
 
 /// Sends a prompt to a deployment of Azure OpenAI, and prints the URL of the request.
 ///

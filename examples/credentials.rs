@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use openai_mock::MockServer;
 use tachikoma_backend_codex::{
     AccessToken, ApiKey, CodexBackend, CodexBackendConfig, Credentials, TokenError,
 };
 use tachikoma_backends_core::{CompletionRequest, Message};
+use tachikoma_openai_mock::MockServer;
 
 /// Sends requests to a mock server inside this process, without network, with an API key, a key file, a key command, tokens and
 /// no credentials, and prints the headers that it received.

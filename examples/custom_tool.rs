@@ -5,11 +5,11 @@ use std::num::ParseIntError;
 use std::{error::Error, process::ExitCode};
 
 use clap::Parser;
-use openai_mock::{MockServer, OutputItem, Reply};
 use tachikoma_backend_codex::{
     Azure, CodexBackend, CodexBackendConfig, CompletionRequest, CustomTool, GrammarSyntax, Tool,
     ToolRunEvent, ToolRunner,
 };
+use tachikoma_openai_mock::{MockServer, OutputItem, Reply};
 
 /// Lets the model calculate by a tool whose input follows a grammar.
 ///

@@ -40,7 +40,7 @@ async fn run(Arguments { texts, model, dimensions }: Arguments) -> Result<(), Bo
     let config = if is_set("OPENAI_API_KEY") || is_set("OPENAI_BASE_URL") {
         CodexBackendConfig::from_env()?
     } else {
-        let server = mock.insert(openai_mock::MockServer::start().await?);
+        let server = mock.insert(tachikoma_openai_mock::MockServer::start().await?);
         eprintln!("OPENAI_API_KEY is not set: talking to the embedded mock at {}", server.base_url());
         CodexBackendConfig::new("sk-mock").with_base_url(server.base_url())
     };

@@ -5,11 +5,11 @@ use std::{error::Error, path::PathBuf, process::ExitCode};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use clap::Parser;
-use openai_mock::{MockServer, Reply};
 use tachikoma_backend_codex::{
     Azure, CodexBackend, CodexBackendConfig, CompletionRequest, ContentPart, ImageDetail, Message,
     MessageContent, ToolDefinition, ToolParameters, ToolRunEvent, ToolRunner,
 };
+use tachikoma_openai_mock::{MockServer, Reply};
 
 /// Compares a PDF with a screenshot that the model takes by a tool.
 ///

@@ -4,11 +4,11 @@
 use std::{error::Error, process::ExitCode};
 
 use clap::Parser;
-use openai_mock::{MockServer, OutputItem, Reply};
 use tachikoma_backend_codex::tools::{CodeInterpreterTool, SearchContextSize, WebSearchTool};
 use tachikoma_backend_codex::{
     Backend, Citation, CodexBackend, CodexBackendConfig, CompletionRequest, ItemContent, MessageItem,
 };
+use tachikoma_openai_mock::{MockServer, OutputItem, Reply};
 
 /// Answers a question with a search of the web and with code, both run by OpenAI, and prints every step and citation.
 ///

@@ -4,11 +4,11 @@
 use std::{error::Error, process::ExitCode};
 
 use clap::Parser;
-use openai_mock::{MockServer, Reply};
 use tachikoma_backend_codex::{
     Api, CodexBackend, CodexBackendConfig, CompletionRequest, ToolDefinition, ToolRunEvent, ToolRunner,
     WebSocket,
 };
+use tachikoma_openai_mock::{MockServer, Reply};
 
 /// Runs an agent with many tool calls over HTTP and over a WebSocket, and prints what each run uploads.
 #[derive(Parser)]

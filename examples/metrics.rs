@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use clap::Parser;
 use futures::StreamExt;
-use openai_mock::{MockServer, Reply};
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, HistogramDataPoint, Metric, MetricData};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CompletionRequest, Gate};
+use tachikoma_openai_mock::{MockServer, Reply};
 
 /// Sends requests to a mock server, some of which are slow, fail or are sent again, and prints the metrics of them.
 ///

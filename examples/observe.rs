@@ -4,9 +4,9 @@
 use std::{error::Error, process::ExitCode};
 
 use clap::Parser;
-use openai_mock::{MockServer, Reply};
 use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{CompletionRequest, Message};
+use tachikoma_openai_mock::{MockServer, Reply};
 use tracing_subscriber::fmt::format::FmtSpan;
 
 /// Sends a prompt, and prints the span of the call, as a tracing subscriber gets it, on standard error.

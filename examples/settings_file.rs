@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use openai_mock::MockServer;
 use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{CompletionRequest, Message};
+use tachikoma_openai_mock::MockServer;
 
 /// Reads the settings of a backend from a TOML file, prints them as parsed, without secrets, and sends a request.
 #[derive(Parser)]

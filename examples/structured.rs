@@ -54,7 +54,7 @@ async fn run(Arguments { prompt, schema }: Arguments) -> Result<(), Box<dyn Erro
     if schema {
         println!("{:#}", strict_schema_of::<Recipe>()?.schema);
     }
-    let mock = openai_mock::MockServer::start().await?;
+    let mock = tachikoma_openai_mock::MockServer::start().await?;
     let config = match std::env::var_os("OPENAI_API_KEY") {
         Some(_) => CodexBackendConfig::from_env()?,
         None => CodexBackendConfig::new("sk-mock").with_base_url(mock.base_url()),

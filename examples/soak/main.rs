@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use openai_mock::MockServer;
 use tachikoma_backend_codex::Gate;
+use tachikoma_openai_mock::MockServer;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio::time::timeout;

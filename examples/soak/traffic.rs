@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openai_mock::{Counters, MockServer};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, Gate, WebSocket};
 use tachikoma_backends_core::{Backend, Backoff, Fallback};
+use tachikoma_openai_mock::{Counters, MockServer};
 
 use crate::Failure;
 

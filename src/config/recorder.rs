@@ -5,7 +5,7 @@ use crate::runtime::Recorder;
 
 impl CodexBackendConfig {
     /// Records every exchange to a file: a path, which is added to, or a [`Recorder`] with options. The recording is redacted, and
-    /// `openai-mock` can play it back.
+    /// `tachikoma-openai-mock` can play it back.
     ///
     /// Several backends may share a recorder. With one, requests go over HTTP alone, also where WebSockets are set. It is not
     /// part of the settings in a file.

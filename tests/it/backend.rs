@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use openai_mock::{MockServer, Reply};
 use serde_json::json;
 use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
     Backend, BackendExt, CollectingStream, CompletionRequest, ErrorCategory, FinishReason, ItemContent,
     Message, ToolChoice, ToolDefinition, ToolParameter,
 };
+use tachikoma_openai_mock::{MockServer, Reply};
 
 use crate::server;
 

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{Stream, TryStreamExt};
-use openai_mock::{MockConfig, MockServer};
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, BackgroundStatus, CodexBackend, CodexBackendConfig, CodexError};
 use tachikoma_backends_core::{
     Backend, CompletionChunk, CompletionRequest, CompletionResponse, ErrorCategory, FinishReason, Message,
 };
+use tachikoma_openai_mock::{MockConfig, MockServer};
 
 use crate::server::{self, http};
 

@@ -1,11 +1,11 @@
 //! The cache of prompts: the report on a conversation, and what breaks a prefix between two requests.
 
-use openai_mock::{MockServer, Reply};
 use serde_json::json;
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, CodexError, PrefixBreakCause};
 use tachikoma_backends_core::{
     CompletionRequest, CompletionResponse, Message, ToolDefinition, ToolParameters, Usage,
 };
+use tachikoma_openai_mock::{MockServer, Reply};
 
 fn backend(configure: impl FnOnce(CodexBackendConfig) -> CodexBackendConfig) -> CodexBackend {
     CodexBackend::new(configure(CodexBackendConfig::new("sk-test").with_model("gpt-5.6-terra"))).unwrap()

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use openai_mock::{MockConfig, MockServer, Reply};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{
@@ -11,6 +10,7 @@ use tachikoma_backend_codex::{
     Role, ToolCall, ToolDefinition, ToolRunner,
 };
 use tachikoma_backends_core::{CompactedConversation, ToolParameters};
+use tachikoma_openai_mock::{MockConfig, MockServer, Reply};
 
 use crate::server;
 

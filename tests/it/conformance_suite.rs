@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use openai_mock::{MockConfig, MockServer};
 use serde_json::json;
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
     BackendError, CompletionRequest, Conformance, ErrorDetails, ToolDefinition, ToolParameter,
 };
+use tachikoma_openai_mock::{MockConfig, MockServer};
 use tokio::time::timeout;
 
 /// The mock's reply to a greeting.

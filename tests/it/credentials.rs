@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use openai_mock::{MockConfig, MockServer, Reply};
 use tachikoma_backend_codex::{
     AccessToken, ApiKey, CodexBackend, CodexBackendConfig, CodexError, Credentials, SecretString, TokenError,
 };
 use tachikoma_backends_core::{CompletionRequest, ErrorCategory, Message};
+use tachikoma_openai_mock::{MockConfig, MockServer, Reply};
 
 use crate::server;
 
@@ -41,7 +41,8 @@ async fn send(config: CodexBackendConfig) -> Result<String, CodexError> {
 
 /// The credentials of all requests so far, masked as the mock records them.
 fn sent_credentials(mock: &MockServer) -> Vec<String> {
-    let header = |name, request: &openai_mock::RecordedRequest| request.header(name).map(str::to_owned);
+    let header =
+        |name, request: &tachikoma_openai_mock::RecordedRequest| request.header(name).map(str::to_owned);
     let either = |request| header("authorization", request).or_else(|| header("api-key", request));
     mock.requests().iter().map(|request| either(request).unwrap_or("-".to_owned())).collect()
 }

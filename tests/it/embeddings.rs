@@ -1,12 +1,12 @@
 //! Embeddings against the mock and against servers with other responses.
 
-use openai_mock::MockServer;
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{
     CodexBackend, CodexBackendConfig, CodexError, EmbeddingInput, EmbeddingRequest, EmbeddingResponse,
     InputLimit, VectorEncoding,
 };
 use tachikoma_backends_core::ErrorCategory;
+use tachikoma_openai_mock::MockServer;
 
 use crate::server;
 

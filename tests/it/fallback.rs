@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use openai_mock::{MockConfig, MockServer, Reply};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
     Backend, BackendError, CollectingStream, CompletionRequest, ErrorCategory, Fallback, FallbackEntry,
     Message,
 };
+use tachikoma_openai_mock::{MockConfig, MockServer, Reply};
 use tokio::time;
 
 fn codex(mock: &MockServer, api: Api) -> Arc<CodexBackend> {

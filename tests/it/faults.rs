@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use openai_mock::MockServer;
 use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
     Backend, BackendError, CollectingStream, CompletionRequest, Message, ToolDefinition, ToolParameters,
 };
+use tachikoma_openai_mock::MockServer;
 
 /// A fault and its outcomes: whole without retries, whole with two, streamed without, streamed with two. The number is that of
 /// the requests that the server received.

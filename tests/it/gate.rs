@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::join_all;
-use openai_mock::{MockServer, Reply};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, Gate, WebSocket};
 use tachikoma_backends_core::{CompletionRequest, ErrorCategory, Message};
+use tachikoma_openai_mock::{MockServer, Reply};
 use tokio::time::{Instant, timeout};
 
 /// The limits of the mock: requests and tokens a minute.

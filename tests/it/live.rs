@@ -1,11 +1,10 @@
 //! Against a real server: llama.cpp's, with a small deterministic model. Its base URL and key come from `OPENAI_BASE_URL`
 //! and `OPENAI_API_KEY`; without them these tests print that they are skipped. With `LIVE_RECORDING`, their exchanges are recorded to that
-//! file, and these tests pass against `openai-mock --replay` with it as well.
+//! file, and these tests pass against `tachikoma-openai-mock --replay` with it as well.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use openai_mock::MockServer;
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, Recorder};
 use tachikoma_backends_core::{
@@ -13,6 +12,7 @@ use tachikoma_backends_core::{
     CustomTool, ErrorCategory, FinishReason, Message, ResponseFormat, Role, Tool, ToolCallKind,
     ToolDefinition, ToolParameter, ToolRunErrorKind, ToolRunEvent, ToolRunner,
 };
+use tachikoma_openai_mock::MockServer;
 
 /// What the model writes into the custom tool `shout`.
 const INPUT: &str = "a real é \"quoted\" line";

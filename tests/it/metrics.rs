@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt;
-use openai_mock::{MockServer, Reply};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, HistogramDataPoint, MetricData};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use serde_json::json;
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, Gate, WebSocket};
 use tachikoma_backends_core::{CompletionRequest, ErrorCategory, Message};
+use tachikoma_openai_mock::{MockServer, Reply};
 
 const KEY: &str = "sk-proj-aVerySecretKeyOfThisTest0123456789";
 

@@ -7,10 +7,10 @@ use std::fs;
 use std::path::Path;
 
 use futures::StreamExt;
-use openai_mock::{MockServer, RecordedRequest};
 use serde_json::{Map, Value, json};
 use tachikoma_backend_codex::{Api, Azure, CodexBackend, CodexBackendConfig, Credentials};
 use tachikoma_backends_core::{ErrorCategory, ReasoningEffort};
+use tachikoma_openai_mock::{MockServer, RecordedRequest};
 
 use self::calls::{Call, calls, request};
 

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use futures::StreamExt;
-use openai_mock::{MockServer, Reply};
 use serde_json::Value;
 use tachikoma_backend_codex::{
     Api, CodexBackend, CodexBackendConfig, CodexError, EmbeddingRequest, Recorder,
@@ -16,6 +15,7 @@ use tachikoma_backend_codex::{
 use tachikoma_backends_core::{
     Backend, BackendError, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, Message,
 };
+use tachikoma_openai_mock::{MockServer, Reply};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use openai_mock::{MockServer, OutputItem, Reply};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
     Backend, BackendError, CollectingStream, CompletionRequest, CompletionResponse, CustomTool, Message,
     ToolDefinition, ToolParameters, ToolSpec,
 };
+use tachikoma_openai_mock::{MockServer, OutputItem, Reply};
 
 fn config(mock: &MockServer) -> CodexBackendConfig {
     CodexBackendConfig::new("sk-test")
@@ -55,7 +55,7 @@ async fn collect(
 
 /// The methods of the requests so far.
 fn methods(mock: &MockServer) -> String {
-    let method = |request: &openai_mock::RecordedRequest| format!("{} ", request.method);
+    let method = |request: &tachikoma_openai_mock::RecordedRequest| format!("{} ", request.method);
     mock.requests().iter().map(method).collect::<String>().trim_end().to_owned()
 }
 

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::StreamExt;
-use openai_mock::{MockServer, Reply};
 use tachikoma_backend_codex::{
     AccessToken, Api, ApiKey, Azure, CodexBackend, CodexBackendConfig, CodexError, Credentials, Recorder,
     TokenError,
 };
 use tachikoma_backends_core::{Backend, CompletionRequest, Message};
+use tachikoma_openai_mock::{MockServer, Reply};
 use tracing::Level;
 
 use self::channels::{Channel, Log, Observations};

@@ -6,12 +6,12 @@ mod runtimes;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use openai_mock::MockServer;
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, Azure, CodexBackend, CodexBackendConfig, WireApi};
 use tachikoma_backends_core::{
     Backend, CollectingStream, CompletionRequest, ErrorCategory, Message, ToolDefinition, ToolParameters,
 };
+use tachikoma_openai_mock::MockServer;
 
 use crate::server;
 

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt;
-use openai_mock::{MockServer, Reply};
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, WebSocket};
 use tachikoma_backends_core::{
     CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, Message, ToolDefinition,
     ToolParameters,
 };
+use tachikoma_openai_mock::{MockServer, Reply};
 
 use crate::server;
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use futures::StreamExt;
-use openai_mock::{MockServer, Reply};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +12,7 @@ use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig};
 use tachikoma_backends_core::{
     BackendExt, CompletionRequest, ErrorCategory, Message, Structured, StructuredError, ToolDefinition,
 };
+use tachikoma_openai_mock::{MockServer, Reply};
 
 /// A city and who lives there
 #[derive(Debug, Deserialize, JsonSchema, PartialEq)]

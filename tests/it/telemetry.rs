@@ -6,13 +6,13 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use openai_mock::{MockServer, Reply};
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, Gate};
 use tachikoma_backends_core::{
     Backend, CollectingStream, CompletionRequest, CompletionResponse, ErrorCategory, Message, ToolDefinition,
     Usage,
 };
+use tachikoma_openai_mock::{MockServer, Reply};
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Dispatch, span};

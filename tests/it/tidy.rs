@@ -201,7 +201,7 @@ fn files_are_short_and_say_what_they_are_for() {
         "src",
         "xtask/src",
         "tachikoma-backends-core/src",
-        "openai-mock/src",
+        "tachikoma-openai-mock/src",
         "benches/src",
         "benches/compare/src",
         "examples",

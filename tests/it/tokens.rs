@@ -1,12 +1,12 @@
 //! Token counts against tiktoken's and against usage that servers reported; the limit on input.
 
-use openai_mock::MockServer;
 use serde::Deserialize;
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, InputLimit, TokenCount};
 use tachikoma_backends_core::{
     Backend, CompletionRequest, ContentPart, ErrorCategory, ImageDetail, Message, MessageContent,
     ToolDefinition, ToolParameter,
 };
+use tachikoma_openai_mock::MockServer;
 
 fn backend(config: CodexBackendConfig) -> CodexBackend {
     CodexBackend::new(config).unwrap()

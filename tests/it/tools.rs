@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use openai_mock::{MockServer, Reply};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,6 +12,7 @@ use tachikoma_backends_core::{
     CompletionRequest, ContentPart, Json, Message, Role, Tool, ToolCall, ToolChoice, ToolDefinition,
     ToolParameters, ToolRun, ToolRunError, ToolRunErrorKind, ToolRunEvent, ToolRunner,
 };
+use tachikoma_openai_mock::{MockServer, Reply};
 
 use crate::server;
 use crate::structured::as_openai;

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use eventsource_stream::Eventsource;
 use futures::{SinkExt, StreamExt, stream};
-use openai_mock::{Fault, MockServer, Reply};
 use proptest::prelude::*;
 use serde_json::json;
 use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, InputLimit, WebSocket};
@@ -16,6 +15,7 @@ use tachikoma_backends_core::{
     Backend, BackendError, CollectingStream, CompletionChunk, CompletionRequest, CompletionResponse,
     ErrorCategory, Message, ToolDefinition, ToolParameters,
 };
+use tachikoma_openai_mock::{Fault, MockServer, Reply};
 use tokio::net::TcpListener;
 use tokio_tungstenite::accept_async;
 

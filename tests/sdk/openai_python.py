@@ -1,4 +1,4 @@
-"""OpenAI's Python library against openai-mock: what a client of stored responses and WebSockets does.
+"""OpenAI's Python library against tachikoma-openai-mock: what a client of stored responses and WebSockets does.
 
 Usage: python openai_python.py http://127.0.0.1:8080/v1
 """

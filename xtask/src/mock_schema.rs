@@ -1,4 +1,4 @@
-//! The schema that `openai-mock` holds requests to, made from `closure.json` and kept inside that package.
+//! The schema that `tachikoma-openai-mock` holds requests to, made from `closure.json` and kept inside that package.
 //!
 //! It is the document's request schemas, rewritten so that an error names the field that is wrong: objects are closed,
 //! `allOf` is merged, and a union is decided by the JSON type and then by the tag (`role`, `type`) before anything inside
@@ -33,7 +33,7 @@ const DROPPED: [&str; 6] = ["$recursiveAnchor", "default", "deprecated", "discri
 
 /// Where the file is.
 pub(crate) fn folder() -> PathBuf {
-    files::root().join("openai-mock/schema")
+    files::root().join("tachikoma-openai-mock/schema")
 }
 
 /// The file's text.

@@ -68,7 +68,9 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let start = Instant::now();
     if options.check {
         check()?;
-        println!("openapi/{LOWERED} and the schema of openai-mock follow from {CLOSURE} and overlay.yaml.");
+        println!(
+            "openapi/{LOWERED} and the schema of tachikoma-openai-mock follow from {CLOSURE} and overlay.yaml."
+        );
         return Ok(0);
     }
     let (generated, report) = if options.offline { (vendored()?, None) } else { fresh(options)? };
@@ -200,7 +202,7 @@ fn generate(closure: &Value, upstream: Upstream) -> Result<Generated> {
     let lowered_text = files::canonical(lowered.document.clone())?;
     let sizes = (Size::of(&closure, &closure_text), Size::of(&lowered.document, &lowered_text));
     let provenance = Provenance::new(upstream, operations, sizes, patches, lowered.rules);
-    let mock = mock_schema::text(&closure).context("the schema of openai-mock")?;
+    let mock = mock_schema::text(&closure).context("the schema of tachikoma-openai-mock")?;
     Ok(Generated { closure: closure_text, lowered: lowered_text, mock, provenance })
 }
 
@@ -228,9 +230,9 @@ fn check() -> Result<()> {
     let mock = mock_schema::folder().join(mock_schema::FILE);
     let present = std::fs::read_to_string(&mock).unwrap_or_default();
     if present != generated.mock {
-        let name = "../openai-mock/schema/openai.json";
+        let name = "../tachikoma-openai-mock/schema/openai.json";
         print!("{}", diff(name, &present, &generated.mock, stdout().is_terminal()));
-        stale.push("openai-mock/schema/openai.json".to_owned());
+        stale.push("tachikoma-openai-mock/schema/openai.json".to_owned());
     }
     if !stale.is_empty() {
         bail!("{} are out of date (diff above): run `cargo xtask regen --offline`", stale.join(", "));

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use fastrand::Rng;
 use futures::executor::block_on;
 use futures::{StreamExt, stream as streams};
-use openai_mock::{MockServer, OutputItem, Reply};
 use serde_json::json;
 use tachikoma_backends_core::{CompletionChunk, ErrorCategory};
+use tachikoma_openai_mock::{MockServer, OutputItem, Reply};
 
 use super::*;
 use crate::api::ResponseContext;

@@ -1,8 +1,8 @@
 //! Azure: the URLs and headers of requests, the hints of errors, the health check.
 
-use openai_mock::{MockServer, Reply};
 use tachikoma_backend_codex::{Api, Azure, CodexBackend, CodexBackendConfig, Credentials};
 use tachikoma_backends_core::{Backend, CollectingStream, ErrorCategory};
+use tachikoma_openai_mock::{MockServer, Reply};
 
 use super::{request, send, start};
 

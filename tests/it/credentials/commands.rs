@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use openai_mock::MockServer;
 use tachikoma_backend_codex::Credentials;
 use tachikoma_backends_core::ErrorCategory;
+use tachikoma_openai_mock::MockServer;
 
 use super::{TemporaryFile, config_for, send, start};
 

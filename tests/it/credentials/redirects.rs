@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use openai_mock::MockServer;
 use tachikoma_backend_codex::{Azure, CodexBackendConfig};
 use tachikoma_backends_core::ErrorCategory;
+use tachikoma_openai_mock::MockServer;
 
 use super::{send, start};
 use crate::server;

@@ -1,12 +1,12 @@
 //! The calls of the recording, in the order of its lines.
 
-use openai_mock::Reply;
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{AccessToken, Api, CodexBackendConfig, Credentials};
 use tachikoma_backends_core::{
     CompletionRequest, ContentPart, ImageDetail, Message, ReasoningEffort, ResponseFormat, ToolCall,
     ToolChoice, ToolDefinition, ToolParameters, Verbosity,
 };
+use tachikoma_openai_mock::Reply;
 
 /// A call of the SDK, as a request of this crate.
 pub(super) struct Call {

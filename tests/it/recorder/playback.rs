@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::StreamExt;
-use openai_mock::{Fault, MockServer, Replay};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use tachikoma_backend_codex::{Api, CodexBackend, Recorder};
 use tachikoma_backends_core::{Backend, BackendError, CompletionRequest, ToolDefinition, ToolParameters};
+use tachikoma_openai_mock::{Fault, MockServer, Replay};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -298,7 +298,7 @@ async fn repeated_requests_get_their_responses_in_order() {
     let mock = MockServer::start().await.unwrap();
     let recorded = backend(config(mock.base_url()).with_recorder(Recorder::create(&recording)));
     for text in ["one", "two"] {
-        mock.push_reply(openai_mock::Reply::text(text));
+        mock.push_reply(tachikoma_openai_mock::Reply::text(text));
         recorded.complete(CompletionRequest::user("Hi")).await.unwrap();
     }
     let replay = MockServer::builder().with_replay(Replay::read(&recording).unwrap()).start().await.unwrap();

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use openai_mock::MockServer;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
 use tachikoma_backend_codex::{Api, Recorder};
 use tachikoma_backends_core::CompletionRequest;
+use tachikoma_openai_mock::MockServer;
 
 use super::playback::{cut, outcome};
 use super::{backend, config, folder, lines, start_pieces};

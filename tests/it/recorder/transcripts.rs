@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use openai_mock::{Fault, MockServer, Replay};
 use tachikoma_backend_codex::Api;
+use tachikoma_openai_mock::{Fault, MockServer, Replay};
 
 use super::{backend, config, folder, send, through_trait};
 

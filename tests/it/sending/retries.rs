@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use openai_mock::{MockServer, Reply};
 use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CodexError};
 use tachikoma_backends_core::ErrorCategory;
+use tachikoma_openai_mock::{MockServer, Reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Barrier;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use futures::{FutureExt, StreamExt};
-use openai_mock::MockServer;
 use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, Credentials, EmbeddingRequest};
 use tachikoma_backends_core::{Backend, BackendExt, ErrorCategory};
+use tachikoma_openai_mock::MockServer;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 

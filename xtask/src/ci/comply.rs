@@ -1,4 +1,4 @@
-//! `llm-comply` and OpenAI's Python library against `openai-mock`: outside opinions on both APIs as the mock serves them.
+//! `llm-comply` and OpenAI's Python library against `tachikoma-openai-mock`: outside opinions on both APIs as the mock serves them.
 
 use std::path::PathBuf;
 
@@ -58,8 +58,8 @@ pub(super) fn install() -> bool {
 /// # Errors
 /// A test fails, warns or is skipped, or the script fails.
 pub(super) fn run_tests() -> Result<()> {
-    run(cargo().args(["build", "-p", "openai-mock"]))?;
-    let server = Server::spawn(command(target()?.join("debug/openai-mock")).args(["--port", "0"]))?;
+    run(cargo().args(["build", "-p", "tachikoma-openai-mock"]))?;
+    let server = Server::spawn(command(target()?.join("debug/tachikoma-openai-mock")).args(["--port", "0"]))?;
     for format in FORMATS {
         let mut tests = command(program()?);
         tests.args(["--json", "--api-key", "sk-mock", "--model", MODEL, "--format", format, "--base-url"]);

@@ -42,8 +42,8 @@ pub(super) fn llama() -> Result<()> {
     let server = llama_cpp()?;
     run(tests(&server).env("LIVE_RECORDING", &recording))?;
     drop(server);
-    run(cargo().args(["build", "-p", "openai-mock"]))?;
-    let mut replay = command(target()?.join("debug/openai-mock"));
+    run(cargo().args(["build", "-p", "tachikoma-openai-mock"]))?;
+    let mut replay = command(target()?.join("debug/tachikoma-openai-mock"));
     let replay = Server::spawn(replay.args(["--port", "0", "--replay"]).arg(&recording))?;
     // That test has a recording of its own.
     run(tests(&replay).args(["--skip", "recordings_play_back"]))
@@ -120,7 +120,7 @@ pub(super) fn bodies() -> Result<()> {
 /// Makes the vendored document from its source, and compares.
 pub(super) fn document() -> Result<()> {
     run(cargo().args(["xtask", "regen", "--no-test", "--from"]).arg(document_source()))?;
-    run(command("git").args(["diff", "--exit-code", "--", "openapi", "openai-mock/schema"]))
+    run(command("git").args(["diff", "--exit-code", "--", "openapi", "tachikoma-openai-mock/schema"]))
 }
 
 /// Where OpenAI's whole document is.

@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use super::command::{cargo, run, target};
 
 /// What the names of the workspace's packages begin with, followed by their version.
-const PACKAGES: [&str; 3] = ["tachikoma-backends-core-", "tachikoma-backend-codex-", "openai-mock-"];
+const PACKAGES: [&str; 3] =
+    ["tachikoma-backends-core-", "tachikoma-backend-codex-", "tachikoma-openai-mock-"];
 
 /// Builds every package from its own files.
 ///

@@ -34,7 +34,7 @@ impl Server {
         Self::parse(&started).with_context(|| format!("{} printed {started:?}", script.display()))
     }
 
-    /// Starts `openai-mock` itself, or another server whose first line of output is its base URL, after a few words.
+    /// Starts `tachikoma-openai-mock` itself, or another server whose first line of output is its base URL, after a few words.
     ///
     /// # Errors
     /// The server cannot be started, or prints something else.

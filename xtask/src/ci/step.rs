@@ -42,7 +42,7 @@ pub(super) enum Step {
     Deny,
     /// The instructions per event are not above the recorded ones; needs valgrind
     Instructions,
-    /// llm-comply passes openai-mock in both APIs, and OpenAI's Python library works with it; needs pip and its registry
+    /// llm-comply passes tachikoma-openai-mock in both APIs, and OpenAI's Python library works with it; needs pip and its registry
     Comply,
     /// The conformance cases; needs ../shared/conformance
     Conformance,

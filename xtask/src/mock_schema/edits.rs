@@ -1,4 +1,4 @@
-//! Where `openai-mock` differs from the document: what servers accept all the same, and what it does not have.
+//! Where `tachikoma-openai-mock` differs from the document: what servers accept all the same, and what it does not have.
 
 use anyhow::{Context, Result};
 use serde_json::Value;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::files;
 
 /// What reads the written files.
-const PACKAGES: [&str; 4] = ["-p", "tachikoma-backend-codex", "-p", "openai-mock"];
+const PACKAGES: [&str; 4] = ["-p", "tachikoma-backend-codex", "-p", "tachikoma-openai-mock"];
 
 /// The test that lists the generated items: its difference is to be reviewed, and is not a failure.
 const SURFACE: &str = "surface::";

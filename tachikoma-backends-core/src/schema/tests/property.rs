@@ -30,7 +30,7 @@ fn schemas_and_the_reader_agree_for_any_type() {
         let again = crate::strict_schema(strict.clone()).unwrap();
         assert_eq!((&again.schema, again.changes.len()), (&strict, 0), "type {number} {schema:#}");
         let text = serde_json::to_string(&OrderedSchema(&strict)).unwrap();
-        if let Err(error) = openai_mock::check_strict_schema(&text) {
+        if let Err(error) = tachikoma_openai_mock::check_strict_schema(&text) {
             panic!("type {number}: {error}\n{schema:#}\n{text}");
         }
         let validator = jsonschema::validator_for(&strict).unwrap();

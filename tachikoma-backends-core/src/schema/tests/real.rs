@@ -21,7 +21,8 @@ fn check<T: DeserializeOwned + JsonSchema + Debug + PartialEq>(rows: impl IntoIt
     let schema = tool.parameters.to_json_schema();
     let again = strict_schema(schema.clone()).unwrap();
     assert_eq!((&again.schema, again.changes.len()), (&schema, 0), "what is strict stays unchanged");
-    openai_mock::check_strict_schema(&serde_json::to_string(&OrderedSchema(&schema)).unwrap()).unwrap();
+    tachikoma_openai_mock::check_strict_schema(&serde_json::to_string(&OrderedSchema(&schema)).unwrap())
+        .unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for (it, expected) in rows {
         let written = json!({ "it": it });
