@@ -3,8 +3,10 @@
 mod command;
 mod comply;
 mod examples;
+mod fuzz;
 mod live;
 mod package;
+mod published;
 mod server;
 mod step;
 

@@ -5,10 +5,13 @@ use clap::ValueEnum;
 use anyhow::Result;
 
 use super::command::{self, cargo, run, shared, succeeds, target};
-use super::{comply, examples, live, package};
+use super::{comply, examples, fuzz, live, package, published};
 
 const CRATE: &str = "tachikoma-backend-codex";
 const CORE: &str = "tachikoma-backends-core";
+
+/// The database of `cargo audit`.
+const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
 
 /// The crate outside the workspace that uses the published ones.
 const DOWNSTREAM: &str = "tests/downstream/Cargo.toml";
@@ -18,16 +21,16 @@ const DOWNSTREAM: &str = "tests/downstream/Cargo.toml";
 pub(super) enum Step {
     /// The code is formatted
     Format,
-    /// Clippy has no warning for the workspace
+    /// Clippy has no warning for the workspace, with all features
     Clippy,
-    /// Rustdoc has no warning
+    /// Clippy has no warning for each published crate without features, and with each feature alone
+    Features,
+    /// Rustdoc has no warning, with all features
     Doc,
     /// All tests of the workspace
     Test,
     /// The examples run, each against its mock server
     Examples,
-    /// Clippy has no warning with exact token counts, the one feature that is off by default for its size
-    TokensClippy,
     /// The tests of exact token counts
     TokensTest,
     /// Schemas keep their order also where `serde_json` keeps that of keys
@@ -38,8 +41,22 @@ pub(super) enum Step {
     Downstream,
     /// Every package of the workspace builds from its own files
     Package,
-    /// Licences, advisories and sources of the dependencies; needs cargo-deny
-    Deny,
+    /// Cargo would publish the packages
+    Publish,
+    /// The published API has no breaking change that the version does not announce; needs cargo-semver-checks and a tag
+    Semver,
+    /// The published crates build with the oldest Rust that they declare; needs that toolchain
+    Msrv,
+    /// The published crates build with the oldest releases of their dependencies that they declare
+    MinimalVersions,
+    /// The core builds for wasm32; needs that target's standard library
+    Wasm,
+    /// The licences and sources of the dependencies; needs cargo-deny
+    Licences,
+    /// The advisories about the dependencies; needs cargo-audit and the RustSec database
+    Audit,
+    /// Each fuzz target runs for some seconds; needs cargo-fuzz
+    Fuzz,
     /// The instructions per event are not above the recorded ones; needs valgrind
     Instructions,
     /// llm-comply passes tachikoma-openai-mock in both APIs, and OpenAI's Python library works with it; needs pip and its registry
@@ -70,7 +87,12 @@ impl Step {
         let tool =
             |name: &str, is_installed: bool| (!is_installed).then(|| format!("{name} is not installed"));
         match self {
-            Self::Deny => tool("cargo-deny", succeeds(cargo().args(["deny", "--version"]))),
+            Self::Semver => published::missing_semver(),
+            Self::Msrv => published::missing_msrv(),
+            Self::Wasm => published::missing_wasm(),
+            Self::Licences => tool("cargo-deny", succeeds(cargo().args(["deny", "--version"]))),
+            Self::Audit => missing_audit(),
+            Self::Fuzz => tool("cargo-fuzz", succeeds(cargo().args(["fuzz", "--version"]))),
             Self::Instructions => tool("valgrind", succeeds(command::command("valgrind").arg("--version"))),
             Self::Comply => (!comply::install()).then(|| "pip cannot install llm-comply".to_owned()),
             Self::Conformance => folder("conformance"),
@@ -84,11 +106,13 @@ impl Step {
     pub(super) fn run(self) -> Result<()> {
         match self {
             Self::Format => run(cargo().args(["fmt", "--all", "--check"])),
-            Self::Clippy => clippy(&["--workspace"]),
-            Self::Doc => run(cargo().args(["doc", "--workspace", "--no-deps"])),
+            Self::Clippy => run(cargo()
+                .args(["clippy", "--workspace", "--all-targets", "--all-features"])
+                .args(["--", "-D", "warnings"])),
+            Self::Features => published::features(),
+            Self::Doc => run(cargo().args(["doc", "--workspace", "--all-features", "--no-deps"])),
             Self::Test => run(cargo().args(["test", "--workspace"])),
             Self::Examples => examples::run_offline(),
-            Self::TokensClippy => clippy(&["--package", CRATE, "--features", "tokens"]),
             Self::TokensTest => {
                 run(cargo().args(["test", "-p", CRATE, "--features", "tokens", "--test", "it", "tokens"]))
             }
@@ -101,7 +125,16 @@ impl Step {
                 run(cargo().args(["test", "--manifest-path", DOWNSTREAM, "--target-dir"]).arg(target()?))
             }
             Self::Package => package::verify(),
-            Self::Deny => run(cargo().args(["deny", "check"])),
+            Self::Publish => {
+                run(cargo().args(["publish", "--workspace", "--dry-run", "--no-verify", "--allow-dirty"]))
+            }
+            Self::Semver => published::semver(),
+            Self::Msrv => published::msrv(),
+            Self::MinimalVersions => published::minimal_versions(),
+            Self::Wasm => published::wasm(),
+            Self::Licences => run(cargo().args(["deny", "check", "bans", "licenses", "sources"])),
+            Self::Audit => run(cargo().arg("audit")),
+            Self::Fuzz => fuzz::smoke(),
             Self::Instructions => run(cargo()
                 .args(["run", "--release", "--quiet", "--package", "benches"])
                 .args(["--", "instructions", "--check"])),
@@ -116,6 +149,11 @@ impl Step {
     }
 }
 
-fn clippy(packages: &[&str]) -> Result<()> {
-    run(cargo().arg("clippy").args(packages).args(["--all-targets", "--", "-D", "warnings"]))
+/// What advisories cannot be looked up without.
+fn missing_audit() -> Option<String> {
+    if !succeeds(cargo().args(["audit", "--version"])) {
+        return Some("cargo-audit is not installed".into());
+    }
+    let is_reachable = succeeds(command::command("git").args(["ls-remote", "--quiet", ADVISORIES, "HEAD"]));
+    (!is_reachable).then(|| format!("{ADVISORIES} cannot be reached"))
 }
