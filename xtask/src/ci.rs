@@ -60,9 +60,14 @@ fn selected(named: &[Step]) -> impl Iterator<Item = Step> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
     use clap::{CommandFactory, Parser};
+    use serde_json::Value;
 
     use super::*;
+    use crate::files;
 
     #[derive(Parser)]
     struct Arguments {
@@ -88,5 +93,37 @@ mod tests {
             help.lines().filter_map(|line| line.trim_start().strip_prefix("- ")?.split(':').next()).collect();
         let names: Vec<String> = Step::value_variants().iter().map(|step| step.name()).collect();
         assert_eq!(steps, names);
+    }
+
+    /// The steps that a workflow runs: those of a matrix, and those of a command.
+    fn steps_of(workflow: &Value) -> Vec<String> {
+        match workflow {
+            Value::Object(fields) => fields
+                .iter()
+                .flat_map(|(name, value)| match value.as_str() {
+                    Some(steps) if name == "steps" => steps.split_whitespace().map(str::to_owned).collect(),
+                    Some(command) if name == "run" => command
+                        .strip_prefix("cargo xtask ci ")
+                        .map(|steps| steps.split_whitespace().filter(|step| *step != "$STEPS"))
+                        .map(|steps| steps.map(str::to_owned).collect())
+                        .unwrap_or_default(),
+                    _ => steps_of(value),
+                })
+                .collect(),
+            Value::Array(elements) => elements.iter().flat_map(steps_of).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_workflows_run_every_step_that_the_repository_suffices_for() {
+        let mut found = BTreeSet::new();
+        for name in ["ci.yml", "release.yml"] {
+            let path = files::root().join(".github/workflows").join(name);
+            let workflow = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+            found.extend(steps_of(&workflow));
+        }
+        let steps = Step::value_variants().iter().filter(|step| !step.needs_shared());
+        assert_eq!(found, steps.map(|step| step.name()).collect());
     }
 }

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     };
     // The exit code of an error differs from that of a finding.
     let (done, failure) = match arguments.verb {
-        Verb::Regen(options) => (regen::run(&options), 1),
+        Verb::Regen(options) => (regen::run(&options), if options.dry_run { USAGE } else { 1 }),
         Verb::Drift(options) => (drift::run(&options), USAGE),
         Verb::Models(options) => (models::run(&options), USAGE),
         Verb::Ci(options) => (ci::run(&options).map(|()| 0), 1),
