@@ -81,14 +81,6 @@ impl Step {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Whether the step works with files outside the repository, so that it is not part of the public CI.
-    pub(super) fn needs_shared(self) -> bool {
-        matches!(
-            self,
-            Self::Conformance | Self::Live | Self::Agent | Self::Llmock | Self::Bodies | Self::Document
-        )
-    }
-
     /// What the step cannot run without, if that is missing.
     pub(super) fn missing(self) -> Option<String> {
         let folder = |name: &str| (!shared(name).is_dir()).then(|| format!("../shared/{name} is missing"));
