@@ -89,6 +89,8 @@ async fn subagents_share_the_limits() {
         let tokens = uploaded / 4.0 / 320.0;
         let ideal = ideal(LIMITS, 320.0, tokens);
         assert_eq!(tokens * 320.0 / f64::from(LIMITS.1) > 320.0 / f64::from(LIMITS.0), tokens_bind);
+        let limit = if tokens_bind { "tokens" } else { "requests" };
+        println!("gate: {took:.1} s, at best {ideal:.1} s, limited by {limit}");
         assert!(took <= ideal / 0.95 && took >= ideal * 0.9, "{load:?}: {took} s, at best {ideal} s");
     }
 }

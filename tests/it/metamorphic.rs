@@ -235,6 +235,7 @@ fn check(api: &Api, inputs: &[Input], rounds: u64, all_apply: bool) {
         }
     }
     let folder = api.folder;
+    println!("{folder}: {runs} transformed");
     assert!(
         failures == 0,
         "{folder}: {failures} of {runs} are read wrongly (METAMORPHIC_SEED={seed})\n{failed}"

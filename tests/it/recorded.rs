@@ -170,6 +170,7 @@ fn every_recorded_response_is_read_correctly() {
             failures.push(format!("{} {} ({}): {why}\n", exchange.host, exchange.path, exchange.source));
         }
     }
+    println!("{} exchanges", exchanges.len());
     assert!(failures.is_empty(), "{} of {} differ:\n{}", failures.len(), exchanges.len(), failures.concat());
     assert!(exchanges.is_empty() || seen.len() > 4, "some kind of exchange is missing: {seen:?}");
 }

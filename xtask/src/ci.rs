@@ -1,6 +1,5 @@
 //! `cargo xtask ci`: every check that decides whether a change lands, as one list of steps.
 
-mod command;
 mod comply;
 mod examples;
 mod fuzz;

@@ -1,7 +1,9 @@
 //! Maintenance commands of this repository: `cargo xtask --help`.
 
 mod ci;
+mod command;
 mod drift;
+mod evidence;
 mod files;
 mod lower;
 mod mock_schema;
@@ -36,6 +38,7 @@ enum Verb {
     Drift(drift::Options),
     Models(models::Options),
     Ci(ci::Options),
+    Evidence(evidence::Options),
 }
 
 /// The exit code of an invalid command line, and of a comparison that cannot be made: 1 and 2 are findings.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Drift(options) => (drift::run(&options), USAGE),
         Verb::Models(options) => (models::run(&options), USAGE),
         Verb::Ci(options) => (ci::run(&options).map(|()| 0), 1),
+        Verb::Evidence(options) => (evidence::run(&options).map(|()| 0), 1),
     };
     match done {
         Ok(code) => ExitCode::from(code),

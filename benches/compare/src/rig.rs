@@ -1,74 +1,80 @@
-//! rig as a client of the agent loop: over HTTP with the whole conversation, and over a WebSocket with what is new, which its session
-//! continues from the response before.
+//! rig as a client.
 
-use std::mem;
-
+use futures::{Stream, StreamExt};
 use rig_core::Model;
-use rig_core::completion::{CompletionRequest, CompletionResponse, ToolDefinition};
-use rig_core::message::{Message, ToolName, ToolResultContent};
+use rig_core::completion::CompletionRequest;
+use rig_core::error::ProviderError;
+use rig_core::message::Message;
 use rig_core::providers::openai::OpenAIConfig;
-use rig_core::providers::openai::responses_api::websocket::ResponsesWebSocketSession;
 use rig_core::providers::openai::responses_api::wire::Responses;
+use rig_core::providers::openai::wire::Chat;
+use rig_core::streaming::{Item, StreamEvent};
 
 use crate::harness::Failure;
-use crate::harness::agent::client::{Agent, MODEL, TASK, TOOL, parameters};
+use crate::harness::client::{Api, Client, Target};
 
-/// rig, used as its documentation recommends; over a WebSocket or not.
-pub(crate) struct Rig<const WEBSOCKET: bool> {
-    model: Model<Responses>,
-    tool: ToolDefinition,
-    /// The whole conversation, or what is new in it.
-    messages: Vec<Message>,
-    session: Option<ResponsesWebSocketSession>,
-    response: Option<CompletionResponse>,
+const MODEL: &str = "gpt-5.6-terra";
+
+/// rig, used as its documentation recommends.
+pub(crate) enum Rig {
+    Chat(Model<Chat>),
+    Responses(Model<Responses>),
 }
 
-impl<const WEBSOCKET: bool> Agent for Rig<WEBSOCKET> {
-    const NAME: &'static str = if WEBSOCKET { "rig, WebSocket" } else { "rig, HTTP" };
+impl Client for Rig {
+    const NAME: &'static str = "rig";
     type Request = Box<CompletionRequest>;
+    type Chunk = Item<StreamEvent>;
+    type Error = ProviderError;
 
-    fn new(url: &str) -> Result<Self, Failure> {
+    fn new(target: Target) -> Result<Self, Failure> {
         let mut config = OpenAIConfig::new("sk-bench");
-        config.base_url = url.to_owned();
-        let [name, description] = TOOL;
-        Ok(Self {
-            model: config.client().responses(MODEL),
-            tool: ToolDefinition::new(ToolName::new(name)?, description, parameters()),
-            messages: vec![Message::user(TASK)],
-            session: None,
-            response: None,
+        config.base_url = target.url;
+        let client = config.client();
+        Ok(match target.api {
+            Api::Chat => Self::Chat(client.chat(MODEL)),
+            Api::Responses => Self::Responses(client.responses(MODEL)),
         })
     }
 
-    fn request(&mut self) -> Result<Box<CompletionRequest>, Failure> {
-        let messages = if WEBSOCKET { mem::take(&mut self.messages) } else { self.messages.clone() };
-        let mut request = CompletionRequest::new("").tool(self.tool.clone());
-        request.chat_history = messages;
+    fn request(&self, messages: Vec<String>, _: bool) -> Result<Box<CompletionRequest>, Failure> {
+        let mut request = CompletionRequest::new("");
+        request.chat_history = messages.into_iter().map(Message::user).collect();
         Ok(Box::new(request))
     }
 
-    async fn respond(&mut self, request: Box<CompletionRequest>) -> Result<Option<String>, Failure> {
-        let response = if WEBSOCKET {
-            if self.session.is_none() {
-                self.session = Some(self.model.responses_websocket().connect().await?);
-            }
-            self.session.as_mut().ok_or("no session")?.completion(*request).await?
-        } else {
-            self.model.stream(*request)?.finish().await?
-        };
-        let id = response.tool_calls().next().map(|call| call.id.to_string());
-        self.response = Some(response);
-        Ok(id)
+    async fn stream(
+        &self,
+        request: Box<CompletionRequest>,
+    ) -> Result<impl Stream<Item = Result<Item<StreamEvent>, ProviderError>> + Unpin + use<>, Failure> {
+        Ok(match self {
+            Self::Chat(model) => model.stream(*request)?.left_stream(),
+            Self::Responses(model) => model.stream(*request)?.right_stream(),
+        })
     }
 
-    fn append(&mut self, result: &str) -> Result<(), Failure> {
-        let response = self.response.take().ok_or("no response")?;
-        let call = response.tool_calls().next().ok_or("the response has no tool call")?;
-        let result = Message::tool_results(vec![call.result(vec![ToolResultContent::text(result)])]);
-        if !WEBSOCKET {
-            self.messages.extend(response.message());
+    fn text_length(chunk: &Item<StreamEvent>) -> Option<usize> {
+        match chunk {
+            Item::Event(StreamEvent::Text { text: fragment, .. } | StreamEvent::Arguments { json: fragment, .. }) => {
+                Some(fragment.len())
+            }
+            _ => Some(0),
         }
-        self.messages.push(result);
-        Ok(())
+    }
+
+    fn text(chunk: &Item<StreamEvent>) -> &str {
+        match chunk {
+            Item::Event(StreamEvent::Text { text, .. }) => text,
+            _ => "",
+        }
+    }
+
+    async fn whole(&self, request: Box<CompletionRequest>) -> Result<Option<usize>, Failure> {
+        let mut length = 0;
+        let mut stream = self.stream(request).await?;
+        while let Some(item) = stream.next().await {
+            length += Self::text_length(&item?).unwrap_or_default();
+        }
+        Ok(Some(length))
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use super::command::{cargo, command, output, run, succeeds, target};
 use super::server::Server;
+use crate::command::{cargo, command, output, run, succeeds, target};
 
 /// The package on PyPI, in the version whose tests are known to be right.
 const PACKAGE: &str = "llm-comply==0.5.0";

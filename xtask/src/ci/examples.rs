@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result};
 
-use super::command::{cargo, run};
+use crate::command::{cargo, run};
 use crate::files;
 
 /// Examples that need a server of the conformance cases.

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 
-use super::command::{cargo, output, run, target};
+use crate::command::{cargo, output, run, target};
 use crate::files;
 
 /// How long each target runs, in seconds.

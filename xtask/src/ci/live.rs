@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
-use super::command::{cargo, command, output, run, shared, target};
 use super::server::Server;
+use crate::command::{cargo, command, output, run, shared, target};
 use crate::source;
 
 /// The key that the servers take.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::command::{cargo, run, target};
+use crate::command::{cargo, run, target};
 
 /// What the names of the workspace's packages begin with, followed by their version.
 const PACKAGES: [&str; 3] =

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use super::command::{cargo, command, output, run, succeeds, target};
+use crate::command::{cargo, command, output, run, succeeds, target};
 
 /// The target of a program in a browser.
 const WASM: &str = "wasm32-unknown-unknown";

@@ -6,7 +6,7 @@ use std::process::{ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::command;
+use crate::command;
 
 /// How long a server lives if it is not stopped, in seconds: more than a step needs.
 const LIFETIME: &str = "900";

@@ -4,8 +4,8 @@ use clap::ValueEnum;
 
 use anyhow::Result;
 
-use super::command::{self, cargo, run, shared, succeeds, target};
 use super::{comply, examples, fuzz, live, package, published};
+use crate::command::{self, cargo, run, shared, succeeds, target};
 
 const CRATE: &str = "tachikoma-backend-codex";
 const CORE: &str = "tachikoma-backends-core";

@@ -10,14 +10,14 @@ use anyhow::{Context, Result, ensure};
 use crate::files;
 
 /// A command that runs in the repository's root.
-pub(super) fn command(program: impl AsRef<OsStr>) -> Command {
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(files::root());
     command
 }
 
 /// The cargo that started this program. A warning of rustdoc is an error.
-pub(super) fn cargo() -> Command {
+pub(crate) fn cargo() -> Command {
     let mut cargo = command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.env("RUSTDOCFLAGS", "-D warnings");
     cargo
@@ -27,7 +27,7 @@ pub(super) fn cargo() -> Command {
 ///
 /// # Errors
 /// It cannot be run, or its exit code is not 0.
-pub(super) fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let text = text(command);
     println!("$ {text}");
     let status = command.status().with_context(|| format!("cannot run `{text}`"))?;
@@ -39,7 +39,7 @@ pub(super) fn run(command: &mut Command) -> Result<()> {
 ///
 /// # Errors
 /// It cannot be run, or its output is not UTF-8.
-pub(super) fn output(command: &mut Command) -> Result<(ExitStatus, String)> {
+pub(crate) fn output(command: &mut Command) -> Result<(ExitStatus, String)> {
     let text = text(command);
     println!("$ {text}");
     let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot run `{text}`"))?;
@@ -49,7 +49,7 @@ pub(super) fn output(command: &mut Command) -> Result<(ExitStatus, String)> {
 }
 
 /// Whether this command can be run and succeeds. Its output is not printed.
-pub(super) fn succeeds(command: &mut Command) -> bool {
+pub(crate) fn succeeds(command: &mut Command) -> bool {
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }
@@ -58,14 +58,14 @@ pub(super) fn succeeds(command: &mut Command) -> bool {
 ///
 /// # Errors
 /// This program was moved elsewhere.
-pub(super) fn target() -> Result<PathBuf> {
+pub(crate) fn target() -> Result<PathBuf> {
     let program = env::current_exe().context("cannot find this program's own file")?;
     let target = program.parent().and_then(Path::parent);
     Ok(target.with_context(|| format!("{} is not in cargo's target folder", program.display()))?.to_owned())
 }
 
 /// A file or folder of `../shared`, the one folder outside the repository that the steps use.
-pub(super) fn shared(name: &str) -> PathBuf {
+pub(crate) fn shared(name: &str) -> PathBuf {
     files::root().join("../shared").join(name)
 }
 
