@@ -26,7 +26,11 @@ impl Client for GenAi {
         let resolver = ServiceTargetResolver::from_resolver_fn(
             move |target: ServiceTarget| -> Result<ServiceTarget, genai::resolver::Error> {
                 let model = ModelIden::new(adapter, target.model.model_name);
-                Ok(ServiceTarget { endpoint: endpoint.clone(), auth: AuthData::from_single("sk-bench"), model })
+                Ok(ServiceTarget {
+                    endpoint: endpoint.clone(),
+                    auth: AuthData::from_single("sk-bench"),
+                    model,
+                })
             },
         );
         Ok(Self(genai::Client::builder().with_service_target_resolver(resolver).build()?))

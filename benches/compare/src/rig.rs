@@ -1,6 +1,6 @@
 //! rig as a client.
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt as _};
 use rig_core::Model;
 use rig_core::completion::CompletionRequest;
 use rig_core::error::ProviderError;
@@ -55,9 +55,9 @@ impl Client for Rig {
 
     fn text_length(chunk: &Item<StreamEvent>) -> Option<usize> {
         match chunk {
-            Item::Event(StreamEvent::Text { text: fragment, .. } | StreamEvent::Arguments { json: fragment, .. }) => {
-                Some(fragment.len())
-            }
+            Item::Event(
+                StreamEvent::Text { text: fragment, .. } | StreamEvent::Arguments { json: fragment, .. },
+            ) => Some(fragment.len()),
             _ => Some(0),
         }
     }
@@ -70,11 +70,10 @@ impl Client for Rig {
     }
 
     async fn whole(&self, request: Box<CompletionRequest>) -> Result<Option<usize>, Failure> {
-        let mut length = 0;
-        let mut stream = self.stream(request).await?;
-        while let Some(item) = stream.next().await {
-            length += Self::text_length(&item?).unwrap_or_default();
-        }
-        Ok(Some(length))
+        let response = match self {
+            Self::Chat(model) => model.call(*request).await?,
+            Self::Responses(model) => model.call(*request).await?,
+        };
+        Ok(Some(response.text().len()))
     }
 }
