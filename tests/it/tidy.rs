@@ -67,7 +67,8 @@ pub(crate) fn code(path: &Path) -> Vec<String> {
 }
 
 pub(crate) fn name(path: &Path) -> String {
-    path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned()
+    // With the separator of the tables below, on Windows as well.
+    path.strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/")
 }
 
 /// The first two names of every path in a file that begins at a crate: of `use` items, and of paths within code.
