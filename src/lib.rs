@@ -109,7 +109,8 @@ pub use config::{Api, CodexBackendConfig, InputLimit};
 pub use models::{Cost, OpenAIModel, ServiceTier};
 #[cfg(feature = "openai-types")]
 pub use openai::JsonSchema;
-/// The types generated from OpenAI's API document. Not covered by semver: each refresh of the document may change them.
+/// The types generated from OpenAI's API document. Not covered by semver: each refresh of the document may change them. OpenAI's prose
+/// is not vendored; its API reference describes each field by the same name.
 #[cfg(feature = "openai-types")]
 pub use openai::types as openai_types;
 pub use runtime::gate::Gate;

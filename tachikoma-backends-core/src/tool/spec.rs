@@ -111,12 +111,11 @@ impl From<HostedTool> for ToolSpec {
 ///     .with_grammar(GrammarSyntax::Regex, "SELECT .+ FROM [a-z]+");
 /// let runner = ToolRunner::new().with(Tool::custom(sql, |query: String| format!("0 rows for {query}")));
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let call = ToolCall::custom("call_1", "query", "SELECT name FROM cities");
 /// let results = runner.run_calls(&[call]).await;
 /// assert_eq!(results[0].content.to_text(), "0 rows for SELECT name FROM cities");
-/// # }
+/// # });
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "custom")]

@@ -20,12 +20,11 @@ use crate::ToolCall;
 ///         "delete" => Approval::Deny("the user keeps these files".into()),
 ///         _ => Approval::Allow,
 ///     });
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let results = runner.run_calls(&[ToolCall::new("call_1", "delete", "{}")]).await;
 /// assert!(!results[0].success);
 /// assert!(results[0].content.to_text().contains("the user keeps these files"));
-/// # }
+/// # });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
