@@ -6,7 +6,9 @@
 //! ```
 //! use std::io::Write;
 //! use futures::StreamExt;
-//! use tachikoma_backend_codex::{Backend, CodexBackend, CodexBackendConfig, CollectingStream, CompletionRequest};
+//! use tachikoma_backend_codex::{
+//!     Backend, CodexBackend, CodexBackendConfig, CollectingStream, CompletionRequest,
+//! };
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {

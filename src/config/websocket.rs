@@ -24,7 +24,7 @@ use super::CodexBackendConfig;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = tachikoma_openai_mock::MockServer::start().await?;
+/// let server = tachikoma_openai_mock::MockServer::start().await?;
 /// let config = CodexBackendConfig::new("sk-...")
 ///     .with_base_url(server.base_url())
 ///     .with_model("gpt-5.6-terra")
@@ -32,8 +32,9 @@ use super::CodexBackendConfig;
 ///     .with_websocket(WebSocket::Always);
 /// let backend = CodexBackend::new(config)?;
 /// let first = CompletionRequest::user("Is it snowing?");
-/// let answer = backend.complete(first.clone()).await?;
-/// backend.complete(first.with_message(answer.to_message()).with_message(Message::user("And now?"))).await?;
+/// let answer = backend.complete(first.clone()).await?.to_message();
+/// let second = first.with_message(answer).with_message(Message::user("And now?"));
+/// backend.complete(second).await?;
 ///
 /// // The second turn has sent its question alone.
 /// let requests = server.requests();

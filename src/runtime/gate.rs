@@ -47,8 +47,10 @@ static ACCOUNTS: LazyLock<Mutex<HashMap<String, Weak<Shared>>>> = LazyLock::new(
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let server = tachikoma_openai_mock::MockServer::start().await?;
 /// let gate = Gate::new().with_max_concurrent_requests(8);
-/// let config = CodexBackendConfig::new("sk-...").with_base_url(server.base_url()).with_gate(gate.clone());
-/// let (large, small) = (CodexBackend::new(config.clone())?, CodexBackend::new(config.with_model("small-model"))?);
+/// let config = CodexBackendConfig::new("sk-...").with_gate(gate.clone());
+/// # let config = config.with_base_url(server.base_url());
+/// let large = CodexBackend::new(config.clone())?;
+/// let small = CodexBackend::new(config.with_model("small-model"))?;
 ///
 /// let one = large.complete_stream(CompletionRequest::user("Plan the work.")).await?;
 /// let other = small.complete_stream(CompletionRequest::user("List the files.")).await?;

@@ -44,7 +44,7 @@ use super::Error;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = MockServer::start().await?;
+/// let server = MockServer::start().await?; // or a real one
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("recording.jsonl");
 /// let config = CodexBackendConfig::new("sk-...").with_base_url(server.base_url());

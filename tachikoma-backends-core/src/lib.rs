@@ -6,6 +6,7 @@
 //! items at its root. The author of a backend depends on this one:
 //!
 //! ```
+//! use std::sync::Arc;
 //! use futures::{StreamExt, stream};
 //! use tachikoma_backends_core::*;
 //!
@@ -18,11 +19,19 @@
 //!     fn info(&self) -> &BackendInfo {
 //!         &self.0
 //!     }
-//!     async fn complete(&self, request: CompletionRequest) -> Result<CompletionResponse, BackendError> {
-//!         CollectingStream::new(self.complete_stream(request).await?).collect().await.map_err(Into::into)
+//!     async fn complete(
+//!         &self,
+//!         request: CompletionRequest,
+//!     ) -> Result<CompletionResponse, BackendError> {
+//!         let stream = self.complete_stream(request).await?;
+//!         Ok(CollectingStream::new(stream).collect().await?)
 //!     }
-//!     async fn complete_stream(&self, request: CompletionRequest) -> Result<CompletionStream, BackendError> {
-//!         let last = request.messages.last().ok_or(BackendError::InvalidRequest("no messages".into()))?;
+//!     async fn complete_stream(
+//!         &self,
+//!         request: CompletionRequest,
+//!     ) -> Result<CompletionStream, BackendError> {
+//!         let no_messages = BackendError::InvalidRequest("no messages".into());
+//!         let last = request.messages.last().ok_or(no_messages)?;
 //!         let text = CompletionChunk::text(last.text());
 //!         let end = CompletionChunk::last(FinishReason::Stop, None);
 //!         Ok(stream::iter([Ok(text), Ok(end)]).boxed())
@@ -33,7 +42,7 @@
 //! }
 //!
 //! # futures::executor::block_on(async {
-//! let backend: std::sync::Arc<dyn Backend> = std::sync::Arc::new(Echo(BackendInfo::new("echo", "echo-1")));
+//! let backend: Arc<dyn Backend> = Arc::new(Echo(BackendInfo::new("echo", "echo-1")));
 //! let response = backend.complete(CompletionRequest::user("Hi")).await?;
 //! assert_eq!(response.content.as_deref(), Some("Hi"));
 //! # Ok::<(), BackendError>(())
@@ -69,8 +78,8 @@
 //!
 //! | Feature (off by default) | Content |
 //! |---|---|
-//! | `test-util` | `ScriptedBackend`, which replies with texts, tool calls, errors, chunks and delays in the order of a script, and records the requests |
-//! | `conformance` | `Conformance`, the rules of streams, tool calls, errors and cancellation as checks |
+//! | `test-util` | [`ScriptedBackend`](struct.ScriptedBackend.html), which replies with texts, tool calls, errors, chunks and delays in the order of a script, and records the requests |
+//! | `conformance` | [`Conformance`](struct.Conformance.html), the rules of streams, tool calls, errors and cancellation as checks |
 //!
 //! # Stability
 //!
