@@ -53,13 +53,22 @@ use crate::runtime::Redactor;
 ///
 /// A text or a [`SecretString`] is an API key, so that `CodexBackendConfig::new("sk-...")` is enough for most.
 ///
-/// ```no_run
-/// # use tachikoma_backend_codex::{AccessToken, CodexBackendConfig, Credentials};
-/// CodexBackendConfig::new("sk-...");
-/// CodexBackendConfig::new(Credentials::key_file("/run/secrets/openai"));
-/// CodexBackendConfig::new(Credentials::key_command("pass", ["show", "openai"]));
-/// CodexBackendConfig::new(Credentials::from_async_fn(|| async { Ok(AccessToken::new("eyJ...")) }));
-/// CodexBackendConfig::new(Credentials::none()).with_base_url("http://localhost:11434/v1");
+/// ```
+/// use tachikoma_backend_codex::{AccessToken, CodexBackend, CodexBackendConfig, CodexError, Credentials};
+///
+/// let configs = [
+///     CodexBackendConfig::new("sk-..."),
+///     // The file and the command are read again after a server has rejected the key.
+///     CodexBackendConfig::new(Credentials::key_file("/run/secrets/openai")),
+///     CodexBackendConfig::new(Credentials::key_command("pass", ["show", "openai"])),
+///     CodexBackendConfig::new(Credentials::from_async_fn(|| async { Ok(AccessToken::new("eyJ...")) })),
+///     CodexBackendConfig::new(Credentials::none()).with_base_url("http://localhost:11434/v1"),
+/// ];
+/// assert!(configs[0].credentials().api_key().is_some());
+///
+/// // They are checked when a backend is made; this file is missing.
+/// let outcomes = configs.map(|config| CodexBackend::new(config).map_err(|error| error.category().as_str()));
+/// assert_eq!(outcomes.map(|outcome| outcome.err()), [None, Some("configuration"), None, None, None]);
 /// ```
 #[derive(Clone)]
 pub struct Credentials(Source);

@@ -54,6 +54,31 @@ use crate::server::Server;
 /// table (a capability that the model lacks, a value out of range, a tool result without its call) is refused before it is sent to
 /// OpenAI's or Azure's servers, and is a warning for others; [`preview`](Self::preview) shows the warnings without sending.
 /// Requests need a Tokio runtime with I/O and timers.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tachikoma_backend_codex::{Backend, CodexBackend, CodexBackendConfig, CompletionRequest};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = tachikoma_openai_mock::MockServer::start().await?;
+/// let config = CodexBackendConfig::new("sk-...").with_model("gpt-5.6-terra");
+/// # let config = config.with_base_url(server.base_url());
+/// let backend = Arc::new(CodexBackend::new(config)?);
+///
+/// // Two agents share it.
+/// let agents = ["Hello", "Good morning"].map(|text| {
+///     let backend = Arc::clone(&backend);
+///     tokio::spawn(async move { backend.complete(CompletionRequest::user(text)).await })
+/// });
+/// let mut usd = 0.0;
+/// for agent in agents {
+///     usd += backend.cost(&agent.await??)?.usd;
+/// }
+/// assert!(usd > 0.0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct CodexBackend {
     config: CodexBackendConfig,

@@ -1,6 +1,7 @@
 //! The client and types that `build.rs` generates from `openapi/openai.json`.
 //!
-//! Private, so that a refresh of the document does not change this crate's API.
+//! Private, so that a refresh of the document does not change this crate's API. OpenAI's prose is not vendored, so that the generated
+//! items have no documentation of their own: OpenAI's API reference describes each field by the same name.
 
 #![allow(clippy::all, clippy::restriction, reason = "generated code")]
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "the adapter uses a part of it")]

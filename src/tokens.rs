@@ -92,9 +92,13 @@ impl TokenCount {
     /// The correction holds where this request continues the earlier one, with the same model, tools and settings. Without a count of
     /// the prompt in the usage, or where this request is shorter than the earlier one, the count is returned unchanged.
     ///
-    /// ```no_run
-    /// # use tachikoma_backend_codex::{CodexBackend, CodexError, CompletionRequest, Message};
-    /// # async fn run(backend: CodexBackend, request: CompletionRequest) -> Result<(), CodexError> {
+    /// ```
+    /// # use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CompletionRequest, Message};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = tachikoma_openai_mock::MockServer::start().await?;
+    /// # let backend = CodexBackend::new(CodexBackendConfig::new("sk-...").with_base_url(server.base_url()))?;
+    /// # let request = CompletionRequest::user("Hello");
     /// let earlier = backend.count_request_tokens(&request);
     /// let response = backend.try_complete(request.clone()).await?;
     /// let next = request.with_message(response.to_message()).with_message(Message::user("Go on."));
@@ -102,6 +106,7 @@ impl TokenCount {
     /// if let Some(usage) = response.usage {
     ///     count = count.corrected_by(&earlier, &usage);
     /// }
+    /// assert!(count.tokens > earlier.tokens);
     /// # Ok(())
     /// # }
     /// ```

@@ -11,6 +11,18 @@ use tachikoma_backends_core::async_trait;
 use crate::runtime::mask;
 
 /// A token, for example of Entra ID, and its expiry. `Debug` does not show it.
+///
+/// ```
+/// use std::time::Duration;
+/// use tachikoma_backend_codex::{AccessToken, Azure, CodexBackendConfig, Credentials};
+///
+/// let token = AccessToken::new("eyJ0eXAi").expires_in(Duration::from_secs(3600));
+/// assert!(!format!("{token:?}").contains("eyJ0eXAi"));
+///
+/// let azure = Azure::new("https://my-resource.openai.azure.com");
+/// let config = CodexBackendConfig::new(Credentials::token(token)).with_azure(azure);
+/// # assert!(config.credentials().api_key().is_none());
+/// ```
 #[derive(Clone)]
 pub struct AccessToken {
     secret: SecretString,
@@ -65,6 +77,22 @@ impl fmt::Debug for AccessToken {
 }
 
 /// Why the provider returned no token. What looks like a token or a key in the message is masked.
+///
+/// ```
+/// use tachikoma_backend_codex::{AccessToken, TokenError};
+///
+/// /// Reads the answer of an identity service.
+/// fn token(status: u16, body: &str) -> Result<AccessToken, TokenError> {
+///     match status {
+///         200 => Ok(AccessToken::new(body)),
+///         500.. => Err(TokenError::temporary(format!("the identity service failed with {status}"))),
+///         _ => Err(TokenError::new(format!("the identity service refused with {status}"))),
+///     }
+/// }
+/// assert!(token(200, "eyJ...").is_ok());
+/// assert!(token(503, "").unwrap_err().is_temporary());
+/// assert!(!token(401, "").unwrap_err().is_temporary());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenError {
     message: String,

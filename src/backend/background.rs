@@ -21,6 +21,28 @@ use crate::runtime::transport::timeout::Timeout;
 use crate::target::WireApi;
 
 /// How far a response in the background is.
+///
+/// ```
+/// use tachikoma_backend_codex::{BackgroundStatus, CodexBackend, CodexBackendConfig, CompletionRequest};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = tachikoma_openai_mock::MockServer::builder().with_background_polls(1).start().await?;
+/// # let config = CodexBackendConfig::new("sk-...").with_base_url(server.base_url()).with_api(tachikoma_backend_codex::Api::Responses);
+/// let backend = CodexBackend::new(config)?;
+/// let started = backend.start_background(CompletionRequest::user("Hello")).await?;
+/// let response = loop {
+///     match started.retrieve().await? {
+///         BackgroundStatus::Complete(response) => break response,
+///         BackgroundStatus::Failed(error) => return Err(error.into()),
+///         BackgroundStatus::Cancelled => return Err("it was cancelled".into()),
+///         _ => tokio::task::yield_now().await, // a program does something else here, or calls `wait`
+///     }
+/// };
+/// assert!(response.content.is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BackgroundStatus {
@@ -69,16 +91,20 @@ impl CodexBackend {
     /// Starts a response in the background, over the Responses API, and returns once the server has accepted the request. `background`
     /// and `store` are set.
     ///
-    /// ```no_run
-    /// # use tachikoma_backend_codex::{CodexBackend, CodexError, CompletionRequest, Message};
-    /// # async fn run(backend: CodexBackend) -> Result<(), CodexError> {
+    /// ```
+    /// # use tachikoma_backend_codex::{Api, CodexBackend, CodexBackendConfig, CompletionRequest, Message};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = tachikoma_openai_mock::MockServer::builder().with_background_polls(1).start().await?;
+    /// # let config = CodexBackendConfig::new("sk-...").with_base_url(server.base_url()).with_api(Api::Responses);
+    /// # let backend = CodexBackend::new(config.with_min_retry_wait(std::time::Duration::from_millis(1)))?;
     /// let request = CompletionRequest::new(vec![Message::user("Prove it.")]).with_model("gpt-5.6-sol");
     /// let started = backend.start_background(request).await?;
     /// let id = started.id().to_owned(); // to be stored
     ///
     /// // In the same process, or after a restart:
     /// let response = backend.background(id).with_model("gpt-5.6-sol").wait().await?;
-    /// println!("{}", response.content.unwrap_or_default());
+    /// assert!(response.content.is_some());
     /// # Ok(())
     /// # }
     /// ```

@@ -29,12 +29,17 @@ impl CodexBackend {
     /// from then on. Over Chat Completions, and where the server has no such endpoint, the model is asked for a summary. A
     /// conversation that is too long is tried once more with its long tool results shortened.
     ///
-    /// ```no_run
-    /// # use tachikoma_backend_codex::{CodexBackend, CodexError, CompletionRequest, Message};
-    /// # async fn run(backend: CodexBackend, request: CompletionRequest) -> Result<(), CodexError> {
+    /// ```
+    /// # use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CompletionRequest, Message};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = tachikoma_openai_mock::MockServer::start().await?;
+    /// # let backend = CodexBackend::new(CodexBackendConfig::new("sk-...").with_base_url(server.base_url()))?;
+    /// # let request = CompletionRequest::user("Hello").with_message(Message::assistant("Hi")).with_message(Message::user("Hi"));
     /// let compacted = backend.try_compact(request.clone()).await?;
     /// let next = request.with_messages(compacted.messages).with_message(Message::user("Go on."));
     /// let response = backend.try_complete(next).await?;
+    /// # assert!(response.content.is_some());
     /// # Ok(())
     /// # }
     /// ```

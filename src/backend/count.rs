@@ -57,11 +57,14 @@ impl CodexBackend {
     /// generated, and [`with_input_limit`](crate::CodexBackendConfig::with_input_limit) does not apply. Retries, timeouts and
     /// errors are those of [`try_complete`](Self::try_complete).
     ///
-    /// ```no_run
-    /// # use tachikoma_backend_codex::{CodexBackend, CodexError, CompletionRequest};
-    /// # async fn run(backend: CodexBackend) -> Result<(), CodexError> {
+    /// ```
+    /// # use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CompletionRequest};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = tachikoma_openai_mock::MockServer::start().await?;
+    /// # let backend = CodexBackend::new(CodexBackendConfig::new("sk-...").with_base_url(server.base_url()))?;
     /// let tokens = backend.count_request_tokens_exact(&CompletionRequest::user("Tell me a joke.")).await?;
-    /// # assert_eq!(tokens, 11);
+    /// assert!(tokens > 0);
     /// # Ok(())
     /// # }
     /// ```

@@ -16,8 +16,12 @@ impl CodexBackend {
     /// Embeds texts: one vector for each, in their order. Retries, timeouts and errors are those of
     /// [`try_complete`](Self::try_complete). On Azure, a configured deployment is used for them too.
     ///
-    /// ```no_run
-    /// # async fn run(backend: tachikoma_backend_codex::CodexBackend) -> Result<(), tachikoma_backend_codex::CodexError> {
+    /// ```
+    /// # use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = tachikoma_openai_mock::MockServer::start().await?;
+    /// # let backend = CodexBackend::new(CodexBackendConfig::new("sk-...").with_base_url(server.base_url()))?;
     /// let response = backend.embed(["a cat", "a dog"]).await?;
     /// assert_eq!(response.embeddings.len(), 2);
     /// # Ok(())

@@ -21,11 +21,17 @@ impl CodexBackend {
     /// holds for requests of this backend, in place of earlier lists: checks, token limits, costs,
     /// [`capabilities_for`](Self::capabilities_for). OpenAI's own list has only shutdown dates.
     ///
-    /// ```no_run
-    /// # async fn run(backend: tachikoma_backend_codex::CodexBackend) -> Result<(), tachikoma_backend_codex::CodexError> {
-    /// for model in backend.list_models().await? {
+    /// ```
+    /// # use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = tachikoma_openai_mock::MockServer::start().await?;
+    /// # let backend = CodexBackend::new(CodexBackendConfig::new("sk-...").with_base_url(server.base_url()))?;
+    /// let models = backend.list_models().await?;
+    /// for model in &models {
     ///     println!("{}: {:?} tokens, by {:?}", model.id, model.spec.context_window, model.source("context_window"));
     /// }
+    /// # assert!(!models.is_empty());
     /// # Ok(())
     /// # }
     /// ```

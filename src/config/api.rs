@@ -25,6 +25,24 @@ use crate::target::WireApi;
 /// models is returned encrypted in [`provider_state`](tachikoma_backends_core::CompletionResponse::provider_state) and is sent again
 /// with the message that [`to_message`](tachikoma_backends_core::CompletionResponse::to_message) makes, only to the server, account
 /// and model that it came from. `seed`, penalties and names of speakers, which that API does not have, are omitted with a warning.
+///
+/// ```
+/// use tachikoma_backend_codex::{
+///     Api, CodexBackend, CodexBackendConfig, CompletionRequest, CodexError, ToolDefinition, ToolParameters, WireApi,
+/// };
+///
+/// let config = CodexBackendConfig::new("sk-...").with_model("gpt-5.6-terra");
+/// let clock = ToolDefinition::new("now", "The time", ToolParameters::new());
+/// let request = CompletionRequest::user("What time is it?");
+///
+/// let backend = CodexBackend::new(config.clone())?; // Api::Auto
+/// assert_eq!(backend.api_for(&request).api, WireApi::ChatCompletions);
+/// assert_eq!(backend.api_for(&request.clone().with_tool(clock)).api, WireApi::Responses);
+///
+/// let backend = CodexBackend::new(config.with_api(Api::Responses))?;
+/// assert_eq!(backend.api_for(&request).reason, "it is configured");
+/// # Ok::<(), CodexError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Api {

@@ -31,15 +31,22 @@ impl CodexBackendConfig {
     /// no secrets, and errors do not print it. Errors without an exchange of their own have none: those of requests that were not
     /// sent, over WebSockets, or that a total timeout ended.
     ///
-    /// ```no_run
-    /// # use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CodexError, CompletionRequest};
-    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    /// let backend = CodexBackend::new(CodexBackendConfig::new("sk-...").with_transcripts(true))?;
+    /// ```
+    /// # use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CompletionRequest};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let reply = tachikoma_openai_mock::Reply::error(400, "invalid_prompt", "Not this prompt.");
+    /// # let server = tachikoma_openai_mock::MockServer::builder().with_reply(reply).start().await?;
+    /// # let config = CodexBackendConfig::new("sk-...").with_base_url(server.base_url());
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("failed.jsonl");
+    /// let backend = CodexBackend::new(config.with_transcripts(true))?;
     /// if let Err(error) = backend.try_complete(CompletionRequest::user("Hi")).await
     ///     && let Some(transcript) = error.transcript()
     /// {
-    ///     transcript.write_to("failed.jsonl")?;
+    ///     transcript.write_to(&path)?;
     /// }
+    /// assert!(path.exists());
     /// # Ok(())
     /// # }
     /// ```

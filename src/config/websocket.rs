@@ -16,6 +16,34 @@ use super::CodexBackendConfig;
 /// in `extra`) always do. A client of your own (`with_http_client`) has to speak HTTP/1.1 for it.
 ///
 /// An upgrade that fails and a response that does not begin are warnings in the log, not errors.
+///
+/// ```
+/// use tachikoma_backend_codex::{
+///     Api, Backend, CodexBackend, CodexBackendConfig, CompletionRequest, Message, WebSocket,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = tachikoma_openai_mock::MockServer::start().await?;
+/// let config = CodexBackendConfig::new("sk-...")
+///     .with_base_url(server.base_url())
+///     .with_model("gpt-5.6-terra")
+///     .with_api(Api::Responses)
+///     .with_websocket(WebSocket::Always);
+/// let backend = CodexBackend::new(config)?;
+/// let first = CompletionRequest::user("Is it snowing?");
+/// let answer = backend.complete(first.clone()).await?.to_message();
+/// let second = first.with_message(answer).with_message(Message::user("And now?"));
+/// backend.complete(second).await?;
+///
+/// // The second turn has sent its question alone.
+/// let requests = server.requests();
+/// let sent: Vec<_> = requests.iter().filter(|request| request.is_websocket()).collect();
+/// let inputs = sent.iter().filter_map(|request| request.body.as_ref()?["input"].as_array());
+/// assert_eq!(inputs.map(Vec::len).collect::<Vec<_>>(), [1, 1]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

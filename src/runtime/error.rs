@@ -15,6 +15,23 @@ use super::recorder::Exchange;
 /// Neither its text nor its `Debug` form holds the credentials of the backend, the values of the caller's own headers or keys
 /// in the base URL, even where a server echoes them: `***` replaces them. Values of fewer than 6 characters are not
 /// replaced.
+///
+/// ```
+/// use tachikoma_backend_codex::{CodexBackend, CodexBackendConfig, CompletionRequest, ErrorCategory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = tachikoma_openai_mock::MockServer::start().await?;
+/// # let config = CodexBackendConfig::new("sk-...").with_base_url(server.base_url());
+/// let backend = CodexBackend::new(config)?;
+/// let request = CompletionRequest::user("Hi").with_model("no-such-model");
+/// let error = backend.try_complete(request).await.unwrap_err();
+/// assert_eq!(error.category(), ErrorCategory::NotFound);
+/// assert_eq!((error.status(), error.code()), (Some(404), Some("model_not_found")));
+/// assert!(error.request_id().is_some() && !error.is_retryable());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {

@@ -39,6 +39,27 @@ static ACCOUNTS: LazyLock<Mutex<HashMap<String, Weak<Shared>>>> = LazyLock::new(
 /// A dropped request leaves the queue. A clone is the same gate: give it to all backends of the account, or name the account.
 ///
 /// In a file it is a table: `[gate]` with `account`, `max_concurrent_requests` and `max_wait`, all optional.
+///
+/// ```
+/// use tachikoma_backend_codex::{Backend, CodexBackend, CodexBackendConfig, CompletionRequest, Gate};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = tachikoma_openai_mock::MockServer::start().await?;
+/// let gate = Gate::new().with_max_concurrent_requests(8);
+/// let config = CodexBackendConfig::new("sk-...").with_gate(gate.clone());
+/// # let config = config.with_base_url(server.base_url());
+/// let large = CodexBackend::new(config.clone())?;
+/// let small = CodexBackend::new(config.with_model("small-model"))?;
+///
+/// let one = large.complete_stream(CompletionRequest::user("Plan the work.")).await?;
+/// let other = small.complete_stream(CompletionRequest::user("List the files.")).await?;
+/// assert_eq!(gate.requests_in_progress(), 2);
+/// drop((one, other));
+/// assert_eq!(gate.requests_in_progress(), 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(from = "Settings", into = "Settings")]
 pub struct Gate(Arc<Shared>);

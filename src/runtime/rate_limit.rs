@@ -13,6 +13,22 @@ const FIRST_EPOCH_MILLISECONDS: f64 = 1e12;
 const LAST_EPOCH_MILLISECONDS: f64 = 1e14;
 
 /// The limits on an account, as the rate-limit headers of a response state them. Values that it did not send are `None`.
+///
+/// ```
+/// use tachikoma_backend_codex::{Backend, CodexBackend, CodexBackendConfig, CompletionRequest};
+/// use tachikoma_openai_mock::MockServer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = MockServer::builder().with_rate_limits(60, 100_000).start().await?;
+/// # let config = CodexBackendConfig::new("sk-...").with_base_url(server.base_url());
+/// let backend = CodexBackend::new(config)?;
+/// backend.complete(CompletionRequest::user("Hello")).await?;
+/// let limits = backend.rate_limits().ok_or("the server sends no limits")?;
+/// assert_eq!((limits.requests.limit, limits.requests.remaining), (Some(60), Some(59)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimits {

@@ -37,6 +37,28 @@ use super::Error;
 /// # Cost
 /// An exchange is kept in memory until it ends, then redacted and written by the task that reads the response, with one write under a
 /// lock. A write that fails is a warning in the log, once, and never fails a request.
+///
+/// ```
+/// use tachikoma_backend_codex::{Backend, CodexBackend, CodexBackendConfig, CompletionRequest, Recorder};
+/// use tachikoma_openai_mock::MockServer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = MockServer::start().await?; // or a real one
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("recording.jsonl");
+/// let config = CodexBackendConfig::new("sk-...").with_base_url(server.base_url());
+/// let backend = CodexBackend::new(config.clone().with_recorder(Recorder::create(&path)))?;
+/// let recorded = backend.complete(CompletionRequest::user("Hello")).await?;
+///
+/// // Later, without the server:
+/// let replay = MockServer::replay(&path).await?;
+/// let backend = CodexBackend::new(config.with_base_url(replay.base_url()))?;
+/// let replayed = backend.complete(CompletionRequest::user("Hello")).await?;
+/// assert_eq!(replayed.content, recorded.content);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Recorder {
     file: Arc<RecordingFile>,

@@ -13,6 +13,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// connection, as long as no part of a response has arrived. The header `x-should-retry` overrides that. After a connection that
 /// broke before a response began, the retry uses a new connection. Each retry is a `tracing` event, and the final error holds the
 /// number of attempts, the earlier failures, and whether the server may have processed the request.
+///
+/// ```
+/// use std::time::Duration;
+/// use tachikoma_backend_codex::{CodexBackendConfig, Reliability};
+///
+/// // For a program with a person in front of it.
+/// let mut impatient = Reliability::default();
+/// impatient.max_retries = 1;
+/// impatient.first_content_timeout = Some(Duration::from_secs(20));
+/// impatient.idle_timeout = Duration::from_secs(60);
+///
+/// let config = CodexBackendConfig::new("sk-...").with_reliability(impatient);
+/// assert_eq!(config.reliability().first_content_timeout, Some(Duration::from_secs(20)));
+/// assert_eq!(config.reliability().connect_timeout, Reliability::default().connect_timeout);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]

@@ -16,6 +16,27 @@ use crate::{
 ///
 /// Object safe: keep backends as `Arc<dyn Backend>` and choose one by configuration. An `Arc`, a `Box` and a reference to a
 /// backend are backends too.
+///
+/// ```
+/// use std::sync::Arc;
+/// # use tachikoma_backends_core::BackendError;
+/// use tachikoma_backends_core::{Backend, CompletionRequest, ScriptedBackend};
+///
+/// /// What a program does with a backend does not depend on which one it is.
+/// async fn ask(backend: &dyn Backend, question: &str) -> Result<String, BackendError> {
+///     let response = backend.complete(CompletionRequest::user(question)).await?;
+///     Ok(response.content.unwrap_or_default())
+/// }
+///
+/// let local = ScriptedBackend::new().with_name("local").with_default_reply("It snows.");
+/// let hosted = ScriptedBackend::new().with_name("hosted").with_default_reply("It rains.");
+/// let backends: [Arc<dyn Backend>; 2] = [Arc::new(local), Arc::new(hosted)];
+/// # futures::executor::block_on(async {
+/// let chosen = backends.iter().find(|backend| backend.name() == "hosted").unwrap();
+/// assert_eq!(ask(chosen, "How is the weather?").await?, "It rains.");
+/// # Ok::<(), BackendError>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait Backend: Send + Sync + Debug {
     /// Who this backend is and what its configured model can do.

@@ -10,6 +10,22 @@ use crate::{
 };
 
 /// What every backend can do on top of the trait.
+///
+/// ```
+/// use tachikoma_backends_core::{BackendError, BackendExt, CompletionRequest, ScriptedBackend};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), BackendError> {
+/// let backend = ScriptedBackend::new()
+///     .with_reply(BackendError::ServiceUnavailable("overloaded".into()))
+///     .with_reply("Hello");
+///
+/// let response = backend.complete_with_retry(CompletionRequest::user("Hi"), 2).await?;
+/// assert_eq!(response.content.as_deref(), Some("Hello"));
+/// assert_eq!(backend.requests().len(), 2);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait BackendExt: Backend {
     /// Like [`Backend::complete`], tried again up to `max_retries` times while the error is
@@ -36,9 +52,8 @@ pub trait BackendExt: Backend {
     /// Asks for a response that is a `T`, by its [strict schema](crate::strict_schema), which takes the place of the request's own
     /// response format.
     ///
-    /// ```no_run
-    /// # async fn run(backend: &dyn tachikoma_backends_core::Backend) -> Result<(), Box<dyn std::error::Error>> {
-    /// use tachikoma_backends_core::{BackendExt, CompletionRequest, Message};
+    /// ```
+    /// use tachikoma_backends_core::{BackendExt, CompletionRequest, ScriptedBackend};
     ///
     /// #[derive(Debug, schemars::JsonSchema, serde::Deserialize)]
     /// struct City {
@@ -47,11 +62,12 @@ pub trait BackendExt: Backend {
     ///     population: Option<u32>,
     /// }
     ///
-    /// let request = CompletionRequest::new(vec![Message::user("The capital of Norway?")]);
-    /// let city = backend.complete_as::<City>(request).await?.value;
-    /// println!("{}", city.name);
-    /// # Ok(())
-    /// # }
+    /// let backend = ScriptedBackend::new().with_reply(r#"{"name": "Oslo", "population": 725}"#);
+    /// # futures::executor::block_on(async {
+    /// let city = backend.complete_as::<City>(CompletionRequest::user("The capital of Norway?")).await?.value;
+    /// assert_eq!((city.name.as_str(), city.population), ("Oslo", Some(725)));
+    /// # Ok::<(), tachikoma_backends_core::StructuredError>(())
+    /// # }).unwrap();
     /// ```
     ///
     /// # Errors

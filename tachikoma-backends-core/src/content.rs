@@ -8,11 +8,14 @@ use crate::setters::setters;
 /// A part of a message.
 ///
 /// ```
-/// # use tachikoma_backends_core::{ContentPart, Message};
+/// use tachikoma_backends_core::{ContentPart, ImageDetail, Message};
+///
 /// let question = Message::user(vec![
 ///     ContentPart::file_id("file-1").with_cache_breakpoint(),
-///     ContentPart::text("What does the contract end with?"),
+///     ContentPart::image_url("https://example.com/signature.png").with_detail(ImageDetail::Low),
+///     ContentPart::text("Who has signed the contract?"),
 /// ]);
+/// assert_eq!(question.text(), "Who has signed the contract?");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

@@ -15,6 +15,20 @@ use crate::setters::{optional_setters, setters};
 use crate::{Phase, ToolCall};
 
 /// Something that the model did in a response: a message, its reasoning, a tool call, or the work of a hosted tool.
+///
+/// ```
+/// use tachikoma_backends_core::{CompletionResponse, ItemContent, MessageItem, OutputItem, ReasoningItem};
+///
+/// let response = CompletionResponse::new("It snows.").with_items(vec![
+///     OutputItem::new(ReasoningItem::new("").with_summary("I look at the forecast.")).with_id("rs_1"),
+///     OutputItem::new(MessageItem::new("It snows.")).with_id("msg_1"),
+/// ]);
+/// let summaries = response.items.iter().filter_map(|item| match &item.content {
+///     ItemContent::Reasoning(reasoning) => Some(reasoning.summary.as_str()),
+///     _ => None,
+/// });
+/// assert_eq!(summaries.collect::<Vec<_>>(), ["I look at the forecast."]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct OutputItem {

@@ -9,6 +9,15 @@ use crate::setters::{optional_setters, setters};
 use crate::{ContentPart, ToolCall};
 
 /// The author of a message.
+///
+/// ```
+/// use tachikoma_backends_core::{Message, Role};
+///
+/// let history = [Message::system("Be brief."), Message::user("Hi"), Message::assistant("Hello")];
+/// let turns = history.iter().filter(|message| message.role != Role::System);
+/// let log: Vec<String> = turns.map(|turn| format!("{}: {}", turn.role.as_str(), turn.text())).collect();
+/// assert_eq!(log, ["user: Hi", "assistant: Hello"]);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -37,6 +46,25 @@ impl Role {
 }
 
 /// One turn of a conversation.
+///
+/// ```
+/// use tachikoma_backends_core::{Message, ToolCall};
+///
+/// let call = ToolCall::new("call_1", "get_weather", r#"{"city": "Oslo"}"#);
+/// let history = vec![
+///     Message::system("Answer in one sentence."),
+///     Message::user("Is it raining in Oslo?"),
+///     Message::assistant_with_tool_calls("", vec![call]),
+///     Message::tool_result("call_1", "light rain, 7 °C"),
+/// ];
+///
+/// // A history can be stored, and continued later.
+/// let stored = serde_json::to_string(&history)?;
+/// let mut history: Vec<Message> = serde_json::from_str(&stored)?;
+/// history.push(Message::user("And tomorrow?"));
+/// assert_eq!(history[3].tool_call_id.as_deref(), Some("call_1"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Message {

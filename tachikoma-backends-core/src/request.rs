@@ -14,6 +14,22 @@ use crate::setters::{optional_setters, setters};
 use crate::{Message, MessageContent, ToolSpec};
 
 /// A request for one response. The provider decides what is not set.
+///
+/// ```
+/// use tachikoma_backends_core::{CompletionRequest, Message, ReasoningEffort};
+///
+/// let request = CompletionRequest::new(vec![Message::system("Be brief."), Message::user("Name three fjords.")])
+///     .with_model("gpt-5.6-terra")
+///     .with_max_tokens(500)
+///     .with_reasoning_effort(ReasoningEffort::Low)
+///     .with_extra("top_k", 40);
+///
+/// // In a log or a file it is JSON, without what is not set.
+/// let json = serde_json::to_value(&request)?;
+/// assert_eq!(json["reasoning_effort"], "low");
+/// assert!(json.get("temperature").is_none());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -270,6 +286,23 @@ impl Moderation {
 }
 
 /// The form of a response.
+///
+/// ```
+/// use serde_json::json;
+/// use tachikoma_backends_core::{CompletionRequest, ResponseFormat};
+///
+/// // A schema that is known only at run time; `json_schema` makes one of a type.
+/// let schema = json!({
+///     "type": "object",
+///     "properties": {"answer": {"type": "integer"}},
+///     "required": ["answer"],
+///     "additionalProperties": false,
+/// });
+/// let format = ResponseFormat::JsonSchema { name: "sum".into(), description: None, schema, strict: Some(true) };
+/// let request = CompletionRequest::user("What is 2 + 2?").with_response_format(format);
+/// assert_eq!(serde_json::to_value(&request)?["response_format"]["type"], "json_schema");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]

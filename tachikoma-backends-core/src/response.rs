@@ -188,6 +188,19 @@ impl From<CompletionResponse> for Message {
 }
 
 /// Why a response ended.
+///
+/// ```
+/// use tachikoma_backends_core::{CompletionResponse, FinishReason};
+///
+/// /// The text, with a mark where it was cut.
+/// fn text(response: &CompletionResponse) -> String {
+///     let text = response.content.as_deref().unwrap_or_default();
+///     if response.finish_reason.is_cut() { format!("{text} [...]") } else { text.to_owned() }
+/// }
+/// let response = CompletionResponse::new("Once upon a");
+/// assert_eq!(text(&response), "Once upon a");
+/// assert_eq!(text(&response.with_finish_reason(FinishReason::Length)), "Once upon a [...]");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -233,6 +246,15 @@ impl FinishReason {
 }
 
 /// What a response cost, in tokens.
+///
+/// ```
+/// use tachikoma_backends_core::Usage;
+///
+/// let steps = [Usage::new(1_000, 50), Usage::new(1_100, 20).with_cached_tokens(1_000)];
+/// let total: Usage = steps.into_iter().sum();
+/// assert_eq!((total.prompt_tokens, total.completion_tokens, total.total_tokens), (2_100, 70, 2_170));
+/// assert_eq!(total.cached_tokens, Some(1_000));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

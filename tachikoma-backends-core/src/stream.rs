@@ -14,6 +14,24 @@ use crate::{BackendError, FinishReason, ItemEvent, ProviderState, ToolCallDelta,
 pub type CompletionStream = Pin<Box<dyn Stream<Item = Result<CompletionChunk, BackendError>> + Send>>;
 
 /// A piece of a streamed response.
+///
+/// ```
+/// use futures::StreamExt;
+/// use tachikoma_backends_core::{Backend, CompletionRequest, FinishReason, ScriptedBackend};
+///
+/// let backend = ScriptedBackend::new().with_reply("It snows in Oslo.");
+/// # futures::executor::block_on(async {
+/// let mut stream = backend.complete_stream(CompletionRequest::user("Weather?")).await?;
+/// let (mut text, mut end) = (String::new(), None);
+/// while let Some(chunk) = stream.next().await {
+///     let chunk = chunk?;
+///     text.push_str(&chunk.delta); // a user interface shows it now
+///     end = chunk.finish_reason;
+/// }
+/// assert_eq!((text.as_str(), end), ("It snows in Oslo.", Some(FinishReason::Stop)));
+/// # Ok::<(), tachikoma_backends_core::BackendError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

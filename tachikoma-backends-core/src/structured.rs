@@ -17,6 +17,21 @@ use crate::{
 };
 
 /// A response that is a `T`: see [`BackendExt::complete_as`](crate::BackendExt::complete_as).
+///
+/// ```
+/// use tachikoma_backends_core::{CompletionResponse, Structured, StructuredError, Usage};
+///
+/// #[derive(schemars::JsonSchema, serde::Deserialize)]
+/// struct City { name: String, #[serde(default)] rank: u8 }
+///
+/// // The last response of a `ToolRunner`, for example.
+/// let text = r#"{"name": "Oslo", "rank": null}"#;
+/// let response = CompletionResponse::new(text).with_usage(Usage::new(20, 8));
+/// let Structured { value, response, .. } = Structured::<City>::from_response(response)?;
+/// assert_eq!((value.name.as_str(), value.rank), ("Oslo", 0));
+/// assert_eq!(response.usage.map(|usage| usage.total_tokens), Some(28));
+/// # Ok::<(), StructuredError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Structured<T> {
@@ -58,6 +73,20 @@ impl<T: JsonSchema + DeserializeOwned> Structured<T> {
 }
 
 /// Why a response is not a `T`, with what the model wrote.
+///
+/// ```
+/// use tachikoma_backends_core::{CompletionResponse, Structured, StructuredError};
+///
+/// #[derive(Debug, schemars::JsonSchema, serde::Deserialize)]
+/// struct Pet { age: u8 }
+///
+/// let response = CompletionResponse::new(r#"{"age": "two"}"#);
+/// let error = Structured::<Pet>::from_response(response).unwrap_err();
+/// let StructuredError::Mismatch { path, .. } = &error else { panic!("{error}") };
+/// assert_eq!(path, "age");
+/// // What the model wrote is there, to be repaired or sent back.
+/// assert_eq!(error.response().and_then(|response| response.content.as_deref()), Some(r#"{"age": "two"}"#));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum StructuredError {

@@ -16,6 +16,25 @@ use crate::schema::AddedNulls;
 use crate::setters::{optional_setters, setters};
 
 /// A call that a model asks for.
+///
+/// ```
+/// use tachikoma_backends_core::{ToolCall, ToolResult};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Place { city: String }
+///
+/// /// A tool, in a loop of your own; a `ToolRunner` does the same.
+/// fn weather(call: &ToolCall) -> ToolResult {
+///     match call.parse_arguments_as::<Place>() {
+///         Ok(place) => ToolResult::success(call, format!("In {}: snow", place.city)),
+///         Err(error) => ToolResult::failure(call, error.to_string()),
+///     }
+/// }
+/// let call = ToolCall::new("call_1", "get_weather", r#"{"city": "Oslo"}"#);
+/// assert_eq!(weather(&call).to_message().text(), "In Oslo: snow");
+/// let wrong = ToolCall::new("call_2", "get_weather", r#"{"town": "Oslo"}"#);
+/// assert!(weather(&wrong).to_message().text().contains("missing field `city`"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolCall {

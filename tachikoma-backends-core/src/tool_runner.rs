@@ -62,35 +62,28 @@ const MAX_CONCURRENT_CALLS: usize = 8;
 /// - However a run ends, the conversation that it returns can be sent again: every call in it has its result.
 ///
 /// ```
-/// # use futures::{StreamExt, stream};
-/// # use tachikoma_backends_core::*;
-/// # #[derive(Debug, Default)]
-/// # struct Model(BackendInfo);
-/// # #[async_trait]
-/// # impl Backend for Model {
-/// #     fn info(&self) -> &BackendInfo { &self.0 }
-/// #     async fn complete(&self, request: CompletionRequest) -> Result<CompletionResponse, BackendError> {
-/// #         Ok(match request.messages.last() {
-/// #             Some(result) if result.role == Role::Tool => CompletionResponse::new(result.text()),
-/// #             _ => CompletionResponse::default()
-/// #                 .with_tool_calls(vec![ToolCall::new("1", "get_weather", r#"{"city": "Oslo"}"#)]),
-/// #         })
-/// #     }
-/// #     async fn complete_stream(&self, _: CompletionRequest) -> Result<CompletionStream, BackendError> {
-/// #         Ok(stream::empty().boxed())
-/// #     }
-/// #     async fn health_check(&self) -> Result<bool, BackendError> { Ok(true) }
-/// # }
-/// # let backend = Model::default();
+/// use serde_json::json;
+/// use tachikoma_backends_core::{
+///     CompletionRequest, ScriptedBackend, ScriptedReply, ToolDefinition, ToolRunError, ToolRunner,
+/// };
+///
 /// #[derive(serde::Deserialize, schemars::JsonSchema)]
 /// struct Place { city: String }
 ///
 /// let weather = ToolDefinition::from_type::<Place>("get_weather", "The weather in a city now");
 /// let runner =
 ///     ToolRunner::new().with_tool(weather, async |place: Place| format!("In {}: snow", place.city));
+///
+/// // A model that calls the tool, and then answers.
+/// let backend = ScriptedBackend::new()
+///     .with_reply(ScriptedReply::tool_call("get_weather", json!({"city": "Oslo"})))
+///     .with_reply("Yes, it is snowing.");
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let run = runner.run(&backend, CompletionRequest::new(vec![Message::user("Is it cold in Oslo?")])).await?;
-/// assert_eq!(run.response.content.as_deref(), Some("In Oslo: snow"));
+/// let run = runner.run(&backend, CompletionRequest::user("Is it cold in Oslo?")).await?;
+/// assert_eq!(run.response.content.as_deref(), Some("Yes, it is snowing."));
+/// // The question, the call, its result, the answer: the next question goes after them.
+/// let texts: Vec<String> = run.messages.iter().map(|message| message.text()).collect();
+/// assert_eq!(texts[2], "In Oslo: snow");
 /// # Ok::<(), ToolRunError>(())
 /// # }).unwrap();
 /// ```

@@ -3,6 +3,22 @@
 use std::fmt;
 
 /// The kind of a failure, which decides what a caller can do about it.
+///
+/// ```
+/// use tachikoma_backends_core::{BackendError, ErrorCategory};
+///
+/// fn next_step(error: &BackendError) -> &'static str {
+///     match error.category() {
+///         ErrorCategory::Authentication | ErrorCategory::Permission => "check the key",
+///         ErrorCategory::ContextLength => "compact the conversation",
+///         category if category.is_retryable() => "try again later",
+///         _ => "show the error",
+///     }
+/// }
+/// assert_eq!(next_step(&BackendError::ContextLength("128,001 tokens".into())), "compact the conversation");
+/// assert_eq!(next_step(&BackendError::TruncatedStream("no end".into())), "try again later");
+/// assert_eq!(next_step(&BackendError::Quota("no credit".into())), "show the error");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ErrorCategory {

@@ -13,6 +13,23 @@ use crate::setters::{optional_setters, setters};
 /// nothing else.
 ///
 /// [`BackendError`]: crate::BackendError
+///
+/// ```
+/// use std::time::Duration;
+/// use tachikoma_backends_core::{BackendError, ErrorDetails};
+///
+/// // A backend states what it knows of a response with the status 429.
+/// let details = ErrorDetails::new("Rate limit reached.")
+///     .with_status(429)
+///     .with_request_id("req_1")
+///     .with_retry_after(Duration::from_secs(20));
+/// let error = BackendError::RateLimit(details.into());
+///
+/// // A caller decides by it.
+/// let details = error.details();
+/// assert_eq!(details.retry_after, Some(Duration::from_secs(20)));
+/// assert_eq!((details.status, details.attempts, details.maybe_processed), (Some(429), 1, false));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorDetails {

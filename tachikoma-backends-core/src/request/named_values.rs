@@ -48,6 +48,19 @@ macro_rules! named_values {
 
 named_values! {
     /// How long a model may reason before its answer. Not every model knows every effort.
+    ///
+    /// ```
+    /// use tachikoma_backends_core::{CompletionRequest, ReasoningEffort};
+    ///
+    /// // From the command line of a program, say.
+    /// let effort: ReasoningEffort = "high".parse()?;
+    /// let request = CompletionRequest::user("Prove it.").with_reasoning_effort(effort);
+    /// assert!(request.reasoning_effort > Some(ReasoningEffort::Low));
+    ///
+    /// let error = "hihg".parse::<ReasoningEffort>().unwrap_err();
+    /// assert!(error.to_string().contains("none, minimal, low, medium, high, xhigh, max"));
+    /// # Ok::<(), tachikoma_backends_core::BackendError>(())
+    /// ```
     ReasoningEffort {
         /// Not at all.
         None = "none",

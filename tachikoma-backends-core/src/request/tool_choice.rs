@@ -5,6 +5,19 @@ use serde::{Deserialize, Serialize};
 use crate::HostedTool;
 
 /// Whether and which tool a model must call.
+///
+/// ```
+/// use tachikoma_backends_core::{CompletionRequest, ToolChoice, ToolDefinition, ToolParameters};
+///
+/// let tool = |name: &str| ToolDefinition::new(name, "", ToolParameters::new());
+/// let tools = ["read_file", "write_file"].map(tool);
+/// // First the model may only read. The tools stay the same, so that the cached prompt can be used again.
+/// let request = CompletionRequest::user("Fix the typo")
+///     .with_tools(tools)
+///     .with_tool_choice(ToolChoice::allowed(["read_file"], true));
+/// assert!(request.tool_choice.as_ref().is_some_and(ToolChoice::is_forced));
+/// assert!(ToolChoice::tool("write_file").is_forced() && !ToolChoice::Auto.is_forced());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

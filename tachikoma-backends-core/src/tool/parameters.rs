@@ -9,6 +9,22 @@ use crate::BackendError;
 use crate::schema::AddedNulls;
 
 /// The parameters of a tool: a JSON Schema of type `object`. In serde it is that schema.
+///
+/// ```
+/// use serde_json::json;
+/// use tachikoma_backends_core::{BackendError, ToolParameter, ToolParameters};
+///
+/// let by_hand = ToolParameters::new().with("path", ToolParameter::string("File to read"));
+///
+/// // The schema of an MCP server's tool, say.
+/// let from_schema = ToolParameters::try_from(json!({
+///     "type": "object",
+///     "properties": {"path": {"type": "string", "description": "File to read"}},
+///     "required": ["path"],
+/// }))?;
+/// assert_eq!(by_hand, from_schema);
+/// # Ok::<(), BackendError>(())
+/// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ToolParameters {
@@ -94,6 +110,19 @@ fn object<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
 }
 
 /// One parameter of a tool. Required, until it is made [`optional`](Self::optional).
+///
+/// ```
+/// use tachikoma_backends_core::{ToolParameter, ToolParameters};
+///
+/// let tags = ToolParameter::array("Only files with these tags", ToolParameter::string("A tag"));
+/// let parameters = ToolParameters::new()
+///     .with("pattern", ToolParameter::string("What to look for"))
+///     .with("limit", ToolParameter::integer("How many matches").with_range(1..=100).with_default(20).optional())
+///     .with("tags", tags.optional());
+/// let schema = parameters.to_json_schema();
+/// assert_eq!(schema["required"], serde_json::json!(["pattern"]));
+/// assert_eq!(schema["properties"]["limit"]["maximum"], 100);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolParameter {
     schema: Map<String, Value>,

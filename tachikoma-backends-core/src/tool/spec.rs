@@ -105,9 +105,17 @@ impl From<HostedTool> for ToolSpec {
 /// A server without such tools gets a function with one text parameter, `input`, in its place.
 ///
 /// ```
-/// # use tachikoma_backends_core::{CustomTool, GrammarSyntax};
+/// use tachikoma_backends_core::{CustomTool, GrammarSyntax, Tool, ToolCall, ToolRunner};
+///
 /// let sql = CustomTool::new("query", "Runs a query on the database")
 ///     .with_grammar(GrammarSyntax::Regex, "SELECT .+ FROM [a-z]+");
+/// let runner = ToolRunner::new().with(Tool::custom(sql, |query: String| format!("0 rows for {query}")));
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let call = ToolCall::custom("call_1", "query", "SELECT name FROM cities");
+/// let results = runner.run_calls(&[call]).await;
+/// assert_eq!(results[0].content.to_text(), "0 rows for SELECT name FROM cities");
+/// # });
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "custom")]

@@ -9,6 +9,23 @@ use super::tool::panic_text;
 use crate::ToolCall;
 
 /// Whether a call may run. See [`ToolRunner::with_approval`](crate::ToolRunner::with_approval).
+///
+/// ```
+/// use tachikoma_backends_core::{Approval, ToolCall, ToolDefinition, ToolParameters, ToolRunner};
+///
+/// let delete = ToolDefinition::new("delete", "Deletes all files", ToolParameters::new());
+/// let runner = ToolRunner::new()
+///     .with_tool(delete, async |(): ()| "all files are deleted")
+///     .with_approval(async |call: ToolCall| match call.name.as_str() {
+///         "delete" => Approval::Deny("the user keeps these files".into()),
+///         _ => Approval::Allow,
+///     });
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let results = runner.run_calls(&[ToolCall::new("call_1", "delete", "{}")]).await;
+/// assert!(!results[0].success);
+/// assert!(results[0].content.to_text().contains("the user keeps these files"));
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Approval {

@@ -29,6 +29,7 @@ type Handler = dyn Fn(&ToolCall) -> BoxFuture<'static, Outcome> + Send + Sync;
 /// let tool = Tool::new(shell, async |command: Command| format!("$ {}", command.line))
 ///     .exclusive()
 ///     .with_timeout(Duration::from_secs(600));
+/// assert_eq!(tool.name(), "shell");
 /// ```
 #[derive(Clone)]
 pub struct Tool {
