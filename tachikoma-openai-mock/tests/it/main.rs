@@ -8,6 +8,7 @@ mod client;
 #[cfg(feature = "cli")]
 mod command;
 mod compaction;
+mod control;
 mod conversations;
 mod counters;
 mod document;
@@ -21,6 +22,7 @@ mod responses;
 mod responses_input;
 mod responses_stream;
 mod schema;
+mod script;
 mod scripted;
 mod server;
 mod stored;
