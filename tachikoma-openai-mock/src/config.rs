@@ -97,7 +97,7 @@ impl MockConfig {
         self
     }
 
-    /// The longest prompt, in tokens by the [counting rule](crate#tokens): a longer one is refused with
+    /// The longest prompt, in tokens by the [counting rule](crate::reference#tokens): a longer one is refused with
     /// `context_length_exceeded`. 128,000 by default.
     pub fn with_context_tokens(mut self, tokens: usize) -> Self {
         self.context_tokens = tokens;
@@ -143,7 +143,7 @@ impl MockConfig {
         self
     }
 
-    /// Whether requests are checked by [OpenAI's rules](crate#what-it-checks), as they are by default. Switch it off for
+    /// Whether requests are checked by [OpenAI's rules](crate::reference#what-it-checks), as they are by default. Switch it off for
     /// requests with fields of other servers, `top_k` for instance: then a misspelt field passes as well.
     pub fn with_schema_check(mut self, check: bool) -> Self {
         self.schema_check = check;

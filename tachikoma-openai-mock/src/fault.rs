@@ -380,8 +380,8 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_the_grammar() {
-        assert!(include_str!("../README.md").contains(Fault::GRAMMAR));
+    fn the_reference_has_the_grammar() {
+        assert!(include_str!("../REFERENCE.md").contains(Fault::GRAMMAR));
     }
 
     #[test]

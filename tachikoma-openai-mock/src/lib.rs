@@ -1,5 +1,8 @@
-//! A small deterministic OpenAI-compatible server for examples and tests.
+//! A deterministic OpenAI-compatible server for tests.
 #![doc = include_str!("../README.md")]
+
+#[doc = include_str!("../REFERENCE.md")]
+pub mod reference {}
 
 mod answer;
 mod body;
@@ -22,6 +25,7 @@ mod rate_limit;
 mod record;
 mod replay;
 mod reply;
+mod request_rules;
 mod request_schema;
 mod responses;
 mod routes;

@@ -171,7 +171,7 @@ impl Reply {
         self
     }
 
-    /// Reports these numbers of tokens, in place of those by the [counting rule](crate#tokens). An HTTP response or an error does
+    /// Reports these numbers of tokens, in place of those by the [counting rule](crate::reference#tokens). An HTTP response or an error does
     /// not change.
     pub fn with_usage(self, usage: TokenUsage) -> Self {
         self.edit(|answer| answer.usage = Some(usage))

@@ -55,7 +55,7 @@ impl Script {
         std::fs::read_to_string(path).and_then(|text| Self::from_json(&text)).map_err(named)
     }
 
-    /// Parses a script: a JSON object with the list `replies`, see the [reference](crate#script-files).
+    /// Parses a script: a JSON object with the list `replies`, see the [reference](crate::reference#script-files).
     ///
     /// # Errors
     /// It is not JSON or not a script; the message names the place, and for an unknown field those that are known.

@@ -18,6 +18,7 @@ mod function_rules;
 mod items;
 mod refusals;
 mod replay;
+mod request_rules;
 mod responses;
 mod responses_input;
 mod responses_stream;

@@ -414,3 +414,18 @@ fn an_unknown_fault_gets_those_that_there_are() {
         "{error}"
     );
 }
+
+#[test]
+fn the_scripts_of_the_documents_are_valid() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    Script::read(folder.join("examples/script.json")).unwrap();
+    let mut scripts = 0;
+    for document in ["README.md", "REFERENCE.md"] {
+        let text = std::fs::read_to_string(folder.join(document)).unwrap();
+        for block in text.split("```json\n").skip(1) {
+            Script::from_json(block.split("```").next().unwrap()).unwrap();
+            scripts += 1;
+        }
+    }
+    assert_eq!(scripts, 2);
+}
