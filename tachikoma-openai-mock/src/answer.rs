@@ -71,6 +71,7 @@ pub(crate) struct Answer {
 
 /// The tokens that a scripted reply reports. See [`Reply::with_usage`](crate::Reply::with_usage).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct TokenUsage {
     /// `prompt_tokens` in Chat Completions.

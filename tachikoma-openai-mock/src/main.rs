@@ -43,6 +43,9 @@ struct Arguments {
     /// Reply from this JSON file, in its order; its format is described in REFERENCE.md of the package
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
+    /// Print the JSON Schema of script files, for the completion of an editor, and end
+    #[arg(long, exclusive = true)]
+    script_schema: bool,
     /// Inject a fault; may be given several times, and the first that is due is injected
     #[arg(long, value_name = "SPEC", long_help = fault_help())]
     fault: Vec<Fault>,
@@ -70,6 +73,10 @@ fn fault_help() -> String {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.script_schema {
+        println!("{:#}", Script::json_schema());
+        return ExitCode::SUCCESS;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime.and_then(|runtime| runtime.block_on(serve(&arguments))) {
         Ok(()) => ExitCode::SUCCESS,

@@ -29,13 +29,14 @@ pub fn router(config: MockConfig) -> Router {
 }
 
 pub(crate) fn build(shared: Arc<Shared>) -> Router {
+    let body_limit = shared.config.body_limit;
     let router =
         if shared.replay.is_some() { Router::new().fallback(replay::respond) } else { own_routes(&shared) };
     router
         // `observe` holds bodies to the configured limit.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(&shared), observe))
-        .merge(control::routes())
+        .merge(control::routes().layer(DefaultBodyLimit::max(body_limit)))
         .with_state(shared)
 }
 

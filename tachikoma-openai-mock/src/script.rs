@@ -63,6 +63,12 @@ impl Script {
         file::parse(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
+    /// The JSON Schema of [`from_json`](Self::from_json)'s format, for editors. It needs the feature `cli`.
+    #[cfg(feature = "cli")]
+    pub fn json_schema() -> serde_json::Value {
+        schemars::schema_for!(file::File).into()
+    }
+
     /// Adds a reply behind those before.
     pub fn with_reply(mut self, reply: Reply) -> Self {
         self.push(reply);

@@ -17,13 +17,16 @@ use crate::output::OutputItem;
 use crate::reply::Reply;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct File {
-    /// For editors, which read the format from there.
+pub(super) struct File {
+    /// Where an editor finds this schema.
     #[serde(rename = "$schema")]
     _schema: Option<String>,
+    /// Whether requests that no reply fits are answered by the server's own rules. Otherwise they get status 400.
     #[serde(default = "yes")]
     fallback: bool,
+    /// Each request gets the first reply that it fits and that is left.
     #[serde(default)]
     replies: Vec<Entry>,
 }
@@ -34,34 +37,56 @@ fn yes() -> bool {
 
 /// One reply: one of the fields that say what is sent, or several that go together.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Entry {
+    /// Which requests it is for: all conditions must hold. Without conditions, it is for every request.
     #[serde(default, rename = "match")]
     condition: Match,
+    /// For how many requests it is used: a number, or "always". Once by default.
     times: Option<Times>,
+    /// This text.
     text: Option<String>,
+    /// This value, as text.
     #[serde(default, deserialize_with = "even_null")]
     json: Option<Value>,
+    /// A refusal with this text.
     refusal: Option<String>,
+    /// Calls of functions.
     tool_calls: Option<Vec<ToolCall>>,
+    /// Output items as in the Responses API.
     items: Option<Vec<Item>>,
+    /// Reasoning in front of the rest.
     reasoning: Option<String>,
+    /// A response that begins and then fails.
     failed: Option<Failure>,
+    /// An error in OpenAI's shape.
     error: Option<HttpError>,
+    /// Any HTTP response.
     http: Option<Http>,
+    /// Why it ends, for instance "length".
     finish_reason: Option<String>,
+    /// The tokens that it reports.
     usage: Option<TokenUsage>,
+    /// Headers of the response.
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// The time before the first chunk, or before a whole response: "1500ms", "2s".
     #[serde(default, deserialize_with = "parsed")]
+    #[cfg_attr(feature = "cli", schemars(with = "Option<String>"))]
     delay: Option<humantime::Duration>,
+    /// The time before each other chunk of a stream.
     #[serde(default, deserialize_with = "parsed")]
+    #[cfg_attr(feature = "cli", schemars(with = "Option<String>"))]
     chunk_delay: Option<humantime::Duration>,
+    /// A fault within the response: "truncate=3,reset", "stall=2", "garbage", "error=2", "split=1", "duplicate=id".
     #[serde(default, deserialize_with = "parsed")]
+    #[cfg_attr(feature = "cli", schemars(with = "Option<String>"))]
     fault: Option<Fault>,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "expected a number from 1 on, or \"always\"")]
 enum Times {
     Number(NonZeroU64),
@@ -69,20 +94,25 @@ enum Times {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 enum Always {
     Always,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct ToolCall {
+    /// The function's name.
     name: String,
+    /// JSON, or a string that is sent unchanged, valid or not. No arguments by default.
     #[serde(default)]
     arguments: Option<Value>,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Failure {
     code: String,
@@ -90,23 +120,29 @@ struct Failure {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct HttpError {
+    /// From 400 to 599.
     status: u16,
     code: Option<String>,
     message: Option<String>,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Http {
+    /// From 200 to 599.
     status: u16,
+    /// A text, or JSON.
     #[serde(default)]
     body: Value,
 }
 
 /// An output item, of any type and with any fields.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 struct Item {
     /// Sent by a stream alone, before the item's own image.
     #[serde(default)]

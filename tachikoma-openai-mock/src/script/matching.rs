@@ -12,17 +12,24 @@ use crate::answer::Prompt;
 /// Match::user_message("weather").and_endpoint(Endpoint::Responses).and_model("gpt-4o");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Match {
+    /// The endpoint.
     endpoint: Option<Endpoint>,
+    /// The name of the model.
     model: Option<String>,
+    /// What the last user message contains.
     user_message: Option<String>,
+    /// Whether the conversation ends with the result of a tool.
     tool_result: Option<bool>,
+    /// Fields of the body. An object may have more than those that are given.
     body: Option<Value>,
 }
 
 /// The two endpoints that take scripted replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Endpoint {
     /// `POST /v1/chat/completions`.

@@ -13,6 +13,13 @@ fn help_names_every_option() {
 }
 
 #[test]
+fn the_schema_of_scripts_is_printed() {
+    let output = Command::new(BINARY).arg("--script-schema").output().unwrap();
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed, tachikoma_openai_mock::Script::json_schema());
+}
+
+#[test]
 fn mistakes_say_what_to_do() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

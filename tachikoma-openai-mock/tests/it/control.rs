@@ -26,6 +26,11 @@ async fn a_script_is_replaced() {
     assert_eq!(text(&mock).await, "new");
     assert!(text(&mock).await.starts_with("Hello!"));
 
+    // As long as a request may be, which is more than axum allows by default.
+    let long = json!({"replies": [{"text": "long ".repeat(1_000_000)}]}).to_string();
+    assert_eq!(control(&mock, Method::PUT, "script", &long).await.0, 204);
+    assert!(text(&mock).await.starts_with("long long"));
+
     let (status, error) = control(&mock, Method::PUT, "script", r#"{"replies": [{}]}"#).await;
     assert_eq!((status, &error["error"]["code"]), (400, &json!("invalid_script")));
     assert!(error["error"]["message"].as_str().unwrap().starts_with("replies[0]: nothing is to be sent"));

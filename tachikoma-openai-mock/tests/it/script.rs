@@ -415,17 +415,53 @@ fn an_unknown_fault_gets_those_that_there_are() {
     );
 }
 
+/// The scripts of the documents, and the example.
+fn documented() -> Vec<String> {
+    let read =
+        |name| std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+    let blocks = |text: String| -> Vec<String> {
+        text.split("```json\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned()).collect()
+    };
+    let mut scripts = vec![read("examples/script.json")];
+    ["README.md", "REFERENCE.md"].into_iter().for_each(|document| scripts.extend(blocks(read(document))));
+    assert_eq!(scripts.len(), 3);
+    scripts
+}
+
 #[test]
 fn the_scripts_of_the_documents_are_valid() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    Script::read(folder.join("examples/script.json")).unwrap();
-    let mut scripts = 0;
-    for document in ["README.md", "REFERENCE.md"] {
-        let text = std::fs::read_to_string(folder.join(document)).unwrap();
-        for block in text.split("```json\n").skip(1) {
-            Script::from_json(block.split("```").next().unwrap()).unwrap();
-            scripts += 1;
-        }
+    for text in documented() {
+        Script::from_json(&text).unwrap();
     }
-    assert_eq!(scripts, 2);
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn the_schema_is_that_of_the_parser() {
+    let schema = Script::json_schema();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for text in documented() {
+        let script = serde_json::from_str(&text).unwrap();
+        assert!(validator.is_valid(&script), "{:?}", validator.validate(&script));
+    }
+    let check = |reply: Value, expected: bool| {
+        assert_eq!(validator.is_valid(&json!({"replies": [reply]})), expected, "{reply}");
+    };
+    check(json!({"text": "a", "times": 2}), true);
+    check(json!({"items": [{"type": "web_search_call", "action": {}}]}), true);
+    for wrong in [
+        json!({"txt": "a"}),
+        json!({"times": 0}),
+        json!({"times": "never"}),
+        json!({"match": {"endpoint": "embeddings"}}),
+        json!({"error": {"code": "x"}}),
+        json!({"tool_calls": [{"name": "f", "args": {}}]}),
+        json!({"usage": {"tokens": 1}}),
+        json!({"delay": 5}),
+    ] {
+        check(wrong, false);
+    }
+    // Every field has its description.
+    let entry = &schema["$defs"]["Entry"]["properties"];
+    assert!(entry.as_object().unwrap().values().all(|field| field["description"].is_string()), "{entry}");
 }
