@@ -9,10 +9,10 @@ use std::time::Duration;
 use clap::Parser;
 use tachikoma_openai_mock::{Fault, MockConfig, MockServer, Replay, Script};
 
-/// A small deterministic OpenAI-compatible server for examples and tests.
+/// A deterministic OpenAI-compatible server for tests.
 ///
-/// Point any OpenAI client at the base URL that it prints. The same request always gets the same bytes.
-/// Ctrl-C or SIGTERM ends it.
+/// Point any OpenAI client at the base URL that it prints. The same request always gets the same bytes. Tests control it by
+/// PUT /mock/script, GET /mock/requests, GET /mock/counters and POST /mock/reset. Ctrl-C or SIGTERM ends it.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -26,21 +26,21 @@ struct Arguments {
     #[arg(long)]
     key: Option<String>,
     /// Wait this long before each chunk of a stream, for instance 20ms or 1s
-    #[arg(long, default_value = "20ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "20ms", value_parser = humantime::parse_duration)]
     chunk_delay: Duration,
     /// Close connections on which nothing has happened for this long
-    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
     idle_timeout: Duration,
     /// Requests per minute of each model, with --tokens-per-minute; further ones are refused with status 429 [default: no limit]
-    #[arg(long, requires = "tokens_per_minute")]
+    #[arg(long, value_name = "N", requires = "tokens_per_minute")]
     requests_per_minute: Option<u32>,
     /// Tokens per minute of each model, with --requests-per-minute
-    #[arg(long, requires = "requests_per_minute")]
+    #[arg(long, value_name = "N", requires = "requests_per_minute")]
     tokens_per_minute: Option<u32>,
     /// Accept requests that OpenAI's document does not allow, for instance with fields of other servers
     #[arg(long)]
     no_schema_check: bool,
-    /// Reply from this JSON file, in its order; its format is described in REFERENCE.md of the package
+    /// Reply from this JSON file, for instance {"replies": [{"text": "Hello."}]}; see also --script-schema
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
     /// Print the JSON Schema of script files, for the completion of an editor, and end

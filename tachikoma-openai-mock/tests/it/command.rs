@@ -29,7 +29,7 @@ fn mistakes_say_what_to_do() {
         assert!(!output.status.success() && error.contains(expected), "{error}");
     };
     check(&["--port", &port], "Choose another port with --port, or any free one with --port 0.");
-    check(&["--chunk-delay", "soon"], "invalid value 'soon' for '--chunk-delay <CHUNK_DELAY>'");
+    check(&["--chunk-delay", "soon"], "invalid value 'soon' for '--chunk-delay <DURATION>'");
     check(&["--fault", "explode"], "invalid fault 'explode': expected status=N, truncate, stall");
     check(&["--replay", "/does/not/exist.jsonl"], "error: /does/not/exist.jsonl: ");
     check(&["--script", "/does/not/exist.json"], "error: /does/not/exist.json: ");
