@@ -1,5 +1,6 @@
 //! The model's output, before either API gives it a shape: from a [`Prompt`] to an [`Answer`], by fixed rules.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::output::OutputItem;
@@ -64,6 +65,23 @@ pub(crate) struct Answer {
     pub(crate) finish_reason: String,
     /// The code and the message of the error that it ends with.
     pub(crate) failure: Option<(String, String)>,
+    /// The scripted number of tokens.
+    pub(crate) usage: Option<TokenUsage>,
+}
+
+/// The tokens that a scripted reply reports. See [`Reply::with_usage`](crate::Reply::with_usage).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenUsage {
+    /// `prompt_tokens` in Chat Completions.
+    pub input_tokens: usize,
+    /// `completion_tokens` in Chat Completions.
+    pub output_tokens: usize,
+    /// Those of the input that were cached.
+    pub cached_tokens: usize,
+    /// Those of the output that were spent on reasoning.
+    pub reasoning_tokens: usize,
 }
 
 /// A call of a tool that the request offered.
@@ -106,6 +124,7 @@ impl Default for Answer {
             items: Vec::new(),
             finish_reason,
             failure: None,
+            usage: None,
         }
     }
 }

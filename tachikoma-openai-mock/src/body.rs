@@ -4,10 +4,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::errors::ApiError;
-use crate::{function_rules, request_schema};
+use crate::{function_rules, request_rules, request_schema};
 
 /// The schema of a request body.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestSchema {
     Chat,
     Embeddings,
@@ -26,6 +26,7 @@ pub(crate) fn read<T: DeserializeOwned>(
     }
     if let Some(schema) = schema {
         request_schema::check(schema, &value)?;
+        request_rules::check(schema, &value)?;
         function_rules::check(body)?;
     }
     serde_path_to_error::deserialize(&value).map_err(|error| {

@@ -15,7 +15,8 @@ use axum::response::{IntoResponse, Response};
 use crate::answer::Answer;
 use crate::body::RequestSchema;
 use crate::errors::ApiError;
-use crate::reply::{self, Content};
+use crate::reply::{self, Content, Delivery, Reply};
+use crate::script::{Endpoint, ScriptRequest};
 use crate::server::Shared;
 use crate::stream::{self, EventStream};
 use crate::{hash, models};
@@ -44,28 +45,32 @@ pub(crate) async fn completions(
     }
 
     let choices = request.choices();
-    let (answers, headers): (Vec<Answer>, _) = match shared.next_reply() {
-        None => {
-            let prompt = request.prompt();
-            ((1..=choices).map(|choice| prompt.answer(choice, choices)).collect(), Vec::new())
-        }
-        Some(reply) => match reply.content {
-            Content::Answer(answer) => (vec![*answer; choices], reply.headers),
-            Content::Http { status, body } => return reply::http(status, body, reply.headers),
+    let prompt = request.prompt();
+    let (endpoint, model) = (Endpoint::Chat, request.model.as_str());
+    let scripted = shared.next_reply(&ScriptRequest { endpoint, model, prompt: &prompt, body: &body })?;
+    let (answers, delivery): (Vec<Answer>, _) = match scripted {
+        None => ((1..=choices).map(|choice| prompt.answer(choice, choices)).collect(), Delivery::default()),
+        Some(Reply { content, delivery, .. }) => match content {
+            Content::Answer(answer) => (vec![*answer; choices], delivery),
+            Content::Http { status, body } => return reply::http(&shared, status, body, delivery).await,
         },
     };
     let messages: Vec<ChatMessage> = answers.iter().map(ChatMessage::new).collect();
-    let usage = Usage::new(prompt_tokens, &messages);
+    let usage = match answers.first().and_then(|answer| answer.usage) {
+        Some(usage) => Usage::scripted(usage),
+        None => Usage::new(prompt_tokens, &messages),
+    };
     let exchange = Exchange { id: hash::id("chatcmpl-", &[&body]), request: &request, messages, usage };
     let response = match request.stream {
         Some(true) => {
-            let events = EventStream::billed(shared, chunks::events(&exchange));
+            let events = EventStream::billed(shared, chunks::events(&exchange)).paced(&delivery);
             stream::respond(events, std::convert::identity)
         }
         _ => {
+            shared.pause(delivery.delay).await;
             shared.counters.billed();
             Json(exchange.completion()).into_response()
         }
     };
-    reply::with_headers(response, headers)
+    delivery.finish(response)
 }

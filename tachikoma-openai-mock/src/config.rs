@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::key::Key;
 use crate::replay::Replay;
 use crate::reply::Reply;
+use crate::script::Script;
 use crate::server::MockServer;
 
 /// The settings of a [`MockServer`] or a [`router`](crate::router). Every setting has a default.
@@ -21,7 +22,7 @@ pub struct MockConfig {
     pub(crate) chunk_delay: Duration,
     pub(crate) context_tokens: usize,
     pub(crate) body_limit: usize,
-    pub(crate) replies: Vec<Reply>,
+    pub(crate) script: Script,
     pub(crate) recording: bool,
     pub(crate) log: bool,
     pub(crate) schema_check: bool,
@@ -44,7 +45,7 @@ impl Default for MockConfig {
             chunk_delay: Duration::ZERO,
             context_tokens: 128_000,
             body_limit: 32 * 1024 * 1024,
-            replies: Vec::new(),
+            script: Script::default(),
             recording: true,
             log: false,
             schema_check: true,
@@ -96,7 +97,7 @@ impl MockConfig {
         self
     }
 
-    /// The longest prompt, in tokens by the [counting rule](crate#tokens): a longer one is refused with
+    /// The longest prompt, in tokens by the [counting rule](crate::reference#tokens): a longer one is refused with
     /// `context_length_exceeded`. 128,000 by default.
     pub fn with_context_tokens(mut self, tokens: usize) -> Self {
         self.context_tokens = tokens;
@@ -110,15 +111,27 @@ impl MockConfig {
         self
     }
 
-    /// Queues a reply: each valid request for a chat completion or a response takes the oldest one. Once the queue is empty, the
-    /// general rules apply again.
+    /// Queues a reply: each valid request for a chat completion or a response takes the oldest one that fits it. Requests without
+    /// one are answered by the general rules.
     pub fn with_reply(mut self, reply: Reply) -> Self {
-        self.replies.push(reply);
+        self.script.push(reply);
         self
     }
 
-    /// Whether [`MockServer::requests`] records requests, as it does by default. Switch it off for a server that runs for
-    /// long.
+    /// Queues the replies of a script behind those before it, and takes over whether it has a fallback.
+    ///
+    /// ```no_run
+    /// # use tachikoma_openai_mock::{MockServer, Script};
+    /// MockServer::builder().with_script(Script::read("script.json")?);
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    pub fn with_script(mut self, script: Script) -> Self {
+        self.script.extend(script);
+        self
+    }
+
+    /// Whether [`MockServer::requests`] records requests, as it does by default: the newest 10,000, and of those at most 64 MiB of
+    /// bodies. Switch it off to measure the speed of a client.
     pub fn with_recording(mut self, recording: bool) -> Self {
         self.recording = recording;
         self
@@ -130,7 +143,7 @@ impl MockConfig {
         self
     }
 
-    /// Whether requests are checked by [OpenAI's rules](crate#what-it-checks), as they are by default. Switch it off for
+    /// Whether requests are checked by [OpenAI's rules](crate::reference#what-it-checks), as they are by default. Switch it off for
     /// requests with fields of other servers, `top_k` for instance: then a misspelt field passes as well.
     pub fn with_schema_check(mut self, check: bool) -> Self {
         self.schema_check = check;

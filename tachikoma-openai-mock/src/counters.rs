@@ -42,6 +42,14 @@ impl SharedCounters {
         *lock(&self.0)
     }
 
+    /// Begins anew, with what is open.
+    pub(crate) fn reset(&self) {
+        self.change(|counters| {
+            let Counters { open_connections, open_websockets, .. } = *counters;
+            *counters = Counters { open_connections, open_websockets, ..Counters::default() };
+        });
+    }
+
     fn change(&self, change: impl FnOnce(&mut Counters)) {
         change(&mut lock(&self.0));
     }

@@ -139,6 +139,30 @@ probability=P[,seed=S]      a fraction of them is hit, by a fixed sequence that 
                            duplicate=index|id, previous-not-found, refuse=N, half-open, connection-limit or busy";
 }
 
+impl Fault {
+    /// Whether a reply can have this fault: one within its response, each time that it is used.
+    ///
+    /// # Errors
+    /// What is wrong, and what to write instead.
+    pub(crate) fn check_for_reply(&self) -> Result<(), String> {
+        if self.times.is_some() || self.probability < 1.0 {
+            return Err(
+                "a reply's `fault` has no `times` and `probability`: it comes with each use of the reply"
+                    .to_owned(),
+            );
+        }
+        match self.kind {
+            Kind::Status { .. } | Kind::PreviousNotFound | Kind::Busy => {
+                Err(format!("`{}` takes the place of a reply: write `error` instead", self.spec))
+            }
+            Kind::Refuse { .. } | Kind::HalfOpen => {
+                Err(format!("`{}` is a fault of a connection, and not of a reply", self.spec))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// One item of a specification: `key=value`, or `key`.
 type Item<'a> = (&'a str, Option<&'a str>);
 
@@ -356,8 +380,8 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_the_grammar() {
-        assert!(include_str!("../README.md").contains(Fault::GRAMMAR));
+    fn the_reference_has_the_grammar() {
+        assert!(include_str!("../REFERENCE.md").contains(Fault::GRAMMAR));
     }
 
     #[test]

@@ -89,7 +89,13 @@ fn is_strict(owner: &Node) -> bool {
 
 /// The name, or an empty one if it is missing: the schema decides whether it is required.
 fn check_name<'a>(owner: &'a Node, param: &str) -> Result<&'a str, ApiError> {
-    let Some(name) = owner.get("name").and_then(Node::as_str) else { return Ok("") };
+    let name = owner.get("name").and_then(Node::as_str);
+    name.map_or(Ok(()), |name| check_tool_name(name, param))?;
+    Ok(name.unwrap_or_default())
+}
+
+/// Refuses a name that no tool can have.
+pub(crate) fn check_tool_name(name: &str, param: &str) -> Result<(), ApiError> {
     let refuse = |reason: String, code: &str| {
         Err(ApiError::invalid(format!("Invalid '{param}': {reason}")).param(param).code(code))
     };
@@ -111,5 +117,5 @@ fn check_name<'a>(owner: &'a Node, param: &str) -> Result<&'a str, ApiError> {
             "string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.";
         return refuse(reason.to_owned(), "invalid_value");
     }
-    Ok(name)
+    Ok(())
 }

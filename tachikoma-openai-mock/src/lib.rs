@@ -1,10 +1,14 @@
-//! A small deterministic OpenAI-compatible server for examples and tests.
+//! A deterministic OpenAI-compatible server for tests.
 #![doc = include_str!("../README.md")]
+
+#[doc = include_str!("../REFERENCE.md")]
+pub mod reference {}
 
 mod answer;
 mod body;
 mod chat;
 mod config;
+mod control;
 mod conversations;
 mod counters;
 mod embeddings;
@@ -21,10 +25,12 @@ mod rate_limit;
 mod record;
 mod replay;
 mod reply;
+mod request_rules;
 mod request_schema;
 mod responses;
 mod routes;
 mod schema_example;
+mod script;
 mod server;
 mod store;
 mod stream;
@@ -32,6 +38,7 @@ mod strict_schema;
 mod tokens;
 mod websocket;
 
+pub use answer::TokenUsage;
 pub use config::MockConfig;
 pub use counters::Counters;
 pub use fault::{Fault, InvalidFault};
@@ -40,5 +47,6 @@ pub use record::RecordedRequest;
 pub use replay::Replay;
 pub use reply::Reply;
 pub use routes::router;
+pub use script::{Endpoint, Match, Script};
 pub use server::MockServer;
 pub use strict_schema::check_strict_schema;

@@ -87,6 +87,11 @@ impl ReplayState {
         Self { replay, sent }
     }
 
+    /// Begins with the first exchanges again.
+    pub(crate) fn restart(&self) {
+        lock(&self.sent).fill(false);
+    }
+
     /// The next exchange of this request: those that were recorded for the same request one after the other, and then the last
     /// one again.
     ///
@@ -114,12 +119,12 @@ impl ReplayState {
         let source = &self.replay.source;
         let compared = self.replay.exchanges.iter().map(|exchange| (exchange, exchange.differences(request)));
         let nearest = compared.min_by_key(|(_, differences)| differences.weight());
-        let intro = format!("No recorded exchange matches {method} {path}.");
+        let intro = format!("No recorded exchange matches {method} {path}");
         match nearest.map(|(exchange, differences)| (exchange.line, differences.into_first())) {
             Some((line, Some(Difference { path, recorded, sent }))) => format!(
-                "{intro} The nearest is line {line} of {source}: {path} is {recorded} there, and {sent} in the request."
+                "{intro}. The nearest is line {line} of {source}: {path} is {recorded} there, and {sent} in the request."
             ),
-            _ => format!("{intro} There is no exchange in {source}."),
+            _ => format!("{intro}: {source} is empty."),
         }
     }
 }

@@ -1,25 +1,48 @@
 //! Scripted replies: responses that a test chooses, whatever its request is.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-use crate::answer::{Answer, Call};
+use crate::answer::{Answer, Call, TokenUsage};
 use crate::errors::{ApiError, ErrorBody};
+use crate::fault::{Fault, Kind};
 use crate::output::OutputItem;
+use crate::script::Match;
+use crate::server::Shared;
 
-/// A scripted reply to one request for a chat completion or a response. See [`MockConfig::with_reply`](crate::MockConfig::with_reply)
-/// and [`MockServer::push_reply`](crate::MockServer::push_reply).
+/// A scripted reply to a request for a chat completion or a response. See [`MockConfig::with_reply`](crate::MockConfig::with_reply),
+/// [`MockServer::push_reply`](crate::MockServer::push_reply) and [`Script`](crate::Script).
 ///
 /// It is sent unchanged: limits, `stop` and a format have no effect on it. A request that asks
-/// for a stream gets it as a stream.
+/// for a stream gets it as a stream. It is used once, by the first request that it fits, unless [`times`](Self::times),
+/// [`always`](Self::always) or [`when`](Self::when) say otherwise.
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub(crate) content: Content,
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) delivery: Delivery,
+    pub(crate) condition: Match,
+    /// How often it may still be used; without a number, always.
+    pub(crate) left: Option<u64>,
 }
+
+/// How a scripted reply is sent.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Delivery {
+    pub(crate) headers: Headers,
+    /// The time before the first chunk of a stream, or before a whole response.
+    pub(crate) delay: Duration,
+    /// The time before each other chunk, in place of the server's.
+    pub(crate) chunk_delay: Option<Duration>,
+    pub(crate) fault: Option<Kind>,
+}
+
+/// The fault of the reply that a response was made from.
+#[derive(Debug, Clone)]
+pub(crate) struct ScriptedFault(pub(crate) Kind);
 
 /// The scripted headers of a response.
 pub(crate) type Headers = Vec<(String, String)>;
@@ -81,7 +104,7 @@ impl Reply {
     /// Reply::http(503, "<html>Bad gateway</html>").with_header("content-type", "text/html");
     /// ```
     pub fn http(status: u16, body: impl Into<String>) -> Self {
-        Self { content: Content::Http { status, body: body.into() }, headers: Vec::new() }
+        Self::new(Content::Http { status, body: body.into() })
     }
 
     /// An error in OpenAI's shape, with the `type` that goes with the status.
@@ -91,8 +114,14 @@ impl Reply {
     /// Reply::error(429, "rate_limit_exceeded", "Slow down.").with_header("retry-after", "2");
     /// ```
     pub fn error(status: u16, code: &str, message: &str) -> Self {
-        Self::http(status, ErrorBody::new(status, message).code(code).to_json())
-            .with_header("content-type", "application/json")
+        Self::any_error(status, Some(code), message)
+    }
+
+    /// An error in OpenAI's shape, with or without a code.
+    pub(crate) fn any_error(status: u16, code: Option<&str>, message: &str) -> Self {
+        let body = ErrorBody::new(status, message);
+        let body = code.into_iter().fold(body, ErrorBody::code);
+        Self::http(status, body.to_json()).with_header("content-type", "application/json")
     }
 
     /// A response that has begun and then fails with this error: `response.failed` at the end of a stream, the status `failed`. In Chat
@@ -138,12 +167,72 @@ impl Reply {
 
     /// Adds a header to the response, in place of the one that the server would send.
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.delivery.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Reports these numbers of tokens, in place of those by the [counting rule](crate::reference#tokens). An HTTP response or an error does
+    /// not change.
+    pub fn with_usage(self, usage: TokenUsage) -> Self {
+        self.edit(|answer| answer.usage = Some(usage))
+    }
+
+    /// Waits this long before the first chunk of a stream, or before a whole response.
+    pub fn with_delay(mut self, delay: Duration) -> Self {
+        self.delivery.delay = delay;
+        self
+    }
+
+    /// Waits this long before each chunk of a stream but the first, in place of
+    /// [`MockConfig::with_chunk_delay`](crate::MockConfig::with_chunk_delay).
+    pub fn with_chunk_delay(mut self, delay: Duration) -> Self {
+        self.delivery.chunk_delay = Some(delay);
+        self
+    }
+
+    /// Injects a fault into the response: `truncate`, `stall`, `garbage`, `error`, `split`, `slow`, `content-type` or `duplicate`,
+    /// and over a WebSocket `connection-limit`. The others, which take the place of a response, have no effect here, nor have
+    /// `times` and `probability`.
+    ///
+    /// ```
+    /// # use tachikoma_openai_mock::Reply;
+    /// Reply::text("A long text.").with_fault("truncate=2,reset".parse()?);
+    /// # Ok::<_, tachikoma_openai_mock::InvalidFault>(())
+    /// ```
+    pub fn with_fault(mut self, fault: Fault) -> Self {
+        self.delivery.fault = Some(fault.kind);
+        self
+    }
+
+    /// Keeps the reply for requests that match; others get the next one.
+    ///
+    /// ```
+    /// # use tachikoma_openai_mock::{Match, Reply};
+    /// Reply::text("Sunny.").when(Match::tool_result(true).and_model("gpt-4o"));
+    /// ```
+    pub fn when(mut self, condition: Match) -> Self {
+        self.condition = condition;
+        self
+    }
+
+    /// Uses the reply for this number of requests instead of one; 0 is as 1.
+    pub fn times(mut self, times: u64) -> Self {
+        self.left = Some(times.max(1));
+        self
+    }
+
+    /// Uses the reply for every request that it fits. Replies behind it are only for requests that it does not fit.
+    pub fn always(mut self) -> Self {
+        self.left = None;
         self
     }
 
     fn answer(answer: Answer) -> Self {
-        Self { content: Content::Answer(Box::new(answer)), headers: Vec::new() }
+        Self::new(Content::Answer(Box::new(answer)))
+    }
+
+    fn new(content: Content) -> Self {
+        Self { content, delivery: Delivery::default(), condition: Match::default(), left: Some(1) }
     }
 
     fn edit(mut self, change: impl FnOnce(&mut Answer)) -> Self {
@@ -154,17 +243,31 @@ impl Reply {
     }
 }
 
-/// The response of [`Reply::http`].
-pub(crate) fn http(status: u16, body: String, headers: Vec<(String, String)>) -> Result<Response, ApiError> {
+impl Delivery {
+    /// Adds the headers to a response, and marks it with the fault, which is injected on its way out.
+    pub(crate) fn finish(self, response: Response) -> Result<Response, ApiError> {
+        let mut response = with_headers(response, self.headers)?;
+        if let Some(fault) = self.fault {
+            response.extensions_mut().insert(ScriptedFault(fault));
+        }
+        Ok(response)
+    }
+}
+
+/// The response of [`Reply::http`], after its delay.
+pub(crate) async fn http(
+    shared: &Shared,
+    status: u16,
+    body: String,
+    delivery: Delivery,
+) -> Result<Response, ApiError> {
     let status = StatusCode::from_u16(status).map_err(|error| unsendable(&error))?;
-    with_headers((status, body).into_response(), headers)
+    shared.pause(delivery.delay).await;
+    delivery.finish((status, body).into_response())
 }
 
 /// Adds the scripted headers to a response.
-pub(crate) fn with_headers(
-    mut response: Response,
-    headers: Vec<(String, String)>,
-) -> Result<Response, ApiError> {
+fn with_headers(mut response: Response, headers: Vec<(String, String)>) -> Result<Response, ApiError> {
     for (name, value) in headers {
         let name: HeaderName = name.parse().map_err(|error| unsendable(&error))?;
         let value = HeaderValue::try_from(value).map_err(|error| unsendable(&error))?;

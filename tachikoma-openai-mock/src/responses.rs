@@ -32,19 +32,22 @@ pub(crate) use stored::{cancel, delete, input_items, retrieve};
 pub(crate) use turn::{Outcome, previous_not_found, run, store, warm_up, with_ids};
 
 pub(crate) async fn create(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, ApiError> {
-    let (response, headers) = match run(&shared, &body, |_| None)? {
-        Outcome::Response(response, headers) => (response, headers),
-        Outcome::Http { status, body, headers } => return reply::http(status, body, headers),
+    let (response, delivery) = match run(&shared, &body, |_| None)? {
+        Outcome::Response(response, delivery) => (response, delivery),
+        Outcome::Http { status, body, delivery } => {
+            return reply::http(&shared, status, body, delivery).await;
+        }
     };
     store(&shared, &response);
     let sent = if response.is_streamed {
         let events = events(&response.exchange);
-        stream::respond(EventStream::billed(shared, events).of(response), events::sse)
+        stream::respond(EventStream::billed(shared, events).of(response).paced(&delivery), events::sse)
     } else {
+        shared.pause(delivery.delay).await;
         shared.counters.billed();
         json(response.object())
     };
-    reply::with_headers(sent, headers)
+    delivery.finish(sent)
 }
 
 /// A body that is JSON already.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::request::Parts;
@@ -10,34 +11,32 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use futures::StreamExt;
 use serde::Deserialize;
 
 use crate::config::MockConfig;
-use crate::counters::Counters;
 use crate::errors::ApiError;
 use crate::fault::inject::{IsContinuation, inject};
 use crate::idle::Requests;
 use crate::record::RecordedRequest;
 use crate::server::Shared;
-use crate::{chat, conversations, embeddings, hash, key, models, replay, responses, websocket};
+use crate::{chat, control, conversations, embeddings, hash, key, models, replay, responses, websocket};
 
-/// The routes alone, for an application of your own. The address in the settings is not
-/// used, and requests are not recorded.
+/// The routes alone, for an application of your own. The address in the settings is not used. What a test reads from a
+/// [`MockServer`](crate::MockServer) is at `/mock/requests` and `/mock/counters`.
 pub fn router(config: MockConfig) -> Router {
-    build(Shared::new(config.with_recording(false)))
+    build(Shared::new(config))
 }
 
 pub(crate) fn build(shared: Arc<Shared>) -> Router {
+    let body_limit = shared.config.body_limit;
     let router =
         if shared.replay.is_some() { Router::new().fallback(replay::respond) } else { own_routes(&shared) };
     router
         // `observe` holds bodies to the configured limit.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(&shared), observe))
-        // Neither counted nor recorded.
-        .route("/mock/counters", get(counters))
+        .merge(control::routes().layer(DefaultBodyLimit::max(body_limit)))
         .with_state(shared)
 }
 
@@ -53,10 +52,6 @@ fn own_routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route_layer(from_fn_with_state(Arc::clone(shared), inject))
         .route_layer(from_fn_with_state(Arc::clone(shared), authorise))
         .fallback(unknown_url)
-}
-
-async fn counters(State(shared): State<Arc<Shared>>) -> Json<Counters> {
-    Json(shared.counters.get())
 }
 
 /// The endpoints of a model, and so of one of Azure's deployments.
@@ -142,7 +137,7 @@ async fn observe(State(shared): State<Arc<Shared>>, request: Request, next: Next
         Ok(body) => {
             shared.counters.uploaded(body.len());
             if shared.config.recording {
-                shared.record(RecordedRequest::new(&parts, &body));
+                shared.record(RecordedRequest::new(&parts, &body), body.len());
             }
             match admission.as_mut().and_then(|admission| admission.refusal.take()) {
                 Some(refusal) => refusal.into_response(),

@@ -1,6 +1,5 @@
 //! The server: it owns the listening socket and the state that its routes share.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -13,14 +12,16 @@ use tokio::task::JoinHandle;
 
 use crate::config::MockConfig;
 use crate::counters::{Counters, SharedCounters};
+use crate::errors::ApiError;
 use crate::fault::schedule::Schedule;
 use crate::fault::{Fault, InvalidFault, Kind, Target};
 use crate::idle::{IdleListener, Requests};
 use crate::rate_limit::{Admission, RateLimiter};
-use crate::record::RecordedRequest;
+use crate::record::{RecordedRequest, Recording};
 use crate::replay::{Replay, ReplayState};
 use crate::reply::Reply;
 use crate::routes;
+use crate::script::{Script, ScriptRequest};
 use crate::store::Store;
 
 /// How long [`MockServer::shutdown`] waits for clients that do not read their responses.
@@ -30,9 +31,9 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: MockConfig,
-    replies: Mutex<VecDeque<Reply>>,
+    script: Mutex<Script>,
     faults: Mutex<Schedule>,
-    requests: Mutex<Vec<RecordedRequest>>,
+    recording: Mutex<Recording>,
     store: Mutex<Store>,
     pub(crate) replay: Option<ReplayState>,
     rate_limiter: Mutex<RateLimiter>,
@@ -43,14 +44,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(mut config: MockConfig) -> Arc<Self> {
+    pub(crate) fn new(config: MockConfig) -> Arc<Self> {
         Arc::new(Self {
-            replies: Mutex::new(std::mem::take(&mut config.replies).into()),
-            replay: config.replay.take().map(ReplayState::new),
+            script: Mutex::new(config.script.clone()),
+            replay: config.replay.clone().map(ReplayState::new),
             rate_limiter: Mutex::new(RateLimiter::new(config.rate_limits)),
-            faults: Mutex::new(Schedule::new(std::mem::take(&mut config.faults))),
+            faults: Mutex::new(Schedule::new(config.faults.clone())),
             config,
-            requests: Mutex::default(),
+            recording: Mutex::default(),
             store: Mutex::default(),
             counters: SharedCounters::default(),
             open_streams: watch::Sender::new(0),
@@ -59,8 +60,27 @@ impl Shared {
         })
     }
 
-    pub(crate) fn next_reply(&self) -> Option<Reply> {
-        lock(&self.replies).pop_front()
+    /// The scripted reply to a request; `None` leaves it to the general rules.
+    pub(crate) fn next_reply(&self, request: &ScriptRequest<'_>) -> Result<Option<Reply>, ApiError> {
+        let next = lock(&self.script).next(request);
+        next.map_err(|reason| ApiError::invalid(reason).code("no_scripted_reply"))
+    }
+
+    pub(crate) fn set_script(&self, script: Script) {
+        *lock(&self.script) = script;
+    }
+
+    /// Puts everything but open connections back to where it was at the start.
+    pub(crate) fn reset(&self) {
+        self.set_script(self.config.script.clone());
+        *lock(&self.faults) = Schedule::new(self.config.faults.clone());
+        *lock(&self.rate_limiter) = RateLimiter::new(self.config.rate_limits);
+        *lock(&self.recording) = Recording::default();
+        *lock(&self.store) = Store::default();
+        if let Some(replay) = &self.replay {
+            replay.restart();
+        }
+        self.counters.reset();
     }
 
     /// The fault of this request: the one that its header names, else the next of the server's own.
@@ -102,8 +122,13 @@ impl Shared {
         Some(admission)
     }
 
-    pub(crate) fn record(&self, request: RecordedRequest) {
-        lock(&self.requests).push(request);
+    /// Records a request with a body of this many bytes.
+    pub(crate) fn record(&self, request: RecordedRequest, bytes: usize) {
+        lock(&self.recording).push(request, bytes);
+    }
+
+    pub(crate) fn requests(&self) -> Vec<RecordedRequest> {
+        lock(&self.recording).requests()
     }
 }
 
@@ -170,14 +195,26 @@ impl MockServer {
         self.base_url.trim_end_matches("/v1")
     }
 
-    /// The requests that have arrived so far, the oldest first, refused ones too.
+    /// The requests that have arrived so far, the oldest first, refused ones too. `GET /mock/requests` returns the same as JSON. See
+    /// [`MockConfig::with_recording`] for how many are kept.
     pub fn requests(&self) -> Vec<RecordedRequest> {
-        lock(&self.shared.requests).clone()
+        self.shared.requests()
     }
 
     /// Queues a reply behind those that are still waiting, see [`MockConfig::with_reply`].
     pub fn push_reply(&self, reply: Reply) {
-        lock(&self.shared.replies).push_back(reply);
+        lock(&self.shared.script).push(reply);
+    }
+
+    /// Replaces the script, with the replies that are still waiting. `PUT /mock/script` does the same with a script in JSON.
+    pub fn set_script(&self, script: Script) {
+        self.shared.set_script(script);
+    }
+
+    /// Puts the server back to where it was at its start: script, faults, limits, recorded requests, stored responses and
+    /// conversations, and the counters, except for what is open. `POST /mock/reset` does the same.
+    pub fn reset(&self) {
+        self.shared.reset();
     }
 
     /// Adds a fault behind those of [`MockConfig::with_fault`].

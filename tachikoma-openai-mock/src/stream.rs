@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use std::vec;
 
 use axum::body::{Body, Bytes};
@@ -11,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use futures::stream;
 
+use crate::reply::Delivery;
 use crate::server::Shared;
 use crate::store::StoredResponse;
 use crate::tokens::whole_characters;
@@ -49,7 +51,10 @@ pub(crate) struct EventStream<T> {
     shared: Arc<Shared>,
     response: Option<Arc<StoredResponse>>,
     is_generated: bool,
-    is_first: bool,
+    /// Before the next event.
+    delay: Duration,
+    /// Before each event after it.
+    chunk_delay: Duration,
     pub(crate) cut: CutByServer,
 }
 
@@ -59,10 +64,11 @@ impl<T> EventStream<T> {
         shared.open_streams.send_modify(|open| *open += 1);
         Self {
             events: events.into_iter(),
+            delay: Duration::ZERO,
+            chunk_delay: shared.config.chunk_delay,
             shared,
             response: None,
             is_generated: true,
-            is_first: true,
             cut: CutByServer::default(),
         }
     }
@@ -80,12 +86,19 @@ impl<T> EventStream<T> {
         self
     }
 
-    /// The next event, after the configured delay.
+    /// Sent with the delays of a scripted reply.
+    pub(crate) fn paced(mut self, delivery: &Delivery) -> Self {
+        self.delay = delivery.delay;
+        self.chunk_delay = delivery.chunk_delay.unwrap_or(self.chunk_delay);
+        self
+    }
+
+    /// The next event, after its delay.
     pub(crate) async fn next(&mut self) -> Option<T> {
-        if !self.is_first && self.events.len() > 0 {
-            self.shared.pause(self.shared.config.chunk_delay).await;
+        let delay = std::mem::replace(&mut self.delay, self.chunk_delay);
+        if self.events.len() > 0 {
+            self.shared.pause(delay).await;
         }
-        self.is_first = false;
         if self.response.as_ref().is_some_and(|response| response.is_cancelled()) {
             self.cut.set();
             return None;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::CREATED;
 use super::message::{CallKind, ChatCall, ChatMessage, Logprobs};
 use super::request::ChatRequest;
+use crate::answer::TokenUsage;
 use crate::{hash, tokens};
 
 /// A request with the messages of its response, one a choice: all that a response is made of.
@@ -121,6 +122,18 @@ impl Usage {
             completion_tokens,
             total_tokens: prompt_tokens + completion_tokens,
             prompt_tokens_details: PromptDetails::default(),
+            completion_tokens_details: CompletionDetails { reasoning_tokens, ..Default::default() },
+        }
+    }
+
+    /// The scripted number of tokens.
+    pub(super) fn scripted(usage: TokenUsage) -> Self {
+        let TokenUsage { input_tokens, output_tokens, cached_tokens, reasoning_tokens } = usage;
+        Self {
+            prompt_tokens: input_tokens,
+            completion_tokens: output_tokens,
+            total_tokens: input_tokens + output_tokens,
+            prompt_tokens_details: PromptDetails { cached_tokens, ..Default::default() },
             completion_tokens_details: CompletionDetails { reasoning_tokens, ..Default::default() },
         }
     }

@@ -13,10 +13,11 @@ use futures::stream::{self, BoxStream, StreamExt};
 
 use super::{Kind, Target, duplicate};
 use crate::errors::{ApiError, ErrorBody};
+use crate::reply::{self, Delivery, Headers, ScriptedFault};
 use crate::responses::previous_not_found;
 use crate::server::Shared;
 use crate::stream::CutByServer;
-use crate::{reply, websocket};
+use crate::websocket;
 
 /// The header in which a request names its own fault.
 pub(crate) const HEADER: &str = "x-mock-fault";
@@ -44,33 +45,46 @@ pub(crate) async fn inject(
     let own = request.headers().get(HEADER).map(|spec| String::from_utf8_lossy(spec.as_bytes()).into_owned());
     match shared.next_fault(own.as_deref(), target) {
         Err(error) => Err(ApiError::invalid(format!("{HEADER}: {error}.")).param(HEADER)),
-        Ok(None) => Ok(next.run(request).await),
         Ok(Some(Kind::Status { status, code, headers })) => {
-            let kind = [("content-type".to_owned(), "application/json".to_owned())];
-            let body = on_purpose(status, code);
-            reply::http(status, body.to_json(), kind.into_iter().chain(headers).collect())
+            in_place(&shared, status, on_purpose(status, code).to_json(), headers).await
         }
         Ok(Some(Kind::Refuse { status, headers })) => {
             let body = if status == 200 { "{}".to_owned() } else { on_purpose(status, None).to_json() };
-            let kind = [("content-type".to_owned(), "application/json".to_owned())];
-            reply::http(status, body, kind.into_iter().chain(headers).collect())
+            in_place(&shared, status, body, headers).await
         }
         Ok(Some(Kind::PreviousNotFound)) => Err(previous_not_found("of this request")),
         Ok(Some(Kind::HalfOpen)) => {
             request.extensions_mut().insert(websocket::HalfOpen);
             Ok(next.run(request).await)
         }
-        Ok(Some(kind)) => {
+        Ok(fault) => {
             // Below every prefix, Azure's and that of an application which nests the router.
             let responses = request.uri().path().ends_with("/responses");
-            let response = next.run(request).await;
-            // A refused request has its error already.
-            if response.status() != StatusCode::OK {
-                return Ok(response);
+            let mut response = next.run(request).await;
+            if let Some(ScriptedFault(kind)) = response.extensions_mut().remove() {
+                response = apply(kind, response, responses, Arc::clone(&shared)).await;
             }
-            Ok(apply(kind, response, responses, shared).await)
+            match fault {
+                // A refused request has its error already.
+                Some(kind) if response.status() == StatusCode::OK => {
+                    Ok(apply(kind, response, responses, shared).await)
+                }
+                _ => Ok(response),
+            }
         }
     }
+}
+
+/// The response of a fault that takes the place of one.
+async fn in_place(
+    shared: &Shared,
+    status: u16,
+    body: String,
+    headers: Headers,
+) -> Result<Response, ApiError> {
+    let kind = ("content-type".to_owned(), "application/json".to_owned());
+    let headers = std::iter::once(kind).chain(headers).collect();
+    reply::http(shared, status, body, Delivery { headers, ..Delivery::default() }).await
 }
 
 /// The error of a fault with this status.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::item::ItemBuilder;
 use super::request::ResponsesRequest;
-use crate::answer::Answer;
+use crate::answer::{Answer, TokenUsage};
 use crate::chat::CREATED;
 use crate::output::OutputItem;
 use crate::{hash, tokens};
@@ -89,11 +89,17 @@ struct OutputDetails {
 
 impl Usage {
     fn new(input_tokens: usize, answer: &Answer) -> Self {
-        let output_tokens = tokens::count(answer.bytes());
-        let reasoning_tokens = tokens::count(answer.reasoning_bytes());
+        let counted = TokenUsage {
+            input_tokens,
+            output_tokens: tokens::count(answer.bytes()),
+            reasoning_tokens: tokens::count(answer.reasoning_bytes()),
+            cached_tokens: 0,
+        };
+        let TokenUsage { input_tokens, output_tokens, cached_tokens, reasoning_tokens } =
+            answer.usage.unwrap_or(counted);
         Self {
             input_tokens,
-            input_tokens_details: InputDetails { cached_tokens: 0, cache_write_tokens: 0 },
+            input_tokens_details: InputDetails { cached_tokens, cache_write_tokens: 0 },
             output_tokens,
             output_tokens_details: OutputDetails { reasoning_tokens },
             total_tokens: input_tokens + output_tokens,

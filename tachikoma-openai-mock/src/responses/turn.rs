@@ -10,7 +10,8 @@ use super::object::Exchange;
 use super::request::{ResponsesRequest, as_items, parsed};
 use crate::body::RequestSchema;
 use crate::errors::ApiError;
-use crate::reply::{Content, Headers};
+use crate::reply::{Content, Delivery, Reply};
+use crate::script::{Endpoint, ScriptRequest};
 use crate::server::Shared;
 use crate::store::{Chain, StoredResponse};
 use crate::{body, hash, models};
@@ -35,9 +36,9 @@ impl PreparedRequest {
 /// What a request gets.
 pub(crate) enum Outcome {
     /// A response with the turn that it ends, not yet stored.
-    Response(Arc<StoredResponse>, Headers),
+    Response(Arc<StoredResponse>, Delivery),
     /// A scripted HTTP response.
-    Http { status: u16, body: String, headers: Headers },
+    Http { status: u16, body: String, delivery: Delivery },
 }
 
 /// Reads a body, finds the turns before it and checks the whole. `memory` has further responses than those that are stored.
@@ -112,13 +113,14 @@ pub(crate) fn run(
     memory: impl Fn(&str) -> Option<Chain>,
 ) -> Result<Outcome, ApiError> {
     let prepared = prepare(shared, body, memory)?;
-    let (mut answer, headers) = match shared.next_reply() {
-        None => (prepared.request.prompt().answer(1, 1), Vec::new()),
-        Some(reply) => match reply.content {
-            Content::Answer(answer) => (*answer, reply.headers),
-            Content::Http { status, body } => {
-                return Ok(Outcome::Http { status, body, headers: reply.headers });
-            }
+    let prompt = prepared.request.prompt();
+    let (endpoint, model) = (Endpoint::Responses, prepared.request.model.as_str());
+    let scripted = shared.next_reply(&ScriptRequest { endpoint, model, prompt: &prompt, body })?;
+    let (mut answer, delivery) = match scripted {
+        None => (prompt.answer(1, 1), Delivery::default()),
+        Some(Reply { content, delivery, .. }) => match content {
+            Content::Answer(answer) => (*answer, delivery),
+            Content::Http { status, body } => return Ok(Outcome::Http { status, body, delivery }),
         },
     };
     if prepared.request.compact_threshold().is_some_and(|threshold| prepared.input_tokens > threshold) {
@@ -127,7 +129,7 @@ pub(crate) fn run(
     }
     let PreparedRequest { request, input_tokens, chain, input } = prepared;
     let exchange = Exchange::new(body, request, &answer, input_tokens, chain.len());
-    Ok(Outcome::Response(Arc::new(completed(shared, exchange, chain, input)), headers))
+    Ok(Outcome::Response(Arc::new(completed(shared, exchange, chain, input)), delivery))
 }
 
 /// A turn that generates nothing: a response without output that can be continued.

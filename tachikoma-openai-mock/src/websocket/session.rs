@@ -20,7 +20,7 @@ use crate::fault::inject::on_purpose;
 use crate::fault::{Kind, Target};
 use crate::rate_limit::Admission;
 use crate::record::RecordedRequest;
-use crate::reply::Headers;
+use crate::reply::{Delivery, Headers};
 use crate::responses::{self, Outcome, events, previous_not_found};
 use crate::server::Shared;
 use crate::store::StoredResponse;
@@ -98,7 +98,7 @@ impl Session {
     async fn receive(&mut self, socket: &mut Socket, text: &str) -> tungstenite::Result<()> {
         self.shared.counters.received(text.len());
         if self.shared.config.recording {
-            self.shared.record(self.upgrade.message(text));
+            self.shared.record(self.upgrade.message(text), text.len());
         }
         if self.shared.config.log {
             eprintln!("WEBSOCKET {} {} bytes", self.upgrade.path, text.len());
@@ -177,14 +177,14 @@ impl Session {
             return Err(Refusal::Ignored(refusal.to_message_with(headers, lane)));
         }
         let memory = |id: &str| self.lanes.memory(id);
-        let response = match generates {
+        let (response, delivery) = match generates {
             true => match responses::run(&self.shared, &body, memory).map_err(failed)? {
-                Outcome::Response(response, _) => response,
-                Outcome::Http { status, body, headers } => {
-                    return Err(Refusal::Failed(scripted(status, &body, headers, lane)));
+                Outcome::Response(response, delivery) => (response, delivery),
+                Outcome::Http { status, body, delivery } => {
+                    return Err(Refusal::Failed(scripted(status, &body, delivery.headers, lane)));
                 }
             },
-            false => responses::warm_up(&self.shared, &body, memory).map_err(failed)?,
+            false => (responses::warm_up(&self.shared, &body, memory).map_err(failed)?, Delivery::default()),
         };
         responses::store(&self.shared, &response);
         let shared = Arc::clone(&self.shared);
@@ -193,7 +193,9 @@ impl Session {
             true => EventStream::billed(shared, events),
             false => EventStream::new(shared, events),
         };
+        events = events.paced(&delivery);
         events.cut = self.cut.clone();
+        let fault = fault.or(delivery.fault);
         let reply = LaneReply::new(stream_id, Arc::clone(&self.shared), response, events, fault);
         let steps = stream::unfold(reply, |mut reply| async move {
             let step = reply.next().await?;

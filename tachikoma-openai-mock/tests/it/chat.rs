@@ -72,7 +72,7 @@ async fn words_follow_from_the_last_user_message() {
 #[tokio::test]
 async fn limits_and_stop_sequences_cut_the_content() {
     let check = async |fields: Value, expected: (&str, &str, u64)| {
-        let (text, reason, tokens) = completed(merge(&ask("Say hello"), fields)).await;
+        let (text, reason, tokens) = completed(merge(&ask("Say hello, or JSON"), fields)).await;
         assert_eq!((text.as_str(), reason.as_str(), tokens), expected);
     };
     check(json!({"max_tokens": 2}), ("Hello! I", "length", 2)).await;
@@ -122,7 +122,8 @@ async fn think_shows_its_reasoning() {
 #[tokio::test]
 async fn json_content_is_json() {
     let check = async |format: Value, expected: Value| {
-        let (text, reason, _) = completed(merge(&ask("hi"), json!({"response_format": format}))).await;
+        let (text, reason, _) =
+            completed(merge(&ask("hi, in JSON"), json!({"response_format": format}))).await;
         let mut value: Value = serde_json::from_str(&text).unwrap();
         if let Some(Value::String(words)) = value.get_mut("answer") {
             words.truncate("Hello!".len());

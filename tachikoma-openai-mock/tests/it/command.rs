@@ -13,6 +13,13 @@ fn help_names_every_option() {
 }
 
 #[test]
+fn the_schema_of_scripts_is_printed() {
+    let output = Command::new(BINARY).arg("--script-schema").output().unwrap();
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed, tachikoma_openai_mock::Script::json_schema());
+}
+
+#[test]
 fn mistakes_say_what_to_do() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -22,17 +29,18 @@ fn mistakes_say_what_to_do() {
         assert!(!output.status.success() && error.contains(expected), "{error}");
     };
     check(&["--port", &port], "Choose another port with --port, or any free one with --port 0.");
-    check(&["--chunk-delay", "soon"], "invalid value 'soon' for '--chunk-delay <CHUNK_DELAY>'");
+    check(&["--chunk-delay", "soon"], "invalid value 'soon' for '--chunk-delay <DURATION>'");
     check(&["--fault", "explode"], "invalid fault 'explode': expected status=N, truncate, stall");
     check(&["--replay", "/does/not/exist.jsonl"], "error: /does/not/exist.jsonl: ");
+    check(&["--script", "/does/not/exist.json"], "error: /does/not/exist.json: ");
     check(&["--replay-times"], "--replay <FILE>");
     check(&["--host", "nowhere"], "invalid value 'nowhere' for '--host <HOST>'");
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn serves_until_interrupted() {
-    let check = async |arguments: &[&str], key: &str, printed: &str| {
+async fn serves_until_a_signal_stops_it() {
+    let check = async |arguments: &[&str], key: &str, printed: &str, signal: &str| {
         let mut child = Command::new(BINARY)
             .args(["--port", "0", "--chunk-delay", "0s", "--log"])
             .args(arguments)
@@ -55,14 +63,41 @@ async fn serves_until_interrupted() {
             reqwest::Client::new().post(format!("{url}/chat/completions")).bearer_auth(key).body(body);
         assert_eq!(request.send().await.unwrap().status().as_u16(), 200);
 
-        let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let interrupt = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
         assert!(interrupt.success() && child.wait().unwrap().success());
         let mut log = String::new();
         child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         assert_eq!(log, "POST /v1/chat/completions 200\n");
     };
-    check(&[], "sk-mock", "sk-mock").await;
-    check(&["--key", "sk-only-this-one"], "sk-only-this-one", "$OPENAI_API_KEY").await;
+    check(&[], "sk-mock", "sk-mock", "-INT").await;
+    check(&["--key", "sk-only-this-one"], "sk-only-this-one", "$OPENAI_API_KEY", "-TERM").await;
+}
+
+#[tokio::test]
+async fn a_script_is_played_and_requests_are_recorded() {
+    let path = std::env::temp_dir().join(format!("tachikoma-openai-mock-script-{}.json", std::process::id()));
+    std::fs::write(&path, r#"{"replies": [{"text": "as written", "times": "always"}]}"#).unwrap();
+    for (option, recorded) in [(None, 1), (Some("--no-recording"), 0)] {
+        let mut child = Command::new(BINARY)
+            .args(["--port", "0", "--script"])
+            .arg(&path)
+            .args(option)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let url = lines.next().unwrap().strip_prefix("Listening on ").unwrap().to_owned();
+        let client = reqwest::Client::new();
+        let body = r#"{"model": "m", "messages": [{"role": "user", "content": "hi"}]}"#;
+        let request = client.post(format!("{url}/chat/completions")).bearer_auth("sk-any").body(body);
+        assert!(request.send().await.unwrap().text().await.unwrap().contains("as written"));
+        let url = url.replace("/v1", "/mock/requests");
+        let requests: serde_json::Value = client.get(url).send().await.unwrap().json().await.unwrap();
+        assert_eq!(requests.as_array().unwrap().len(), recorded, "{option:?}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    std::fs::remove_file(path).unwrap();
 }
 
 #[tokio::test]

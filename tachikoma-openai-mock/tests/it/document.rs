@@ -59,7 +59,7 @@ async fn responses_and_events_are_as_the_document_says() {
     check(&mock, json!({})).await;
     check(&mock, json!({"max_output_tokens": 16, "metadata": {"a": "b"}, "instructions": "Be brief."})).await;
     check(&mock, json!({"tools": tools(), "include": ["reasoning.encrypted_content"], "store": false})).await;
-    check(&mock, json!({"text": {"format": {"type": "json_object"}}, "reasoning": {"effort": "low"}})).await;
+    check(&mock, json!({"instructions": "Write JSON.", "text": {"format": {"type": "json_object"}}, "reasoning": {"effort": "low"}})).await;
     let refusal = || Reply::refusal("No.");
     let scripted = Mock::with(MockServer::builder().with_reply(refusal()).with_reply(refusal())).await;
     check(&scripted, json!({})).await;

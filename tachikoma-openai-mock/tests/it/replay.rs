@@ -155,5 +155,5 @@ async fn recordings_that_cannot_be_read_name_the_line() {
     let error = Replay::read("/does/not/exist.jsonl").unwrap_err().to_string();
     assert!(error.contains("/does/not/exist.jsonl"), "{error}");
     let server = start(&[], false).await;
-    assert!(text(&server, "{}").await.contains("There is no exchange in the recording."));
+    assert!(text(&server, "{}").await.contains("matches POST /v1/chat/completions: the recording is empty."));
 }

@@ -108,7 +108,7 @@ async fn the_content_is_that_of_a_chat_completion() {
     )
     .await;
     let object = json!({"type": "json_object"});
-    check("hi", json!({"response_format": object}), json!({"text": {"format": object}})).await;
+    check("hi, in JSON", json!({"response_format": object}), json!({"text": {"format": object}})).await;
     let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": false});
     check(
         "hi",

@@ -81,7 +81,7 @@ async fn events_add_up_to_the_plain_response() {
     check(input("THINK")).await;
     check(merge(&input("THINK"), json!({"max_output_tokens": 16}))).await;
     check(merge(&input("THINK of TWO"), json!({"tools": tools(), "metadata": {"a": "b"}}))).await;
-    check(merge(&input("hi"), json!({"text": {"format": {"type": "json_object"}}}))).await;
+    check(merge(&input("hi, in JSON"), json!({"text": {"format": {"type": "json_object"}}}))).await;
 }
 
 /// The types of what arrived, and how it ended.

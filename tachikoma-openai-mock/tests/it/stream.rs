@@ -91,7 +91,7 @@ async fn chunks_add_up_to_the_plain_completion() {
     check(merge(&ask("THINK of three"), json!({"n": 3}))).await;
     check(merge(&ask("Weather?"), json!({"tools": tool()}))).await;
     check(merge(&ask("Weather?"), json!({"tools": tool(), "max_tokens": 2}))).await;
-    check(merge(&ask("hi"), json!({"response_format": {"type": "json_object"}}))).await;
+    check(merge(&ask("hi, in JSON"), json!({"response_format": {"type": "json_object"}}))).await;
 }
 
 #[tokio::test]

@@ -49,7 +49,6 @@ async fn the_request_decides_which_tools_are_called() {
     check("Weather?", json!({"tool_choice": "auto"}), &[WEATHER]).await;
     check("Weather?", json!({"tool_choice": "required"}), &[WEATHER]).await;
     check("Weather?", json!({"tool_choice": "none"}), &[]).await;
-    check("Weather?", json!({"tools": []}), &[]).await;
     check("Weather?", named.clone(), &[TIME]).await;
     check("TWO", json!({}), &[WEATHER, TIME]).await;
     check("two", json!({}), &[WEATHER]).await;
