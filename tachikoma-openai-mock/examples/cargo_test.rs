@@ -5,7 +5,7 @@
 //! [dev-dependencies]
 //! reqwest = { version = "0.13", features = ["json"] }
 //! serde_json = "1"
-//! tachikoma-openai-mock = { version = "0.1", default-features = false }
+//! tachikoma-openai-mock = { version = "0.2", default-features = false }
 //! tokio = { version = "1", features = ["macros", "rt"] }
 //! ```
 

@@ -4,6 +4,7 @@ mod comply;
 mod examples;
 mod fuzz;
 mod live;
+mod mock_clients;
 mod package;
 mod published;
 mod server;

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use anyhow::Result;
 
-use super::{comply, examples, fuzz, live, package, published};
+use super::{comply, examples, fuzz, live, mock_clients, package, published};
 use crate::command::{self, cargo, run, shared, succeeds, target};
 
 const CRATE: &str = "tachikoma-backend-codex";
@@ -61,6 +61,8 @@ pub(super) enum Step {
     Instructions,
     /// llm-comply passes tachikoma-openai-mock in both APIs, and OpenAI's Python library works with it; needs pip and its registry
     Comply,
+    /// The mock's examples for pytest and vitest pass; needs pip and npm with their registries
+    MockClients,
     /// The conformance cases; needs ../shared/conformance
     Conformance,
     /// The live tests against llama.cpp; needs ../shared/servers
@@ -95,6 +97,7 @@ impl Step {
             Self::Fuzz => tool("cargo-fuzz", succeeds(cargo().args(["fuzz", "--version"]))),
             Self::Instructions => tool("valgrind", succeeds(command::command("valgrind").arg("--version"))),
             Self::Comply => (!comply::install()).then(|| "pip cannot install llm-comply".to_owned()),
+            Self::MockClients => mock_clients::missing(),
             Self::Conformance => folder("conformance"),
             Self::Live | Self::Agent | Self::Llmock | Self::Bodies | Self::Document => folder("servers"),
             _ => None,
@@ -139,6 +142,7 @@ impl Step {
                 .args(["run", "--release", "--quiet", "--package", "benches"])
                 .args(["--", "instructions", "--check"])),
             Self::Comply => comply::run_tests(),
+            Self::MockClients => mock_clients::run_examples(),
             Self::Conformance => live::conformance(),
             Self::Live => live::llama(),
             Self::Agent => live::agent(),

@@ -153,7 +153,8 @@ pub(super) const ROWS: [Row; 14] = [
         about: "64 agents behind one gate, in simulated time: the time of 320 requests, and the least possible",
         command: &["cargo", "test", "--test", "it", "--", "gate", "--nocapture"],
         figure: |output| {
-            let lines: Vec<_> = output.lines().filter_map(|line| Some(line.split_once("gate: ")?.1)).collect();
+            let lines: Vec<_> =
+                output.lines().filter_map(|line| Some(line.split_once("gate: ")?.1)).collect();
             (!lines.is_empty()).then(|| lines.join("; "))
         },
         is_headline: false,
