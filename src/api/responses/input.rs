@@ -20,7 +20,6 @@ use crate::openai::types::{
 use crate::target::Target;
 
 /// The items of an input, built message by message.
-#[derive(Debug)]
 pub(super) struct Input<'a> {
     target: &'a Target,
     pub(super) items: Vec<InputItem>,
@@ -169,7 +168,7 @@ fn with_extra(item: &InputItem, extra: Map<String, Value>) -> Result<InputItem, 
 
 fn input_message(role: InputRole, content: Content) -> InputItem {
     // Only an assistant's message can be mistaken for an item of another type.
-    let type_ = (role == InputRole::Assistant).then_some(types::EasyInputMessageType::Message);
+    let type_ = matches!(role, InputRole::Assistant).then_some(types::EasyInputMessageType::Message);
     InputItem::Message(types::EasyInputMessage { content, role, type_ })
 }
 
