@@ -158,10 +158,9 @@ impl<'a> Input<'a> {
 
 /// The item with further fields, whatever it is.
 fn with_extra(item: &InputItem, extra: Map<String, Value>) -> Result<InputItem, CodexError> {
-    let mut fields = match serde_json::to_value(item).map_err(encode::unencodable)? {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    };
+    // Encoded and parsed again, since a second serializer for requests would cost build time.
+    let mut fields: Map<String, Value> =
+        serde_json::from_slice(&encode::json(item, 0)?).map_err(encode::unencodable)?;
     fields.extend(extra);
     Ok(InputItem::Raw(fields))
 }
