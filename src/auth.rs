@@ -279,13 +279,11 @@ const TOKEN_HINT: &str = "Set the token alone, without quotes, \"Bearer\", space
 
 impl KeyCommand {
     #[cfg(feature = "key-command")]
-    #[allow(clippy::unnecessary_wraps, reason = "as below")]
     fn provider(&self) -> Result<Arc<dyn TokenProvider>, CodexError> {
         Ok(Arc::new(self.clone()))
     }
 
     #[cfg(not(feature = "key-command"))]
-    #[allow(clippy::unused_self, reason = "as above")]
     fn provider(&self) -> Result<Arc<dyn TokenProvider>, CodexError> {
         Err(CodexError::configuration("key commands are not compiled in")
             .with_hint("Enable the feature key-command of tachikoma-backend-codex."))

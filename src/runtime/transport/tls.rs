@@ -28,7 +28,6 @@ pub(super) fn with_tls(builder: ClientBuilder) -> Result<ClientBuilder, Error> {
 
 /// Leaves TLS as `reqwest` sets it up.
 #[cfg(not(all(feature = "rustls-ring", not(any(feature = "rustls", feature = "native-tls")))))]
-#[allow(clippy::unnecessary_wraps, reason = "as above")]
 pub(super) fn with_tls(builder: ClientBuilder) -> Result<ClientBuilder, Error> {
     Ok(builder)
 }
