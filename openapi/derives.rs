@@ -27,8 +27,9 @@ const PARSED: &[&str] = &[
     "Reasoning",
 ];
 
-/// Types that are parts of settings, and hence are converted, copied, compared and printed.
-const VALUES: &[&str] = &["ComputerCallSafetyCheckParam", "IncludeEnum", "Tool"];
+/// Types that are parts of settings, and hence are converted, copied, compared and printed; a unit test compares chunks.
+const VALUES: &[&str] =
+    &["ComputerCallSafetyCheckParam", "CreateChatCompletionStreamResponse", "IncludeEnum", "Tool"];
 
 /// Enums that are made from text, or written as it.
 const TEXTS: &[&str] = &[
