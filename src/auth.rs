@@ -24,6 +24,8 @@ macro_rules! from_text {
 }
 
 mod cache;
+#[cfg(feature = "key-command")]
+mod command;
 mod header;
 mod key;
 mod source;
@@ -43,7 +45,7 @@ pub(crate) use self::cache::TokenCache;
 pub(crate) use self::header::{DefaultHeaders, header_value};
 pub(crate) use self::key::KEY_PREFIXES;
 pub use self::key::{ApiKey, KeyKind};
-use self::source::{KeyCommand, KeyFile};
+use self::source::KeyFile;
 use self::token::FunctionProvider;
 pub use self::token::{AccessToken, TokenError, TokenProvider};
 use crate::CodexError;
@@ -84,6 +86,13 @@ enum Source {
     Provider(Arc<dyn TokenProvider>),
 }
 
+/// A program, with its arguments, that prints a key. No shell is involved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct KeyCommand {
+    program: OsString,
+    arguments: Vec<OsString>,
+}
+
 /// Credentials in a settings file that hold no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reference {
@@ -109,7 +118,9 @@ impl Credentials {
     /// The API key that this program prints, for example a password manager. It is run, without a shell, for the first
     /// request and again when a server has rejected the key. Its arguments are not secrets: they are written to settings.
     ///
-    /// On Unix it runs in its own process group, which is killed on timeout, and so cannot prompt on the terminal.
+    /// It needs the feature `key-command`, without which no backend can be made with it. On Unix it runs in its own process
+    /// group, which is killed on timeout, and so cannot prompt on the terminal. On Windows a script needs its extension, such as
+    /// `az.cmd`, and only the program itself is killed.
     pub fn key_command<A: Into<OsString>>(
         program: impl Into<OsString>,
         arguments: impl IntoIterator<Item = A>,
@@ -232,7 +243,7 @@ impl Credentials {
                 }
                 let name = format!("the API key that {:?} prints", command.program);
                 let to_header = move |key: &AccessToken| key_header.header(&name, key.expose());
-                RequestAuth::Cached(cache(Arc::new(command.clone()), Box::new(to_header)))
+                RequestAuth::Cached(cache(command.provider()?, Box::new(to_header)))
             }
             Source::Provider(provider) => {
                 RequestAuth::Cached(cache(Arc::clone(provider), Box::new(token_header)))
@@ -265,6 +276,19 @@ impl Credentials {
 }
 
 const TOKEN_HINT: &str = "Set the token alone, without quotes, \"Bearer\", spaces or line ends.";
+
+impl KeyCommand {
+    #[cfg(feature = "key-command")]
+    fn provider(&self) -> Result<Arc<dyn TokenProvider>, CodexError> {
+        Ok(Arc::new(self.clone()))
+    }
+
+    #[cfg(not(feature = "key-command"))]
+    fn provider(&self) -> Result<Arc<dyn TokenProvider>, CodexError> {
+        Err(CodexError::configuration("key commands are not compiled in")
+            .with_hint("Enable the feature key-command of tachikoma-backend-codex."))
+    }
+}
 
 /// How a server expects API keys.
 #[derive(Clone, Debug)]

@@ -279,6 +279,7 @@ impl CodexBackendConfig {
     ///   retry after a lost one.
     /// - It keeps its own `connect_timeout`, and sends its own default headers, which are not masked if a server sends them
     ///   back. `Debug` of the backend does not show the client.
+    /// - It needs TLS by `reqwest`'s own features, such as its defaults: with `rustls-ring` of this crate alone, building it panics.
     ///
     /// ```
     /// # use tachikoma_backend_codex::CodexBackendConfig;

@@ -1,20 +1,15 @@
-//! Keys from a file or a command. Both are a [`TokenProvider`], so that a rotated key is read again.
+//! Keys from a file. It is a [`TokenProvider`], so that a rotated key is read again.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use tachikoma_backends_core::async_trait;
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
 
 use super::token::{AccessToken, TokenError, TokenProvider};
-use crate::runtime::mask;
 
 /// More than any key has, in bytes.
-const MAX_BYTES: u64 = 64 << 10;
+pub(super) const MAX_BYTES: u64 = 64 << 10;
 
 /// A file that holds only a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,94 +58,7 @@ impl TokenProvider for KeyFile {
     }
 }
 
-/// A program, with its arguments, that prints a key. No shell is involved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KeyCommand {
-    pub(super) program: OsString,
-    pub(super) arguments: Vec<OsString>,
-}
-
-#[async_trait]
-impl TokenProvider for KeyCommand {
-    async fn token(&self) -> Result<AccessToken, TokenError> {
-        let name = format!("the key command {:?}", self.program);
-        let failed = |error: io::Error| TokenError::new(format!("{name} cannot be run: {error}"));
-        let mut command = Command::new(&self.program);
-        command
-            .args(&self.arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        #[cfg(unix)]
-        command.process_group(0);
-        let mut child = command.spawn().map_err(failed)?;
-        #[cfg(unix)]
-        let group = ProcessGroup::new(&child);
-        let output = read_limited_async(child.stdout.take());
-        let stderr = async {
-            let mut pipe = child.stderr.take();
-            let start = read_limited_async(pipe.as_mut()).await?;
-            // A closed pipe would kill a program that writes more.
-            if let Some(rest) = &mut pipe {
-                tokio::io::copy(rest, &mut tokio::io::sink()).await?;
-            }
-            Ok(start)
-        };
-        let (output, stderr) = futures::future::join(output, stderr).await;
-        let (output, stderr) = (output.map_err(failed)?, stderr.map_err(failed)?);
-        let status = child.wait().await.map_err(failed)?;
-        // Its process id may be reused from here on.
-        #[cfg(unix)]
-        group.release();
-        if !status.success() && !is_too_long(&output) {
-            let stderr = String::from_utf8_lossy(&stderr);
-            let reason = stderr.lines().map(str::trim).find(|line| !line.is_empty());
-            let reason = reason.map(|line| format!(": {}", mask(line))).unwrap_or_default();
-            return Err(TokenError::new(format!("{name} failed ({status}){reason}")));
-        }
-        parse_key(output).map_err(|problem| TokenError::new(format!("{name}: its output {problem}")))
-    }
-}
-
-/// The process group of a key command. Dropping it kills the whole group: a timeout would end only the first process
-/// otherwise.
-#[cfg(unix)]
-struct ProcessGroup(Option<rustix::process::Pid>);
-
-#[cfg(unix)]
-impl ProcessGroup {
-    /// The group of this process, which has not been waited for.
-    fn new(leader: &tokio::process::Child) -> Self {
-        let id = leader.id().and_then(|id| i32::try_from(id).ok());
-        Self(id.and_then(rustix::process::Pid::from_raw))
-    }
-
-    /// Drops it without killing anything.
-    fn release(mut self) {
-        self.0 = None;
-    }
-}
-
-#[cfg(unix)]
-impl Drop for ProcessGroup {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // It fails if all of them have ended.
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-    }
-}
-
-async fn read_limited_async(reader: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(reader) = reader {
-        reader.take(MAX_BYTES + 1).read_to_end(&mut bytes).await?;
-    }
-    Ok(bytes)
-}
-
-fn is_too_long(text: &[u8]) -> bool {
+pub(super) fn is_too_long(text: &[u8]) -> bool {
     text.len() as u64 > MAX_BYTES
 }
 
@@ -158,11 +66,15 @@ fn is_too_long(text: &[u8]) -> bool {
 ///
 /// # Errors
 /// The problem, which never contains the text.
-fn parse_key(text: Vec<u8>) -> Result<AccessToken, &'static str> {
+pub(super) fn parse_key(text: Vec<u8>) -> Result<AccessToken, &'static str> {
     if is_too_long(&text) {
         return Err("is too long for a key");
     }
-    let text = String::from_utf8(text).map_err(|_| "is not UTF-8 text")?;
+    let text = String::from_utf8(text).map_err(|error| match error.as_bytes() {
+        // As PowerShell 5 redirects text to a file.
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "is UTF-16 text, not UTF-8",
+        _ => "is not UTF-8 text",
+    })?;
     match text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']) {
         "" => Err("is empty"),
         key => Ok(AccessToken::new(key)),
@@ -186,7 +98,8 @@ mod tests {
         check(b"\xEF\xBB\xBFsk-1\r\n", Ok("sk-1"));
         check(b"", Err("is empty"));
         check(b"\n", Err("is empty"));
-        check(b"\xFF\xFEs\0k\0", Err("is not UTF-8 text"));
+        check(b"\xFF\xFEs\0k\0", Err("is UTF-16 text, not UTF-8"));
+        check(b"sk-\xFF", Err("is not UTF-8 text"));
         check(&[b'a'; 70_000], Err("is too long for a key"));
     }
 }

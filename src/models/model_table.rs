@@ -67,7 +67,9 @@ impl ModelTable {
             CodexError::configuration(format!("cannot read the model table {}: {error}", path.display()))
                 .with_source(error)
         })?;
-        Self::parse(&json).map_err(|error| {
+        // As Windows' editors write at the start.
+        let json = json.trim_start_matches('\u{feff}');
+        Self::parse(json).map_err(|error| {
             CodexError::configuration(format!("{}: {}", path.display(), error.message())).with_source(error)
         })
     }

@@ -10,6 +10,7 @@ mod gate;
 mod retry;
 mod success;
 pub(crate) mod timeout;
+mod tls;
 mod tokio_runtime;
 #[cfg(feature = "websocket")]
 mod upgrade;
@@ -31,7 +32,7 @@ pub(crate) use bytes::Bytes;
 pub(crate) use self::attempt::{Attempt, Response};
 pub(crate) use self::body::{BUSY_BYTES, Body};
 use self::budget::RetryBudget;
-use self::client::client_builder;
+use self::client::build_client;
 use self::retry::{Decision, RetryPolicy};
 pub(crate) use self::success::FromResponse;
 use self::timeout::Timeout;
@@ -133,10 +134,7 @@ impl Transport {
         }
         let (http, unpooled) = match &destination.http_client {
             Some(client) => (client.clone(), None),
-            None => {
-                let client = client_builder(reliability.connect_timeout).build();
-                (client.map_err(failure::client_error)?, Some(Arc::default()))
-            }
+            None => (build_client(reliability.connect_timeout, |builder| builder)?, Some(Arc::default())),
         };
         Ok(Self {
             http,
@@ -191,7 +189,8 @@ impl Transport {
     fn client_without_pool(&self) -> reqwest::Client {
         let Some(unpooled) = &self.unpooled else { return self.http.clone() };
         let client = unpooled.get_or_init(|| {
-            let client = client_builder(self.reliability.connect_timeout).pool_max_idle_per_host(0).build();
+            let client =
+                build_client(self.reliability.connect_timeout, |options| options.pool_max_idle_per_host(0));
             client.unwrap_or_else(|_| self.http.clone())
         });
         client.clone()

@@ -18,6 +18,7 @@ mod compaction;
 mod conformance_suite;
 mod core_fields;
 mod credentials;
+mod dependencies;
 mod documentation;
 mod documents;
 mod embeddings;

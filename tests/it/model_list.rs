@@ -217,6 +217,7 @@ fn a_table_is_read_from_a_file() {
     assert_eq!(spec.efforts.iter().map(|effort| effort.as_str()).collect::<Vec<_>>(), ["low", "high"]);
     let written = serde_json::to_string(&table).unwrap();
     assert_eq!(ModelTable::parse(&written).unwrap(), table);
+    assert_eq!(read(&format!("\u{feff}{written}")).unwrap(), table);
     for (text, words) in [
         ("", vec!["models.json", "EOF"]),
         ("{} {}", vec!["trailing"]),

@@ -20,7 +20,6 @@ use crate::openai::types::{
 use crate::target::Target;
 
 /// The items of an input, built message by message.
-#[derive(Debug)]
 pub(super) struct Input<'a> {
     target: &'a Target,
     pub(super) items: Vec<InputItem>,
@@ -159,17 +158,16 @@ impl<'a> Input<'a> {
 
 /// The item with further fields, whatever it is.
 fn with_extra(item: &InputItem, extra: Map<String, Value>) -> Result<InputItem, CodexError> {
-    let mut fields = match serde_json::to_value(item).map_err(encode::unencodable)? {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    };
+    // Encoded and parsed again, since a second serializer for requests would cost build time.
+    let mut fields: Map<String, Value> =
+        serde_json::from_slice(&encode::json(item, 0)?).map_err(encode::unencodable)?;
     fields.extend(extra);
     Ok(InputItem::Raw(fields))
 }
 
 fn input_message(role: InputRole, content: Content) -> InputItem {
     // Only an assistant's message can be mistaken for an item of another type.
-    let type_ = (role == InputRole::Assistant).then_some(types::EasyInputMessageType::Message);
+    let type_ = matches!(role, InputRole::Assistant).then_some(types::EasyInputMessageType::Message);
     InputItem::Message(types::EasyInputMessage { content, role, type_ })
 }
 

@@ -2,13 +2,22 @@
 
 use std::time::Duration;
 
-use reqwest::redirect;
+use reqwest::{Client, ClientBuilder, redirect};
 
 use super::failure::{self, RedirectError};
+use super::tls;
+use crate::runtime::Error;
 
-/// The builder of this crate's own HTTP client.
-pub(super) fn client_builder(connect_timeout: Duration) -> reqwest::ClientBuilder {
-    reqwest::Client::builder().connect_timeout(connect_timeout).redirect(redirect_policy())
+/// This crate's own HTTP client, with further options.
+///
+/// # Errors
+/// It cannot be built.
+pub(super) fn build_client(
+    connect_timeout: Duration,
+    options: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Result<Client, Error> {
+    let builder = Client::builder().connect_timeout(connect_timeout).redirect(redirect_policy());
+    options(tls::with_tls(builder)?).build().map_err(failure::client_error)
 }
 
 /// Redirects are followed within a server, or to its `https`: another server must see neither the conversation nor the

@@ -7,14 +7,14 @@ use reqwest::header::{
     CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
     UPGRADE,
 };
-use reqwest::{StatusCode, Upgraded, Version};
+use reqwest::{ClientBuilder, StatusCode, Upgraded, Version};
 use tachikoma_backends_core::ErrorCategory;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::client::client_builder;
+use super::client::build_client;
 use super::retry::{Decision, RetryPolicy};
 use super::timeout::Timeout;
 use super::{Attempt, Body, Transport, failure, tokio_runtime};
@@ -95,7 +95,7 @@ impl Transport {
             return self.http.clone();
         }
         let client = self.upgrades.get_or_init(|| {
-            let client = client_builder(self.reliability.connect_timeout).http1_only().build();
+            let client = build_client(self.reliability.connect_timeout, ClientBuilder::http1_only);
             client.unwrap_or_else(|_| self.http.clone())
         });
         client.clone()

@@ -32,7 +32,8 @@ fn wrong_configurations_fail_when_a_backend_is_built() {
     check(new(Credentials::key_file(std::env::temp_dir())), "is a directory");
     for (name, content, words) in [
         ("empty", &b"\n"[..], "is empty"),
-        ("binary", b"\xFF\xFE0\x001\x00", "is not UTF-8 text"),
+        ("binary", b"\xFF0\xFF1", "is not UTF-8 text"),
+        ("utf-16", b"\xFF\xFE0\x001\x00", "is UTF-16 text, not UTF-8"),
         ("two", b"sk-0123456789\nsk-0123456789", "contains a line break at character 14"),
         ("admin", b"sk-admin-0123456789\n", "is an admin key, which cannot call a model"),
     ] {

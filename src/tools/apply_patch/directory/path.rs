@@ -66,6 +66,9 @@ fn relative(path: &str) -> Result<PathBuf, PatchError> {
     let mut relative = PathBuf::new();
     for component in Path::new(path).components() {
         match component {
+            Component::Normal(name) if cfg!(windows) && is_another_on_windows(&name.to_string_lossy()) => {
+                return Err(refused("a part of the path has a colon, or ends in a dot or a space"));
+            }
             Component::Normal(name) => relative.push(name),
             Component::CurDir => {}
             Component::ParentDir => return Err(refused("the path has `..`; write it without")),
@@ -81,4 +84,20 @@ fn relative(path: &str) -> Result<PathBuf, PatchError> {
         return Err(refused("the path has a zero character"));
     }
     Ok(relative)
+}
+
+/// Whether Windows would take this name for a stream of a file, or for the name without its last characters.
+fn is_another_on_windows(name: &str) -> bool {
+    name.contains(':') || name.ends_with(['.', ' '])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_windows_changes() {
+        let changed = ["a.txt:b", "a.txt.", "a.txt ", "a.txt", ".a", "a b"].map(is_another_on_windows);
+        assert_eq!(changed, [true, true, true, false, false, false]);
+    }
 }
