@@ -1,0 +1,35 @@
+//! An agent: works with files by three tools until it is done.
+
+use std::{fs, io};
+
+use rig::prelude::*;
+use rig::providers::openai::OpenAI;
+use rig::rig_tool;
+
+#[rig_tool(description = "Reads a text file")]
+fn read_file(path: String) -> Result<String, io::Error> {
+    fs::read_to_string(path)
+}
+
+#[rig_tool(description = "Writes a text file")]
+fn write_file(path: String, text: String) -> Result<(), io::Error> {
+    fs::write(path, text)
+}
+
+#[rig_tool(description = "Deletes a file")]
+fn delete_file(path: String) -> Result<(), io::Error> {
+    fs::remove_file(path)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let agent = AgentBuilder::new(OpenAI::from_env()?.completion("gpt-5.6-terra"))
+        .tool(ReadFile)
+        .tool(WriteFile)
+        .tool(DeleteFile)
+        .default_max_turns(16)
+        .build();
+    let task = "Translate hello.txt to French, into bonjour.txt, and delete it.";
+    println!("{}", agent.prompt(task).await?.output());
+    Ok(())
+}
