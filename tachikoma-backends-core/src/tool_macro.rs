@@ -16,15 +16,17 @@
 ///     .with(tool!(
 ///         "search",
 ///         "Searches the files",
-///         async |/// A regular expression
-///                pattern: String,
-///                limit: Option<usize>| format!("the first {limit:?} lines with {pattern}")
+///         async |
+///             /// A regular expression
+///             pattern: String,
+///             limit: Option<usize>,
+///         | format!("the first {limit:?} lines with {pattern}")
 ///     ));
 /// assert_eq!(runner.specs().count(), 4);
 /// ```
 ///
 /// It is short for [`Tool::from_fn`](crate::Tool::from_fn) with a struct of these fields, which takes more: attributes of `serde`
-/// and `schemars`, and a name to be used elsewhere.
+/// and `schemars`, a closure with a return type, an asynchronous one with state.
 #[macro_export]
 macro_rules! tool {
     ($name:expr, $description:expr, || $body:expr $(,)?) => {
@@ -108,8 +110,8 @@ mod tests {
         let results = runner.run_calls(&calls).await;
         let texts: Vec<String> = results.iter().map(|result| result.content.to_text()).collect();
         assert_eq!(texts[..2], ["> > a", "42"]);
-        assert!(results[2].is_error && texts[2].contains("No such file"), "{}", texts[2]);
+        assert!(!results[2].success && texts[2].contains("No such file"), "{}", texts[2]);
         assert_eq!(texts[3], "noon");
-        assert!(results[4].is_error && texts[4].contains("times"), "{}", texts[4]);
+        assert!(!results[4].success && texts[4].contains("times"), "{}", texts[4]);
     }
 }

@@ -22,7 +22,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("image", "a question about an image"),
     ("embeddings", "the vectors of two texts"),
     ("azure", "a deployment of Azure OpenAI"),
-    ("errors", "errors told apart, with the id of the request"),
+    ("errors", "errors by their cause, with the id of the request"),
     ("retries", "retries configured and logged"),
 ];
 

@@ -1,4 +1,4 @@
-//! Tells errors apart.
+//! Distinguishes errors by their cause.
 
 use tachikoma_backend_codex::{Backend, CodexBackend, CompletionRequest, ErrorCategory};
 

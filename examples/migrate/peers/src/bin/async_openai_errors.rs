@@ -1,4 +1,4 @@
-//! Tells errors apart.
+//! Distinguishes errors by their cause.
 
 use async_openai::Client;
 use async_openai::error::OpenAIError;

@@ -4,7 +4,8 @@ use async_openai::Client;
 use async_openai::types::responses::{CreateResponseArgs, FunctionToolArgs, OutputItem};
 use serde_json::json;
 
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Place {
     city: String,
 }
@@ -15,12 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let weather = FunctionToolArgs::default()
         .name("get_weather")
         .description("The weather in a city now")
-        .parameters(json!({
-            "type": "object",
-            "properties": {"city": {"type": "string"}},
-            "required": ["city"],
-            "additionalProperties": false,
-        }))
+        .parameters(schemars::schema_for!(Place))
         .strict(true)
         .build()?;
     let mut request = CreateResponseArgs::default()

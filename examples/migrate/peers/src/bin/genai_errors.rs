@@ -1,4 +1,4 @@
-//! Tells errors apart.
+//! Distinguishes errors by their cause.
 
 use genai::Client;
 use genai::chat::ChatRequest;

@@ -2,9 +2,8 @@
 
 use genai::Client;
 use genai::chat::{ChatRequest, Tool, ToolResponse};
-use serde_json::json;
 
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, schemars::JsonSchema)]
 struct Place {
     city: String,
 }
@@ -12,11 +11,9 @@ struct Place {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client = Client::new()?;
-    let weather = Tool::new("get_weather").with_description("The weather in a city now").with_schema(json!({
-        "type": "object",
-        "properties": {"city": {"type": "string"}},
-        "required": ["city"],
-    }));
+    let weather = Tool::new("get_weather")
+        .with_description("The weather in a city now")
+        .with_schema(schemars::schema_for!(Place).into());
     let mut request = ChatRequest::from_user("Do I need a coat in Oslo?").append_tool(weather);
     let response = client.exec_chat("genai_1::gpt-5.6-terra", request.clone(), None).await?;
     let calls: Vec<_> = response.tool_calls().into_iter().cloned().collect();

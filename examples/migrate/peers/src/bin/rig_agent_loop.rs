@@ -5,20 +5,26 @@ use std::{fs, io};
 use rig::prelude::*;
 use rig::providers::openai::OpenAI;
 use rig::rig_tool;
+use rig::tool::ToolExecutionError;
+
+// The text of any other error does not reach the model.
+fn visible(error: io::Error) -> ToolExecutionError {
+    ToolExecutionError::other(error.to_string())
+}
 
 #[rig_tool(description = "Reads a text file")]
-fn read_file(path: String) -> Result<String, io::Error> {
-    fs::read_to_string(path)
+fn read_file(path: String) -> Result<String, ToolExecutionError> {
+    fs::read_to_string(path).map_err(visible)
 }
 
 #[rig_tool(description = "Writes a text file")]
-fn write_file(path: String, text: String) -> Result<(), io::Error> {
-    fs::write(path, text)
+fn write_file(path: String, text: String) -> Result<(), ToolExecutionError> {
+    fs::write(path, text).map_err(visible)
 }
 
 #[rig_tool(description = "Deletes a file")]
-fn delete_file(path: String) -> Result<(), io::Error> {
-    fs::remove_file(path)
+fn delete_file(path: String) -> Result<(), ToolExecutionError> {
+    fs::remove_file(path).map_err(visible)
 }
 
 #[tokio::main]

@@ -1,4 +1,4 @@
-//! Tells errors apart.
+//! Distinguishes errors by their cause.
 
 use rig::completion::CompletionRequest;
 use rig::providers::openai::OpenAI;
