@@ -128,6 +128,25 @@ impl CodexBackend {
         })
     }
 
+    /// A backend with the configuration of the environment, as [`CodexBackendConfig::from_env`] reads it: OpenAI's variables or
+    /// Azure's.
+    ///
+    /// ```no_run
+    /// use tachikoma_backend_codex::{Backend, CodexBackend, CompletionRequest};
+    ///
+    /// # async fn run() -> Result<(), tachikoma_backend_codex::BackendError> {
+    /// let response = CodexBackend::from_env()?.complete(CompletionRequest::user("Hi")).await?;
+    /// println!("{}", response.text());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`CodexBackendConfig::from_env`] and [`new`](Self::new).
+    pub fn from_env() -> Result<Self, CodexError> {
+        Self::new(CodexBackendConfig::from_env()?)
+    }
+
     /// Its configuration.
     pub fn config(&self) -> &CodexBackendConfig {
         &self.config

@@ -133,7 +133,7 @@ pub use tachikoma_backends_core::{
     ItemContent, ItemEvent, ItemUpdate, MediaSource, Message, MessageContent, MessageItem, OutputItem,
     ReasoningEffort, ResponseFormat, Role, StrictSchema, Structured, StructuredError, Tool, ToolCall,
     ToolChoice, ToolDefinition, ToolParameter, ToolParameters, ToolResult, ToolRunError, ToolRunEvent,
-    ToolRunner, ToolSpec, Transcript, Usage, async_trait, strict_schema, strict_schema_of,
+    ToolRunner, ToolSpec, Transcript, Usage, WriteError, async_trait, strict_schema, strict_schema_of, tool,
 };
 pub use target::WireApi;
 pub use tokens::TokenCount;

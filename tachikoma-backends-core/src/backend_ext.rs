@@ -1,12 +1,14 @@
 //! What every backend can do on top of the trait.
 
+use std::io;
+
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::{
     Backend, BackendError, CompletionRequest, CompletionResponse, ResponseFormat, Structured,
-    StructuredError, StructuredStream, retry,
+    StructuredError, StructuredStream, WriteError, retry, writer,
 };
 
 /// What every backend can do on top of the trait.
@@ -47,6 +49,30 @@ pub trait BackendExt: Backend {
         max_retries: u32,
     ) -> Result<CompletionResponse, BackendError> {
         retry::complete(self, request, max_retries).await
+    }
+
+    /// Like [`complete`](Backend::complete), with the text written to `writer` as it arrives, and flushed after each piece: the
+    /// answer, remarks on the way to it and a refusal, but no reasoning. For anything else read the chunks of
+    /// [`complete_stream`](Backend::complete_stream). A write may block; a writer that would block for long belongs in a task
+    /// of its own.
+    ///
+    /// ```no_run
+    /// # use tachikoma_backends_core::{Backend, BackendExt, CompletionRequest, WriteError};
+    /// # async fn run(backend: &dyn Backend) -> Result<(), WriteError> {
+    /// let response = backend.complete_to_writer(CompletionRequest::user("Hi"), std::io::stdout()).await?;
+    /// println!("\n[{:?}]", response.usage);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`WriteError`], with what had arrived: the response failed, or the writer did, which cancels the rest of the response.
+    async fn complete_to_writer<W: io::Write + Send>(
+        &self,
+        request: CompletionRequest,
+        writer: W,
+    ) -> Result<CompletionResponse, WriteError> {
+        writer::complete(self, request, writer).await
     }
 
     /// Asks for a response that is a `T`, by its [strict schema](crate::strict_schema), which takes the place of the request's own

@@ -1,5 +1,6 @@
 //! The parts of a message's content.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -112,6 +113,18 @@ impl ContentPart {
         Self::image(MediaSource::base64(media_type, data))
     }
 
+    /// An image that is part of the request, by its bytes. `media_type` is for example `image/png`.
+    ///
+    /// ```no_run
+    /// # use tachikoma_backends_core::{CompletionRequest, ContentPart};
+    /// let photo = ContentPart::image_bytes("image/jpeg", std::fs::read("photo.jpg")?);
+    /// let request = CompletionRequest::user([ContentPart::text("Where is this?"), photo]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn image_bytes(media_type: impl Into<String>, bytes: impl AsRef<[u8]>) -> Self {
+        Self::image(MediaSource::bytes(media_type, bytes))
+    }
+
     /// An image that was uploaded to the provider before, by its id there.
     pub fn image_id(id: impl Into<String>) -> Self {
         Self::image(MediaSource::id(id))
@@ -125,6 +138,11 @@ impl ContentPart {
     /// A file that is part of the request. `media_type` is for example `application/pdf`, `data` is base64.
     pub fn file_base64(media_type: impl Into<String>, data: impl Into<String>) -> Self {
         Self::file(MediaSource::base64(media_type, data))
+    }
+
+    /// A file that is part of the request, by its bytes. `media_type` is for example `application/pdf`.
+    pub fn file_bytes(media_type: impl Into<String>, bytes: impl AsRef<[u8]>) -> Self {
+        Self::file(MediaSource::bytes(media_type, bytes))
     }
 
     /// A file that the provider fetches.
@@ -145,6 +163,11 @@ impl ContentPart {
     /// A recording that is part of the request. `media_type` is for example `audio/wav`, `data` is base64.
     pub fn audio_base64(media_type: impl Into<String>, data: impl Into<String>) -> Self {
         Self::audio(MediaSource::base64(media_type, data))
+    }
+
+    /// A recording that is part of the request, by its bytes. `media_type` is for example `audio/wav`.
+    pub fn audio_bytes(media_type: impl Into<String>, bytes: impl AsRef<[u8]>) -> Self {
+        Self::audio(MediaSource::bytes(media_type, bytes))
     }
 
     /// A kind of content that only some server has: its fields as that server expects them, `type` among them.
@@ -257,6 +280,16 @@ impl MediaSource {
     /// Within the request.
     pub fn base64(media_type: impl Into<String>, data: impl Into<String>) -> Self {
         Self::Base64 { media_type: media_type.into(), data: data.into() }
+    }
+
+    /// Within the request, by its bytes, which become base64.
+    ///
+    /// ```
+    /// # use tachikoma_backends_core::MediaSource;
+    /// assert_eq!(MediaSource::bytes("text/plain", "Hi!"), MediaSource::base64("text/plain", "SGkh"));
+    /// ```
+    pub fn bytes(media_type: impl Into<String>, bytes: impl AsRef<[u8]>) -> Self {
+        Self::base64(media_type, BASE64_STANDARD.encode(bytes))
     }
 
     /// Somewhere the provider can reach.

@@ -114,8 +114,10 @@ mod structured;
 mod tool;
 mod tool_arguments;
 mod tool_call;
+mod tool_macro;
 mod tool_result;
 mod tool_runner;
+mod writer;
 
 pub use async_trait::async_trait;
 pub use backend::{Backend, BackendCapabilities, BackendInfo};
@@ -158,6 +160,13 @@ pub use tool_runner::{
     Approval, Json, Tool, ToolFunction, ToolReturn, ToolRun, ToolRunError, ToolRunErrorKind, ToolRunEvent,
     ToolRunner,
 };
+pub use writer::WriteError;
+
+/// What the code of macros uses. Not covered by semver.
+#[doc(hidden)]
+pub mod __private {
+    pub use {schemars, serde};
+}
 
 /// Compiles the example of the README.
 #[cfg(doctest)]

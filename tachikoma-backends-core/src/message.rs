@@ -224,6 +224,12 @@ impl From<Vec<ContentPart>> for MessageContent {
     }
 }
 
+impl<const N: usize> From<[ContentPart; N]> for MessageContent {
+    fn from(parts: [ContentPart; N]) -> Self {
+        Self::Parts(parts.into())
+    }
+}
+
 /// State that a backend needs in the next request, opaque to all other code: reasoning items, signatures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -114,6 +114,17 @@ impl CompletionResponse {
         with_provider_state(provider_state: ProviderState);
     }
 
+    /// The text of the answer; empty where there is none, as with a refusal and with most tool calls.
+    ///
+    /// ```
+    /// # use tachikoma_backends_core::CompletionResponse;
+    /// assert_eq!(CompletionResponse::new("Oslo").text(), "Oslo");
+    /// assert_eq!(CompletionResponse::default().text(), "");
+    /// ```
+    pub fn text(&self) -> &str {
+        self.content.as_deref().unwrap_or_default()
+    }
+
     /// The same response with the [items](Self::items) that its other fields make: reasoning, text, calls. For a backend whose
     /// provider has no items.
     #[must_use]

@@ -50,7 +50,8 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
         for entry in std::fs::read_dir(&folder).unwrap().map(Result::unwrap) {
             let path = entry.path();
             if path.is_dir() {
-                folders.push(path);
+                // What cargo builds of a package outside the workspace.
+                folders.extend((path.file_name() != Some("target".as_ref())).then_some(path));
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 files.push(path);
             }

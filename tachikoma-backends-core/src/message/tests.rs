@@ -19,8 +19,8 @@ fn messages_survive_serde() {
         Message::user(vec![
             ContentPart::text("What is this?"),
             ContentPart::image_url("https://example.org/a.png").with_detail(ImageDetail::Low),
-            ContentPart::image_base64("image/png", "AAAA"),
-            ContentPart::file_base64("application/pdf", "AAAA").with_name("a.pdf"),
+            ContentPart::image_bytes("image/png", [0, 0, 0]),
+            ContentPart::file_bytes("application/pdf", [0, 0, 0]).with_name("a.pdf"),
             ContentPart::file_url("https://example.org/a.pdf"),
             ContentPart::file_id("file-1"),
         ]),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::function::ToolFunction;
@@ -53,6 +54,26 @@ impl Tool {
             Err(error) => std::future::ready(Err(error.to_string())).boxed(),
         };
         Self::with_handler(definition, Arc::new(handler))
+    }
+
+    /// A tool whose parameters are the schema of its function's argument, as [`ToolDefinition::from_type`] makes it.
+    ///
+    /// ```
+    /// # use tachikoma_backends_core::{Tool, ToolRunner};
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct File { path: String }
+    ///
+    /// let runner = ToolRunner::new()
+    ///     .with(Tool::from_fn("read", "Reads a text file", |file: File| std::fs::read_to_string(file.path)))
+    ///     .with(Tool::from_fn("clock", "The time now", async |()| "noon"));
+    /// assert_eq!(runner.specs().map(|spec| spec.name()).collect::<Vec<_>>(), ["clock", "read"]);
+    /// ```
+    pub fn from_fn<Arguments: JsonSchema + DeserializeOwned, Marker>(
+        name: impl Into<String>,
+        description: impl Into<String>,
+        function: impl ToolFunction<Arguments, Marker>,
+    ) -> Self {
+        Self::new(ToolDefinition::from_type::<Arguments>(name, description), function)
     }
 
     /// A custom tool, whose function takes the input as the model wrote it.
