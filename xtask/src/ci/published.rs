@@ -144,8 +144,12 @@ pub(super) fn missing_semver() -> Option<String> {
 pub(super) fn semver() -> Result<()> {
     let tag = last_tag().context("the repository has no tag of a release")?;
     for package in packages()? {
-        let features: Vec<_> =
-            package.features.keys().filter(|feature| !UNSTABLE.contains(&feature.as_str())).cloned().collect();
+        let features: Vec<_> = package
+            .features
+            .keys()
+            .filter(|feature| !UNSTABLE.contains(&feature.as_str()))
+            .cloned()
+            .collect();
         let mut check = cargo();
         check.args(["semver-checks", "--package", &package.name, "--baseline-rev", &tag]);
         run(check.args(["--only-explicit-features", "--features", &features.join(",")]))?;
