@@ -162,12 +162,6 @@ pub use tool_runner::{
 };
 pub use writer::WriteError;
 
-/// What the code of macros uses. Not covered by semver.
-#[doc(hidden)]
-pub mod __private {
-    pub use {schemars, serde};
-}
-
 /// Compiles the example of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -2,9 +2,10 @@
 
 /// A [`Tool`](crate::Tool) from a closure: its parameters are those of the tool, by name and type.
 ///
-/// The types are deserialized, and have a JSON schema by `schemars`; an `Option` may be left out by the model. A parameter may have
-/// a doc comment, which describes it to the model. The closure captures what it uses by `move`. It may be asynchronous, if it
-/// captures nothing but what is `Copy`. It returns what any [function of a tool](crate::ToolFunction) may return.
+/// The types are deserialized, and have a JSON schema: the crate that uses this macro depends on `serde` and `schemars` with their
+/// derives. An `Option` may be left out by the model. A parameter may have a doc comment, which describes it to the model. The
+/// closure captures what it uses by `move`. It may be asynchronous, if it captures nothing but what is `Copy`. It returns what any
+/// [function of a tool](crate::ToolFunction) may return.
 ///
 /// ```
 /// use tachikoma_backends_core::{ToolRunner, tool};
@@ -47,15 +48,12 @@ macro_rules! tool {
     }};
 }
 
-/// The struct of a tool's parameters. Its derives find their crates here, since the user's crate may not depend on them.
+/// The struct of a tool's parameters.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __tool_arguments {
     ($($(#[$meta:meta])* $parameter:ident: $type:ty),+) => {
-        use $crate::__private::{schemars as __tool_schemars, serde as __tool_serde};
-        #[derive(__tool_serde::Deserialize, __tool_schemars::JsonSchema)]
-        #[serde(crate = "__tool_serde")]
-        #[schemars(crate = "__tool_schemars")]
+        #[derive(::serde::Deserialize, ::schemars::JsonSchema)]
         struct Arguments {
             $($(#[$meta])* $parameter: $type),+
         }
