@@ -58,8 +58,11 @@
 //!
 //! | Feature | Content |
 //! |---|---|
-//! | `rustls` (default) | TLS by rustls, with the certificates of the system |
+//! | `rustls-ring` (default) | TLS by rustls and ring, with the certificates of the system |
+//! | `rustls` | TLS by rustls and AWS-LC, as the default of `reqwest` |
 //! | `native-tls` | TLS by the library of the system |
+//! | `gzip` | compressed responses, where a server offers them |
+//! | `key-command` | [`Credentials::key_command`], a program that prints the key |
 //! | `tokens` | exact token counts instead of estimates; its tables add 35 to 50 MB to a binary |
 //! | `apply-patch` | [`PatchDirectory`](tools/apply_patch/struct.PatchDirectory.html), which applies the patches of OpenAI's `apply_patch` tool to files |
 //! | `websocket` | the Responses API over a [`WebSocket`](enum.WebSocket.html) |

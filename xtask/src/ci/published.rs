@@ -101,10 +101,10 @@ fn oldest_rust() -> Result<String> {
 pub(super) fn minimal_versions() -> Result<()> {
     let folder = target()?.join("minimal-versions");
     // A lock file and a folder of its own, and permission to use what is not stable in cargo.
+    let lock = format!("resolver.lockfile-path = '{}'", folder.join("Cargo.lock").display());
     let unstable = |verb: &str| {
         let mut cargo = cargo();
-        cargo.args([verb, "-Zunstable-options"]).env("RUSTC_BOOTSTRAP", "1");
-        cargo.arg("--lockfile-path").arg(folder.join("Cargo.lock"));
+        cargo.args([verb, "-Zlockfile-path", "--config", &lock]).env("RUSTC_BOOTSTRAP", "1");
         cargo
     };
     run(unstable("generate-lockfile").arg("-Zdirect-minimal-versions"))?;
