@@ -100,8 +100,8 @@ pub(super) const ROWS: [Row; 14] = [
     },
     Row {
         name: "tests",
-        about: "All tests of the workspace, doc tests included",
-        command: &["cargo", "test", "--workspace"],
+        about: "Tests of the published packages and of the programs of docs/migrate.md, doc tests included",
+        command: &["cargo", "test", "--workspace", "--exclude", "xtask"],
         figure: tests,
         is_headline: false,
     },
