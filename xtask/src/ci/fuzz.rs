@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::command::{cargo, output, run, target};
+use crate::command::{cargo, output, target};
 use crate::files;
 
 /// How long each target runs, in seconds.
@@ -29,7 +29,14 @@ pub(super) fn smoke() -> Result<()> {
         fs::create_dir_all(&found).with_context(|| format!("cannot make {}", found.display()))?;
         let mut run_target = fuzz("run");
         run_target.arg(name).arg(&found).arg(files::root().join("tests/scenarios"));
-        run(run_target.arg("--").arg(format!("-max_total_time={SECONDS}")).arg("-print_final_stats=1"))?;
+        run_target.arg("--").arg(format!("-max_total_time={SECONDS}")).arg("-print_final_stats=1");
+        println!("{name}: building, then {SECONDS} s");
+        // The fuzzer writes thousands of lines to standard error, which matter only if it finds something.
+        let ended = run_target.output().context("cannot run cargo fuzz")?;
+        let log = String::from_utf8_lossy(&ended.stderr);
+        ensure!(ended.status.success(), "{name}: {}\n{log}", ended.status);
+        let inputs = log.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units: "));
+        println!("{name}: {} inputs", inputs.context("cargo fuzz printed no statistics")?);
     }
     Ok(())
 }

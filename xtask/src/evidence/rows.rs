@@ -73,11 +73,9 @@ pub(super) const ROWS: [Row; 14] = [
         about: "Fuzz targets, from the scenarios on",
         command: &["cargo", "xtask", "ci", "fuzz"],
         figure: |output| {
-            let units = "stat::number_of_executed_units:";
-            let runs: Vec<u64> =
-                output.lines().filter_map(|line| line.strip_prefix(units)?.trim().parse().ok()).collect();
-            let all = thousands(runs.iter().sum());
-            (!runs.is_empty()).then(|| format!("{} targets, {all} inputs, no finding", runs.len()))
+            let targets = output.lines().filter(|line| line.ends_with(" inputs")).count();
+            let inputs = thousands(sum_before(output, " inputs")?);
+            Some(format!("{targets} targets, {inputs} inputs, no finding"))
         },
         is_headline: false,
     },
@@ -252,7 +250,7 @@ mod tests {
         );
         check(
             "fuzz",
-            "stat::number_of_executed_units: 1000\nstat::number_of_executed_units: 24\n",
+            "sse: building, then 20 s\nsse: 1000 inputs\nchat_body: 24 inputs\n",
             Some("2 targets, 1,024 inputs, no finding"),
         );
         check(
