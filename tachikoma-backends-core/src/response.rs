@@ -114,7 +114,7 @@ impl CompletionResponse {
         with_provider_state(provider_state: ProviderState);
     }
 
-    /// The text of the answer; empty where there is none, as with a refusal and with most tool calls.
+    /// The text of the answer; empty if the response has no text, such as a refusal and most tool calls.
     ///
     /// ```
     /// # use tachikoma_backends_core::CompletionResponse;

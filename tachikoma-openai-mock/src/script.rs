@@ -95,7 +95,7 @@ impl Script {
     /// The reply to a request, which is then left one time less; `None` leaves the request to the server's own rules.
     ///
     /// # Errors
-    /// No reply fits, and there is no fallback: the reason.
+    /// No reply fits and the fallback is off: the reason.
     pub(crate) fn next(&mut self, request: &ScriptRequest<'_>) -> Result<Option<Reply>, String> {
         let fitting = self.replies.iter().position(|reply| reply.condition.mismatch(request).is_none());
         let Some(reply) = fitting.and_then(|index| self.replies.get_mut(index)) else {

@@ -237,7 +237,7 @@ async fn a_reply_waits_for_a_request_that_matches() {
     }
 }
 
-/// A tool loop needs no order: the two replies are told apart by the result.
+/// A tool loop needs no order: the two replies differ in the result that they match.
 #[tokio::test]
 async fn a_loop_of_tools_in_the_responses_api() {
     let mock = scripted(json!([

@@ -179,7 +179,7 @@ fn tests(output: &str) -> Option<String> {
     Some(format!("{} tests pass", thousands(sum_before(output, " passed;")?)))
 }
 
-/// The sum of the numbers directly before a text; `None` if there is none.
+/// The sum of the numbers directly before a text; `None` if the text is missing.
 fn sum_before(output: &str, text: &str) -> Option<u64> {
     let numbers = output.match_indices(text).filter_map(|(at, _)| {
         let before = output.get(..at)?;

@@ -168,7 +168,7 @@ impl Maker<'_> {
         Definition::Enum { tagging, variants, deny_unknown_fields }
     }
 
-    /// Branches that are told apart by a field of their own, or by their JSON type; some begin with the same field.
+    /// Branches that differ in a field of their own, or by their JSON type; some begin with the same field.
     fn untagged(&mut self, position: usize) -> Definition {
         let shared = self.name("shared");
         let mut variants = Vec::new();
