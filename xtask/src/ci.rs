@@ -129,5 +129,10 @@ mod tests {
         }
         let steps = Step::value_variants().iter().filter(|step| !PRIVATE.contains(step));
         assert_eq!(found, steps.map(|step| step.name()).collect());
+        // The job `msrv` installs the toolchain that the step uses.
+        let workflow = fs::read_to_string(files::root().join(".github/workflows/ci.yml")).unwrap();
+        let manifest = fs::read_to_string(files::root().join("Cargo.toml")).unwrap();
+        let oldest = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap();
+        assert!(workflow.contains(&format!("toolchain: {oldest}\n")), "the oldest Rust is {oldest}");
     }
 }
