@@ -108,7 +108,7 @@ mod tests {
         let results = runner.run_calls(&calls).await;
         let texts: Vec<String> = results.iter().map(|result| result.content.to_text()).collect();
         assert_eq!(texts[..2], ["> > a", "42"]);
-        assert!(!results[2].success && texts[2].contains("No such file"), "{}", texts[2]);
+        assert!(!results[2].success && texts[2].contains("os error"), "{}", texts[2]);
         assert_eq!(texts[3], "noon");
         assert!(!results[4].success && texts[4].contains("times"), "{}", texts[4]);
     }

@@ -1,4 +1,6 @@
-//! How many crates a program builds that depends on this one.
+//! How many crates a program builds that depends on this one. Elsewhere than on Linux the certificates of the system need others.
+
+#![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -6,8 +8,6 @@ use std::process::Command;
 /// The crates of the default features, without the two of this repository; those that only the build script needs come on top.
 const MAX_CRATES: usize = 110;
 
-/// Elsewhere the certificates of the system need other crates.
-#[cfg(target_os = "linux")]
 #[test]
 fn the_default_features_need_few_crates() {
     let output = Command::new(env!("CARGO"))

@@ -19,15 +19,18 @@ pub(super) fn missing() -> Option<String> {
     let python = folder.join("bin/python");
     let has_pytest = succeeds(command(&python).args(["-c", "import pytest, openai"]))
         || (succeeds(command("python3").args(["-m", "venv"]).arg(&folder))
-            && succeeds(
-                command(&python)
-                    .args(["-m", "pip", "install", "--quiet", "--retries", "1", "pytest", "openai"]),
-            ));
+            && succeeds(command(&python).args([
+                "-m", "pip", "install", "--quiet", "--retries", "1", "pytest==9.2.0", "openai==3.57.0",
+            ])));
     if !has_pytest {
         return Some("pip cannot install pytest and openai".into());
     }
     let has_vitest = folder.join("node_modules/vitest").is_dir()
-        || succeeds(command("npm").args(["install", "--silent", "vitest@3", "openai"]).current_dir(&folder));
+        || succeeds(
+            command("npm")
+                .args(["install", "--silent", "vitest@3.2.7", "openai@6.49.0"])
+                .current_dir(&folder),
+        );
     (!has_vitest).then(|| "npm cannot install vitest and openai".into())
 }
 
